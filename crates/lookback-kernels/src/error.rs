@@ -1,0 +1,76 @@
+//! What a kernel refuses, in sentences that name both sides.
+
+/// Why a kernel refused its arguments. Nothing has been written when one of these comes back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// A slice whose length is not the product of its shape.
+    #[error("{name} has {found} values but its shape {shape} has {expected}")]
+    Length {
+        /// The argument's name.
+        name: &'static str,
+        /// Its shape, as in the documentation, with this call's sizes.
+        shape: String,
+        /// How many values the shape has.
+        expected: usize,
+        /// How many values came.
+        found: usize,
+    },
+    /// A sequence length beyond the batch's time axis.
+    #[error("lengths[{row}] is {length} but the batch has T = {time}")]
+    SequenceLength {
+        /// The row of the batch.
+        row: usize,
+        /// Its length.
+        length: usize,
+        /// The time axis.
+        time: usize,
+    },
+    /// A size that must be larger.
+    #[error("{name} is {found} but must be at least {least}")]
+    TooSmall {
+        /// The size's name.
+        name: &'static str,
+        /// The least that works.
+        least: usize,
+        /// What came.
+        found: usize,
+    },
+    /// Neither one direction nor two.
+    #[error("directions is {0} but a recurrent layer has 1 or 2")]
+    Directions(usize),
+    /// One entry a direction was expected.
+    #[error("{name} has {found} entries but the layer has {expected} directions")]
+    PerDirection {
+        /// The argument's name.
+        name: &'static str,
+        /// The layer's directions.
+        expected: usize,
+        /// What came.
+        found: usize,
+    },
+    /// An argument that this kind of cell does not have.
+    #[error("{name} was given but {cell} has none")]
+    NotPart {
+        /// The argument's name.
+        name: &'static str,
+        /// The cell's name.
+        cell: &'static str,
+    },
+    /// An argument that this call needs.
+    #[error("{name} is missing: {reason}")]
+    Missing {
+        /// The argument's name.
+        name: &'static str,
+        /// Why the call needs it.
+        reason: &'static str,
+    },
+    /// Packed weights of another layer.
+    #[error("the packed weights are of {packed} but the call is for {called}")]
+    Packed {
+        /// What was packed.
+        packed: String,
+        /// What was called.
+        called: String,
+    },
+}

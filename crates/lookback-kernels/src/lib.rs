@@ -1,0 +1,58 @@
+//! Fused, exact kernels for recurrence over ragged batches.
+//!
+//! Pure functions over slices: no tensor, no framework, no file. Everything is `f32`, row-major and
+//! batch-first. A batch may be ragged: `lengths[b]` steps of row `b` are real, the rest is padding that
+//! costs no arithmetic, is never read, and comes out as exact zeros.
+//!
+//! # Legend of shapes
+//! `B` batch, `T` time, `I` input, `H` hidden, `D` directions (1 or 2), `G` gates (1 RNN, 3 GRU, 4 LSTM).
+//!
+//! # What holds for every kernel
+//! - A row computed alone equals the same row in any batch, bit for bit.
+//! - No result depends on the number of threads, weight gradients included, bit for bit.
+//! - The naive equations ([`rnn::reference`], [`lstm::reference`], [`gru::reference`]) stay, generic over
+//!   `f32` and `f64`, and every fast kernel is tested against them.
+//!
+//! # Example
+//! ```
+//! use lookback_kernels::{Cell, Dims, Inputs, Outputs, Packed, Weights, Workspace, forward};
+//!
+//! let dims = Dims { batch: 1, time: 2, input: 1, hidden: 1, directions: 1 };
+//! let weights = [Weights {
+//!     weight_ih: &[1.0],
+//!     weight_hh: &[0.5],
+//!     bias_ih: None,
+//!     bias_hh: None,
+//!     peephole: None,
+//! }];
+//! let cell = Cell::Rnn(lookback_kernels::Activation::Relu);
+//! let packed = Packed::new(cell, &dims, &weights)?;
+//! let (mut y, mut h_n) = ([0.0; 2], [0.0; 1]);
+//! forward(
+//!     cell,
+//!     &dims,
+//!     &packed,
+//!     &Inputs { x: &[1.0, 1.0], lengths: None, h0: None, c0: None },
+//!     Outputs { y: &mut y, h_n: &mut h_n, c_n: None },
+//!     None,
+//!     &mut Workspace::default(),
+//!     1,
+//! )?;
+//! assert_eq!(y, [1.0, 1.5]);
+//! # Ok::<(), lookback_kernels::KernelError>(())
+//! ```
+
+mod error;
+pub mod gru;
+pub mod lstm;
+mod real;
+mod recurrence;
+pub mod rnn;
+pub mod simd;
+
+pub use error::KernelError;
+pub use real::Real;
+pub use recurrence::{
+    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Upstream, WeightGradients, Weights,
+    Workspace, backward, forward, reference, saved_len,
+};

@@ -1,0 +1,67 @@
+//! The LSTM, as its equations stand.
+
+use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
+use crate::{Real, Weights};
+
+/// Hochreiter and Schmidhuber 1997 with the forget gate of Gers 2000; with `peephole`, eq. 4 to 8 of Gers
+/// and Schmidhuber 2000, where `i` and `f` see the previous cell and `o` the new one. Gates in PyTorch's
+/// order `i, f, g, o`.
+pub fn step<R: Real>(w: &Weights<'_, R>, x: &[R], h_prev: &[R], c_prev: &[R]) -> Step<R> {
+    let size = h_prev.len();
+    let a = affine(w.weight_ih, w.bias_ih, x);
+    let b = affine(w.weight_hh, w.bias_hh, h_prev);
+    let (mut gates, mut c, mut h) = (vec![R::ZERO; 4 * size], vec![R::ZERO; size], vec![R::ZERO; size]);
+    for u in 0..size {
+        let product = |gate: usize| a[gate * size + u] + b[gate * size + u];
+        let sees = |gate: usize, cell: R| w.peephole.map_or(R::ZERO, |p| p[gate * size + u] * cell);
+        let i = (product(0) + sees(0, c_prev[u])).sigmoid();
+        let f = (product(1) + sees(1, c_prev[u])).sigmoid();
+        let g = product(2).tanh();
+        c[u] = f * c_prev[u] + i * g;
+        let o = (product(3) + sees(2, c[u])).sigmoid();
+        h[u] = o * c[u].tanh();
+        for (gate, value) in [i, f, g, o].into_iter().enumerate() {
+            gates[gate * size + u] = value;
+        }
+    }
+    Step { h, c, gates }
+}
+
+/// One step back: `dh` and `dc` are the gradients of the step's output and of its new cell.
+#[allow(clippy::too_many_arguments, reason = "a step has two states, two inputs and two gradients")]
+pub fn step_backward<R: Real>(
+    w: &Weights<'_, R>,
+    x: &[R],
+    h_prev: &[R],
+    c_prev: &[R],
+    step: &Step<R>,
+    dh: &[R],
+    dc: &[R],
+    g: &mut ParameterGradients<R>,
+) -> StepGradients<R> {
+    let size = h_prev.len();
+    let mut da = vec![R::ZERO; 4 * size];
+    let mut dc_prev = vec![R::ZERO; size];
+    for u in 0..size {
+        let [i, f, cand, o] = [0, 1, 2, 3].map(|gate| step.gates[gate * size + u]);
+        let peephole = |gate: usize| w.peephole.map_or(R::ZERO, |p| p[gate * size + u]);
+        let tanh_c = step.c[u].tanh();
+        let da_o = dh[u] * tanh_c * o * (R::ONE - o);
+        let dc = dc[u] + dh[u] * o * (R::ONE - tanh_c * tanh_c) + da_o * peephole(2);
+        let da_i = dc * cand * i * (R::ONE - i);
+        let da_f = dc * c_prev[u] * f * (R::ONE - f);
+        let da_g = dc * i * (R::ONE - cand * cand);
+        dc_prev[u] = dc * f + da_i * peephole(0) + da_f * peephole(1);
+        for (gate, value) in [da_i, da_f, da_g, da_o].into_iter().enumerate() {
+            da[gate * size + u] = value;
+        }
+        g.peephole[u] += da_i * c_prev[u];
+        g.peephole[size + u] += da_f * c_prev[u];
+        g.peephole[2 * size + u] += da_o * step.c[u];
+    }
+    StepGradients {
+        x: affine_backward(w.weight_ih, x, &da, &mut g.weight_ih, &mut g.bias_ih),
+        h: affine_backward(w.weight_hh, h_prev, &da, &mut g.weight_hh, &mut g.bias_hh),
+        c: dc_prev,
+    }
+}

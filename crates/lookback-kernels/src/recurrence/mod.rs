@@ -1,0 +1,181 @@
+//! What the recurrent kernels share: the contract of a layer, and the engine that runs any cell over time.
+
+mod backward;
+mod check;
+mod forward;
+mod packed;
+mod plan;
+pub mod reference;
+#[cfg(test)]
+mod tests;
+mod weight_gradients;
+
+use crate::simd::Aligned;
+
+pub(crate) use backward::BackRows;
+pub use backward::backward;
+pub(crate) use forward::StepRows;
+pub use forward::{forward, saved_len};
+pub use packed::Packed;
+
+/// The activation of a plain RNN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Activation {
+    /// `tanh`, as in Elman 1990.
+    #[default]
+    Tanh,
+    /// `max(0, ·)`.
+    Relu,
+}
+
+/// Where a GRU applies its reset gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reset {
+    /// `n = tanh(W x + b + r ∘ (U h + b'))`: PyTorch, cuDNN, Keras 2 and later.
+    #[default]
+    AfterProduct,
+    /// `n = tanh(W x + b + U (r ∘ h) + b')`: Cho 2014, eq. 8, and Keras 1.
+    BeforeProduct,
+}
+
+/// The kind of cell that a layer repeats over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cell {
+    /// `h = act(W x + b + U h + b')`.
+    Rnn(Activation),
+    /// Long short-term memory with forget gate, gates in the order `i, f, g, o`.
+    Lstm,
+    /// Gated recurrent unit, gates in the order `r, z, n`.
+    Gru(Reset),
+}
+
+impl Cell {
+    /// `G`: how many gates stand in the weights.
+    pub fn gates(self) -> usize {
+        match self {
+            Cell::Rnn(_) => 1,
+            Cell::Lstm => 4,
+            Cell::Gru(_) => 3,
+        }
+    }
+
+    /// Whether the cell carries a cell state beside the hidden state.
+    pub fn has_cell_state(self) -> bool {
+        self == Cell::Lstm
+    }
+
+    /// The cell's usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cell::Rnn(_) => "an RNN",
+            Cell::Lstm => "an LSTM",
+            Cell::Gru(_) => "a GRU",
+        }
+    }
+}
+
+/// The sizes of one layer and one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dims {
+    /// `B`.
+    pub batch: usize,
+    /// `T`, the padded time axis.
+    pub time: usize,
+    /// `I`.
+    pub input: usize,
+    /// `H`.
+    pub hidden: usize,
+    /// `D`: 1, or 2 for a bidirectional layer.
+    pub directions: usize,
+}
+
+/// One direction's parameters, in PyTorch's layout.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'a, R = f32> {
+    /// `[G*H, I]`.
+    pub weight_ih: &'a [R],
+    /// `[G*H, H]`.
+    pub weight_hh: &'a [R],
+    /// `[G*H]`.
+    pub bias_ih: Option<&'a [R]>,
+    /// `[G*H]`.
+    pub bias_hh: Option<&'a [R]>,
+    /// `[3*H]`, LSTM only, in the order `i, f, o` (Gers 2000): `i` and `f` see the previous cell, `o` the new.
+    pub peephole: Option<&'a [R]>,
+}
+
+/// What a layer reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a, R = f32> {
+    /// `[B, T, I]`. Steps at or past `lengths[b]` are never read.
+    pub x: &'a [R],
+    /// `[B]`, each from 0 to `T`, in any order. `None`: all `T`.
+    pub lengths: Option<&'a [usize]>,
+    /// `[D, B, H]`. `None`: zeros.
+    pub h0: Option<&'a [R]>,
+    /// `[D, B, H]`, LSTM only. `None`: zeros.
+    pub c0: Option<&'a [R]>,
+}
+
+/// What a layer writes. All of it is overwritten.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// `[B, T, D*H]`; zero at and past `lengths[b]`.
+    pub y: &'a mut [f32],
+    /// `[D, B, H]`: each row's own last state (the initial state of a row of length 0).
+    pub h_n: &'a mut [f32],
+    /// `[D, B, H]`; required for an LSTM, refused for the others.
+    pub c_n: Option<&'a mut [f32]>,
+}
+
+/// Gradients that flow in. `None` means zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream<'a, R = f32> {
+    /// `[B, T, D*H]`. Steps at or past `lengths[b]` are never read.
+    pub y: Option<&'a [R]>,
+    /// `[D, B, H]`.
+    pub h_n: Option<&'a [R]>,
+    /// `[D, B, H]`, LSTM only.
+    pub c_n: Option<&'a [R]>,
+}
+
+impl<R> Default for Upstream<'_, R> {
+    fn default() -> Self {
+        Upstream { y: None, h_n: None, c_n: None }
+    }
+}
+
+/// Gradients of what a layer reads, overwritten. `None` means not wanted.
+#[derive(Debug, Default)]
+pub struct InputGradients<'a> {
+    /// `[B, T, I]`; zero at and past `lengths[b]`.
+    pub x: Option<&'a mut [f32]>,
+    /// `[D, B, H]`.
+    pub h0: Option<&'a mut [f32]>,
+    /// `[D, B, H]`, LSTM only.
+    pub c0: Option<&'a mut [f32]>,
+}
+
+/// Gradients of one direction's parameters, overwritten. `None` means not wanted.
+#[derive(Debug, Default)]
+pub struct WeightGradients<'a> {
+    /// `[G*H, I]`.
+    pub weight_ih: Option<&'a mut [f32]>,
+    /// `[G*H, H]`.
+    pub weight_hh: Option<&'a mut [f32]>,
+    /// `[G*H]`.
+    pub bias_ih: Option<&'a mut [f32]>,
+    /// `[G*H]`. It differs from `bias_ih`'s only in a GRU whose reset follows the product.
+    pub bias_hh: Option<&'a mut [f32]>,
+    /// `[3*H]`, LSTM only.
+    pub peephole: Option<&'a mut [f32]>,
+}
+
+/// Scratch memory that the caller keeps between calls; it grows to the largest call and is never read
+/// before it is written.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    tasks: Vec<Aligned>,
+    gradients: Aligned,
+    rows: Aligned,
+}

@@ -1,0 +1,225 @@
+//! The gradients of weights and biases: one product a gate with `K` = all real steps.
+//!
+//! The work is split by gate, and every gate's product runs on one thread over the steps in their order, so
+//! the sums are the same whatever the number of threads.
+
+use super::backward::gradient_len;
+use super::forward::row_len;
+use super::packed::padded;
+use super::plan::Tokens;
+use super::{Cell, Dims, Inputs, Reset, WeightGradients};
+use crate::simd::{Aligned, Shared};
+
+/// Steps whose bias gradients are summed before they join the total, so that rounding grows slowly.
+const BIAS_BLOCK: usize = 64;
+
+/// What the products are made of.
+pub(super) struct Parts<'a> {
+    pub(super) cell: Cell,
+    pub(super) dims: &'a Dims,
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) y: &'a [f32],
+    pub(super) saved: &'a [f32],
+    /// `[D, real steps, gradient_len]`.
+    pub(super) gates: &'a [f32],
+    pub(super) tokens: &'a Tokens,
+}
+
+/// One task: a gate of a direction against the inputs or the previous states.
+enum Piece<'a> {
+    /// `out [H, columns] = gatesᵀ · rows`.
+    Product { gates: &'a [f32], rows: &'a [f32], columns: usize, out: &'a mut [f32] },
+    /// `out [H] = Σ gates`.
+    Bias { gates: &'a [f32], out: &'a mut [f32] },
+    /// `out [H] = Σ gates ∘ cell`.
+    Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [f32] },
+}
+
+/// Fills every gradient that is asked for.
+pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], scratch: &mut Aligned, threads: usize) {
+    let Dims { input, hidden, directions, time, .. } = *parts.dims;
+    let tokens = parts.tokens;
+    let hp = padded(hidden);
+    let stride = gradient_len(parts.cell, hp);
+    let whole = tokens.lengths.iter().all(|&length| length == time);
+    let x_len = if whole { 0 } else { tokens.count * input };
+    let state_len = tokens.count * hidden;
+    let resets = if parts.cell == Cell::Gru(Reset::BeforeProduct) { directions } else { 0 };
+    let scratch = scratch.scratch(x_len + (directions + resets) * state_len);
+    let (x, scratch) = scratch.split_at_mut(x_len);
+    let (states, seen) = scratch.split_at_mut(directions * state_len);
+    if !whole {
+        gather_x(parts, x);
+    }
+    let x = if whole { parts.inputs.x } else { &*x };
+    for d in 0..directions {
+        gather_states(parts, d, &mut states[d * state_len..][..state_len]);
+        if resets > 0 {
+            let seen = &mut seen[d * state_len..][..state_len];
+            let row_len = row_len(parts.cell, hp);
+            for (token, seen) in seen.chunks_exact_mut(hidden).enumerate() {
+                let r = &parts.saved[(d * tokens.count + token) * row_len..];
+                let h = &states[d * state_len + token * hidden..];
+                seen.iter_mut().zip(r).zip(h).for_each(|((seen, r), h)| *seen = r * h);
+            }
+        }
+    }
+
+    let mut pieces = Vec::new();
+    for (d, gradients) in gradients.iter_mut().enumerate() {
+        // The gates of this direction; a section is reached by its offset in every row.
+        let gates = &parts.gates[d * tokens.count * stride..][..tokens.count * stride];
+        let at = |section: usize| &gates[(section * hp).min(gates.len())..];
+        let states = &states[d * state_len..][..state_len];
+        let of_input = |gate: usize| if matches!(parts.cell, Cell::Gru(_)) { [1, 2, 0][gate] } else { gate };
+        let of_state = |gate: usize| match parts.cell {
+            Cell::Gru(Reset::AfterProduct) => [1, 2, 3][gate],
+            _ => of_input(gate),
+        };
+        let products =
+            [(gradients.weight_ih.as_deref_mut(), input, true), (gradients.weight_hh.as_deref_mut(), hidden, false)];
+        for (out, columns, of_x) in products {
+            let Some(out) = out else { continue };
+            for (gate, out) in out.chunks_exact_mut(hidden * columns).enumerate() {
+                let section = if of_x { of_input(gate) } else { of_state(gate) };
+                let rows = match (of_x, gate) {
+                    (true, _) => x,
+                    (false, 2) if resets > 0 => &seen[d * state_len..][..state_len],
+                    (false, _) => states,
+                };
+                pieces.push(Piece::Product { gates: at(section), rows, columns, out });
+            }
+        }
+        for (out, of_x) in [(gradients.bias_ih.as_deref_mut(), true), (gradients.bias_hh.as_deref_mut(), false)] {
+            for (gate, out) in out.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
+                let section = if of_x { of_input(gate) } else { of_state(gate) };
+                pieces.push(Piece::Bias { gates: at(section), out });
+            }
+        }
+        let peephole = gradients.peephole.as_deref_mut();
+        for (index, out) in peephole.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
+            let gate = [0, 1, 3][index];
+            pieces.push(Piece::Peephole { gates: at(gate), direction: d, gate, out });
+        }
+    }
+    share(pieces, threads, |piece| match piece {
+        Piece::Product { gates, rows, columns, out } => {
+            product(gates, stride, rows, columns, tokens.count, hidden, out);
+        }
+        Piece::Bias { gates, out } => bias(gates, stride, tokens.count, out),
+        Piece::Peephole { gates, direction, gate, out } => peephole(parts, gates, direction, gate, out),
+    });
+}
+
+/// Runs the pieces, each whole on one thread.
+fn share<'a>(pieces: Vec<Piece<'a>>, threads: usize, work: impl Fn(Piece<'a>) + Sync) {
+    if threads <= 1 {
+        return pieces.into_iter().for_each(work);
+    }
+    let work = &work;
+    rayon::scope(|scope| pieces.into_iter().for_each(|piece| scope.spawn(move |_| work(piece))));
+}
+
+/// `out [H, columns] = gatesᵀ [H, steps] · rows [steps, columns]`.
+fn product(gates: &[f32], stride: usize, rows: &[f32], columns: usize, steps: usize, hidden: usize, out: &mut [f32]) {
+    if steps == 0 {
+        return out.fill(0.0);
+    }
+    assert!(gates.len() >= (steps - 1) * stride + hidden && rows.len() >= steps * columns);
+    assert!(out.len() == hidden * columns);
+    let out = Shared(out.as_mut_ptr());
+    // SAFETY: the two assertions above are the ranges that the product reads and writes.
+    unsafe {
+        gemm::gemm(
+            hidden,
+            columns,
+            steps,
+            out.at(0),
+            1,
+            columns as isize,
+            false,
+            gates.as_ptr(),
+            stride as isize,
+            1,
+            rows.as_ptr(),
+            1,
+            columns as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// `out = Σ` over the steps.
+fn bias(gates: &[f32], stride: usize, steps: usize, out: &mut [f32]) {
+    out.fill(0.0);
+    let mut block = vec![0.0; out.len()];
+    for first in (0..steps).step_by(BIAS_BLOCK) {
+        block.fill(0.0);
+        for step in first..(first + BIAS_BLOCK).min(steps) {
+            block.iter_mut().zip(&gates[step * stride..]).for_each(|(sum, gate)| *sum += gate);
+        }
+        out.iter_mut().zip(&block).for_each(|(out, block)| *out += block);
+    }
+}
+
+/// `out = Σ gates ∘ c`: the previous cell for `i` and `f`, the new one for `o`.
+fn peephole(parts: &Parts<'_>, gates: &[f32], d: usize, gate: usize, out: &mut [f32]) {
+    let Dims { batch, hidden, .. } = *parts.dims;
+    let hp = padded(hidden);
+    let (stride, row_len) = (gradient_len(parts.cell, hp), row_len(parts.cell, hp));
+    let tokens = parts.tokens;
+    let mut sums = vec![0.0; hidden];
+    out.fill(0.0);
+    for row in 0..batch {
+        let length = tokens.lengths[row];
+        sums.fill(0.0);
+        for s in 0..length {
+            let token = |s: usize| tokens.offsets[row] + Tokens::position(d, length, s);
+            let kept = |s: usize| &parts.saved[(d * tokens.count + token(s)) * row_len + 4 * hp..][..hidden];
+            let cell = match (gate, s) {
+                (3, _) => kept(s),
+                (_, 0) => match parts.inputs.c0 {
+                    Some(c0) => &c0[(d * batch + row) * hidden..][..hidden],
+                    None => continue,
+                },
+                _ => kept(s - 1),
+            };
+            let gates = &gates[token(s) * stride..];
+            sums.iter_mut().zip(gates).zip(cell).for_each(|((sum, gate), cell)| *sum += gate * cell);
+        }
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out += sum);
+    }
+}
+
+/// The real steps of `x`, one after another.
+fn gather_x(parts: &Parts<'_>, to: &mut [f32]) {
+    let Dims { time, input, .. } = *parts.dims;
+    for (row, (&length, &offset)) in parts.tokens.lengths.iter().zip(&parts.tokens.offsets).enumerate() {
+        let from = &parts.inputs.x[row * time * input..][..length * input];
+        to[offset * input..][..length * input].copy_from_slice(from);
+    }
+}
+
+/// The hidden state before each real step, one after another.
+fn gather_states(parts: &Parts<'_>, d: usize, to: &mut [f32]) {
+    let Dims { batch, time, hidden, directions, .. } = *parts.dims;
+    for (row, (&length, &offset)) in parts.tokens.lengths.iter().zip(&parts.tokens.offsets).enumerate() {
+        for s in 0..length {
+            let t = Tokens::position(d, length, s);
+            let to = &mut to[(offset + t) * hidden..][..hidden];
+            if s > 0 {
+                let before = Tokens::position(d, length, s - 1);
+                to.copy_from_slice(&parts.y[((row * time + before) * directions + d) * hidden..][..hidden]);
+            } else if let Some(h0) = parts.inputs.h0 {
+                to.copy_from_slice(&h0[(d * batch + row) * hidden..][..hidden]);
+            } else {
+                to.fill(0.0);
+            }
+        }
+    }
+}

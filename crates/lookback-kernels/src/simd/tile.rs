@@ -1,0 +1,116 @@
+//! The register tile: up to 6 rows times 2 vectors of columns, over a packed panel.
+//!
+//! A panel is `[k][2 vectors]`, so one step of `k` reads two vectors of the panel and one value a row, and does
+//! `2 · rows` multiply-adds. 6 × 2 fills 12 of AVX2's 16 registers; 4 × 2 is the least that hides the latency
+//! of the multiply-add, so a remainder of rows is split to avoid tiles below 4.
+//!
+//! Every element is one chain of multiply-adds in the order of `k`, whatever the tile: that is what makes a
+//! row computed alone equal the same row in any batch.
+
+use super::{load, store};
+use pulp::Simd;
+
+/// Vectors in a panel's width.
+pub(crate) const VECTORS: usize = 2;
+/// The most rows a tile has.
+const ROWS: usize = 6;
+
+/// Where a product's accumulators start.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    /// From what the output holds.
+    Output,
+    /// From these values of one panel's width, the same for every row; null for zeros.
+    Row(*const f32),
+}
+
+/// `c(r)[..2 vectors] = start + Σ_k a(r)[k] · panel[k]` for `r` in `0..rows`.
+///
+/// # Safety
+/// `panel` must be valid for reads of `k · 2 · S::F32_LANES` values, `a(r)` for `k`, and `c(r)` for reads and
+/// writes of `2 · S::F32_LANES` values that overlap no `a`.
+#[inline(always)]
+pub(crate) unsafe fn panel_product<S: Simd>(
+    simd: S,
+    k: usize,
+    panel: *const f32,
+    rows: usize,
+    start: Start,
+    a: impl Fn(usize) -> *const f32,
+    c: impl Fn(usize) -> *mut f32,
+) {
+    let mut row = 0;
+    while row < rows {
+        let left = rows - row;
+        // 7 to 11 rows are split in two tiles that both stay at 4 or more (7: 4 and 3).
+        let tile = match left {
+            1..=6 => left,
+            7 | 8 => 4,
+            9 | 10 => 5,
+            _ => ROWS,
+        };
+        // SAFETY: the caller promises every range, and `row + tile <= rows`.
+        unsafe {
+            match tile {
+                1 => tile_product::<S, 1>(simd, k, panel, row, start, &a, &c),
+                2 => tile_product::<S, 2>(simd, k, panel, row, start, &a, &c),
+                3 => tile_product::<S, 3>(simd, k, panel, row, start, &a, &c),
+                4 => tile_product::<S, 4>(simd, k, panel, row, start, &a, &c),
+                5 => tile_product::<S, 5>(simd, k, panel, row, start, &a, &c),
+                _ => tile_product::<S, 6>(simd, k, panel, row, start, &a, &c),
+            }
+        }
+        row += tile;
+    }
+}
+
+/// One tile of [`panel_product`].
+///
+/// # Safety
+/// As [`panel_product`], for the rows from `row` to `row + R`.
+#[inline(always)]
+unsafe fn tile_product<S: Simd, const R: usize>(
+    simd: S,
+    k: usize,
+    panel: *const f32,
+    row: usize,
+    start: Start,
+    a: &impl Fn(usize) -> *const f32,
+    c: &impl Fn(usize) -> *mut f32,
+) {
+    let lanes = S::F32_LANES;
+    let a: [*const f32; R] = std::array::from_fn(|r| a(row + r));
+    let c: [*mut f32; R] = std::array::from_fn(|r| c(row + r));
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+    for r in 0..R {
+        for v in 0..VECTORS {
+            // SAFETY: both ranges are the caller's promise.
+            sums[r][v] = unsafe {
+                match start {
+                    Start::Output => load(simd, c[r].add(v * lanes)),
+                    Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
+                    Start::Row(from) => load(simd, from.add(v * lanes)),
+                }
+            };
+        }
+    }
+    let mut at = panel;
+    for step in 0..k {
+        // SAFETY: `at` stands at `step` of the panel's `k`, and `a(r)` has `k` values.
+        unsafe {
+            let columns = [load(simd, at), load(simd, at.add(lanes))];
+            for r in 0..R {
+                let value = simd.splat_f32s(*a[r].add(step));
+                sums[r][0] = simd.mul_add_e_f32s(value, columns[0], sums[r][0]);
+                sums[r][1] = simd.mul_add_e_f32s(value, columns[1], sums[r][1]);
+            }
+            at = at.add(VECTORS * lanes);
+        }
+    }
+    for r in 0..R {
+        for v in 0..VECTORS {
+            // SAFETY: the range is the caller's promise.
+            unsafe { store(simd, c[r].add(v * lanes), sums[r][v]) };
+        }
+    }
+}
