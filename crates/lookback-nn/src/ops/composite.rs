@@ -1,0 +1,144 @@
+//! The same layer in Burn's own operations: the path of every backend without kernels, and the reference.
+
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use lookback_kernels::{Activation, Cell, Dims, Reset};
+
+use super::{DirectionTensors, LayerOutput, LayerSpec};
+
+/// One layer over a batch; arguments as [`super::recurrent`].
+///
+/// Time runs over the padded axis, and a row past its own end keeps its state: so the reverse direction starts
+/// at each row's own last step.
+pub fn composite(
+    x: Tensor<3>,
+    h0: Option<Tensor<3>>,
+    c0: Option<Tensor<3>>,
+    parameters: Vec<DirectionTensors>,
+    spec: &LayerSpec,
+) -> LayerOutput {
+    let Dims { batch, time, input, hidden, .. } = spec.dims;
+    let device = x.device();
+    let masks = spec.lengths.as_deref().map(|lengths| masks(lengths, time, &device));
+    // What stands in the padding may be NaN, and zero times NaN is NaN.
+    let x = match &masks {
+        Some(masks) => {
+            let padding: Vec<_> = masks.iter().map(|mask| mask.clone().unsqueeze_dim::<3>(1)).collect();
+            if padding.is_empty() { x } else { x.mask_fill(Tensor::cat(padding, 1).expand([batch, time, input]), 0.0) }
+        }
+        None => x,
+    };
+    let (mut sequences, mut finals, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+    for (d, parameters) in parameters.iter().enumerate() {
+        let start = |state: &Option<Tensor<3>>| match state {
+            Some(state) => state.clone().slice([d..d + 1]).reshape([batch, hidden]),
+            None => Tensor::<2>::zeros([batch, hidden], &device),
+        };
+        let (mut h, mut c) = (start(&h0), start(&c0));
+        let mut outputs: Vec<Tensor<3>> = Vec::with_capacity(time);
+        for s in 0..time {
+            let t = if d == 0 { s } else { time - 1 - s };
+            let x_t = x.clone().slice([0..batch, t..t + 1, 0..input]).reshape([batch, input]);
+            let (h_new, c_new) = step(spec.cell, parameters, x_t, h.clone(), c.clone(), hidden);
+            let output = match &masks {
+                Some(masks) => {
+                    let past = masks[t].clone().expand([batch, hidden]);
+                    h = h_new.clone().mask_where(past.clone(), h);
+                    c = c_new.mask_where(past.clone(), c);
+                    h_new.mask_fill(past, 0.0)
+                }
+                None => {
+                    (h, c) = (h_new.clone(), c_new);
+                    h_new
+                }
+            };
+            outputs.push(output.unsqueeze_dim(1));
+        }
+        if d == 1 {
+            outputs.reverse();
+        }
+        sequences.push(if outputs.is_empty() {
+            Tensor::zeros([batch, 0, hidden], &device)
+        } else {
+            Tensor::cat(outputs, 1)
+        });
+        finals.push(h.unsqueeze_dim::<3>(0));
+        cells.push(c.unsqueeze_dim::<3>(0));
+    }
+    LayerOutput {
+        sequence: Tensor::cat(sequences, 2),
+        hidden: Tensor::cat(finals, 0),
+        cell: spec.cell.has_cell_state().then(|| Tensor::cat(cells, 0)),
+    }
+}
+
+/// `[T]` masks of `[B, 1]`: true where a row has ended before this step.
+fn masks(lengths: &[usize], time: usize, device: &Device) -> Vec<Tensor<2, Bool>> {
+    (0..time)
+        .map(|t| {
+            let past: Vec<bool> = lengths.iter().map(|&length| t >= length).collect();
+            Tensor::from_data(TensorData::new(past, [lengths.len(), 1]), device)
+        })
+        .collect()
+}
+
+/// One step of all rows: the equations of `lookback_kernels`' references.
+fn step(
+    cell: Cell,
+    w: &DirectionTensors,
+    x: Tensor<2>,
+    h_prev: Tensor<2>,
+    c_prev: Tensor<2>,
+    hidden: usize,
+) -> (Tensor<2>, Tensor<2>) {
+    let batch = x.dims()[0];
+    let affine = |x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>| {
+        let product = x.matmul(weight.transpose());
+        match bias {
+            Some(bias) => product + bias.unsqueeze::<2>(),
+            None => product,
+        }
+    };
+    let bias = |which: usize| w.bias.as_ref().map(|bias| bias[which].clone());
+    let gate = |all: &Tensor<2>, gate: usize| all.clone().slice([0..batch, gate * hidden..(gate + 1) * hidden]);
+    let from_x = affine(x, w.weight_ih.clone(), bias(0));
+    match cell {
+        Cell::Rnn(activation) => {
+            let sum = from_x + affine(h_prev, w.weight_hh.clone(), bias(1));
+            let h = match activation {
+                Activation::Tanh => sum.tanh(),
+                Activation::Relu => relu(sum),
+            };
+            (h, c_prev)
+        }
+        Cell::Lstm => {
+            let all = from_x + affine(h_prev, w.weight_hh.clone(), bias(1));
+            let sees = |product: Tensor<2>, index: usize, cell: &Tensor<2>| match &w.peephole {
+                Some(p) => {
+                    product + p.clone().slice([index * hidden..(index + 1) * hidden]).unsqueeze::<2>() * cell.clone()
+                }
+                None => product,
+            };
+            let i = sigmoid(sees(gate(&all, 0), 0, &c_prev));
+            let f = sigmoid(sees(gate(&all, 1), 1, &c_prev));
+            let g = gate(&all, 2).tanh();
+            let c = f * c_prev + i * g;
+            let o = sigmoid(sees(gate(&all, 3), 2, &c));
+            (o * c.clone().tanh(), c)
+        }
+        Cell::Gru(reset) => {
+            let rows = |tensor: &Tensor<2>, from: usize, to: usize| tensor.clone().slice([from * hidden..to * hidden]);
+            let part = |from: usize, to: usize| bias(1).map(|bias| bias.slice([from * hidden..to * hidden]));
+            let from_h = affine(h_prev.clone(), rows(&w.weight_hh, 0, 2), part(0, 2));
+            let r = sigmoid(gate(&from_x, 0) + gate(&from_h, 0));
+            let z = sigmoid(gate(&from_x, 1) + gate(&from_h, 1));
+            let weight_n = rows(&w.weight_hh, 2, 3);
+            let n = match reset {
+                Reset::AfterProduct => gate(&from_x, 2) + r * affine(h_prev.clone(), weight_n, part(2, 3)),
+                Reset::BeforeProduct => gate(&from_x, 2) + affine(r * h_prev.clone(), weight_n, part(2, 3)),
+            }
+            .tanh();
+            (n.clone() + z * (h_prev - n), c_prev)
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The kernels on Burn's Flex backend: tensors are read and written as slices, without a copy.
+
+use std::cell::RefCell;
+
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use lookback_kernels::{
+    InputGradients, Inputs, KernelError, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace, backward,
+    forward, saved_len,
+};
+
+use super::{INPUTS, LayerSpec, PER_DIRECTION, RecurrentKernels, RecurrentOps};
+
+thread_local! {
+    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::default());
+}
+
+impl RecurrentOps for Flex {
+    fn recurrent(
+        x: FloatTensor<Flex>,
+        h0: FloatTensor<Flex>,
+        c0: FloatTensor<Flex>,
+        weight_ih: FloatTensor<Flex>,
+        weight_hh: FloatTensor<Flex>,
+        bias_ih: FloatTensor<Flex>,
+        bias_hh: FloatTensor<Flex>,
+        peephole: FloatTensor<Flex>,
+        weight_ih_reverse: FloatTensor<Flex>,
+        weight_hh_reverse: FloatTensor<Flex>,
+        bias_ih_reverse: FloatTensor<Flex>,
+        bias_hh_reverse: FloatTensor<Flex>,
+        peephole_reverse: FloatTensor<Flex>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Flex> {
+        let inputs = contiguous(&[
+            x,
+            h0,
+            c0,
+            weight_ih,
+            weight_hh,
+            bias_ih,
+            bias_hh,
+            peephole,
+            weight_ih_reverse,
+            weight_hh_reverse,
+            bias_ih_reverse,
+            bias_hh_reverse,
+            peephole_reverse,
+        ]);
+        run_forward(&inputs, &spec, None)
+    }
+}
+
+impl RecurrentKernels for Flex {
+    fn recurrent_saving(inputs: &[FloatTensor<Flex>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Flex>; 2] {
+        let inputs = contiguous(inputs);
+        let mut saved = vec![0.0; saved_len(spec.cell, &spec.dims, spec.lengths.as_deref())];
+        let packed = run_forward(&inputs, spec, Some(&mut saved));
+        let shape = [saved.len()];
+        [packed, tensor(saved, &shape)]
+    }
+
+    fn recurrent_backward(
+        inputs: &[FloatTensor<Flex>; INPUTS],
+        packed: &FloatTensor<Flex>,
+        saved: &FloatTensor<Flex>,
+        gradient: FloatTensor<Flex>,
+        spec: &LayerSpec,
+        wanted: [bool; INPUTS],
+    ) -> [Option<FloatTensor<Flex>>; INPUTS] {
+        let inputs = contiguous(inputs);
+        let (packed, saved, gradient) = (packed.to_contiguous(), saved.to_contiguous(), gradient.to_contiguous());
+        let [y, h, c] = spec.packed();
+        let lstm = spec.cell.has_cell_state();
+        let (present, values) = (spec.present(), inputs.each_ref().map(slice));
+        let upstream = slice(&gradient);
+        let upstream =
+            Upstream { y: Some(&upstream[..y]), h_n: Some(&upstream[y..h]), c_n: lstm.then(|| &upstream[h..c]) };
+        let mut gradients: [Option<Vec<f32>>; INPUTS] =
+            std::array::from_fn(|input| (wanted[input] && present[input]).then(|| vec![0.0; values[input].len()]));
+        let mut each = gradients.iter_mut().map(Option::as_deref_mut);
+        let mut next = || each.next().flatten();
+        let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
+        let mut weight_gradients: Vec<_> = (0..spec.dims.directions)
+            .map(|_| WeightGradients {
+                weight_ih: next(),
+                weight_hh: next(),
+                bias_ih: next(),
+                bias_hh: next(),
+                peephole: next(),
+            })
+            .collect();
+        WORKSPACE.with_borrow_mut(|workspace| {
+            checked(backward(
+                spec.cell,
+                &spec.dims,
+                &weights(&values, &present, spec),
+                &layer_inputs(&values, &present, spec),
+                &slice(&packed)[..y],
+                slice(&saved),
+                &upstream,
+                input_gradients,
+                &mut weight_gradients,
+                workspace,
+                rayon::current_num_threads(),
+            ));
+        });
+        let mut index = 0;
+        gradients.map(|values| {
+            index += 1;
+            values.map(|values| tensor(values, &inputs[index - 1].layout().shape().to_vec()))
+        })
+    }
+}
+
+fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saved: Option<&mut [f32]>) -> FlexTensor {
+    let (present, values) = (spec.present(), inputs.each_ref().map(slice));
+    let [y, h, c] = spec.packed();
+    let mut packed = vec![0.0; c];
+    let (y_out, states) = packed.split_at_mut(y);
+    let (h_n, c_n) = states.split_at_mut(h - y);
+    let outputs = Outputs { y: y_out, h_n, c_n: spec.cell.has_cell_state().then_some(c_n) };
+    let weights = checked(Packed::new(spec.cell, &spec.dims, &weights(&values, &present, spec)));
+    WORKSPACE.with_borrow_mut(|workspace| {
+        checked(forward(
+            spec.cell,
+            &spec.dims,
+            &weights,
+            &layer_inputs(&values, &present, spec),
+            outputs,
+            saved,
+            workspace,
+            rayon::current_num_threads(),
+        ));
+    });
+    tensor(packed, &[c])
+}
+
+fn layer_inputs<'a>(values: &[&'a [f32]; INPUTS], present: &[bool; INPUTS], spec: &'a LayerSpec) -> Inputs<'a> {
+    let given = |input: usize| present[input].then_some(values[input]);
+    Inputs { x: values[0], lengths: spec.lengths.as_deref(), h0: given(1), c0: given(2) }
+}
+
+fn weights<'a>(values: &[&'a [f32]; INPUTS], present: &[bool; INPUTS], spec: &LayerSpec) -> Vec<Weights<'a>> {
+    (0..spec.dims.directions)
+        .map(|direction| {
+            let first = 3 + direction * PER_DIRECTION;
+            let given = |parameter: usize| present[first + parameter].then_some(values[first + parameter]);
+            Weights {
+                weight_ih: values[first],
+                weight_hh: values[first + 1],
+                bias_ih: given(2),
+                bias_hh: given(3),
+                peephole: given(4),
+            }
+        })
+        .collect()
+}
+
+/// The same tensors, copied only where a view is strided.
+fn contiguous(inputs: &[FlexTensor; INPUTS]) -> [FlexTensor; INPUTS] {
+    inputs.each_ref().map(|input| input.to_contiguous())
+}
+
+fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("the tensor was made contiguous, and the layer takes f32 alone")
+}
+
+fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::from(shape.to_vec())), DType::F32)
+}
+
+/// The layer has compared every size before it calls a kernel.
+fn checked<X>(result: Result<X, KernelError>) -> X {
+    result.unwrap_or_else(|error| panic!("a size that the layer has checked does not fit: {error}"))
+}

@@ -1,0 +1,201 @@
+//! One recurrent layer as one operation: a Burn backend extension.
+//!
+//! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take
+//! [`composite()`], made of Burn's own operations; it is also the reference that the tests compare with.
+
+mod autodiff;
+mod composite;
+mod flex;
+
+use std::sync::Arc;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::Tensor;
+use burn_dispatch::DispatchTensorKind;
+use lookback_kernels::{Cell, Dims};
+
+pub use composite::composite;
+
+/// Parameters a direction may have: two weights, two biases, peepholes.
+pub(crate) const PER_DIRECTION: usize = 5;
+/// What the operation reads: `x`, `h0`, `c0`, then the parameters of two directions.
+pub(crate) const INPUTS: usize = 3 + 2 * PER_DIRECTION;
+
+/// What one layer is, beside its tensors.
+#[derive(Debug, Clone)]
+pub struct LayerSpec {
+    /// The kind of cell.
+    pub cell: Cell,
+    /// The sizes of layer and batch.
+    pub dims: Dims,
+    /// `[B]`, checked against `T`; `None`: all `T`.
+    pub lengths: Option<Arc<[usize]>>,
+    /// Whether the layer has biases.
+    pub bias: bool,
+    /// Whether the LSTM has peepholes.
+    pub peephole: bool,
+    /// Whether an initial state was given.
+    pub state: bool,
+}
+
+impl LayerSpec {
+    /// Whether each of the operation's inputs is there, or only a placeholder.
+    pub(crate) fn present(&self) -> [bool; INPUTS] {
+        let lstm = self.cell.has_cell_state();
+        std::array::from_fn(|input| match input {
+            0 => true,
+            1 => self.state,
+            2 => self.state && lstm,
+            _ => {
+                let (direction, parameter) = ((input - 3) / PER_DIRECTION, (input - 3) % PER_DIRECTION);
+                direction < self.dims.directions
+                    && match parameter {
+                        0 | 1 => true,
+                        4 => self.peephole,
+                        _ => self.bias,
+                    }
+            }
+        })
+    }
+
+    /// Where `y`, `h_n` and `c_n` end in the packed output.
+    pub(crate) fn packed(&self) -> [usize; 3] {
+        let Dims { batch, time, hidden, directions, .. } = self.dims;
+        let y = batch * time * directions * hidden;
+        let state = directions * batch * hidden;
+        [y, y + state, if self.cell.has_cell_state() { y + 2 * state } else { y + state }]
+    }
+}
+
+/// One direction's parameters as tensors.
+#[derive(Debug, Clone)]
+pub struct DirectionTensors {
+    /// `[G*H, I]`.
+    pub weight_ih: Tensor<2>,
+    /// `[G*H, H]`.
+    pub weight_hh: Tensor<2>,
+    /// `[G*H]` each.
+    pub bias: Option<[Tensor<1>; 2]>,
+    /// `[3*H]`.
+    pub peephole: Option<Tensor<1>>,
+}
+
+/// What one layer gives.
+#[derive(Debug, Clone)]
+pub struct LayerOutput {
+    /// `[B, T, D*H]`.
+    pub sequence: Tensor<3>,
+    /// `[D, B, H]`.
+    pub hidden: Tensor<3>,
+    /// `[D, B, H]`, LSTM only.
+    pub cell: Option<Tensor<3>>,
+}
+
+/// The recurrent operations of a backend.
+#[backend_extension(Flex, Autodiff)]
+pub trait RecurrentOps: Backend {
+    /// One layer forward, for inference: `y`, `h_n`, `c_n` packed in one flat tensor. An input that the layer
+    /// lacks is a placeholder that is not read.
+    #[allow(clippy::too_many_arguments, reason = "the extension takes tensors one by one")]
+    fn recurrent(
+        x: FloatTensor<Self>,
+        h0: FloatTensor<Self>,
+        c0: FloatTensor<Self>,
+        weight_ih: FloatTensor<Self>,
+        weight_hh: FloatTensor<Self>,
+        bias_ih: FloatTensor<Self>,
+        bias_hh: FloatTensor<Self>,
+        peephole: FloatTensor<Self>,
+        weight_ih_reverse: FloatTensor<Self>,
+        weight_hh_reverse: FloatTensor<Self>,
+        bias_ih_reverse: FloatTensor<Self>,
+        bias_hh_reverse: FloatTensor<Self>,
+        peephole_reverse: FloatTensor<Self>,
+        spec: LayerSpec,
+    ) -> FloatTensor<Self>;
+}
+
+/// What `Autodiff` needs of the backend below it.
+pub trait RecurrentKernels: RecurrentOps {
+    /// As [`RecurrentOps::recurrent`], and what the backward pass needs.
+    fn recurrent_saving(inputs: &[FloatTensor<Self>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Self>; 2];
+
+    /// The gradients of the inputs that are `wanted`, from that of the packed output.
+    fn recurrent_backward(
+        inputs: &[FloatTensor<Self>; INPUTS],
+        packed: &FloatTensor<Self>,
+        saved: &FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        spec: &LayerSpec,
+        wanted: [bool; INPUTS],
+    ) -> [Option<FloatTensor<Self>>; INPUTS];
+}
+
+/// Runs one layer by the kernels where the backend has them, else by [`composite()`].
+///
+/// x: `[B, T, I]`. h0, c0: `[D, B, H]`. parameters: one entry a direction. Sizes must fit `spec`.
+pub fn recurrent(
+    x: Tensor<3>,
+    h0: Option<Tensor<3>>,
+    c0: Option<Tensor<3>>,
+    parameters: Vec<DirectionTensors>,
+    spec: LayerSpec,
+) -> LayerOutput {
+    if !on_flex(&x) {
+        return composite(x, h0, c0, parameters, &spec);
+    }
+    let Dims { batch, time, hidden, directions, .. } = spec.dims;
+    let device = x.device();
+    let placeholder = || Tensor::<1>::empty([1], &device).into_dispatch();
+    let mut each = parameters.into_iter();
+    let mut direction = || match each.next() {
+        Some(DirectionTensors { weight_ih, weight_hh, bias, peephole }) => {
+            let [bias_ih, bias_hh] =
+                bias.map_or_else(|| [placeholder(), placeholder()], |bias| bias.map(Tensor::into_dispatch));
+            let peephole = peephole.map_or_else(placeholder, Tensor::into_dispatch);
+            [weight_ih.into_dispatch(), weight_hh.into_dispatch(), bias_ih, bias_hh, peephole]
+        }
+        None => std::array::from_fn(|_| placeholder()),
+    };
+    let [w_ih, w_hh, b_ih, b_hh, p] = direction();
+    let [w_ih_r, w_hh_r, b_ih_r, b_hh_r, p_r] = direction();
+    let state = |state: Option<Tensor<3>>| state.map_or_else(placeholder, Tensor::into_dispatch);
+    let [y_end, h_end, c_end] = spec.packed();
+    let lstm = spec.cell.has_cell_state();
+    let packed = Tensor::<1>::from_dispatch(<Dispatch as RecurrentOps>::recurrent(
+        x.into_dispatch(),
+        state(h0),
+        state(c0),
+        w_ih,
+        w_hh,
+        b_ih,
+        b_hh,
+        p,
+        w_ih_r,
+        w_hh_r,
+        b_ih_r,
+        b_hh_r,
+        p_r,
+        spec,
+    ));
+    let part = |from: usize, to: usize, shape: [usize; 3]| packed.clone().slice([from..to]).reshape(shape);
+    LayerOutput {
+        sequence: part(0, y_end, [batch, time, directions * hidden]),
+        hidden: part(y_end, h_end, [directions, batch, hidden]),
+        cell: lstm.then(|| part(h_end, c_end, [directions, batch, hidden])),
+    }
+}
+
+/// Whether the tensor lives on the Flex backend, with or without autodiff. The kernels know f32 alone.
+fn on_flex(x: &Tensor<3>) -> bool {
+    fn is_flex(kind: &DispatchTensorKind) -> bool {
+        match kind {
+            DispatchTensorKind::Flex(_) => true,
+            DispatchTensorKind::Autodiff(inner) => is_flex(inner),
+            #[allow(unreachable_patterns, reason = "other features of Burn add other backends")]
+            _ => false,
+        }
+    }
+    x.dtype() == burn::tensor::DType::F32 && is_flex(&x.clone().into_dispatch().kind)
+}

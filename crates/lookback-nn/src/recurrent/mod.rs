@@ -1,0 +1,12 @@
+//! The recurrent layers.
+
+mod config;
+mod layers;
+mod stack;
+mod state;
+mod stepper;
+
+pub use config::{GruConfig, LstmConfig, RnnConfig};
+pub use layers::{Gru, Lstm, Rnn};
+pub use state::{Output, SavedState, State};
+pub use stepper::{Stepper, StepperState};

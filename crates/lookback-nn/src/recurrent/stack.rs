@@ -1,0 +1,394 @@
+//! Any number of recurrent layers on one another: what the public layers share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::module::{Content, Initializer, Module, ModuleMapper, ModuleVisitor, Param};
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use lookback_kernels::{Cell, Dims};
+
+use super::{Output, State};
+use crate::Error;
+use crate::ops::{DirectionTensors, LayerSpec, recurrent};
+
+/// The options of all three layers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StackConfig {
+    pub(super) cell: Cell,
+    pub(super) input: usize,
+    pub(super) hidden: usize,
+    pub(super) layers: usize,
+    pub(super) bidirectional: bool,
+    pub(super) bias: bool,
+    pub(super) dropout: f64,
+    pub(super) forget_bias: Option<f64>,
+    pub(super) peepholes: bool,
+}
+
+impl StackConfig {
+    fn check(&self) -> Result<(), Error> {
+        for (name, size) in [("input", self.input), ("hidden", self.hidden), ("layers", self.layers)] {
+            if size == 0 {
+                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            let found = self.dropout.to_string();
+            return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
+        }
+        if self.forget_bias.is_some_and(|bias| !bias.is_finite()) {
+            let found = format!("{:?}", self.forget_bias);
+            return Err(Error::Config { name: "forget_bias", found, expected: "a finite number" });
+        }
+        if self.forget_bias.is_some() && !self.bias {
+            let found = format!("{:?}", self.forget_bias);
+            return Err(Error::Config { name: "forget_bias", found, expected: "none in a layer without biases" });
+        }
+        Ok(())
+    }
+}
+
+/// One direction of one layer. `suffix` ends its parameters' names: `_l0`, `_l0_reverse`.
+#[derive(Debug, Clone)]
+struct Direction {
+    suffix: String,
+    weight_ih: Param<Tensor<2>>,
+    weight_hh: Param<Tensor<2>>,
+    bias: Option<[Param<Tensor<1>>; 2]>,
+    peephole: Option<Param<Tensor<1>>>,
+}
+
+impl Direction {
+    fn tensors(&self) -> DirectionTensors {
+        DirectionTensors {
+            weight_ih: self.weight_ih.val(),
+            weight_hh: self.weight_hh.val(),
+            bias: self.bias.as_ref().map(|bias| bias.each_ref().map(Param::val)),
+            peephole: self.peephole.as_ref().map(Param::val),
+        }
+    }
+
+    fn name(&self, kind: &str) -> String {
+        format!("{kind}{}", self.suffix)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Stack {
+    cell: Cell,
+    input: usize,
+    hidden: usize,
+    /// `[L][D]`.
+    layers: Vec<Vec<Direction>>,
+    dropout: Dropout,
+}
+
+impl Stack {
+    pub(super) fn new(config: &StackConfig, device: &Device) -> Result<Self, Error> {
+        config.check()?;
+        let (hidden, gates) = (config.hidden, config.cell.gates());
+        let directions = if config.bidirectional { 2 } else { 1 };
+        let bound = 1.0 / (hidden as f64).sqrt();
+        let uniform = Initializer::Uniform { min: -bound, max: bound };
+        let layers = (0..config.layers)
+            .map(|layer| {
+                let input = if layer == 0 { config.input } else { directions * hidden };
+                (0..directions)
+                    .map(|d| Direction {
+                        suffix: format!("_l{layer}{}", if d == 0 { "" } else { "_reverse" }),
+                        weight_ih: uniform.init([gates * hidden, input], device),
+                        weight_hh: uniform.init([gates * hidden, hidden], device),
+                        bias: config.bias.then(|| {
+                            [0, 1].map(|which| {
+                                let drawn = uniform.init([gates * hidden], device);
+                                let forget = config.forget_bias.map(|bias| if which == 0 { bias } else { 0.0 });
+                                forget.map_or(drawn.clone(), |forget| with_forget_bias(&drawn, hidden, forget))
+                            })
+                        }),
+                        peephole: config.peepholes.then(|| uniform.init([3 * hidden], device)),
+                    })
+                    .collect()
+            })
+            .collect();
+        let dropout = DropoutConfig::new(config.dropout).init();
+        Ok(Stack { cell: config.cell, input: config.input, hidden, layers, dropout })
+    }
+
+    pub(super) fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    pub(super) fn input(&self) -> usize {
+        self.input
+    }
+
+    pub(super) fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    fn directions(&self) -> usize {
+        self.layers[0].len()
+    }
+
+    /// `[L]`: every layer's forward direction; an error where there is another.
+    pub(super) fn forward_only(&self) -> Result<Vec<DirectionTensors>, Error> {
+        if self.directions() > 1 {
+            return Err(Error::StepBidirectional);
+        }
+        Ok(self.layers.iter().map(|layer| layer[0].tensors()).collect())
+    }
+
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: Option<State>,
+    ) -> Result<Output, Error> {
+        let [batch, time, input] = x.dims();
+        let directions = self.directions();
+        self.check(&x, lengths, state.as_ref())?;
+        let lengths: Option<Arc<[usize]>> = lengths.map(Arc::from);
+        let mut sequence = x;
+        let (mut finals, mut cells) = (Vec::new(), Vec::new());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let spec = LayerSpec {
+                cell: self.cell,
+                dims: Dims {
+                    batch,
+                    time,
+                    input: if index == 0 { input } else { directions * self.hidden },
+                    hidden: self.hidden,
+                    directions,
+                },
+                lengths: lengths.clone(),
+                bias: layer[0].bias.is_some(),
+                peephole: layer[0].peephole.is_some(),
+                state: state.is_some(),
+            };
+            if index > 0 {
+                sequence = self.dropout.forward(sequence);
+            }
+            let own = |all: &Tensor<3>| all.clone().slice([index * directions..(index + 1) * directions]);
+            let h0 = state.as_ref().map(|state| own(&state.hidden));
+            let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
+            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec);
+            sequence = output.sequence;
+            finals.push(output.hidden);
+            cells.extend(output.cell);
+        }
+        let cell = self.cell.has_cell_state().then(|| cat(cells));
+        Ok(Output { sequence, state: State { hidden: cat(finals), cell } })
+    }
+
+    pub(super) fn step(&self, x_t: Tensor<2>, state: Option<State>) -> Result<(Tensor<2>, State), Error> {
+        if self.directions() > 1 {
+            return Err(Error::StepBidirectional);
+        }
+        let output = self.forward(x_t.unsqueeze_dim(1), None, state)?;
+        Ok((output.sequence.squeeze_dim(1), output.state))
+    }
+
+    fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
+        let [batch, time, input] = x.dims();
+        let shape =
+            |name, found: &[usize], expected: String| Err(Error::Shape { name, found: found.to_vec(), expected });
+        if input != self.input {
+            let expected = format!("[B, T, {}] (the layer's input size)", self.input);
+            return shape("x", &[batch, time, input], expected);
+        }
+        if let Some(lengths) = lengths {
+            if lengths.len() != batch {
+                return shape("lengths", &[lengths.len()], format!("[{batch}] (one a row of x)"));
+            }
+            if let Some((row, &length)) = lengths.iter().enumerate().find(|&(_, &length)| length > time) {
+                return Err(Error::Length { row, length, time });
+            }
+        }
+        let Some(state) = state else { return Ok(()) };
+        let want = [self.layers.len() * self.directions(), batch, self.hidden];
+        let cell = state.cell.as_ref();
+        for (name, found) in [("state.hidden", Some(&state.hidden)), ("state.cell", cell)] {
+            let Some(found) = found else { continue };
+            if found.dims() != want {
+                return shape(name, &found.dims(), format!("{want:?} (layers times directions, rows of x, hidden)"));
+            }
+        }
+        match (self.cell.has_cell_state(), cell.is_some()) {
+            (true, false) => Err(Error::Cell { found: "lacks", layer: self.cell.name(), expected: "needs one" }),
+            (false, true) => Err(Error::Cell { found: "has", layer: self.cell.name(), expected: "has none" }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn parameters(&self) -> BTreeMap<String, TensorData> {
+        let mut all = BTreeMap::new();
+        for direction in self.layers.iter().flatten() {
+            all.insert(direction.name("weight_ih"), direction.weight_ih.val().into_data());
+            all.insert(direction.name("weight_hh"), direction.weight_hh.val().into_data());
+            if let Some([ih, hh]) = &direction.bias {
+                all.insert(direction.name("bias_ih"), ih.val().into_data());
+                all.insert(direction.name("bias_hh"), hh.val().into_data());
+            }
+            if let Some(peephole) = &direction.peephole {
+                all.insert(direction.name("weight_peephole"), peephole.val().into_data());
+            }
+        }
+        all
+    }
+
+    pub(super) fn with_parameters(self, parameters: BTreeMap<String, TensorData>) -> Result<Self, Error> {
+        struct Fill {
+            name: String,
+            parameters: BTreeMap<String, TensorData>,
+            failure: Option<Error>,
+        }
+        impl ModuleMapper for Fill {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.name = name.to_owned();
+            }
+            fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+                let (name, shape) = (self.name.clone(), param.lazy_shape().to_vec());
+                let problem = match self.parameters.remove(&name) {
+                    Some(data) if data.shape().to_vec() == shape => {
+                        let (device, id) = (param.lazy_device(), param.id);
+                        return param.transform_for_load(Tensor::from_data(data, &device), id);
+                    }
+                    Some(data) => format!("its shape is {:?} but the layer has {shape:?}", data.shape().to_vec()),
+                    None => "it is missing".into(),
+                };
+                self.failure.get_or_insert(Error::Parameter { name, problem });
+                param
+            }
+        }
+        let mut fill = Fill { name: String::new(), parameters, failure: None };
+        let filled = self.map(&mut fill);
+        if let Some((name, _)) = fill.parameters.pop_first() {
+            fill.failure.get_or_insert(Error::Parameter { name, problem: "the layer has none of this name".into() });
+        }
+        fill.failure.map_or(Ok(filled), Err)
+    }
+
+    pub(super) fn describe(&self, content: Content) -> Option<Content> {
+        content
+            .add("input", &self.input)
+            .add("hidden", &self.hidden)
+            .add("layers", &self.layers.len())
+            .add("directions", &self.directions())
+            .optional()
+    }
+
+    /// The same stack with every parameter replaced.
+    fn each(
+        mut self,
+        mut matrix: impl FnMut(Param<Tensor<2>>, &str) -> Param<Tensor<2>>,
+        mut vector: impl FnMut(Param<Tensor<1>>, &str) -> Param<Tensor<1>>,
+    ) -> Self {
+        self.layers = self
+            .layers
+            .into_iter()
+            .map(|layer| {
+                layer
+                    .into_iter()
+                    .map(|direction| {
+                        let name = |kind: &str| format!("{kind}{}", direction.suffix);
+                        Direction {
+                            weight_ih: matrix(direction.weight_ih, &name("weight_ih")),
+                            weight_hh: matrix(direction.weight_hh, &name("weight_hh")),
+                            bias: direction
+                                .bias
+                                .map(|[ih, hh]| [vector(ih, &name("bias_ih")), vector(hh, &name("bias_hh"))]),
+                            peephole: direction.peephole.map(|p| vector(p, &name("weight_peephole"))),
+                            suffix: direction.suffix,
+                        }
+                    })
+                    .collect()
+            })
+            .collect();
+        self
+    }
+}
+
+impl Module for Stack {
+    fn collect_devices(&self, devices: Vec<Device>) -> Vec<Device> {
+        self.layers.iter().flatten().fold(devices, |devices, direction| {
+            let devices = direction.weight_hh.collect_devices(direction.weight_ih.collect_devices(devices));
+            let vectors = direction.bias.iter().flatten().chain(&direction.peephole);
+            vectors.fold(devices, |devices, vector| vector.collect_devices(devices))
+        })
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        self.each(|p, _| p.fork(device), |p, _| p.fork(device))
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.each(|p, _| p.to_device(device), |p, _| p.to_device(device))
+    }
+
+    fn train(mut self) -> Self {
+        self.dropout = self.dropout.train();
+        self.each(|p, _| p.train(), |p, _| p.train())
+    }
+
+    fn valid(&self) -> Self {
+        let mut stack = self.clone().each(|p, _| p.valid(), |p, _| p.valid());
+        stack.dropout = self.dropout.valid();
+        stack
+    }
+
+    fn materialize(self) -> Self {
+        self.each(|p, _| p.materialize(), |p, _| p.materialize())
+    }
+
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        fn one<Visitor: ModuleVisitor, const R: usize>(visitor: &mut Visitor, name: &str, param: &Param<Tensor<R>>) {
+            visitor.enter_module(name, "Recurrent");
+            param.visit(visitor);
+            visitor.exit_module(name, "Recurrent");
+        }
+        for direction in self.layers.iter().flatten() {
+            one(visitor, &direction.name("weight_ih"), &direction.weight_ih);
+            one(visitor, &direction.name("weight_hh"), &direction.weight_hh);
+            for (param, name) in direction.bias.iter().flatten().zip(["bias_ih", "bias_hh"]) {
+                one(visitor, &direction.name(name), param);
+            }
+            if let Some(peephole) = &direction.peephole {
+                one(visitor, &direction.name("weight_peephole"), peephole);
+            }
+        }
+        self.dropout.visit(visitor);
+    }
+
+    fn map<Mapper: ModuleMapper>(mut self, mapper: &mut Mapper) -> Self {
+        fn one<Mapper: ModuleMapper, const R: usize>(
+            mapper: &mut Mapper,
+            name: &str,
+            param: Param<Tensor<R>>,
+        ) -> Param<Tensor<R>> {
+            mapper.enter_module(name, "Recurrent");
+            let param = Module::map(param, mapper);
+            mapper.exit_module(name, "Recurrent");
+            param
+        }
+        let mapper = std::cell::RefCell::new(mapper);
+        let dropout = self.dropout.clone().map(&mut **mapper.borrow_mut());
+        self.dropout = dropout;
+        self.each(
+            |param, name| one(&mut **mapper.borrow_mut(), name, param),
+            |param, name| one(&mut **mapper.borrow_mut(), name, param),
+        )
+    }
+}
+
+/// The drawn biases with the forget gate's part set.
+fn with_forget_bias(drawn: &Param<Tensor<1>>, hidden: usize, forget: f64) -> Param<Tensor<1>> {
+    let values = drawn.val();
+    let part = Tensor::full([hidden], forget, &values.device());
+    Param::from_tensor(values.detach().slice_assign([hidden..2 * hidden], part))
+}
+
+/// One after another along the first axis, without a copy for one.
+fn cat(mut tensors: Vec<Tensor<3>>) -> Tensor<3> {
+    if tensors.len() == 1 { tensors.remove(0) } else { Tensor::cat(tensors, 0) }
+}

@@ -1,0 +1,61 @@
+//! What flows in and out of a layer beside its input.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The state of all layers and directions of a batch.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// `[L*D, B, H]`, layer by layer, in each the forward direction first, as PyTorch has it.
+    pub hidden: Tensor<3>,
+    /// `[L*D, B, H]`, LSTM only.
+    pub cell: Option<Tensor<3>>,
+}
+
+/// What a layer gives.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// `[B, T, D*H]` of the last layer; zero at and past `lengths[b]`.
+    pub sequence: Tensor<3>,
+    /// Each row's own last state.
+    pub state: State,
+}
+
+/// A state as plain values, to be kept in a file or a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedState {
+    /// `[L*D, B, H]`.
+    pub shape: [usize; 3],
+    /// The hidden state's values, row-major.
+    pub hidden: Vec<f32>,
+    /// The cell state's values, LSTM only.
+    pub cell: Option<Vec<f32>>,
+}
+
+impl State {
+    /// The state's values.
+    pub fn save(&self) -> SavedState {
+        let values = |tensor: &Tensor<3>| tensor.to_data().convert::<f32>().iter::<f32>().collect();
+        SavedState { shape: self.hidden.dims(), hidden: values(&self.hidden), cell: self.cell.as_ref().map(values) }
+    }
+
+    /// The state that was saved, on `device`.
+    ///
+    /// # Errors
+    /// When the values are not as many as the shape has.
+    pub fn restore(saved: &SavedState, device: &Device) -> Result<State, Error> {
+        let tensor = |values: &Vec<f32>| {
+            if values.len() != saved.shape.iter().product::<usize>() {
+                return Err(Error::Shape {
+                    name: "the saved state",
+                    found: vec![values.len()],
+                    expected: format!("the product of {:?}", saved.shape),
+                });
+            }
+            Ok(Tensor::from_data(TensorData::new(values.clone(), saved.shape), device))
+        };
+        Ok(State { hidden: tensor(&saved.hidden)?, cell: saved.cell.as_ref().map(tensor).transpose()? })
+    }
+}

@@ -1,0 +1,263 @@
+//! Every case in `conformance/cases`, or in the folder that `LOOKBACK_CASES` names: what PyTorch computed.
+//!
+//! The format stands in `conformance/README.md`.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-5;
+
+/// One file: the JSON of its metadata and its tensors by name.
+struct Case {
+    about: Value,
+    tensors: BTreeMap<String, TensorData>,
+}
+
+impl Case {
+    fn read(path: &Path, key: &str) -> Case {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        let text = &metadata.metadata().as_ref().expect("metadata")[key];
+        let tensors = SafeTensors::deserialize(&bytes)
+            .unwrap()
+            .iter()
+            .map(|(name, view)| {
+                let values: Vec<f32> =
+                    view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+                (name.to_owned(), TensorData::new(values, view.shape().to_vec()))
+            })
+            .collect();
+        Case { about: serde_json::from_str(text).unwrap(), tensors }
+    }
+
+    fn size(&self, key: &str) -> usize {
+        self.about[key].as_u64().unwrap_or_else(|| panic!("{key} in {}", self.about)) as usize
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.about[key].as_bool().unwrap_or_else(|| panic!("{key} in {}", self.about))
+    }
+
+    fn tensor<const R: usize>(&self, name: &str, device: &Device) -> Option<Tensor<R>> {
+        self.tensors.get(name).map(|data| Tensor::from_data(data.clone(), device))
+    }
+
+    /// The tensors whose name starts with `prefix`, by the rest of their name.
+    fn named(&self, prefix: &str) -> BTreeMap<String, TensorData> {
+        let all = self.tensors.iter();
+        all.filter_map(|(name, data)| Some((name.strip_prefix(prefix)?.to_owned(), data.clone()))).collect()
+    }
+}
+
+/// The three layers behind one face.
+enum Layer {
+    Rnn(Rnn),
+    Lstm(Lstm),
+    Gru(Gru),
+}
+
+macro_rules! each {
+    ($layer:expr, $inner:ident => $body:expr) => {
+        match $layer {
+            Layer::Rnn($inner) => $body,
+            Layer::Lstm($inner) => $body,
+            Layer::Gru($inner) => $body,
+        }
+    };
+}
+
+impl Layer {
+    fn of(case: &Case, device: &Device) -> Layer {
+        let (input, hidden, layers) = (case.size("input"), case.size("hidden"), case.size("layers"));
+        let (both, bias) = (case.flag("bidirectional"), case.flag("bias"));
+        macro_rules! made {
+            ($config:expr) => {
+                $config
+                    .with_layers(layers)
+                    .with_bidirectional(both)
+                    .with_bias(bias)
+                    .init(device)
+                    .and_then(|layer| layer.with_parameters(case.named("param.")))
+                    .unwrap()
+            };
+        }
+        match case.about["layer"].as_str().expect("layer") {
+            "lstm" => Layer::Lstm(made!(LstmConfig::new(input, hidden))),
+            "gru" => Layer::Gru(made!(GruConfig::new(input, hidden))),
+            "rnn_tanh" => Layer::Rnn(made!(RnnConfig::new(input, hidden))),
+            "rnn_relu" => Layer::Rnn(made!(RnnConfig::new(input, hidden).with_activation(Activation::Relu))),
+            other => panic!("unknown layer {other:?}"),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, lengths: Option<&[usize]>, state: Option<State>) -> Output {
+        each!(self, layer => layer.forward(x, lengths, state).unwrap())
+    }
+
+    fn gradients(&self, gradients: &Gradients) -> BTreeMap<String, TensorData> {
+        struct Read<'a> {
+            name: String,
+            gradients: &'a Gradients,
+            all: BTreeMap<String, TensorData>,
+        }
+        impl ModuleVisitor for Read<'_> {
+            fn enter_module(&mut self, name: &str, _container_type: &str) {
+                self.name = name.to_owned();
+            }
+            fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+                if let Some(gradient) = param.val().grad(self.gradients) {
+                    self.all.insert(self.name.clone(), gradient.into_data());
+                }
+            }
+        }
+        let mut read = Read { name: String::new(), gradients, all: BTreeMap::new() };
+        each!(self, layer => layer.visit(&mut read));
+        read.all
+    }
+
+    /// One step of plain gradient descent.
+    fn descend(self, gradients: &BTreeMap<String, TensorData>, rate: f64) -> Layer {
+        macro_rules! moved {
+            ($layer:expr) => {{
+                let parameters = $layer
+                    .parameters()
+                    .into_iter()
+                    .map(|(name, data)| {
+                        let values = data.iter::<f32>().zip(gradients[&name].iter::<f32>());
+                        let values: Vec<f32> = values.map(|(value, g)| value - (rate as f32) * g).collect();
+                        (name, TensorData::new(values, data.shape().to_vec()))
+                    })
+                    .collect();
+                $layer.with_parameters(parameters).unwrap()
+            }};
+        }
+        match self {
+            Layer::Rnn(layer) => Layer::Rnn(moved!(layer)),
+            Layer::Lstm(layer) => Layer::Lstm(moved!(layer)),
+            Layer::Gru(layer) => Layer::Gru(moved!(layer)),
+        }
+    }
+}
+
+/// The largest difference, relative to the largest absolute value expected. NaN counts as infinite.
+fn error(name: &str, found: &TensorData, want: &TensorData) -> f64 {
+    assert_eq!(found.shape().to_vec(), want.shape().to_vec(), "{name}");
+    let largest = want.iter::<f64>().fold(0.0f64, |m, v| m.max(v.abs()));
+    let scale = if largest > 0.0 { largest } else { 1.0 };
+    found.iter::<f64>().zip(want.iter::<f64>()).fold(0.0, |worst, (found, want)| {
+        let error = (found - want).abs() / scale;
+        if error.is_nan() { f64::INFINITY } else { worst.max(error) }
+    })
+}
+
+/// Runs one case and gives its largest error with the tensor's name.
+fn run(case: &Case, device: &Device) -> (f64, String) {
+    let layer = Layer::of(case, device);
+    let lengths: Option<Vec<usize>> = case.about["lengths"]
+        .as_array()
+        .map(|lengths| lengths.iter().map(|length| length.as_u64().unwrap() as usize).collect());
+    let tracked = |tensor: Tensor<3>| tensor.require_grad();
+    let x = tracked(case.tensor("input.x", device).expect("input.x"));
+    let [batch, ..] = x.dims();
+    let directions = if case.flag("bidirectional") { 2 } else { 1 };
+    let zeros = || Tensor::<3>::zeros([case.size("layers") * directions, batch, case.size("hidden")], device);
+    let (h0, c0) = (case.tensor("input.h0", device), case.tensor("input.c0", device));
+    let lstm = matches!(layer, Layer::Lstm(_));
+    let state = (h0.is_some() || c0.is_some()).then(|| State {
+        hidden: tracked(h0.unwrap_or_else(zeros)),
+        cell: lstm.then(|| tracked(c0.unwrap_or_else(zeros))),
+    });
+    let output = layer.forward(x.clone(), lengths.as_deref(), state.clone());
+
+    let mut objective = Tensor::<1>::zeros([1], device);
+    let results = [("y", Some(output.sequence)), ("h_n", Some(output.state.hidden)), ("c_n", output.state.cell)];
+    let mut errors = Vec::new();
+    for (name, result) in results {
+        let Some(result) = result else { continue };
+        if let Some(want) = case.tensors.get(&format!("expect.{name}")) {
+            errors.push((error(name, &result.to_data(), want), format!("expect.{name}")));
+        }
+        if let Some(upstream) = case.tensor::<3>(&format!("upstream.{name}"), device) {
+            objective = objective + (result * upstream).sum();
+        }
+    }
+    assert!(!errors.is_empty(), "the case expects nothing");
+    let wants = case.named("grad.");
+    if !wants.is_empty() {
+        let gradients = objective.backward();
+        let of_parameters = layer.gradients(&gradients);
+        for (name, want) in &wants {
+            let found = match name.as_str() {
+                "x" => x.grad(&gradients).map(Tensor::into_data),
+                "h0" => state.as_ref().and_then(|s| s.hidden.grad(&gradients)).map(Tensor::into_data),
+                "c0" => state.as_ref().and_then(|s| s.cell.as_ref()?.grad(&gradients)).map(Tensor::into_data),
+                parameter => of_parameters.get(parameter.strip_prefix("param.").expect(parameter)).cloned(),
+            };
+            // An operation that the objective does not reach has no gradient, which is zero.
+            let found = found.unwrap_or_else(|| TensorData::zeros::<f32, _>(want.shape().to_vec()));
+            errors.push((error(name, &found, want), format!("grad.{name}")));
+        }
+    }
+    errors.into_iter().fold((0.0, String::new()), |worst, next| if next.0 >= worst.0 { next } else { worst })
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} has no case", folder.display());
+    files
+}
+
+fn conformance() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conformance")
+}
+
+#[test]
+fn agrees_with_pytorch_on_every_case() {
+    let folder = std::env::var_os("LOOKBACK_CASES").map_or_else(|| conformance().join("cases"), PathBuf::from);
+    let device = Device::default().autodiff();
+    let mut failures = Vec::new();
+    for file in files(&folder) {
+        let (error, tensor) = run(&Case::read(&file, "case"), &device);
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        // Straight to standard output, which the test harness does not hold back when the test passes.
+        writeln!(std::io::stdout(), "{name} {error:.2e} ({tensor})").unwrap();
+        if error.is_nan() || error > TOLERANCE {
+            failures.push(format!("{name}: {error:.2e} in {tensor}"));
+        }
+    }
+    assert!(failures.is_empty(), "above {TOLERANCE:e}:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn training_follows_pytorchs_loss_curve() {
+    let device = Device::default().autodiff();
+    for file in files(&conformance().join("curves")) {
+        let case = Case::read(&file, "curve");
+        let rate = case.about["learning_rate"].as_f64().unwrap();
+        let x: Tensor<3> = case.tensor("input.x", &device).unwrap();
+        let target: Tensor<3> = case.tensor("target.y", &device).unwrap();
+        let want: Vec<f64> = case.tensors["expect.loss"].iter::<f64>().collect();
+        assert_eq!(want.len(), 200);
+        let mut layer = Layer::of(&case, &device);
+        for (step, want) in want.iter().enumerate() {
+            let difference = layer.forward(x.clone(), None, None).sequence - target.clone();
+            let loss = (difference.clone() * difference).mean();
+            let found = f64::from(loss.clone().into_scalar::<f32>());
+            assert!((found - want).abs() <= 1e-4 * want.abs().max(1e-12), "{file:?} step {step}: {found}, want {want}");
+            let gradients = layer.gradients(&loss.backward());
+            layer = layer.descend(&gradients, rate);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The program: one file a command.
+
+mod demo;
+mod evaluate;
+mod explain;
+mod failure;
+mod inspect;
+mod options_file;
+mod predict;
+mod train;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use burn::tensor::Device;
+use clap::{Parser, Subcommand};
+
+pub use failure::{Interrupted, Wrong, report};
+
+/// Recurrent networks with attention: train, evaluate, explain and serve sequence models.
+#[derive(Parser, Debug)]
+#[command(name = "lookback", version, max_term_width = 110)]
+struct Lookback {
+    /// Threads to compute with [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Train, evaluate and explain on built-in questions, in seconds
+    Demo(demo::Demo),
+    /// Train a model on your data
+    Train(train::Train),
+    /// Judge a model on labelled data
+    Evaluate(evaluate::Evaluate),
+    /// Answer inputs, one JSON object a line
+    Predict(predict::Predict),
+    /// Show what a model looked at in one input
+    Explain(explain::Explain),
+    /// Show what a model file holds and how it was trained
+    Inspect(inspect::Inspect),
+}
+
+/// Runs the program with `arguments`, the program's own name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+    let lookback = Lookback::try_parse_from(arguments)?;
+    start_log();
+    if let Some(threads) = lookback.threads {
+        if threads == 0 {
+            return Err(Wrong("threads is 0; it must be at least 1".into()).into());
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    match lookback.command {
+        Command::Demo(command) => command.run(),
+        Command::Train(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Predict(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Inspect(command) => command.run(),
+    }
+}
+
+/// Warnings go to standard error, one line each; `RUST_LOG` asks for more.
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // A second call, from a test in the same process, finds the first one's and leaves it.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .without_time()
+        .with_ansi(false)
+        .try_init();
+}
+
+/// Where everything is computed: Burn's CPU backend, which Lookback's kernels serve.
+fn device() -> Device {
+    Device::flex()
+}
+
+/// Writes to standard output at once, so that a reader at the other end of a pipe sees it.
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

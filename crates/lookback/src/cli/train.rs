@@ -1,0 +1,131 @@
+//! `lookback train TASK DATA`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use super::{Interrupted, Wrong, options_file};
+use crate::model_file::check_writable;
+use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, FitError, Fitted, fit};
+use crate::train::{End, Stop, TerminalProgress};
+
+/// Train a model on your data.
+#[derive(Args, Debug)]
+pub(super) struct Train {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand, Debug)]
+enum Task {
+    /// One label for a whole text or numeric series
+    Classify(Box<Classify>),
+}
+
+/// One label for a whole text or numeric series.
+#[derive(Args, Debug)]
+#[command(allow_negative_numbers = true)]
+struct Classify {
+    /// Training data: CSV, TSV or JSON Lines with texts and labels, or numeric series (.ts, csv-long)
+    data: PathBuf,
+    /// Where the model is written
+    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
+    output: PathBuf,
+    /// TOML file with options, under the names of the flags; a flag wins over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    options: ClassifyOptions,
+}
+
+impl Train {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        match self.task {
+            Task::Classify(classify) => classify.run(),
+        }
+    }
+}
+
+impl Classify {
+    fn run(self) -> anyhow::Result<()> {
+        let mut options = match &self.config {
+            Some(file) => options_file::merge(&self.options, file)?,
+            None => self.options.clone(),
+        };
+        // The command line cannot name both; one there wins over the other in the file.
+        if self.options.data.validation.is_some() {
+            options.data.validation_split = None;
+        } else if self.options.data.validation_split.is_some() {
+            options.data.validation = None;
+        }
+        let plan = ClassifyPlan::new(&self.data, &options).map_err(Wrong)?;
+        self.refuse_to_overwrite(&options)?;
+        check_writable(&self.output).map_err(|error| Wrong(error.to_string()))?;
+        let stop = stop_on_ctrl_c()?;
+        let device = super::device();
+        let fitted = match fit(&self.data, &plan, &device, &stop, &mut TerminalProgress::new()) {
+            Ok(fitted) => fitted,
+            Err(FitError::Plan(problem)) => return Err(Wrong(problem).into()),
+            Err(FitError::Data(error)) => return Err(error.into()),
+        };
+        finish(&fitted, &self.output)
+    }
+
+    /// The model must not take the place of a file that this run reads.
+    fn refuse_to_overwrite(&self, options: &ClassifyOptions) -> anyhow::Result<()> {
+        let Ok(output) = self.output.canonicalize() else { return Ok(()) };
+        let read = [Some(&self.data), options.data.validation.as_ref(), self.config.as_ref()];
+        for file in read.into_iter().flatten() {
+            if file.canonicalize().is_ok_and(|file| file == output) {
+                return Err(Wrong(format!("{} is read and cannot be the output as well", file.display())).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks a training to stop on the first Ctrl-C, and ends the program on the second.
+pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.requested() {
+            std::process::exit(130);
+        }
+        asked.request();
+    })
+    .context("Ctrl-C cannot be listened for")?;
+    Ok(stop)
+}
+
+/// Saves the model, if there is one, and says how training ended.
+pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
+    let kept = match &fitted.classifier {
+        Some(classifier) => {
+            classifier.save(output)?;
+            let record = classifier.record();
+            let score = record.validation.map_or_else(String::new, |validation| {
+                format!(
+                    ", validation accuracy {:.2} %, macro F1 {:.2} %",
+                    100.0 * validation.accuracy,
+                    100.0 * validation.macro_f1
+                )
+            });
+            format!("{}: the model of epoch {}{score}", output.display(), record.epoch)
+        }
+        None => "no epoch was finished before, so there is no model to keep".into(),
+    };
+    match fitted.end {
+        End::Completed | End::EarlyStopped => {
+            super::print(&format!("{kept}\n"))?;
+            Ok(())
+        }
+        End::Interrupted { epoch, step } => {
+            Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}; {kept}")).into())
+        }
+        End::Diverged { epoch, step, what, value } => Err(anyhow::anyhow!(
+            "training diverged: in epoch {epoch}, step {step} the {what} is {value}; a lower learning rate may help; {kept}"
+        )),
+    }
+}

@@ -1,0 +1,109 @@
+//! A split that keeps the share of each class.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::error::DataError;
+
+/// Indices of the examples on each side, ascending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The examples to train on; at least one of each class.
+    pub train: Vec<usize>,
+    /// The examples kept apart.
+    pub held_out: Vec<usize>,
+}
+
+/// Keeps `fraction` of the examples apart, class by class.
+///
+/// `classes` holds the class of each example. Each class gives `fraction` of its examples, rounded down; the
+/// examples still missing to `fraction` of the whole are given by the classes with the largest remainders, the
+/// lower class first among equals. A class always keeps at least one example to train on, so a class with a single
+/// example gives none. Which examples are taken is drawn by ChaCha8 from `seed`: the same classes, fraction and
+/// seed give the same split on every machine.
+///
+/// # Errors
+/// If `fraction` does not lie strictly between 0 and 1, or nothing would be held out.
+pub fn stratified_split(classes: &[usize], fraction: f64, seed: u64) -> Result<Split, DataError> {
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(DataError::SplitFraction { fraction });
+    }
+    let mut members: Vec<(usize, Vec<usize>)> = Vec::new();
+    {
+        let mut by_class: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+        for (row, &class) in classes.iter().enumerate() {
+            by_class.entry(class).or_default().push(row);
+        }
+        members.extend(by_class);
+    }
+    let mut taken: Vec<usize> = members.iter().map(|(_, rows)| (rows.len() as f64 * fraction) as usize).collect();
+    let target = (classes.len() as f64 * fraction).round() as usize;
+    let mut missing = target.saturating_sub(taken.iter().sum());
+    let mut by_remainder: Vec<usize> = (0..members.len()).collect();
+    let remainder = |class: usize| members[class].1.len() as f64 * fraction - taken[class] as f64;
+    let remainders: Vec<f64> = (0..members.len()).map(remainder).collect();
+    by_remainder.sort_by(|&a, &b| remainders[b].total_cmp(&remainders[a]));
+    for class in by_remainder {
+        if missing > 0 && taken[class] + 1 < members[class].1.len() {
+            taken[class] += 1;
+            missing -= 1;
+        }
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut split = Split { train: Vec::new(), held_out: Vec::new() };
+    for ((_, rows), &taken) in members.iter_mut().zip(&taken) {
+        rows.shuffle(&mut rng);
+        split.held_out.extend_from_slice(&rows[..taken]);
+        split.train.extend_from_slice(&rows[taken..]);
+    }
+    split.train.sort_unstable();
+    split.held_out.sort_unstable();
+    if split.held_out.is_empty() {
+        return Err(DataError::SplitEmpty { fraction, examples: classes.len() });
+    }
+    Ok(split)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_example_stands_on_one_side_and_each_class_keeps_its_share(
+            classes in proptest::collection::vec(0usize..6, 1..400), fraction in 0.01f64..0.99, seed: u64,
+        ) {
+            let Ok(split) = stratified_split(&classes, fraction, seed) else { return Ok(()) };
+            let mut all = [split.train.clone(), split.held_out.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..classes.len()).collect::<Vec<_>>());
+            for class in 0..6 {
+                let size = classes.iter().filter(|&&c| c == class).count();
+                let held = split.held_out.iter().filter(|&&row| classes[row] == class).count();
+                prop_assert!(size == 0 || held < size, "class {} has no training example", class);
+                prop_assert!((held as f64 - size as f64 * fraction).abs() <= 1.0, "{} of {} held out", held, size);
+            }
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_and_the_total_is_the_asked_fraction() -> Result<(), DataError> {
+        let classes: Vec<usize> = (0..1000).map(|row| row * row % 7).collect();
+        let split = stratified_split(&classes, 0.1, 4)?;
+        assert_eq!(split.held_out.len(), 100);
+        assert_eq!(split, stratified_split(&classes, 0.1, 4)?);
+        assert_ne!(split, stratified_split(&classes, 0.1, 5)?);
+        Ok(())
+    }
+
+    #[test]
+    fn fractions_that_cannot_split_are_errors() {
+        for fraction in [0.0, 1.0, -0.5, 7.0, f64::NAN, f64::INFINITY] {
+            assert!(stratified_split(&[0, 1, 0, 1], fraction, 0).is_err(), "{fraction}");
+        }
+        assert!(stratified_split(&[0, 1], 0.5, 0).is_err(), "each class must keep its only example");
+        assert!(stratified_split(&[], 0.5, 0).is_err(), "no examples");
+    }
+}

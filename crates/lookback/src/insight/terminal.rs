@@ -1,0 +1,135 @@
+//! Shaded tokens, tables and confusion matrices for a terminal.
+
+use std::fmt::Write as _;
+
+/// A token with the place it has in its text and the weight the model gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weighted {
+    /// The token as the model knows it.
+    pub token: String,
+    /// Its first byte in the text.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+    /// Its share of the attention.
+    pub weight: f32,
+}
+
+/// Backgrounds from no attention to most of it, in the 256 colours that every terminal has.
+const SHADES: [u8; 6] = [255, 224, 217, 210, 203, 196];
+
+/// The text with every token on a background as strong as its weight against the largest; ANSI colours.
+pub fn shade(text: &str, tokens: &[Weighted]) -> String {
+    let largest = tokens.iter().map(|token| token.weight).fold(0.0, f32::max);
+    let mut shaded = String::new();
+    let mut done = 0;
+    for token in tokens {
+        let (Some(between), Some(covered)) = (text.get(done..token.start), text.get(token.start..token.end)) else {
+            continue;
+        };
+        shaded.push_str(&printable(between));
+        let share = if largest > 0.0 { token.weight / largest } else { 0.0 };
+        let shade = SHADES[((share * (SHADES.len() - 1) as f32).round() as usize).min(SHADES.len() - 1)];
+        let _ = write!(shaded, "\x1b[38;5;16;48;5;{shade}m{}\x1b[0m", printable(covered));
+        done = token.end;
+    }
+    shaded.push_str(&printable(text.get(done..).unwrap_or_default()));
+    shaded
+}
+
+/// One line a token: its weight, a bar, the token.
+pub fn weight_table(tokens: &[Weighted]) -> String {
+    let largest = tokens.iter().map(|token| token.weight).fold(0.0, f32::max);
+    let mut table = String::new();
+    for token in tokens {
+        let share = if largest > 0.0 { token.weight / largest } else { 0.0 };
+        let bar = "█".repeat((share * 20.0).round() as usize);
+        let _ = writeln!(table, "{:7.4}  {bar:<20}  {}", token.weight, printable(&token.token));
+    }
+    table
+}
+
+/// A table with its columns lined up: the first to the left, the others to the right.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| width(cell)).collect();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            widths[column] = widths[column].max(width(cell));
+        }
+    }
+    let mut lines = String::new();
+    let header: Vec<String> = header.iter().map(|cell| (*cell).to_string()).collect();
+    for row in std::iter::once(&header).chain(rows) {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let cell = printable(cell);
+            let space = " ".repeat(widths[column] - width(&cell));
+            if column == 0 {
+                let _ = write!(line, "{cell}{space}");
+            } else {
+                let _ = write!(line, "  {space}{cell}");
+            }
+        }
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+/// A confusion matrix: a row a right label, a column an answer.
+pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> String {
+    let mut header = vec!["right \\ answer"];
+    header.extend(labels.iter().map(String::as_str));
+    let rows: Vec<Vec<String>> = labels
+        .iter()
+        .zip(counts)
+        .map(|(label, row)| std::iter::once(label.clone()).chain(row.iter().map(usize::to_string)).collect())
+        .collect();
+    table(&header, &rows)
+}
+
+/// Control characters, which could drive the terminal, become the replacement character.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Columns on a terminal: East Asian wide characters take two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
+}
+
+/// The blocks that Unicode's EastAsianWidth.txt marks W or F and that labels are written in.
+fn is_wide(c: char) -> bool {
+    matches!(u32::from(c), 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF
+        | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> Vec<Weighted> {
+        let token = |token: &str, start, end, weight| Weighted { token: token.into(), start, end, weight };
+        vec![token("who", 0, 3, 0.8), token("am", 4, 6, 0.2)]
+    }
+
+    #[test]
+    fn shading_keeps_the_text_and_marks_the_heaviest_token_strongest() {
+        let shaded = shade("Who am I", &tokens());
+        assert!(shaded.contains("48;5;196mWho"), "{shaded:?}");
+        assert!(shaded.contains("48;5;224mam"), "{shaded:?}");
+        assert!(shaded.ends_with(" I"), "{shaded:?}");
+    }
+
+    #[test]
+    fn escape_sequences_in_a_text_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb"), "a\u{FFFD}[2Jb");
+    }
+
+    #[test]
+    fn wide_labels_line_up() {
+        let labels = ["好".to_string(), "bad".to_string()];
+        let lines = confusion(&labels, &[vec![10, 2], vec![3, 4]]);
+        assert_eq!(lines, "right \\ answer  好  bad\n好              10    2\nbad              3    4\n");
+    }
+}

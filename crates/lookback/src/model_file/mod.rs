@@ -1,0 +1,136 @@
+//! One file a model, in the safetensors format, so that other programs can read its tensors.
+//!
+//! The metadata of the file hold strings: `lookback` (the version of this format), `kind` (the task), `checksum`
+//! (see below) and whatever the task stores, such as `config` and `vocabulary` as JSON.
+//!
+//! # Writing
+//! The model is written to a new file beside its destination, synced, and renamed over it, so that a reader sees
+//! the old model or the new one, and a failure leaves nothing behind. The same model gives the same bytes: tensors
+//! and metadata stand in the order of their names. A destination that is no regular file, such as a pipe, is
+//! written straight.
+//!
+//! # Reading
+//! Nothing is used before all is checked: the size, the header, the version, every tensor's type, shape and place,
+//! and the checksum. The checksum is the SHA-256 of the header, with 64 zeros in the checksum's place, and the
+//! data. The header must also be the very bytes that writing the same content gives. So every changed byte is
+//! found, wherever it stands. No allocation follows a number in the file that the size of the file does not bear
+//! out.
+
+mod header;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::write::check_writable;
+use crate::error::ModelFileError;
+
+/// The version of the format that this program writes and reads.
+pub const FORMAT_VERSION: &str = "1";
+
+/// The metadata keys that this module writes itself.
+const VERSION_KEY: &str = "lookback";
+const KIND_KEY: &str = "kind";
+const CHECKSUM_KEY: &str = "checksum";
+
+/// A tensor of 32-bit floats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// The shape, outermost first; empty for a single number.
+    pub shape: Vec<usize>,
+    /// The values, row-major, as many as the shape says.
+    pub data: Vec<f32>,
+}
+
+/// The content of a model file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// What the model does, such as `classify`.
+    pub kind: String,
+    /// The task's own entries. The keys `lookback`, `kind` and `checksum` are reserved.
+    pub metadata: BTreeMap<String, String>,
+    /// The weights by name.
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+impl ModelFile {
+    /// A model file of this kind without entries or tensors.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self { kind: kind.into(), metadata: BTreeMap::new(), tensors: BTreeMap::new() }
+    }
+
+    /// Writes the model to `file`, whole or not at all.
+    ///
+    /// # Errors
+    /// If a tensor's values are not as many as its shape says, a reserved key or name is used, or the system
+    /// refuses. A file that stood there before then still does.
+    pub fn write(&self, file: &Path) -> Result<(), ModelFileError> {
+        write::write(file, &header::encode(self, file)?)
+    }
+
+    /// Reads and checks the model in `file`.
+    ///
+    /// # Errors
+    /// If there is no such file, or it is no model, of another version, cut, or changed in any byte.
+    pub fn read(file: &Path) -> Result<Self, ModelFileError> {
+        read::read(file)
+    }
+
+    /// Reads and checks the model in `file`, which must be of this kind.
+    ///
+    /// # Errors
+    /// As [`ModelFile::read`], and if the model is of another kind.
+    pub fn read_kind(file: &Path, kind: &str) -> Result<Self, ModelFileError> {
+        let model = Self::read(file)?;
+        if model.kind == kind {
+            Ok(model)
+        } else {
+            Err(ModelFileError::Kind { file: file.into(), found: model.kind, expected: kind.to_owned() })
+        }
+    }
+
+    /// Stores `value` as JSON under `key`.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON.
+    pub fn put_json<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Result<(), ModelFileError> {
+        let json = serde_json::to_string(value).map_err(|error| ModelFileError::Entry {
+            file: "model".into(),
+            key: key.to_owned(),
+            problem: error.to_string(),
+        })?;
+        self.metadata.insert(key.to_owned(), json);
+        Ok(())
+    }
+
+    /// The value stored as JSON under `key`; `file` is where this model came from, for the message.
+    ///
+    /// # Errors
+    /// If there is no such entry, or it does not hold such a value.
+    pub fn json<T: DeserializeOwned>(&self, file: &Path, key: &str) -> Result<T, ModelFileError> {
+        let problem = |problem: String| ModelFileError::Entry { file: file.into(), key: key.to_owned(), problem };
+        let json = self.metadata.get(key).ok_or_else(|| problem("it is missing".to_owned()))?;
+        serde_json::from_str(json).map_err(|error| problem(error.to_string()))
+    }
+
+    /// Takes the tensor `name` out, which must have this shape; `file` is where this model came from.
+    ///
+    /// # Errors
+    /// If there is no such tensor, or it has another shape; the message names both.
+    pub fn take_tensor(&mut self, file: &Path, name: &str, shape: &[usize]) -> Result<Tensor, ModelFileError> {
+        let problem = |problem: String| ModelFileError::Tensor { file: file.into(), name: name.to_owned(), problem };
+        match self.tensors.get(name) {
+            None => Err(problem(format!("is missing; one of shape {shape:?} was expected"))),
+            Some(tensor) if tensor.shape != shape => {
+                Err(problem(format!("has the shape {:?}; {shape:?} was expected", tensor.shape)))
+            }
+            Some(_) => self.tensors.remove(name).ok_or_else(|| problem("is missing".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Putting the bytes of a model in their place, whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::ModelFileError;
+
+/// Checks before hours of training that a model could be written to `file`. Nothing is left behind or changed.
+///
+/// # Errors
+/// If `file` is a directory or may not be written, or its folder does not exist, is none, or takes no new file.
+pub fn check_writable(file: &Path) -> Result<(), ModelFileError> {
+    match destination(file)? {
+        // A pipe is not tried: without a reader, to open it would wait for ever.
+        Destination::Special { device: true } => drop(open_existing(file)?),
+        Destination::Special { device: false } => {}
+        Destination::Regular { target, folder, exists } => {
+            if exists {
+                open_existing(&target)?;
+            }
+            new_file(file, &folder)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
+    let failed = |error: io::Error| refused(file, &error);
+    match destination(file)? {
+        Destination::Special { .. } => {
+            let mut opened = open_existing(file)?;
+            opened.write_all(bytes).map_err(failed)?;
+            synced(&opened).map_err(failed)
+        }
+        Destination::Regular { target, folder, exists } => {
+            let mut new = new_file(file, &folder)?;
+            new.write_all(bytes).map_err(failed)?;
+            if exists {
+                let permissions = fs::metadata(&target).map_err(failed)?.permissions();
+                new.as_file().set_permissions(permissions).map_err(failed)?;
+            }
+            new.as_file().sync_all().map_err(failed)?;
+            // On failure the new file is given back and removed.
+            new.persist(&target).map_err(|error| failed(error.error))?;
+            // The rename itself reaches the disk with the folder.
+            if cfg!(unix) { File::open(&folder).and_then(|folder| synced(&folder)).map_err(failed) } else { Ok(()) }
+        }
+    }
+}
+
+enum Destination {
+    /// A device or a pipe, which is written straight.
+    Special { device: bool },
+    /// A file, there or not yet.
+    Regular { target: PathBuf, folder: PathBuf, exists: bool },
+}
+
+fn destination(file: &Path) -> Result<Destination, ModelFileError> {
+    let problem = |problem: String| ModelFileError::Write { file: file.into(), problem };
+    let (target, exists) = match fs::metadata(file) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(problem("it is a directory; the name of a file was expected".to_owned()));
+        }
+        Ok(metadata) if !metadata.is_file() => return Ok(Destination::Special { device: !is_pipe(&metadata) }),
+        // Through links, so that the rename replaces the file and not the link to it.
+        Ok(_) => (fs::canonicalize(file).map_err(|error| refused(file, &error))?, true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (file.to_owned(), false),
+        Err(error) => return Err(refused(file, &error)),
+    };
+    if target.file_name().is_none() || target.as_os_str().to_string_lossy().ends_with(std::path::is_separator) {
+        return Err(problem("the name of a file was expected".to_owned()));
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    match fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(Destination::Regular { target, folder, exists }),
+        Ok(_) => Err(problem(format!("{} is not a directory", folder.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(problem(format!("the directory {} does not exist", folder.display())))
+        }
+        Err(error) => Err(refused(file, &error)),
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &fs::Metadata) -> bool {
+    false
+}
+
+fn open_existing(file: &Path) -> Result<File, ModelFileError> {
+    OpenOptions::new().write(true).open(file).map_err(|error| refused(file, &error))
+}
+
+/// A new file in `folder` under a passing name, with the permissions of any new file. It is removed when dropped.
+fn new_file(file: &Path, folder: &Path) -> Result<NamedTempFile, ModelFileError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".lookback-").suffix(".tmp");
+    #[cfg(unix)]
+    let permissions = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(permissions);
+    builder.tempfile_in(folder).map_err(|error| refused(file, &error))
+}
+
+/// Syncs what can be synced; devices and some folders cannot.
+fn synced(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+fn refused(file: &Path, error: &io::Error) -> ModelFileError {
+    let problem = match error.kind() {
+        io::ErrorKind::StorageFull => "there is no space left on the device".to_owned(),
+        _ => error.to_string(),
+    };
+    ModelFileError::Write { file: file.into(), problem }
+}

@@ -1,0 +1,326 @@
+//! A trained classifier: network, encoder and labels, in one file.
+
+use std::path::Path;
+
+use burn::tensor::{Device, activation::softmax};
+use serde::{Deserialize, Serialize};
+
+use super::config::{InputPlan, ModelPlan};
+use super::data::{Batch, Dataset, Example};
+use super::metrics::Metrics;
+use super::model::{ClassifierModel, InputShape};
+use super::options::ClassWeights;
+use super::pooling::PoolKind;
+use crate::data::batches::Batches;
+use crate::data::encoder::TextEncoder;
+use crate::data::labels::LabelSet;
+use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
+use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
+use crate::error::{DataError, ModelFileError};
+use crate::model_file::ModelFile;
+use crate::train::{TrainPlan, Validation};
+
+/// The kind that a classifier's model file names.
+const KIND: &str = "classify";
+
+/// How a classifier came to be; kept in its file, shown by `lookback inspect`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainingRecord {
+    /// The training options, checked.
+    pub plan: TrainPlan,
+    /// Weights of the labels in the loss.
+    pub class_weights: ClassWeights,
+    /// Training examples.
+    pub examples: usize,
+    /// Validation examples.
+    pub validation_examples: usize,
+    /// The epoch the weights are of, from 1.
+    pub epoch: usize,
+    /// Epochs that were run.
+    pub epochs: usize,
+    /// How training ended, in words.
+    pub end: String,
+    /// Loss and scores on the validation data.
+    pub validation: Option<Validation>,
+}
+
+/// What turns inputs into examples.
+#[derive(Clone, Debug)]
+pub(crate) enum Encoder {
+    Text(TextEncoder),
+    Series(Standardizer),
+}
+
+/// A trained classifier.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    pub(crate) input: InputPlan,
+    pub(crate) plan: ModelPlan,
+    pub(crate) encoder: Encoder,
+    pub(crate) labels: LabelSet,
+    pub(crate) record: TrainingRecord,
+    pub(crate) model: ClassifierModel,
+    pub(crate) device: Device,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The likeliest label, as the label set numbers them.
+    pub label: usize,
+    /// One probability a label.
+    pub probabilities: Vec<f32>,
+    /// One weight a token or step, where the pooling has weights; they sum to 1.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// The description of a classifier in its model file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Description {
+    input: InputPlan,
+    model: ModelPlan,
+    training: TrainingRecord,
+}
+
+impl Classifier {
+    /// Writes everything into one file.
+    pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
+        let mut file = ModelFile { kind: KIND.into(), metadata: Default::default(), tensors: self.model.tensors() };
+        let description =
+            Description { input: self.input.clone(), model: self.plan.clone(), training: self.record.clone() };
+        file.put_json("config", &description)?;
+        file.put_json("labels", &self.labels)?;
+        match &self.encoder {
+            Encoder::Text(encoder) => file.put_json("encoder", encoder)?,
+            Encoder::Series(standardizer) => file.put_json("standardizer", standardizer)?,
+        }
+        file.write(path)
+    }
+
+    /// Reads a file that [`Classifier::save`] wrote, onto a device without autodiff. Everything is checked before use.
+    pub fn load(path: &Path, device: &Device) -> Result<Classifier, ModelFileError> {
+        let mut file = ModelFile::read_kind(path, KIND)?;
+        let description: Description = file.json(path, "config")?;
+        let labels: LabelSet = file.json(path, "labels")?;
+        let encoder = match description.input {
+            InputPlan::Text(_) => Encoder::Text(file.json(path, "encoder")?),
+            InputPlan::Series(_) => Encoder::Series(file.json(path, "standardizer")?),
+        };
+        let shape = input_shape(&encoder);
+        let model = ClassifierModel::load(&description.model, shape, labels.len(), device, &mut file, path)?;
+        Ok(Classifier {
+            input: description.input,
+            plan: description.model,
+            encoder,
+            labels,
+            record: description.training,
+            model,
+            device: device.clone(),
+        })
+    }
+
+    /// The labels, in the order of [`Prediction::probabilities`].
+    pub fn labels(&self) -> &[String] {
+        self.labels.names()
+    }
+
+    /// What the classifier reads.
+    pub fn input(&self) -> &InputPlan {
+        &self.input
+    }
+
+    /// The network's shape.
+    pub fn plan(&self) -> &ModelPlan {
+        &self.plan
+    }
+
+    /// How it came to be.
+    pub fn record(&self) -> &TrainingRecord {
+        &self.record
+    }
+
+    /// The network.
+    pub fn model(&self) -> &ClassifierModel {
+        &self.model
+    }
+
+    /// The encoder of texts, where the classifier reads texts.
+    pub fn text_encoder(&self) -> Option<&TextEncoder> {
+        match &self.encoder {
+            Encoder::Text(encoder) => Some(encoder),
+            Encoder::Series(_) => None,
+        }
+    }
+
+    /// Channels of a series, where the classifier reads series.
+    pub fn channels(&self) -> Option<usize> {
+        match &self.encoder {
+            Encoder::Text(_) => None,
+            Encoder::Series(standardizer) => Some(standardizer.channels()),
+        }
+    }
+
+    /// The pooling whose weights explain an answer, if the model has one.
+    pub fn weighted_pooling(&self) -> Option<PoolKind> {
+        self.plan.pooling.weighted()
+    }
+
+    /// Reads labelled data in the format the classifier was trained on, or in the one `input` tells.
+    pub fn read_labelled(&self, path: &Path, input: &InputPlan) -> Result<Dataset, DataError> {
+        match (input, &self.encoder) {
+            (InputPlan::Text(plan), Encoder::Text(encoder)) => {
+                let texts = read_table(path, &plan.table(Labels::Required, EmptyText::Keep))?;
+                Dataset::of_texts(&texts, encoder, &self.labels, path)
+            }
+            (InputPlan::Series(plan), Encoder::Series(standardizer)) => {
+                let mut series = read_series(path, &plan.series(Labels::Required))?;
+                for series in &mut series {
+                    standardizer.apply(path, series)?;
+                    cut(series, plan.max_length);
+                }
+                Dataset::of_series(series, &self.labels, path)
+            }
+            // `input` is made from this classifier's own; another kind cannot be built from it.
+            _ => Ok(Dataset::default()),
+        }
+    }
+
+    /// Encodes labelled texts that are read already; `path` is for messages.
+    pub fn encode_labelled(&self, texts: &[TextExample], path: &Path) -> Result<Dataset, DataError> {
+        match &self.encoder {
+            Encoder::Text(encoder) => Dataset::of_texts(texts, encoder, &self.labels, path),
+            Encoder::Series(_) => Ok(Dataset::default()),
+        }
+    }
+
+    /// The column of the texts in the training data, where one was named.
+    pub fn text_column(&self) -> Option<&Column> {
+        match &self.input {
+            InputPlan::Text(plan) => plan.text.as_ref(),
+            InputPlan::Series(_) => None,
+        }
+    }
+
+    /// Whether the training data were said to have a header.
+    pub fn header(&self) -> Option<bool> {
+        match &self.input {
+            InputPlan::Text(plan) => plan.header,
+            InputPlan::Series(_) => None,
+        }
+    }
+
+    /// How series like those of the training are read.
+    pub fn series_options(&self, labels: Labels) -> Option<SeriesOptions> {
+        match &self.input {
+            InputPlan::Text(_) => None,
+            InputPlan::Series(plan) => Some(plan.series(labels)),
+        }
+    }
+
+    /// Standardises one series and cuts it to the longest the model takes; gives the steps that were cut.
+    pub fn prepare_series(&self, path: &Path, series: &mut SeriesExample) -> Result<usize, DataError> {
+        let steps = series.length;
+        if let (InputPlan::Series(plan), Encoder::Series(standardizer)) = (&self.input, &self.encoder) {
+            standardizer.apply(path, series)?;
+            cut(series, plan.max_length);
+        }
+        Ok(steps - series.length)
+    }
+
+    /// Answers one batch; `examples` may be of any lengths.
+    pub fn predict(&self, examples: &[&Example]) -> Vec<Prediction> {
+        if examples.is_empty() {
+            return Vec::new();
+        }
+        let batch = Batch::new(examples, None, &self.device);
+        let output = self.model.forward(&batch);
+        let probabilities = floats(softmax(output.logits, 1));
+        let weights = output.weights.map(|weights| (weights.dims()[1], floats(weights)));
+        let classes = self.labels.len();
+        examples
+            .iter()
+            .enumerate()
+            .map(|(row, example)| {
+                let probabilities = probabilities[row * classes..(row + 1) * classes].to_vec();
+                let weights = weights.as_ref().map(|(time, all)| all[row * time..row * time + example.len()].to_vec());
+                Prediction { label: likeliest(&probabilities), probabilities, weights }
+            })
+            .collect()
+    }
+
+    /// Judges the classifier on labelled data.
+    pub fn evaluate(&self, dataset: &Dataset) -> Metrics {
+        evaluate(&self.model, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
+    }
+}
+
+/// Examples that are evaluated at once.
+pub(crate) const EVALUATION_BATCH: usize = 64;
+
+/// Judges a network on labelled data.
+pub(crate) fn evaluate(
+    model: &ClassifierModel,
+    dataset: &Dataset,
+    labels: &[String],
+    batch_size: usize,
+    device: &Device,
+) -> Metrics {
+    let mut answers = vec![0usize; dataset.len()];
+    let mut loss = 0.0;
+    for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
+        let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
+        let batch = Batch::new(&examples, None, device);
+        let logits = floats(model.forward(&batch).logits);
+        for (row, &index) in logits.chunks(labels.len()).zip(&indices) {
+            answers[index] = likeliest(row);
+            loss += cross_entropy(row, dataset.targets[index]);
+        }
+    }
+    Metrics::new(labels, &dataset.targets, &answers, loss / dataset.len().max(1) as f64)
+}
+
+/// `log Σ exp(z) - z[target]`, in f64 and safe from overflow.
+fn cross_entropy(logits: &[f32], target: usize) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    sum.ln() - f64::from(logits[target] - largest)
+}
+
+/// The first of the largest.
+fn likeliest(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+fn floats<const D: usize>(tensor: burn::tensor::Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec::<f32>().expect("Lookback computes in f32")
+}
+
+/// Keeps the first `longest` steps.
+pub(crate) fn cut(series: &mut SeriesExample, longest: Option<usize>) {
+    if let Some(longest) = longest
+        && series.length > longest
+    {
+        series.length = longest;
+        series.values.truncate(longest * series.channels);
+    }
+}
+
+/// What the first layer must be made for.
+pub(crate) fn input_shape(encoder: &Encoder) -> InputShape {
+    match encoder {
+        Encoder::Text(encoder) => InputShape::Tokens {
+            vocabulary: encoder.vocabulary.len(),
+            ngrams: encoder.ngrams.as_ref().map(|ngrams| ngrams.rows()),
+            bigrams: encoder.bigrams.as_ref().map(|bigrams| bigrams.rows()),
+        },
+        Encoder::Series(standardizer) => InputShape::Channels(standardizer.channels()),
+    }
+}

@@ -1,0 +1,357 @@
+//! Options, checked: only a plan can train.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::model::Cell;
+use super::options::{
+    ClassWeights, ClassifyOptions, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
+};
+use super::pooling::Pooling;
+use crate::data::encoder::{BigramConfig, NgramConfig};
+use crate::data::series::{SeriesFormat, SeriesOptions};
+use crate::data::table::{Column, EmptyText, Labels, TableFormat, TableOptions};
+use crate::data::tokenizer::TokenizerChoice;
+use crate::train::{TrainOptions, TrainPlan};
+
+/// A checked description of a classifier and its training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassifyPlan {
+    pub(crate) input: InputPlan,
+    pub(crate) model: ModelPlan,
+    pub(crate) train: TrainPlan,
+    pub(crate) class_weights: ClassWeights,
+    pub(crate) validation: ValidationPlan,
+}
+
+/// What the classifier reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum InputPlan {
+    /// Texts.
+    Text(TextPlan),
+    /// Numeric series.
+    Series(SeriesPlan),
+}
+
+/// How texts are read and cut up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TextPlan {
+    pub(crate) format: Option<FormatChoice>,
+    pub(crate) header: Option<bool>,
+    pub(crate) text: Option<Column>,
+    pub(crate) label: Option<Column>,
+    pub(crate) tokenizer: TokenizerOption,
+    pub(crate) lowercase: bool,
+    pub(crate) min_count: usize,
+    pub(crate) max_vocabulary: usize,
+    pub(crate) max_length: usize,
+    pub(crate) ngrams: Option<NgramConfig>,
+    pub(crate) bigrams: Option<BigramConfig>,
+    pub(crate) word_dropout: f64,
+}
+
+/// How numeric series are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SeriesPlan {
+    pub(crate) format: FormatChoice,
+    pub(crate) header: Option<bool>,
+    pub(crate) id: Option<Column>,
+    pub(crate) time: Option<Column>,
+    pub(crate) label: Option<Column>,
+    pub(crate) values: Vec<Column>,
+    pub(crate) max_length: Option<usize>,
+    /// Standard deviation of the noise added while training.
+    pub(crate) input_noise: f64,
+}
+
+/// The network's shape, apart from what the data decide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelPlan {
+    pub(crate) cell: Cell,
+    pub(crate) embedding: usize,
+    pub(crate) embedding_scale: f64,
+    pub(crate) hidden: usize,
+    pub(crate) layers: usize,
+    pub(crate) bidirectional: bool,
+    pub(crate) pooling: Pooling,
+    pub(crate) embedding_dropout: f64,
+    pub(crate) layer_dropout: f64,
+    pub(crate) output_dropout: f64,
+    pub(crate) forget_bias: Option<f64>,
+}
+
+/// Where validation data come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValidationPlan {
+    /// A file of its own.
+    File(PathBuf),
+    /// A share of the training data, each label in proportion.
+    Split(f64),
+    /// Nowhere: every epoch is run and the last weights are kept.
+    None,
+}
+
+impl ClassifyPlan {
+    /// Checks options for training on the file `data`. The error is a sentence that names the option.
+    pub fn new(data: &Path, options: &ClassifyOptions) -> Result<ClassifyPlan, String> {
+        let format = match options.data.format {
+            Some(format) => Some(format),
+            None => has_extension(data, "ts").then_some(FormatChoice::Ts),
+        };
+        let input = match format {
+            Some(format @ (FormatChoice::Ts | FormatChoice::CsvLong)) => {
+                InputPlan::Series(series_plan(format, &options.data, &options.model)?)
+            }
+            format => InputPlan::Text(text_plan(format, &options.data, &options.model)?),
+        };
+        let is_text = matches!(input, InputPlan::Text(_));
+        let validation = match (&options.data.validation, options.data.validation_split) {
+            (Some(_), Some(_)) => return Err("validation and validation-split exclude each other".into()),
+            (Some(file), None) => ValidationPlan::File(file.clone()),
+            (None, share) => match share.unwrap_or(0.1) {
+                0.0 => ValidationPlan::None,
+                share if share > 0.0 && share < 1.0 => ValidationPlan::Split(share),
+                share => return Err(format!("validation-split is {share}; it must be from 0 to below 1")),
+            },
+        };
+        if validation == ValidationPlan::None {
+            refuse_without_validation(&options.train)?;
+        }
+        Ok(ClassifyPlan {
+            input,
+            model: model_plan(&options.model, is_text)?,
+            train: TrainPlan::new(&options.train)?,
+            class_weights: options.data.class_weights.unwrap_or_default(),
+            validation,
+        })
+    }
+
+    /// How it is trained.
+    pub fn train(&self) -> &TrainPlan {
+        &self.train
+    }
+}
+
+fn refuse_without_validation(train: &TrainOptions) -> Result<(), String> {
+    let refused = [("patience", train.patience.is_some_and(|patience| patience > 0)), ("score", train.score.is_some())];
+    match refused.iter().find(|(_, set)| *set) {
+        Some((name, _)) => Err(format!("{name} needs validation data, but validation-split is 0")),
+        None => Ok(()),
+    }
+}
+
+fn text_plan(format: Option<FormatChoice>, data: &DataOptions, model: &ModelOptions) -> Result<TextPlan, String> {
+    let series_only = [
+        ("id", data.id.is_some()),
+        ("time", data.time.is_some()),
+        ("values", !data.values.is_empty()),
+        ("input-noise", model.input_noise.is_some()),
+    ];
+    if let Some((name, _)) = series_only.iter().find(|(_, set)| *set) {
+        return Err(format!("{name} is for numeric series, but the data are texts; is format = csv-long missing?"));
+    }
+    if format == Some(FormatChoice::Jsonl) && data.header.is_some() {
+        return Err("header is for csv and tsv; JSON Lines name their columns in every line".into());
+    }
+    let ngrams = match (&model.char_ngrams, model.char_buckets) {
+        (None, None) => None,
+        (None, Some(_)) => return Err("char-buckets needs char-ngrams".into()),
+        (Some(range), buckets) => {
+            let (min, max) = ngram_range(range)?;
+            let buckets = buckets.unwrap_or(4_000);
+            if buckets == 0 {
+                return Err("char-buckets is 0; it must be at least 1".into());
+            }
+            Some(NgramConfig { min, max, buckets })
+        }
+    };
+    let bigrams = model.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
+    Ok(TextPlan {
+        format,
+        header: data.header.and_then(HeaderChoice::told),
+        text: data.text.clone(),
+        label: data.label.clone(),
+        tokenizer: data.tokenizer.unwrap_or_default(),
+        lowercase: data.lowercase.unwrap_or(true),
+        min_count: at_least(1, "min-count", data.min_count.unwrap_or(1))?,
+        max_vocabulary: at_least(3, "max-vocabulary", data.max_vocabulary.unwrap_or(50_000))?,
+        max_length: at_least(1, "max-length", data.max_length.unwrap_or(512))?,
+        ngrams,
+        bigrams,
+        word_dropout: share("word-dropout", model.word_dropout.unwrap_or(0.0))?,
+    })
+}
+
+fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -> Result<SeriesPlan, String> {
+    let text_only = [
+        ("text", data.text.is_some()),
+        ("tokenizer", data.tokenizer.is_some()),
+        ("lowercase", data.lowercase.is_some()),
+        ("min-count", data.min_count.is_some()),
+        ("max-vocabulary", data.max_vocabulary.is_some()),
+        ("embedding", model.embedding.is_some()),
+        ("embedding-scale", model.embedding_scale.is_some()),
+        ("word-dropout", model.word_dropout.is_some()),
+        ("char-ngrams", model.char_ngrams.is_some()),
+        ("char-buckets", model.char_buckets.is_some()),
+        ("bigram-buckets", model.bigram_buckets.is_some()),
+    ];
+    if let Some((name, _)) = text_only.iter().find(|(_, set)| *set) {
+        return Err(format!("{name} is for texts, but the data are numeric series"));
+    }
+    let columns = [
+        ("id", data.id.is_some()),
+        ("time", data.time.is_some()),
+        ("label", data.label.is_some()),
+        ("values", !data.values.is_empty()),
+        ("header", data.header.is_some()),
+    ];
+    if format == FormatChoice::Ts
+        && let Some((name, _)) = columns.iter().find(|(_, set)| *set)
+    {
+        return Err(format!("{name} is about columns, but a .ts file has none"));
+    }
+    Ok(SeriesPlan {
+        format,
+        header: data.header.and_then(HeaderChoice::told),
+        id: data.id.clone(),
+        time: data.time.clone(),
+        label: data.label.clone(),
+        values: data.values.clone(),
+        max_length: data.max_length.map(|length| at_least(1, "max-length", length)).transpose()?,
+        input_noise: crate::train::not_negative("input-noise", model.input_noise.unwrap_or(0.0))?,
+    })
+}
+
+fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String> {
+    let cell = options.cell.unwrap_or_default();
+    let layers = options.layers.unwrap_or(1);
+    if options.forget_bias.is_some() && cell != Cell::Lstm {
+        return Err("forget-bias is for the cell lstm only".into());
+    }
+    if layers == 1 && options.layer_dropout.is_some_and(|p| p > 0.0) {
+        return Err("layer-dropout is between layers, but layers is 1".into());
+    }
+    let dropout = share("dropout", options.dropout.unwrap_or(0.5))?;
+    let embedding_dropout = options.embedding_dropout.unwrap_or(if is_text { dropout } else { 0.0 });
+    let plan = ModelPlan {
+        cell,
+        embedding: options.embedding.unwrap_or(128),
+        embedding_scale: options.embedding_scale.unwrap_or(0.3),
+        hidden: options.hidden.unwrap_or(128),
+        layers,
+        bidirectional: options.bidirectional.unwrap_or(true),
+        pooling: options.pooling.as_deref().unwrap_or("attention").parse()?,
+        embedding_dropout,
+        layer_dropout: options.layer_dropout.unwrap_or(dropout),
+        output_dropout: options.output_dropout.unwrap_or(dropout),
+        forget_bias: options.forget_bias,
+    };
+    plan.check()?;
+    Ok(plan)
+}
+
+impl ModelPlan {
+    /// Whether a network can be made; a plan from a file may say anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let sizes =
+            [("embedding", self.embedding, 1 << 16), ("hidden", self.hidden, 1 << 16), ("layers", self.layers, 64)];
+        for (name, value, most) in sizes {
+            if value == 0 || value > most {
+                return Err(format!("{name} is {value}; it must be from 1 to {most}"));
+            }
+        }
+        share("embedding-dropout", self.embedding_dropout)?;
+        share("layer-dropout", self.layer_dropout)?;
+        share("output-dropout", self.output_dropout)?;
+        if !(self.embedding_scale.is_finite() && self.embedding_scale > 0.0) {
+            return Err(format!("embedding-scale is {}; it must be above 0", self.embedding_scale));
+        }
+        Ok(())
+    }
+
+    /// How outputs become one vector.
+    pub fn pooling(&self) -> &Pooling {
+        &self.pooling
+    }
+
+    /// The network in one line, for people.
+    pub fn summary(&self) -> String {
+        let ways = if self.bidirectional { "bidirectional" } else { "forward" };
+        let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
+        format!(
+            "{layers} of {ways} {} with {} hidden units a direction, pooling by {}",
+            self.cell.name(),
+            self.hidden,
+            self.pooling
+        )
+    }
+}
+
+impl TextPlan {
+    /// How a table of texts is read.
+    pub(crate) fn table(&self, labels: Labels, empty_text: EmptyText) -> TableOptions {
+        TableOptions {
+            format: self.format.and_then(|format| match format {
+                FormatChoice::Csv => Some(TableFormat::Csv),
+                FormatChoice::Tsv => Some(TableFormat::Tsv),
+                FormatChoice::Jsonl => Some(TableFormat::JsonLines),
+                FormatChoice::Ts | FormatChoice::CsvLong => None,
+            }),
+            text: self.text.clone(),
+            label: self.label.clone(),
+            header: self.header,
+            labels,
+            empty_text,
+        }
+    }
+
+    pub(crate) fn tokenizer(&self) -> TokenizerChoice {
+        match self.tokenizer {
+            TokenizerOption::Auto => TokenizerChoice::Auto,
+            TokenizerOption::Words => TokenizerChoice::Words,
+            TokenizerOption::Characters => TokenizerChoice::Characters,
+            TokenizerOption::Jieba => TokenizerChoice::Jieba,
+        }
+    }
+}
+
+impl SeriesPlan {
+    /// How a file of series is read.
+    pub(crate) fn series(&self, labels: Labels) -> SeriesOptions {
+        SeriesOptions {
+            format: Some(if self.format == FormatChoice::Ts { SeriesFormat::Ts } else { SeriesFormat::Csv }),
+            header: self.header,
+            id: self.id.clone(),
+            time: self.time.clone(),
+            label: self.label.clone(),
+            values: self.values.clone(),
+            labels,
+        }
+    }
+}
+
+fn ngram_range(range: &str) -> Result<(usize, usize), String> {
+    let wrong = || format!("char-ngrams is '{range}'; expected shortest-longest, for example 2-5");
+    let (min, max) = range.split_once('-').unwrap_or((range, range));
+    let min: usize = min.trim().parse().map_err(|_| wrong())?;
+    let max: usize = max.trim().parse().map_err(|_| wrong())?;
+    if min == 0 || max < min { Err(wrong()) } else { Ok((min, max)) }
+}
+
+fn at_least(least: usize, name: &str, value: usize) -> Result<usize, String> {
+    if value < least { Err(format!("{name} is {value}; it must be at least {least}")) } else { Ok(value) }
+}
+
+fn share(name: &str, value: f64) -> Result<f64, String> {
+    crate::train::below_one(name, value)
+}
+
+pub(crate) fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+}

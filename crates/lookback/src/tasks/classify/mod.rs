@@ -1,0 +1,28 @@
+//! Classification of texts and of numeric series: one label for a whole sequence.
+//!
+//! `config` turns options into a checked plan, `data` files into examples and batches, `model` is the network,
+//! `metrics` the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder,
+//! labels and parameters, in one file.
+
+mod classifier;
+mod config;
+mod data;
+mod fit;
+mod metrics;
+mod model;
+mod options;
+mod parameters;
+mod pool;
+mod pooling;
+mod recurrent;
+
+pub use classifier::{Classifier, Prediction, TrainingRecord};
+pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
+pub use data::{Batch, BatchInput, Dataset, Example, FeatureBatch};
+pub use fit::{FitError, Fitted, fit, fit_texts};
+pub use metrics::{ClassMetrics, Metrics};
+pub use model::{Cell, ClassifierModel, Logits};
+pub use options::{
+    ClassWeights, ClassifyOptions, ColumnChoice, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
+};
+pub use pooling::{PoolKind, Pooling};

@@ -1,0 +1,156 @@
+//! The network: token vectors or channels, recurrent layers, pooling, a dense layer.
+
+use burn::module::{Initializer, Module};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::tensor::{Device, IndexingUpdateOp, Tensor};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::config::ModelPlan;
+use super::data::{Batch, BatchInput, FeatureBatch};
+use super::pool::Pool;
+use super::recurrent::Recurrent;
+
+/// The recurrent cells.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum Cell {
+    /// Long short-term memory (Hochreiter and Schmidhuber 1997)
+    #[default]
+    Lstm,
+    /// Gated recurrent unit (Cho 2014)
+    Gru,
+    /// Plain recurrence with tanh (Elman 1990)
+    Rnn,
+}
+
+impl Cell {
+    /// The name that people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cell::Lstm => "LSTM",
+            Cell::Gru => "GRU",
+            Cell::Rnn => "RNN",
+        }
+    }
+}
+
+/// What the first layer must be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputShape {
+    /// Rows of the tables for tokens, n-grams and bigrams.
+    Tokens { vocabulary: usize, ngrams: Option<usize>, bigrams: Option<usize> },
+    /// Channels of a series.
+    Channels(usize),
+}
+
+/// The network. Its parameters have PyTorch's names and layout in files.
+#[derive(Module, Debug)]
+pub struct ClassifierModel {
+    /// `[V, E]`: one vector a token; absent for series.
+    embedding: Option<Embedding>,
+    /// `[buckets + 1, E]`: one vector a bucket of character n-grams.
+    ngram_embedding: Option<Embedding>,
+    /// `[buckets + 1, E]`: one vector a bucket of token pairs.
+    bigram_embedding: Option<Embedding>,
+    embedding_dropout: Dropout,
+    recurrent: Recurrent,
+    pool: Pool,
+    output_dropout: Dropout,
+    output: Linear,
+}
+
+/// What the network gives for a batch.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    /// `[B, N]`, before the softmax.
+    pub logits: Tensor<2>,
+    /// `[B, T]`: the weight of every step, where the pooling has weights; zero past the row's length.
+    pub weights: Option<Tensor<2>>,
+}
+
+impl ClassifierModel {
+    /// A network with random parameters, drawn at once so that they depend on the device's seed alone.
+    pub(crate) fn new(
+        plan: &ModelPlan,
+        input: InputShape,
+        labels: usize,
+        device: &Device,
+    ) -> Result<ClassifierModel, String> {
+        let model = Self::undrawn(plan, input, labels, device)?;
+        super::parameters::draw(&model);
+        Ok(model)
+    }
+
+    /// A network whose parameters hold no values yet and take no memory.
+    pub(super) fn undrawn(
+        plan: &ModelPlan,
+        input: InputShape,
+        labels: usize,
+        device: &Device,
+    ) -> Result<ClassifierModel, String> {
+        plan.check()?;
+        let table = |rows: usize| {
+            EmbeddingConfig::new(rows, plan.embedding)
+                .with_initializer(Initializer::Normal { mean: 0.0, std: plan.embedding_scale })
+                .init(device)
+        };
+        let (embedding, ngram_embedding, bigram_embedding, width) = match input {
+            InputShape::Tokens { vocabulary, ngrams, bigrams } => {
+                (Some(table(vocabulary)), ngrams.map(table), bigrams.map(table), plan.embedding)
+            }
+            InputShape::Channels(channels) => (None, None, None, channels),
+        };
+        let recurrent = Recurrent::new(plan, width, device)?;
+        let outputs = plan.hidden * if plan.bidirectional { 2 } else { 1 };
+        let pool = Pool::new(plan.pooling(), outputs, device);
+        let pooled = outputs * plan.pooling().parts().len();
+        Ok(ClassifierModel {
+            embedding,
+            ngram_embedding,
+            bigram_embedding,
+            embedding_dropout: DropoutConfig::new(plan.embedding_dropout).init(),
+            recurrent,
+            pool,
+            output_dropout: DropoutConfig::new(plan.output_dropout).init(),
+            output: LinearConfig::new(pooled, labels).init(device),
+        })
+    }
+
+    /// Logits and weights of a batch.
+    pub fn forward(&self, batch: &Batch) -> Logits {
+        let x = self.embedding_dropout.forward(self.vectors(&batch.input));
+        let (sequence, last) = self.recurrent.forward(x, &batch.lengths);
+        let (pooled, weights) = self.pool.forward(sequence, last, &batch.lengths);
+        Logits { logits: self.output.forward(self.output_dropout.forward(pooled)), weights }
+    }
+
+    /// `[B, T, E]`, or the channels `[B, T, C]` as they are.
+    fn vectors(&self, input: &BatchInput) -> Tensor<3> {
+        let table = |embedding: &Option<Embedding>| {
+            embedding.as_ref().expect("a batch of texts goes to a network made for texts").weight.val()
+        };
+        match input {
+            BatchInput::Series(series) => series.clone(),
+            BatchInput::Tokens(ids) => burn::tensor::module::embedding(table(&self.embedding), ids.clone()),
+            BatchInput::Features(features) => {
+                let FeatureBatch { tokens, ngrams, share, bigrams, places, shape: [batch, time] } = &**features;
+                let look_up =
+                    |embedding, ids| burn::tensor::module::embedding(table(embedding), ids).squeeze_dim::<2>(0);
+                // A token's own vector, plus the mean of its n-grams', plus its bigram's; once a different token.
+                let mut vectors = look_up(&self.embedding, tokens.clone());
+                let width = vectors.dims()[1];
+                if let Some((ids, owners)) = ngrams {
+                    let parts = look_up(&self.ngram_embedding, ids.clone());
+                    let sums = vectors.zeros_like().select_assign(0, owners.clone(), parts, IndexingUpdateOp::Add);
+                    vectors = vectors + sums * share.clone();
+                }
+                if let Some(ids) = bigrams {
+                    vectors = vectors + look_up(&self.bigram_embedding, ids.clone());
+                }
+                vectors.select(0, places.clone()).reshape([*batch, *time, width])
+            }
+        }
+    }
+}

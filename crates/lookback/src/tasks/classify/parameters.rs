@@ -1,0 +1,140 @@
+//! Parameters by name, as they stand in model files: PyTorch's names and layout.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::config::ModelPlan;
+use super::model::{ClassifierModel, InputShape};
+use crate::error::ModelFileError;
+use crate::model_file::{self, ModelFile};
+
+impl ClassifierModel {
+    /// All parameters by name.
+    pub fn tensors(&self) -> BTreeMap<String, model_file::Tensor> {
+        let mut read = Read { path: NamePath::default(), tensors: BTreeMap::new() };
+        self.visit(&mut read);
+        read.tensors
+    }
+
+    /// A network whose parameters are those of a file, on a device without autodiff.
+    pub(crate) fn load(
+        plan: &ModelPlan,
+        input: InputShape,
+        labels: usize,
+        device: &Device,
+        file: &mut ModelFile,
+        path: &Path,
+    ) -> Result<ClassifierModel, ModelFileError> {
+        let model = ClassifierModel::undrawn(plan, input, labels, device).map_err(|problem| ModelFileError::Entry {
+            file: path.into(),
+            key: "config".into(),
+            problem,
+        })?;
+        let mut write = Write { path: NamePath::default(), file, name: path, device, failure: None };
+        let model = model.map(&mut write);
+        match write.failure {
+            Some(failure) => Err(failure),
+            None => Ok(model.valid()),
+        }
+    }
+}
+
+/// Draws the random start of every parameter now, in the module's order; Burn would draw when first asked.
+pub(super) fn draw(model: &ClassifierModel) {
+    struct Draw;
+    impl ModuleVisitor for Draw {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let _ = param.val();
+        }
+    }
+    model.visit(&mut Draw);
+}
+
+/// Names of fields down to a parameter. Variants of an enum are no part of a name.
+#[derive(Default)]
+struct NamePath(Vec<Option<String>>);
+
+impl NamePath {
+    fn enter(&mut self, name: &str, container_type: &str) {
+        self.0.push((!container_type.starts_with("Enum:")).then(|| name.to_string()));
+    }
+
+    fn exit(&mut self) {
+        self.0.pop();
+    }
+
+    fn name(&self) -> String {
+        self.0.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".")
+    }
+}
+
+/// Burn keeps the dense layer's weight as `[input, output]`, PyTorch as `[output, input]`.
+fn is_transposed(name: &str) -> bool {
+    name == "output.weight"
+}
+
+struct Read {
+    path: NamePath,
+    tensors: BTreeMap<String, model_file::Tensor>,
+}
+
+impl ModuleVisitor for Read {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.name();
+        let mut tensor = param.val();
+        if is_transposed(&name) {
+            tensor = tensor.swap_dims(0, 1);
+        }
+        let shape = tensor.dims().to_vec();
+        let data = tensor.into_data().try_to_vec::<f32>().expect("Lookback keeps parameters in f32");
+        self.tensors.insert(name, model_file::Tensor { shape, data });
+    }
+}
+
+struct Write<'a> {
+    path: NamePath,
+    file: &'a mut ModelFile,
+    name: &'a Path,
+    device: &'a Device,
+    failure: Option<ModelFileError>,
+}
+
+impl ModuleMapper for Write<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.enter(name, container_type);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.name();
+        let mut shape = param.lazy_shape().to_vec();
+        let transposed = is_transposed(&name);
+        if transposed {
+            shape.reverse();
+        }
+        match self.file.take_tensor(self.name, &name, &shape) {
+            Ok(tensor) => {
+                let value = Tensor::from_data(TensorData::new(tensor.data, tensor.shape), self.device);
+                Param::initialized(param.id, if transposed { value.swap_dims(0, 1) } else { value })
+            }
+            Err(failure) => {
+                self.failure.get_or_insert(failure);
+                param
+            }
+        }
+    }
+}

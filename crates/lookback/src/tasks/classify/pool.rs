@@ -1,0 +1,153 @@
+//! The pooling layer.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
+
+use super::pooling::{PoolKind, Pooling};
+
+/// Turns the outputs of all steps into one vector.
+#[derive(Module, Debug)]
+pub(crate) struct Pool {
+    /// `[D * H]`: the learnt vector of attention; absent where nothing is learnt.
+    weight: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    pooling: Pooling,
+}
+
+impl Pool {
+    pub(crate) fn new(pooling: &Pooling, outputs: usize, device: &Device) -> Pool {
+        let bound = 1.0 / (outputs as f64).sqrt();
+        let attention = pooling.parts().contains(&PoolKind::Attention);
+        Pool {
+            weight: attention.then(|| Initializer::Uniform { min: -bound, max: bound }.init([outputs], device)),
+            pooling: pooling.clone(),
+        }
+    }
+
+    /// sequence: `[B, T, D*H]`, zero past the row's length. last: `[B, D*H]`, the final hidden states. Gives the pooled
+    /// vectors side by side, and the weights `[B, T]` of the first part that has any. A row of length 0 gives zeros.
+    pub(crate) fn forward(
+        &self,
+        sequence: Tensor<3>,
+        last: Tensor<2>,
+        lengths: &[usize],
+    ) -> (Tensor<2>, Option<Tensor<2>>) {
+        let [_, time, _] = sequence.dims();
+        let padding = padding(lengths, time, &sequence.device());
+        let mut weights = None;
+        let mut parts: Vec<Tensor<2>> = Vec::new();
+        for kind in self.pooling.parts() {
+            let pooled = match kind {
+                PoolKind::Last => last.clone(),
+                PoolKind::Mean => mean(sequence.clone(), lengths),
+                PoolKind::Max => max(sequence.clone(), padding.clone(), lengths),
+                PoolKind::Attention | PoolKind::Query => {
+                    let scores = match (kind, &self.weight) {
+                        // Zhou 2016, eq. 9 and 10: α = softmax(wᵀ tanh(H)).
+                        (PoolKind::Attention, Some(weight)) => {
+                            sequence.clone().tanh().matmul(weight.val().unsqueeze_dim::<2>(1).unsqueeze::<3>())
+                        }
+                        _ => sequence.clone().matmul(last.clone().unsqueeze_dim::<3>(2)),
+                    };
+                    let scores = scores.squeeze_dim::<2>(2).mask_fill(padding.clone(), f32::MIN / 2.0);
+                    let shares = softmax(scores, 1).mask_fill(padding.clone(), 0.0);
+                    // eq. 11: r = H αᵀ. The tanh that eq. 12 adds is left out: it measured no better.
+                    let pooled = shares.clone().unsqueeze_dim::<3>(1).matmul(sequence.clone()).squeeze_dim::<2>(1);
+                    weights.get_or_insert(shares);
+                    pooled
+                }
+            };
+            parts.push(pooled);
+        }
+        (Tensor::cat(parts, 1), weights)
+    }
+}
+
+fn mean(sequence: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+    let device = sequence.device();
+    let shares: Vec<f32> = lengths.iter().map(|&length| 1.0 / length.max(1) as f32).collect();
+    let shares = Tensor::<2>::from_data(TensorData::new(shares, [lengths.len(), 1]), &device);
+    sequence.sum_dim(1).squeeze_dim::<2>(1) * shares
+}
+
+fn max(sequence: Tensor<3>, padding: Tensor<2, Bool>, lengths: &[usize]) -> Tensor<2> {
+    let [batch, time, outputs] = sequence.dims();
+    let device = sequence.device();
+    let padding = padding.unsqueeze_dim::<3>(2).expand([batch, time, outputs]);
+    let largest = sequence.mask_fill(padding, f32::MIN).max_dim(1).squeeze_dim::<2>(1);
+    let empty: Vec<bool> = lengths.iter().map(|&length| length == 0).collect();
+    let empty = Tensor::<2, Bool>::from_data(TensorData::new(empty, [batch, 1]), &device);
+    largest.mask_fill(empty.expand([batch, outputs]), 0.0)
+}
+
+/// `[B, T]`: true past the row's length.
+fn padding(lengths: &[usize], time: usize, device: &Device) -> Tensor<2, Bool> {
+    let padded: Vec<bool> = lengths.iter().flat_map(|&length| (0..time).map(move |step| step >= length)).collect();
+    Tensor::from_data(TensorData::new(padded, [lengths.len(), time]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rows of three steps and two outputs; the second row has one step, the rest is padding.
+    fn pooled(pooling: &str, lengths: &[usize]) -> (Vec<f32>, Option<Vec<f32>>) {
+        let device = Device::flex();
+        let sequence = Tensor::<3>::from_floats(
+            [[[0.1, -0.5], [0.3, 0.2], [-0.4, 0.9]], [[-0.2, -0.7], [0.0, 0.0], [0.0, 0.0]]],
+            &device,
+        );
+        let last = Tensor::<2>::from_floats([[-0.4, 0.9], [-0.2, -0.7]], &device);
+        let mut pool = Pool::new(&pooling.parse().unwrap(), 2, &device);
+        pool.weight = pool.weight.map(|weight| weight.map(|_| Tensor::from_floats([2.0, -1.0], &device)));
+        let (vectors, weights) = pool.forward(sequence, last, lengths);
+        let values = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        (values(vectors), weights.map(values))
+    }
+
+    #[track_caller]
+    fn close(values: &[f32], expected: &[f32]) {
+        assert_eq!(values.len(), expected.len());
+        for (value, expected) in values.iter().zip(expected) {
+            assert!((value - expected).abs() < 1e-5, "{values:?} instead of {expected:?}");
+        }
+    }
+
+    #[test]
+    fn attention_is_a_softmax_over_the_row_and_nothing_past_it() {
+        let (vectors, weights) = pooled("attention", &[3, 1]);
+        let scores = [[0.1f32, -0.5], [0.3, 0.2], [-0.4, 0.9]].map(|h| (2.0 * h[0].tanh() - h[1].tanh()).exp());
+        let sum: f32 = scores.iter().sum();
+        let shares = scores.map(|score| score / sum);
+        close(&weights.unwrap(), &[shares[0], shares[1], shares[2], 1.0, 0.0, 0.0]);
+        let context = |c: usize| shares[0] * [0.1, -0.5][c] + shares[1] * [0.3, 0.2][c] + shares[2] * [-0.4, 0.9][c];
+        close(&vectors, &[context(0), context(1), -0.2, -0.7]);
+    }
+
+    #[test]
+    fn mean_and_max_leave_padding_out() {
+        close(&pooled("mean", &[3, 1]).0, &[0.0, 0.2, -0.2, -0.7]);
+        close(&pooled("max", &[3, 1]).0, &[0.3, 0.9, -0.2, -0.7]);
+    }
+
+    #[test]
+    fn an_empty_row_gives_zeros_and_no_weights() {
+        for pooling in ["attention", "query", "max"] {
+            let (vectors, weights) = pooled(pooling, &[3, 0]);
+            close(&vectors[2..], &[0.0, 0.0]);
+            if let Some(weights) = weights {
+                close(&weights[3..], &[0.0, 0.0, 0.0]);
+            }
+        }
+    }
+
+    #[test]
+    fn several_poolings_stand_side_by_side_and_the_first_with_weights_explains() {
+        let (vectors, weights) = pooled("max+query+last", &[3, 1]);
+        assert_eq!(vectors.len(), 12);
+        close(&vectors[..2], &[0.3, 0.9]);
+        close(&vectors[4..6], &[-0.4, 0.9]);
+        let weights = weights.unwrap();
+        assert!((weights[..3].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+}

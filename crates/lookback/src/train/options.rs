@@ -1,0 +1,128 @@
+//! Training options as a person types them, on the command line or in a TOML file.
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// How the training runs. Every field is optional: what is not said takes the default in its documentation.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Training")]
+pub struct TrainOptions {
+    /// Times the training data is gone through [default: 20]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Examples in a batch [default: 32]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Optimiser [default: adam]
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerChoice>,
+    /// Learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Momentum of SGD and RMSprop [default: 0]
+    #[arg(long, value_name = "X")]
+    pub momentum: Option<f64>,
+    /// Weight decay: decoupled for adamw, added to the gradient for the others [default: 0; adamw 0.01]
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f64>,
+    /// How the learning rate goes over the whole training [default: constant]
+    #[arg(long, value_enum)]
+    pub schedule: Option<ScheduleChoice>,
+    /// Epochs over which the learning rate rises from near zero, may be a fraction [default: 0]
+    #[arg(long, value_name = "EPOCHS")]
+    pub warmup: Option<f64>,
+    /// Largest norm of all gradients together; 0 turns clipping off [default: 5]
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<f64>,
+    /// Share of the probability that is spread over all labels [default: 0]
+    #[arg(long, value_name = "X")]
+    pub label_smoothing: Option<f64>,
+    /// Averaged weights, which are then what is scored and saved [default: none]
+    #[arg(long, value_enum)]
+    pub average: Option<AverageChoice>,
+    /// Decay of the exponential average, a step [default: 0.999]
+    #[arg(long, value_name = "X")]
+    pub average_decay: Option<f64>,
+    /// First epoch that enters the stochastic weight average [default: half of the epochs]
+    #[arg(long, value_name = "EPOCH")]
+    pub average_start: Option<usize>,
+    /// What the validation data are scored by, to keep the best weights [default: accuracy]
+    #[arg(long, value_enum)]
+    pub score: Option<ScoreChoice>,
+    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5]
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<usize>,
+    /// Seed of everything random [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// The optimisers of Burn that can be chosen.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum OptimizerChoice {
+    /// Adam (Kingma and Ba 2015)
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019)
+    Adamw,
+    /// Stochastic gradient descent, with momentum when asked for
+    Sgd,
+    /// RMSprop (Hinton 2012)
+    Rmsprop,
+}
+
+/// How the learning rate goes after the warm-up.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum ScheduleChoice {
+    /// The same throughout
+    #[default]
+    Constant,
+    /// Straight down to zero
+    Linear,
+    /// Down to zero along half a cosine
+    Cosine,
+}
+
+/// Which weights are scored and saved.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum AverageChoice {
+    /// Those of the last step
+    #[default]
+    None,
+    /// Their exponential moving average over the steps
+    Ema,
+    /// Their equal average over the ends of epochs (Izmailov 2018)
+    Swa,
+}
+
+/// What decides which epoch is the best.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum ScoreChoice {
+    /// Share of right answers
+    #[default]
+    Accuracy,
+    /// F1 averaged over the labels, each counting the same
+    MacroF1,
+    /// The validation loss, lower being better
+    Loss,
+}
+
+impl ScoreChoice {
+    /// The name that people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScoreChoice::Accuracy => "accuracy",
+            ScoreChoice::MacroF1 => "macro F1",
+            ScoreChoice::Loss => "loss",
+        }
+    }
+}

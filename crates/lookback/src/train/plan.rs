@@ -1,0 +1,153 @@
+//! Training options, checked: only a plan can train.
+
+use burn::optim::{ModuleOptimizer, RmsPropConfig, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig};
+use serde::{Deserialize, Serialize};
+
+use super::adam::Adam;
+use super::{Average, OptimizerChoice, ScheduleChoice, ScoreChoice, TrainOptions, options::AverageChoice};
+
+/// A checked description of one training run. Made by [`TrainPlan::new`], kept in the model file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainPlan {
+    pub(crate) epochs: usize,
+    pub(crate) batch_size: usize,
+    pub(crate) optimizer: OptimizerChoice,
+    pub(crate) learning_rate: f64,
+    pub(crate) momentum: f64,
+    pub(crate) weight_decay: f64,
+    pub(crate) schedule: ScheduleChoice,
+    pub(crate) warmup: f64,
+    /// `None` leaves gradients as they are.
+    pub(crate) clip: Option<f64>,
+    pub(crate) label_smoothing: f64,
+    pub(crate) average: Average,
+    pub(crate) score: ScoreChoice,
+    /// `None` never stops early.
+    pub(crate) patience: Option<usize>,
+    pub(crate) seed: u64,
+}
+
+impl TrainPlan {
+    /// Checks options and fills in the defaults. The error is a sentence that names the option.
+    pub fn new(options: &TrainOptions) -> Result<TrainPlan, String> {
+        let optimizer = options.optimizer.unwrap_or_default();
+        let epochs = at_least_one("epochs", options.epochs.unwrap_or(20))?;
+        if options.momentum.is_some() && !matches!(optimizer, OptimizerChoice::Sgd | OptimizerChoice::Rmsprop) {
+            return Err("momentum is for the optimisers sgd and rmsprop only; adam has its own".into());
+        }
+        let default_decay = if optimizer == OptimizerChoice::Adamw { 0.01 } else { 0.0 };
+        let clip = not_negative("clip", options.clip.unwrap_or(5.0))?;
+        let patience = options.patience.unwrap_or(5);
+        let warmup = not_negative("warmup", options.warmup.unwrap_or(0.0))?;
+        if warmup > epochs as f64 {
+            return Err(format!("warmup is {warmup} epochs, longer than the whole training of {epochs}"));
+        }
+        Ok(TrainPlan {
+            epochs,
+            batch_size: at_least_one("batch-size", options.batch_size.unwrap_or(32))?,
+            optimizer,
+            learning_rate: positive("learning-rate", options.learning_rate.unwrap_or(1e-3))?,
+            momentum: below_one("momentum", options.momentum.unwrap_or(0.0))?,
+            weight_decay: not_negative("weight-decay", options.weight_decay.unwrap_or(default_decay))?,
+            schedule: options.schedule.unwrap_or_default(),
+            warmup,
+            clip: (clip > 0.0).then_some(clip),
+            label_smoothing: below_one("label-smoothing", options.label_smoothing.unwrap_or(0.0))?,
+            average: average(options, epochs)?,
+            score: options.score.unwrap_or_default(),
+            patience: (patience > 0).then_some(patience),
+            seed: options.seed.unwrap_or(0),
+        })
+    }
+
+    /// The seed that everything random in the run derives from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What the validation data are scored by.
+    pub fn score(&self) -> ScoreChoice {
+        self.score
+    }
+
+    /// Examples in a batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// Share of the probability that the loss spreads over all labels.
+    pub fn label_smoothing(&self) -> f64 {
+        self.label_smoothing
+    }
+
+    /// The optimiser of Burn that the plan asks for, without any state yet. Constants the plan does not name are
+    /// PyTorch's (Burn's own differ: epsilon 1e-5, dampening 0.1).
+    pub(crate) fn optimizer(&self) -> ModuleOptimizer {
+        let penalty = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
+        match self.optimizer {
+            OptimizerChoice::Adam | OptimizerChoice::Adamw => ModuleOptimizer::from(Adam {
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: self.weight_decay as f32,
+                decoupled: self.optimizer == OptimizerChoice::Adamw,
+            }),
+            OptimizerChoice::Sgd => {
+                let momentum = (self.momentum > 0.0)
+                    .then(|| MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0));
+                SgdConfig::new().with_weight_decay(penalty).with_momentum(momentum).init()
+            }
+            OptimizerChoice::Rmsprop => RmsPropConfig::new()
+                .with_epsilon(1e-8)
+                .with_momentum(self.momentum as f32)
+                .with_weight_decay(penalty)
+                .init(),
+        }
+    }
+}
+
+fn average(options: &TrainOptions, epochs: usize) -> Result<Average, String> {
+    let choice = options.average.unwrap_or_default();
+    if options.average_decay.is_some() && choice != AverageChoice::Ema {
+        return Err("average-decay needs average = ema".into());
+    }
+    if options.average_start.is_some() && choice != AverageChoice::Swa {
+        return Err("average-start needs average = swa".into());
+    }
+    Ok(match choice {
+        AverageChoice::None => Average::None,
+        AverageChoice::Ema => {
+            Average::Ema { decay: below_one("average-decay", options.average_decay.unwrap_or(0.999))? }
+        }
+        AverageChoice::Swa => {
+            let start = at_least_one("average-start", options.average_start.unwrap_or(epochs / 2 + 1))?;
+            if start > epochs {
+                return Err(format!("average-start is epoch {start}, but there are {epochs} epochs"));
+            }
+            Average::Swa { start }
+        }
+    })
+}
+
+fn at_least_one(name: &str, value: usize) -> Result<usize, String> {
+    if value == 0 { Err(format!("{name} is 0; it must be at least 1")) } else { Ok(value) }
+}
+
+fn positive(name: &str, value: f64) -> Result<f64, String> {
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(format!("{name} is {value}; it must be above 0")) }
+}
+
+/// Zero or above, and finite.
+pub(crate) fn not_negative(name: &str, value: f64) -> Result<f64, String> {
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(format!("{name} is {value}; it must be 0 or above")) }
+}
+
+/// A share: from 0 up to, but not including, 1.
+pub(crate) fn below_one(name: &str, value: f64) -> Result<f64, String> {
+    if (0.0..1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("{name} is {value}; it must be from 0 to below 1"))
+    }
+}

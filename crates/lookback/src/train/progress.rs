@@ -1,0 +1,173 @@
+//! What a person sees while a model trains.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{ScoreChoice, Validation};
+
+/// Told about every step and epoch.
+pub trait Progress {
+    /// An epoch begins: its number from 1, how many there are, and its steps.
+    fn epoch_started(&mut self, epoch: usize, epochs: usize, steps: usize);
+    /// A step was made.
+    fn step(&mut self, report: &StepReport);
+    /// An epoch was finished and scored.
+    fn epoch_ended(&mut self, report: &EpochReport);
+    /// Nothing more follows.
+    fn finished(&mut self);
+}
+
+/// Where an epoch stands after a step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step in the epoch, from 1.
+    pub step: usize,
+    /// Mean loss of the epoch so far.
+    pub loss: f64,
+    /// Examples seen in the epoch so far.
+    pub seen: usize,
+    /// Time since the epoch began.
+    pub elapsed: Duration,
+}
+
+/// A finished epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochReport {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// How many there are.
+    pub epochs: usize,
+    /// Mean training loss.
+    pub loss: f64,
+    /// Validation, where there are validation data.
+    pub validation: Option<Validation>,
+    /// The score that decides.
+    pub score: ScoreChoice,
+    /// Whether this epoch is the best so far.
+    pub best: bool,
+    /// Training examples seen.
+    pub seen: usize,
+    /// Time that training took, validation left out.
+    pub trained: Duration,
+    /// Time that the epoch took in all.
+    pub elapsed: Duration,
+}
+
+/// Says nothing.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn epoch_started(&mut self, _: usize, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepReport) {}
+    fn epoch_ended(&mut self, _: &EpochReport) {}
+    fn finished(&mut self) {}
+}
+
+/// On standard error: a bar with loss, speed and time left where that is a terminal, and a line an epoch.
+#[derive(Debug)]
+pub struct TerminalProgress {
+    bar: ProgressBar,
+    interactive: bool,
+    epochs: usize,
+    spent: Duration,
+    score: String,
+}
+
+impl TerminalProgress {
+    /// Looks at standard error to decide between bar and lines.
+    pub fn new() -> Self {
+        let interactive = std::io::stderr().is_terminal();
+        let bar = ProgressBar::hidden();
+        TerminalProgress { bar, interactive, epochs: 0, spent: Duration::ZERO, score: String::new() }
+    }
+}
+
+impl Default for TerminalProgress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress for TerminalProgress {
+    fn epoch_started(&mut self, epoch: usize, epochs: usize, steps: usize) {
+        self.epochs = epochs;
+        if !self.interactive {
+            return;
+        }
+        self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{prefix} [{bar:28}] {pos}/{len}  {msg}");
+        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"));
+        self.bar.set_prefix(format!("epoch {epoch:>3}/{epochs}"));
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        if !self.interactive {
+            return;
+        }
+        let speed = report.seen as f64 / report.elapsed.as_secs_f64().max(1e-9);
+        let steps = self.bar.length().unwrap_or(0).max(1) as f64;
+        let steps_left = steps - report.step as f64 + steps * (self.epochs - report.epoch) as f64;
+        let left = report.elapsed.mul_f64(steps_left / report.step as f64);
+        let score = &self.score;
+        self.bar.set_message(format!(
+            "loss {}{score}  {speed:.0} samples/s  at most {} left",
+            figure(report.loss),
+            seconds(left)
+        ));
+        self.bar.set_position(report.step as u64);
+    }
+
+    fn epoch_ended(&mut self, report: &EpochReport) {
+        self.bar.finish_and_clear();
+        self.spent += report.elapsed;
+        let mut line = format!("epoch {:>3}/{}  loss {}", report.epoch, report.epochs, figure(report.loss));
+        if let Some(validation) = &report.validation {
+            let _ = write!(line, "  validation loss {}", figure(validation.loss));
+            let value = validation.score(report.score);
+            if report.score != ScoreChoice::Loss {
+                let _ = write!(line, "  {} {:.2} %", report.score.name(), 100.0 * value);
+                self.score = format!("  {} {:.1} %", report.score.name(), 100.0 * value);
+            }
+        }
+        let speed = report.seen as f64 / report.trained.as_secs_f64().max(1e-9);
+        let left = self.spent.mul_f64((report.epochs - report.epoch) as f64 / report.epoch as f64);
+        let _ = write!(line, "  {speed:.0} samples/s  {}", seconds(report.elapsed));
+        if report.epoch < report.epochs {
+            let _ = write!(line, "  at most {} left", seconds(left));
+        }
+        if report.best && report.validation.is_some() {
+            line.push_str("  best");
+        }
+        // Nobody may be reading any more: that is no reason to lose the model.
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    fn finished(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Four decimals, or powers of ten where those would fill the line.
+fn figure(value: f64) -> String {
+    if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
+}
+
+/// `0.8 s`, `42 s`, `3 min 05 s`, `1 h 02 min`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 9.95 {
+        format!("{seconds:.1} s")
+    } else if seconds < 59.5 {
+        format!("{seconds:.0} s")
+    } else {
+        let whole = seconds.round() as u64;
+        let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+        if hours > 0 { format!("{hours} h {minutes:02} min") } else { format!("{minutes} min {seconds:02} s") }
+    }
+}

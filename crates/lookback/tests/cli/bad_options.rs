@@ -1,0 +1,88 @@
+//! Options: what is refused, and what wins over what.
+
+use crate::program::{Folder, lookback, sentences, train};
+
+#[test]
+fn an_unknown_task_command_or_option_is_refused() {
+    lookback(&["train", "translate", "x.tsv"]).refused(2, &["translate"]);
+    lookback(&["dance"]).refused(2, &["dance"]);
+    lookback(&["train", "classify", "x.tsv", "--hiden", "3"]).refused(2, &["--hiden", "--hidden"]);
+    lookback(&["explain", "model", "text", "--html", "x.html"]).refused(2, &["--html"]);
+}
+
+#[test]
+fn values_that_make_no_sense_are_refused_by_name() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let cases: [(&[&str], &str); 16] = [
+        (&["--epochs", "0"], "epochs is 0"),
+        (&["--batch-size", "0"], "batch-size is 0"),
+        (&["--layers", "0"], "layers is 0"),
+        (&["--dropout", "1"], "dropout is 1"),
+        (&["--dropout", "NaN"], "dropout is NaN"),
+        (&["--learning-rate", "-0.1"], "learning-rate"),
+        (&["--learning-rate", "inf"], "learning-rate is inf"),
+        (&["--momentum", "0.9"], "momentum is for the optimisers sgd and rmsprop"),
+        (&["--average-decay", "0.9"], "average-decay needs average = ema"),
+        (&["--average", "swa", "--average-start", "99"], "average-start is epoch 99"),
+        (&["--pooling", "median"], "pooling 'median' is unknown"),
+        (&["--pooling", "max+max"], "pooling names max twice"),
+        (&["--char-ngrams", "5-2"], "char-ngrams is '5-2'"),
+        (&["--char-buckets", "10"], "char-buckets needs char-ngrams"),
+        (&["--validation-split", "1"], "validation-split is 1"),
+        (&["--validation-split", "0", "--patience", "3"], "patience needs validation data"),
+    ];
+    for (options, sentence) in cases {
+        let output = folder.path("model");
+        lookback(&[&["train", "classify", &data, "-o", &output], options].concat()).refused(2, &[sentence]);
+    }
+    train(&data, &folder.path("model"), &["--cell", "gru", "--forget-bias", "1"]).refused(2, &["forget-bias"]);
+    train(&data, &folder.path("model"), &["--id", "1"]).refused(2, &["id is for numeric series"]);
+    lookback(&["inspect", "model", "--threads", "0"]).refused(2, &["threads is 0"]);
+}
+
+#[test]
+fn options_stand_in_a_file_and_a_flag_wins_over_it() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let config = folder.write(
+        "options.toml",
+        "# small\ncell = \"gru\"\nhidden = 6\nembedding = 5\nepochs = 3\nlearning-rate = 1\npooling = 'last'\nvalidation-split = 0.2\n",
+    );
+    let model = folder.path("model.safetensors");
+    let arguments = ["train", "classify", &data, "-o", &model, "--config", &config, "--learning-rate", "0.02"];
+    lookback(&[&arguments[..], &["--epochs", "1"]].concat()).ok();
+    let text = lookback(&["inspect", &model]).ok();
+    for part in
+        ["bidirectional GRU with 6 hidden", "pooling by last", "epochs = 1", "learning-rate = 0.02", "validated on 18"]
+    {
+        assert!(text.contains(part), "'{part}' is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_wrong_options_file_is_refused_with_its_line() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let refused = |content: &str, parts: &[&str]| {
+        let config = folder.write("options.toml", content);
+        let parts = [&["options.toml"], parts].concat();
+        train(&data, &folder.path("model"), &["--config", &config]).refused(2, &parts);
+    };
+    refused("epochs = 2\nhiden = 6\n", &["line 2", "no option 'hiden'", "hidden"]);
+    refused("\n\nepochs = 'two'\n", &["line 3", "epochs"]);
+    refused("epochs = 2\nepochs 3\n", &["line 2", "not valid TOML"]);
+    refused("epochs = -2\n", &["line 1", "epochs"]);
+    refused("optimizer = 'adm'\n", &["line 1", "optimizer", "adam"]);
+    refused("[model]\nhidden = 3\n", &["line 1", "no option 'model'"]);
+    train(&data, &folder.path("model"), &["--config", &folder.path("none.toml")]).refused(2, &["none.toml"]);
+}
+
+#[test]
+fn help_tells_every_command() {
+    let help = lookback(&["--help"]).ok();
+    for command in ["demo", "train", "evaluate", "predict", "explain", "inspect"] {
+        assert!(help.contains(command), "{help}");
+    }
+    assert!(lookback(&["--version"]).ok().starts_with("lookback 0."));
+}

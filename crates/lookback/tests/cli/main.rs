@@ -1,0 +1,10 @@
+//! The program as people run it: every test starts the real binary on small files it writes itself.
+
+mod bad_data;
+mod bad_model;
+mod bad_options;
+mod program;
+mod series;
+mod stop;
+mod stream;
+mod text;
