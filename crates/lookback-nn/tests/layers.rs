@@ -2,7 +2,7 @@
 //! what does not fit is refused.
 
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 use lookback_nn::ops::{DirectionTensors, LayerOutput, LayerSpec, composite, recurrent};
 use lookback_nn::{Error, GruConfig, LstmConfig, RnnConfig, SavedState, State, StepperState};
@@ -35,14 +35,10 @@ fn kernels_equal_the_composed_operations_forward_and_backward() {
         {
             let dims = Dims { batch: 3, time: 4, input: 3, hidden: 5, directions };
             let gh = cell.gates() * dims.hidden;
-            let random = |shape: &[usize]| -> TensorData {
-                Tensor::<1>::random([shape.iter().product::<usize>()], Distribution::Uniform(-1.0, 1.0), &device)
-                    .into_data()
-                    .reshape(shape.to_vec())
-            };
-            let matrix = |shape: [usize; 2]| Tensor::<2>::from_data(random(&shape), &device).require_grad();
-            let vector = |size: usize| Tensor::<1>::from_data(random(&[size]), &device).require_grad();
-            let cube = |shape: [usize; 3]| Tensor::<3>::from_data(random(&shape), &device).require_grad();
+            let random = |size: usize| Tensor::<1>::random([size], Distribution::Uniform(-1.0, 1.0), &device);
+            let matrix = |shape: [usize; 2]| random(shape.iter().product()).reshape(shape).detach().require_grad();
+            let vector = |size: usize| random(size).detach().require_grad();
+            let cube = |shape: [usize; 3]| random(shape.iter().product()).reshape(shape).detach().require_grad();
             let x = cube([dims.batch, dims.time, dims.input]);
             let lstm = cell.has_cell_state();
             let states = [directions, dims.batch, dims.hidden];

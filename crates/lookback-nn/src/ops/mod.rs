@@ -179,7 +179,11 @@ pub fn recurrent(
         p_r,
         spec,
     ));
-    let part = |from: usize, to: usize, shape: [usize; 3]| packed.clone().slice([from..to]).reshape(shape);
+    let part = |from: usize, to: usize, shape: [usize; 3]| match from == to {
+        // To Burn's reshape a 0 means "as before".
+        true => Tensor::empty(shape, &device),
+        false => packed.clone().slice([from..to]).reshape(shape),
+    };
     LayerOutput {
         sequence: part(0, y_end, [batch, time, directions * hidden]),
         hidden: part(y_end, h_end, [directions, batch, hidden]),
