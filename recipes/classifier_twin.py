@@ -79,6 +79,7 @@ class Options:
     """The options of Lookback that the twin follows, under Lookback's names and with Lookback's defaults."""
 
     tokenizer: str = "words"
+    lowercase: bool = True
     min_count: int = 2
     max_vocabulary: int = 50_000
     max_length: int = 512
@@ -109,7 +110,7 @@ class Options:
     @classmethod
     def read(cls, path: Path) -> "Options":
         """Read a recipe's file; an option that the twin does not follow is an error, for it would not be a twin."""
-        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
         known = {field.name.replace("_", "-"): field.name for field in fields(cls)}
         unknown = sorted(set(table) - set(known) - set(cls.ELSEWHERE))
         if unknown:
@@ -148,7 +149,8 @@ class Data:
         for part in ("train", "valid", "test"):
             with (folder / f"{part}.tsv").open(encoding="utf-8", newline="") as file:
                 table = csv.DictReader(file, delimiter="\t")
-                rows[part] = [(row["label"], tokenize(row["text"].lower())[: options.max_length]) for row in table]
+                texts = [(row["label"], row["text"].lower() if options.lowercase else row["text"]) for row in table]
+            rows[part] = [(label, tokenize(text)[: options.max_length]) for label, text in texts]
 
         counts = Counter(token for _, tokens in rows["train"] for token in tokens)
         frequent = [token for token, count in counts.most_common(options.max_vocabulary - 2) if count >= options.min_count]

@@ -19,7 +19,8 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
             // SAFETY: `u` stands inside the `hp` columns of every section.
             unsafe {
                 let saved = step.saved[row].add(u);
-                let [r, z, n] = [0, 1, 2].map(|section| load(simd, saved.add(section * hp)));
+                let (r, z) = (load(simd, saved), load(simd, saved.add(hp)));
+                let n = load(simd, saved.add(2 * hp));
                 let h_prev = load(simd, step.h_prev.add(row * hp + u));
                 let dh_at = step.dh.add(row * hp + u);
                 let dh = load(simd, dh_at);

@@ -8,7 +8,7 @@
 //! row computed alone equal the same row in any batch.
 
 use super::{load, store};
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// Vectors in a panel's width.
 pub(crate) const VECTORS: usize = 2;
@@ -39,28 +39,48 @@ pub(crate) unsafe fn panel_product<S: Simd>(
     a: impl Fn(usize) -> *const f32,
     c: impl Fn(usize) -> *mut f32,
 ) {
-    let mut row = 0;
-    while row < rows {
-        let left = rows - row;
-        // 7 to 11 rows are split in two tiles that both stay at 4 or more (7: 4 and 3).
-        let tile = match left {
-            1..=6 => left,
-            7 | 8 => 4,
-            9 | 10 => 5,
-            _ => ROWS,
-        };
-        // SAFETY: the caller promises every range, and `row + tile <= rows`.
-        unsafe {
-            match tile {
-                1 => tile_product::<S, 1>(simd, k, panel, row, start, &a, &c),
-                2 => tile_product::<S, 2>(simd, k, panel, row, start, &a, &c),
-                3 => tile_product::<S, 3>(simd, k, panel, row, start, &a, &c),
-                4 => tile_product::<S, 4>(simd, k, panel, row, start, &a, &c),
-                5 => tile_product::<S, 5>(simd, k, panel, row, start, &a, &c),
-                _ => tile_product::<S, 6>(simd, k, panel, row, start, &a, &c),
+    simd.vectorize(PanelProduct { k, panel, rows, start, a, c });
+}
+
+/// The arguments of [`panel_product`], as a function of its own that is compiled for the instruction set: what
+/// calls it may be a closure, and a closure is compiled without.
+struct PanelProduct<A, C> {
+    k: usize,
+    panel: *const f32,
+    rows: usize,
+    start: Start,
+    a: A,
+    c: C,
+}
+
+impl<A: Fn(usize) -> *const f32, C: Fn(usize) -> *mut f32> WithSimd for PanelProduct<A, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let PanelProduct { k, panel, rows, start, a, c } = self;
+        let mut row = 0;
+        while row < rows {
+            // 7 to 11 rows are split in two tiles that both stay at 4 or more (7: 4 and 3).
+            let tile = match rows - row {
+                left @ 1..=6 => left,
+                7 | 8 => 4,
+                9 | 10 => 5,
+                _ => ROWS,
+            };
+            // SAFETY: the caller of `panel_product` promises every range, and `row + tile <= rows`.
+            unsafe {
+                match tile {
+                    1 => tile_product::<S, 1>(simd, k, panel, row, start, &a, &c),
+                    2 => tile_product::<S, 2>(simd, k, panel, row, start, &a, &c),
+                    3 => tile_product::<S, 3>(simd, k, panel, row, start, &a, &c),
+                    4 => tile_product::<S, 4>(simd, k, panel, row, start, &a, &c),
+                    5 => tile_product::<S, 5>(simd, k, panel, row, start, &a, &c),
+                    _ => tile_product::<S, 6>(simd, k, panel, row, start, &a, &c),
+                }
             }
+            row += tile;
         }
-        row += tile;
     }
 }
 

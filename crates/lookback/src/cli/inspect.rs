@@ -62,7 +62,7 @@ fn text(classifier: &Classifier) -> anyhow::Result<String> {
 
     let record = classifier.record();
     writeln!(text, "trained on  {} examples, validated on {}", record.examples, record.validation_examples)?;
-    writeln!(text, "weights of  epoch {} of {} that were run; {}", record.epoch, record.epochs, record.end)?;
+    writeln!(text, "weights of  epoch {}; {} epochs were finished; {}", record.epoch, record.epochs, record.end)?;
     if let Some(validation) = &record.validation {
         writeln!(
             text,

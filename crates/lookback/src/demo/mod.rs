@@ -9,7 +9,7 @@ use crate::error::DataError;
 use crate::tasks::classify::{
     Classifier, ClassifyOptions, ClassifyPlan, DataOptions, Dataset, FitError, Fitted, ModelOptions, fit_texts,
 };
-use crate::train::{Progress, Stop, TrainOptions};
+use crate::train::{AverageChoice, Progress, Stop, TrainOptions};
 
 /// Tab-separated, with the columns `label` and `text`.
 const TRAIN: &str = include_str!("train.tsv");
@@ -25,19 +25,21 @@ pub const SENTENCES: [&str; 3] = [
 /// Trains a small classifier on the built-in questions.
 pub fn fit(seed: u64, device: &Device, stop: &Stop, progress: &mut dyn Progress) -> Result<Fitted, FitError> {
     let options = ClassifyOptions {
-        data: DataOptions { min_count: Some(1), ..DataOptions::default() },
+        // Averaged weights need no validation to choose among epochs, and every sentence counts.
+        data: DataOptions { validation_split: Some(0.0), ..DataOptions::default() },
         model: ModelOptions {
             embedding: Some(64),
             hidden: Some(64),
             char_ngrams: Some("1-4".into()),
-            char_buckets: Some(4000),
-            word_dropout: Some(0.1),
+            word_dropout: Some(0.25),
             ..ModelOptions::default()
         },
         train: TrainOptions {
-            epochs: Some(12),
+            epochs: Some(20),
             batch_size: Some(16),
-            learning_rate: Some(3e-3),
+            learning_rate: Some(4e-3),
+            average: Some(AverageChoice::Ema),
+            average_decay: Some(0.99),
             seed: Some(seed),
             ..TrainOptions::default()
         },

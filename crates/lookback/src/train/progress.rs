@@ -101,7 +101,7 @@ impl Progress for TerminalProgress {
             return;
         }
         self.bar = ProgressBar::with_draw_target(Some(steps as u64), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{prefix} [{bar:28}] {pos}/{len}  {msg}");
+        let style = ProgressStyle::with_template("{prefix} [{bar:16}] {wide_msg}");
         self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─"));
         self.bar.set_prefix(format!("epoch {epoch:>3}/{epochs}"));
     }

@@ -248,7 +248,7 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
         bidirectional: options.bidirectional.unwrap_or(true),
         pooling: options.pooling.as_deref().unwrap_or("attention").parse()?,
         embedding_dropout,
-        layer_dropout: options.layer_dropout.unwrap_or(dropout),
+        layer_dropout: if layers == 1 { 0.0 } else { options.layer_dropout.unwrap_or(dropout) },
         output_dropout: options.output_dropout.unwrap_or(dropout),
         forget_bias: options.forget_bias,
     };
