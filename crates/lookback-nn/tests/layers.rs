@@ -167,6 +167,37 @@ fn parameters_have_pytorchs_names_and_shapes_and_the_forget_bias_is_set() {
 }
 
 #[test]
+fn a_forget_bias_can_be_set_on_a_training_device_and_still_learns() {
+    let device = Device::default().autodiff();
+    let layer = LstmConfig::new(2, 3).with_forget_bias(Some(1.0)).init(&device).unwrap();
+    let x = Tensor::<3>::random([1, 4, 2], Distribution::Default, &device);
+    let gradients = layer.forward(x, None, None).unwrap().sequence.sum().backward();
+    struct Count<'a>(&'a burn::tensor::Gradients, usize);
+    impl burn::module::ModuleVisitor for Count<'_> {
+        fn visit_float<const R: usize>(&mut self, param: &burn::module::Param<Tensor<R>>) {
+            self.1 += usize::from(param.val().grad(self.0).is_some());
+        }
+    }
+    let mut count = Count(&gradients, 0);
+    layer.visit(&mut count);
+    assert_eq!(count.1, 4, "both weights and both biases have a gradient");
+}
+
+#[test]
+fn tanh_equals_burns_own_forward_and_backward() {
+    let device = Device::default().autodiff();
+    let x = Tensor::<2>::random([5, 33], Distribution::Normal(0.0, 3.0), &device).detach().require_grad();
+    let upstream = Tensor::<2>::random([5, 33], Distribution::Default, &device).detach();
+    let run = |y: Tensor<2>| {
+        let gradients = (y.clone() * upstream.clone()).sum().backward();
+        (values(&y), values(&x.grad(&gradients).unwrap()))
+    };
+    let (found, want) = (run(lookback_nn::ops::tanh(x.clone())), run(x.clone().tanh()));
+    assert_close("tanh", &found.0, &want.0);
+    assert_close("gradient of tanh", &found.1, &want.1);
+}
+
+#[test]
 fn dropout_between_layers_works_in_training_alone() {
     let device = Device::default().autodiff();
     let layer = LstmConfig::new(3, 16).with_layers(2).with_dropout(0.5).init(&device).unwrap();

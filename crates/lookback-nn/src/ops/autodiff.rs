@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_autodiff::ops::{Backward, Ops, OpsKind, unary};
 
 use super::{INPUTS, LayerSpec, RecurrentKernels, RecurrentOps};
 
@@ -80,5 +80,30 @@ impl<B: RecurrentKernels, C: CheckpointStrategy> RecurrentOps for Autodiff<B, C>
                 prepared.finish(B::recurrent(x, h0, c0, a, b, c, d, e, f, g, h, i, j, spec))
             }
         }
+    }
+
+    fn fast_tanh(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let node = x.node();
+        let y = B::fast_tanh(x.into_primitive());
+        match Tanh.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(y.clone(), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Tanh;
+
+impl<B: RecurrentKernels> Backward<B, 1> for Tanh {
+    type State = FloatTensor<B>;
+
+    /// `dx = (1 - y²) dy`
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+        let y = ops.state;
+        unary::<B, _>(ops.parents, ops.node, grads, |gradient| {
+            let slope = B::float_add_scalar(B::float_neg(B::float_mul(y.clone(), y)), 1.0.into());
+            B::float_mul(slope, gradient)
+        });
     }
 }

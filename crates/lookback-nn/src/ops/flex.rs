@@ -6,12 +6,17 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
+use lookback_kernels::simd::math;
 use lookback_kernels::{
     InputGradients, Inputs, KernelError, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace, backward,
     forward, saved_len,
 };
+use rayon::prelude::*;
 
 use super::{INPUTS, LayerSpec, PER_DIRECTION, RecurrentKernels, RecurrentOps};
+
+/// The least that is worth another thread.
+const TANH_SHARE: usize = 1 << 14;
 
 thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::default());
@@ -50,6 +55,15 @@ impl RecurrentOps for Flex {
             peephole_reverse,
         ]);
         run_forward(&inputs, &spec, None)
+    }
+
+    fn fast_tanh(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
+        let x = x.to_contiguous();
+        let mut values = slice(&x).to_vec();
+        let share = values.len().div_ceil(rayon::current_num_threads()).max(TANH_SHARE);
+        // A vector's values do not depend on one another, so that no split changes a bit.
+        values.par_chunks_mut(share).for_each(math::tanh);
+        tensor(values, &x.layout().shape().to_vec())
     }
 }
 

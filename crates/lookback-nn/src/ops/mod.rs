@@ -114,6 +114,9 @@ pub trait RecurrentOps: Backend {
         peephole_reverse: FloatTensor<Self>,
         spec: LayerSpec,
     ) -> FloatTensor<Self>;
+
+    /// `tanh` of every value.
+    fn fast_tanh(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// What `Autodiff` needs of the backend below it.
@@ -191,8 +194,14 @@ pub fn recurrent(
     }
 }
 
+/// `tanh` of every value, by the vector function of the kernels where the backend has them (Burn's own is a
+/// scalar call a value), else by Burn's.
+pub fn tanh<const R: usize>(x: Tensor<R>) -> Tensor<R> {
+    if on_flex(&x) { Tensor::from_dispatch(<Dispatch as RecurrentOps>::fast_tanh(x.into_dispatch())) } else { x.tanh() }
+}
+
 /// Whether the tensor lives on the Flex backend, with or without autodiff. The kernels know f32 alone.
-fn on_flex(x: &Tensor<3>) -> bool {
+fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
     fn is_flex(kind: &DispatchTensorKind) -> bool {
         match kind {
             DispatchTensorKind::Flex(_) => true,

@@ -385,7 +385,7 @@ impl Module for Stack {
 fn with_forget_bias(drawn: &Param<Tensor<1>>, hidden: usize, forget: f64) -> Param<Tensor<1>> {
     let values = drawn.val();
     let part = Tensor::full([hidden], forget, &values.device());
-    Param::from_tensor(values.detach().slice_assign([hidden..2 * hidden], part))
+    Param::from_tensor(values.slice_assign([hidden..2 * hidden], part).detach())
 }
 
 /// One after another along the first axis, without a copy for one.

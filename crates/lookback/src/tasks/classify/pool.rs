@@ -2,6 +2,7 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
+use lookback_nn::ops::tanh;
 
 use super::pooling::{PoolKind, Pooling};
 
@@ -45,7 +46,7 @@ impl Pool {
                     let scores = match (kind, &self.weight) {
                         // Zhou 2016, eq. 9 and 10: α = softmax(wᵀ tanh(H)).
                         (PoolKind::Attention, Some(weight)) => {
-                            sequence.clone().tanh().matmul(weight.val().unsqueeze_dim::<2>(1).unsqueeze::<3>())
+                            tanh(sequence.clone()).matmul(weight.val().unsqueeze_dim::<2>(1).unsqueeze::<3>())
                         }
                         _ => sequence.clone().matmul(last.clone().unsqueeze_dim::<3>(2)),
                     };
