@@ -118,8 +118,8 @@ fn chunks_and_steps_equal_the_whole_bit_for_bit() {
 
             let mut stepper = layer.stepper().unwrap();
             let mut stream = stepper.start();
-            let row: Vec<f32> = values(&x.clone().slice([1..2]));
-            let want = values(&whole.sequence.clone().slice([1..2]));
+            let row: Vec<f32> = values(&x.clone().slice(1..2));
+            let want = values(&whole.sequence.clone().slice(1..2));
             let hidden = want.len() / 7;
             for (t, x_t) in row.chunks_exact(3).enumerate() {
                 if t == 4 {

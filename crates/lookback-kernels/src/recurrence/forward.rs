@@ -135,19 +135,20 @@ unsafe fn run_task<S: Simd>(simd: S, call: &Call<'_>, weights: &PackedDirection,
             c[r * hp..][..hidden].copy_from_slice(&c0[state(row)..][..hidden]);
         }
     }
-    // SAFETY (of every write below through `call`): the offsets stay inside the checked shapes, and this
-    // task alone writes its rows and direction.
-    let finish = |r: usize, h: *const f32, c: *const f32| unsafe {
+    let finish = |r: usize, h: *const f32, c: *const f32| {
         let at = state(task.rows[r]);
-        std::ptr::copy_nonoverlapping(h.add(r * hp), call.h_n.at(at), hidden);
-        if cell.has_cell_state() {
-            std::ptr::copy_nonoverlapping(c.add(r * hp), call.c_n.at(at), hidden);
+        // SAFETY: the offsets stay inside the checked shapes, and this task alone writes its rows and direction.
+        unsafe {
+            std::ptr::copy_nonoverlapping(h.add(r * hp), call.h_n.at(at), hidden);
+            if cell.has_cell_state() {
+                std::ptr::copy_nonoverlapping(c.add(r * hp), call.c_n.at(at), hidden);
+            }
         }
     };
     let y_at = |row: usize, t: usize| call.y.at(((row * time + t) * directions + d) * hidden);
     for (r, &row) in task.rows.iter().enumerate() {
         for t in task.lengths[r]..time {
-            // SAFETY: as said above `finish`.
+            // SAFETY: as in `finish`.
             unsafe { y_at(row, t).write_bytes(0, hidden) };
         }
         if task.lengths[r] == 0 {
@@ -204,7 +205,7 @@ unsafe fn run_task<S: Simd>(simd: S, call: &Call<'_>, weights: &PackedDirection,
             unsafe { run_step(simd, cell, weights, hidden, &step) };
             for r in 0..active {
                 let t = Tokens::position(d, task.lengths[r], s);
-                // SAFETY: as said above `finish`.
+                // SAFETY: as in `finish`.
                 unsafe { std::ptr::copy_nonoverlapping(h_next.add(r * hp), y_at(task.rows[r], t), hidden) };
                 if task.lengths[r] == s + 1 {
                     finish(r, h_next, c);

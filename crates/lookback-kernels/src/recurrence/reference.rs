@@ -83,7 +83,7 @@ pub fn forward<R: Real>(cell: Cell, dims: &Dims, weights: &[Weights<'_, R>], inp
         c_n: if cell.has_cell_state() { vec![R::ZERO; directions * batch * hidden] } else { Vec::new() },
         steps: Vec::new(),
     };
-    for d in 0..directions {
+    for (d, weights) in weights.iter().enumerate().take(directions) {
         for b in 0..batch {
             let state = (d * batch + b) * hidden..(d * batch + b + 1) * hidden;
             let mut h = inputs.h0.map_or(vec![R::ZERO; hidden], |h0| h0[state.clone()].to_vec());
@@ -91,7 +91,7 @@ pub fn forward<R: Real>(cell: Cell, dims: &Dims, weights: &[Weights<'_, R>], inp
             let mut steps = Vec::new();
             for t in order(length(inputs, b, time), d) {
                 let x = &inputs.x[(b * time + t) * input..][..input];
-                let step = step(cell, &weights[d], x, &h, &c);
+                let step = step(cell, weights, x, &h, &c);
                 h.clone_from(&step.h);
                 c.clone_from(&step.c);
                 out.y[((b * time + t) * directions + d) * hidden..][..hidden].copy_from_slice(&h);

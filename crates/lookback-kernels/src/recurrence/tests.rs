@@ -21,6 +21,9 @@ struct Case {
     upstream: [Vec<f64>; 3],
 }
 
+/// Where the values of one argument stand in a case.
+type Place = Box<dyn Fn(&mut Case) -> &mut Vec<f64>>;
+
 /// Everything a layer gives, forward and backward.
 #[derive(Debug, Clone, PartialEq)]
 struct Results<R> {
@@ -226,7 +229,7 @@ fn reference_gradients_agree_with_finite_differences() {
                 };
                 let weight_names =
                     ["grad weight_ih", "grad weight_hh", "grad bias_ih", "grad bias_hh", "grad peephole"];
-                let mut places: Vec<(String, Vec<f64>, Box<dyn Fn(&mut Case) -> &mut Vec<f64>>)> = vec![
+                let mut places: Vec<(String, Vec<f64>, Place)> = vec![
                     ("x".into(), gradient("grad x", 0), Box::new(|c| &mut c.x)),
                     ("h0".into(), gradient("grad h0", 0), Box::new(|c| &mut c.state.as_mut().unwrap()[0])),
                     ("c0".into(), gradient("grad c0", 0), Box::new(|c| &mut c.state.as_mut().unwrap()[1])),

@@ -102,12 +102,12 @@ unsafe fn tile_product<S: Simd, const R: usize>(
     let a: [*const f32; R] = std::array::from_fn(|r| a(row + r));
     let c: [*mut f32; R] = std::array::from_fn(|r| c(row + r));
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
-    for r in 0..R {
-        for v in 0..VECTORS {
+    for (sums, c) in sums.iter_mut().zip(c) {
+        for (v, sum) in sums.iter_mut().enumerate() {
             // SAFETY: both ranges are the caller's promise.
-            sums[r][v] = unsafe {
+            *sum = unsafe {
                 match start {
-                    Start::Output => load(simd, c[r].add(v * lanes)),
+                    Start::Output => load(simd, c.add(v * lanes)),
                     Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
                     Start::Row(from) => load(simd, from.add(v * lanes)),
                 }
@@ -127,10 +127,10 @@ unsafe fn tile_product<S: Simd, const R: usize>(
             at = at.add(VECTORS * lanes);
         }
     }
-    for r in 0..R {
-        for v in 0..VECTORS {
+    for (sums, c) in sums.into_iter().zip(c) {
+        for (v, sum) in sums.into_iter().enumerate() {
             // SAFETY: the range is the caller's promise.
-            unsafe { store(simd, c[r].add(v * lanes), sums[r][v]) };
+            unsafe { store(simd, c.add(v * lanes), sum) };
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn composite(
     let (mut sequences, mut finals, mut cells) = (Vec::new(), Vec::new(), Vec::new());
     for (d, parameters) in parameters.iter().enumerate() {
         let start = |state: &Option<Tensor<3>>| match state {
-            Some(state) => state.clone().slice([d..d + 1]).reshape([batch, hidden]),
+            Some(state) => state.clone().slice(d..d + 1).reshape([batch, hidden]),
             None => Tensor::<2>::zeros([batch, hidden], &device),
         };
         let (mut h, mut c) = (start(&h0), start(&c0));
@@ -115,7 +115,7 @@ fn step(
             let all = from_x + affine(h_prev, w.weight_hh.clone(), bias(1));
             let sees = |product: Tensor<2>, index: usize, cell: &Tensor<2>| match &w.peephole {
                 Some(p) => {
-                    product + p.clone().slice([index * hidden..(index + 1) * hidden]).unsqueeze::<2>() * cell.clone()
+                    product + p.clone().slice(index * hidden..(index + 1) * hidden).unsqueeze::<2>() * cell.clone()
                 }
                 None => product,
             };
@@ -127,8 +127,8 @@ fn step(
             (o * c.clone().tanh(), c)
         }
         Cell::Gru(reset) => {
-            let rows = |tensor: &Tensor<2>, from: usize, to: usize| tensor.clone().slice([from * hidden..to * hidden]);
-            let part = |from: usize, to: usize| bias(1).map(|bias| bias.slice([from * hidden..to * hidden]));
+            let rows = |tensor: &Tensor<2>, from: usize, to: usize| tensor.clone().slice(from * hidden..to * hidden);
+            let part = |from: usize, to: usize| bias(1).map(|bias| bias.slice(from * hidden..to * hidden));
             let from_h = affine(h_prev.clone(), rows(&w.weight_hh, 0, 2), part(0, 2));
             let r = sigmoid(gate(&from_x, 0) + gate(&from_h, 0));
             let z = sigmoid(gate(&from_x, 1) + gate(&from_h, 1));

@@ -185,7 +185,7 @@ pub fn recurrent(
     let part = |from: usize, to: usize, shape: [usize; 3]| match from == to {
         // To Burn's reshape a 0 means "as before".
         true => Tensor::empty(shape, &device),
-        false => packed.clone().slice([from..to]).reshape(shape),
+        false => packed.clone().slice(from..to).reshape(shape),
     };
     LayerOutput {
         sequence: part(0, y_end, [batch, time, directions * hidden]),

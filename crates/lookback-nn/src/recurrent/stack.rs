@@ -169,7 +169,7 @@ impl Stack {
             if index > 0 {
                 sequence = self.dropout.forward(sequence);
             }
-            let own = |all: &Tensor<3>| all.clone().slice([index * directions..(index + 1) * directions]);
+            let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
             let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
             let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec);
@@ -385,7 +385,7 @@ impl Module for Stack {
 fn with_forget_bias(drawn: &Param<Tensor<1>>, hidden: usize, forget: f64) -> Param<Tensor<1>> {
     let values = drawn.val();
     let part = Tensor::full([hidden], forget, &values.device());
-    Param::from_tensor(values.slice_assign([hidden..2 * hidden], part).detach())
+    Param::from_tensor(values.slice_assign(hidden..2 * hidden, part).detach())
 }
 
 /// One after another along the first axis, without a copy for one.
