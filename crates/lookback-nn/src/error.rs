@@ -24,6 +24,16 @@ pub enum Error {
         /// The shape that fits, and what asks for it.
         expected: String,
     },
+    /// A tensor of another element type than the layer's parameters.
+    #[error("{name} is {found} but the layer's parameters are {expected}")]
+    Type {
+        /// The argument.
+        name: &'static str,
+        /// Its element type.
+        found: String,
+        /// The parameters' element type.
+        expected: String,
+    },
     /// A sequence length beyond the time axis.
     #[error("lengths[{row}] is {length} but x has T = {time}")]
     Length {

@@ -1,7 +1,7 @@
 //! The same layer in Burn's own operations: the path of every backend without kernels, and the reference.
 
 use burn::tensor::activation::{relu, sigmoid};
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 
 use super::{DirectionTensors, LayerOutput, LayerSpec};
@@ -19,6 +19,7 @@ pub fn composite(
 ) -> LayerOutput {
     let Dims { batch, time, input, hidden, .. } = spec.dims;
     let device = x.device();
+    let zeros = TensorCreationOptions::from((&device, x.dtype()));
     let masks = spec.lengths.as_deref().map(|lengths| masks(lengths, time, &device));
     // What stands in the padding may be NaN, and zero times NaN is NaN.
     let x = match &masks {
@@ -32,7 +33,7 @@ pub fn composite(
     for (d, parameters) in parameters.iter().enumerate() {
         let start = |state: &Option<Tensor<3>>| match state {
             Some(state) => state.clone().slice(d..d + 1).reshape([batch, hidden]),
-            None => Tensor::<2>::zeros([batch, hidden], &device),
+            None => Tensor::<2>::zeros([batch, hidden], zeros.clone()),
         };
         let (mut h, mut c) = (start(&h0), start(&c0));
         let mut outputs: Vec<Tensor<3>> = Vec::with_capacity(time);
@@ -58,7 +59,7 @@ pub fn composite(
             outputs.reverse();
         }
         sequences.push(if outputs.is_empty() {
-            Tensor::zeros([batch, 0, hidden], &device)
+            Tensor::zeros([batch, 0, hidden], zeros.clone())
         } else {
             Tensor::cat(outputs, 1)
         });

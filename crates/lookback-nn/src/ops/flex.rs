@@ -1,6 +1,6 @@
 //! The kernels on Burn's Flex backend: tensors are read and written as slices, without a copy.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -19,7 +19,18 @@ use super::{INPUTS, LayerSpec, PER_DIRECTION, RecurrentKernels, RecurrentOps};
 const TANH_SHARE: usize = 1 << 14;
 
 thread_local! {
-    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::default());
+    static WORKSPACE: Cell<Workspace> = Cell::new(Workspace::default());
+}
+
+/// Runs a kernel with this thread's workspace.
+///
+/// The workspace is taken out, not borrowed: a kernel that waits for its tasks lets rayon run other work on this
+/// thread, and that work may be another layer's forward pass.
+fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
+    let mut workspace = WORKSPACE.take();
+    let result = run(&mut workspace);
+    WORKSPACE.set(workspace);
+    result
 }
 
 impl RecurrentOps for Flex {
@@ -106,7 +117,7 @@ impl RecurrentKernels for Flex {
                 peephole: next(),
             })
             .collect();
-        WORKSPACE.with_borrow_mut(|workspace| {
+        with_workspace(|workspace| {
             checked(backward(
                 spec.cell,
                 &spec.dims,
@@ -137,7 +148,7 @@ fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saved: Option<&m
     let (h_n, c_n) = states.split_at_mut(h - y);
     let outputs = Outputs { y: y_out, h_n, c_n: spec.cell.has_cell_state().then_some(c_n) };
     let weights = checked(Packed::new(spec.cell, &spec.dims, &weights(&values, &present, spec)));
-    WORKSPACE.with_borrow_mut(|workspace| {
+    with_workspace(|workspace| {
         checked(forward(
             spec.cell,
             &spec.dims,

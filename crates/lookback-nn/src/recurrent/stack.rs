@@ -197,6 +197,13 @@ impl Stack {
             let expected = format!("[B, T, {}] (the layer's input size)", self.input);
             return shape("x", &[batch, time, input], expected);
         }
+        let own = self.layers[0][0].weight_ih.val().dtype();
+        let cell = state.and_then(|state| state.cell.as_ref());
+        let states = [("state.hidden", state.map(|state| &state.hidden)), ("state.cell", cell)];
+        for (name, found) in [("x", Some(x))].into_iter().chain(states) {
+            let Some(found) = found.map(Tensor::dtype).filter(|&found| found != own) else { continue };
+            return Err(Error::Type { name, found: format!("{found:?}"), expected: format!("{own:?}") });
+        }
         if let Some(lengths) = lengths {
             if lengths.len() != batch {
                 return shape("lengths", &[lengths.len()], format!("[{batch}] (one a row of x)"));
@@ -205,10 +212,11 @@ impl Stack {
                 return Err(Error::Length { row, length, time });
             }
         }
-        let Some(state) = state else { return Ok(()) };
+        if state.is_none() {
+            return Ok(());
+        }
         let want = [self.layers.len() * self.directions(), batch, self.hidden];
-        let cell = state.cell.as_ref();
-        for (name, found) in [("state.hidden", Some(&state.hidden)), ("state.cell", cell)] {
+        for (name, found) in states {
             let Some(found) = found else { continue };
             if found.dims() != want {
                 return shape(name, &found.dims(), format!("{want:?} (layers times directions, rows of x, hidden)"));

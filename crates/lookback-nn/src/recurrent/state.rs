@@ -46,16 +46,25 @@ impl State {
     /// # Errors
     /// When the values are not as many as the shape has.
     pub fn restore(saved: &SavedState, device: &Device) -> Result<State, Error> {
-        let tensor = |values: &Vec<f32>| {
-            if values.len() != saved.shape.iter().product::<usize>() {
+        saved.check()?;
+        let tensor = |values: &Vec<f32>| Tensor::from_data(TensorData::new(values.clone(), saved.shape), device);
+        Ok(State { hidden: tensor(&saved.hidden), cell: saved.cell.as_ref().map(tensor) })
+    }
+}
+
+impl SavedState {
+    /// Refuses values that are not as many as the shape has: a file may hold anything.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let count = self.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+        for values in std::iter::once(&self.hidden).chain(&self.cell) {
+            if Some(values.len()) != count {
                 return Err(Error::Shape {
                     name: "the saved state",
                     found: vec![values.len()],
-                    expected: format!("the product of {:?}", saved.shape),
+                    expected: format!("the product of {:?}", self.shape),
                 });
             }
-            Ok(Tensor::from_data(TensorData::new(values.clone(), saved.shape), device))
-        };
-        Ok(State { hidden: tensor(&saved.hidden)?, cell: saved.cell.as_ref().map(tensor).transpose()? })
+        }
+        Ok(())
     }
 }

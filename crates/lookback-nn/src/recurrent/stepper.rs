@@ -1,4 +1,5 @@
-//! Streaming over plain slices: the weights packed once, no tensor and no allocation a step.
+//! Streaming over plain slices: the weights packed once, no tensor a step. (The kernel still makes a few short
+//! lists of rows and lengths a call.)
 
 use burn::tensor::{Tensor, TensorData};
 use lookback_kernels::{Cell, Dims, Inputs, KernelError, Outputs, Packed, Weights, Workspace, forward};
@@ -129,8 +130,9 @@ impl StepperState {
     /// The stream that was saved.
     ///
     /// # Errors
-    /// When it was of several rows.
+    /// When it was of several rows, or its values are not as many as its shape has.
     pub fn restore(saved: &SavedState) -> Result<StepperState, Error> {
+        saved.check()?;
         if saved.shape[1] != 1 {
             return Err(Error::Shape {
                 name: "the saved state",
