@@ -1,4 +1,5 @@
-//! Fused, exact kernels for recurrence over ragged batches.
+//! Fused, exact kernels for recurrence over ragged batches, and for what stands around it: token vectors, dropout,
+//! attention pooling.
 //!
 //! Pure functions over slices: no tensor, no framework, no file. Everything is `f32`, row-major and
 //! batch-first. A batch may be ragged: `lengths[b]` steps of row `b` are real, the rest is padding that
@@ -42,9 +43,12 @@
 //! # Ok::<(), lookback_kernels::KernelError>(())
 //! ```
 
+pub mod dropout;
 mod error;
 pub mod gru;
+pub mod lookup;
 pub mod lstm;
+pub mod pool;
 mod real;
 mod recurrence;
 pub mod rnn;

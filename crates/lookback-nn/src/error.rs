@@ -65,4 +65,22 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Token vectors asked for that no table has.
+    #[error("the lookup does not fit its tables: {what}")]
+    Lookup {
+        /// What does not fit.
+        what: String,
+    },
+}
+
+/// Compares the lengths of a batch with its shape.
+pub(crate) fn check_lengths(lengths: &[usize], batch: usize, time: usize) -> Result<(), Error> {
+    if lengths.len() != batch {
+        let expected = format!("[{batch}] (one a row of x)");
+        return Err(Error::Shape { name: "lengths", found: vec![lengths.len()], expected });
+    }
+    match lengths.iter().enumerate().find(|&(_, &length)| length > time) {
+        Some((row, &length)) => Err(Error::Length { row, length, time }),
+        None => Ok(()),
+    }
 }

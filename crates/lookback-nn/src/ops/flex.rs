@@ -189,11 +189,11 @@ fn contiguous(inputs: &[FlexTensor; INPUTS]) -> [FlexTensor; INPUTS] {
     inputs.each_ref().map(|input| input.to_contiguous())
 }
 
-fn slice(tensor: &FlexTensor) -> &[f32] {
+pub(super) fn slice(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("the tensor was made contiguous, and the layer takes f32 alone")
 }
 
-fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::from(shape.to_vec())), DType::F32)
 }
 

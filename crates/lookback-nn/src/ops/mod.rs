@@ -5,7 +5,11 @@
 
 mod autodiff;
 mod composite;
+mod dropout;
 mod flex;
+mod lookup;
+mod pool;
+mod slices;
 
 use std::sync::Arc;
 
@@ -16,6 +20,10 @@ use burn_dispatch::DispatchTensorKind;
 use lookback_kernels::{Cell, Dims};
 
 pub use composite::composite;
+pub use dropout::{dropout, dropout_layer};
+pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
+pub use lookup::lookup;
+pub use pool::{PoolQuery, attention_pool};
 
 /// Parameters a direction may have: two weights, two biases, peepholes.
 pub(crate) const PER_DIRECTION: usize = 5;
@@ -211,4 +219,18 @@ fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
         }
     }
     x.dtype() == burn::tensor::DType::F32 && is_flex(&x.clone().into_dispatch().kind)
+}
+
+/// Lets `use_it` read a tensor's values: without a copy where the tensor lives on Flex and is contiguous in memory.
+///
+/// # Panics
+/// If the tensor is not f32.
+pub fn with_values<const R: usize, X>(x: &Tensor<R>, use_it: impl FnOnce(&[f32]) -> X) -> X {
+    if let DispatchTensorKind::Flex(tensor) = &x.clone().into_dispatch().kind
+        && let Some(values) = tensor.as_float().as_slice::<f32>()
+    {
+        return use_it(values);
+    }
+    let data = x.to_data();
+    use_it(data.as_slice::<f32>().unwrap_or_else(|error| panic!("the tensor is not f32: {error:?}")))
 }

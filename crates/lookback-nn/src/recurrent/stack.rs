@@ -10,7 +10,8 @@ use lookback_kernels::{Cell, Dims};
 
 use super::{Output, State};
 use crate::Error;
-use crate::ops::{DirectionTensors, LayerSpec, recurrent};
+use crate::error::check_lengths;
+use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, recurrent};
 
 /// The options of all three layers.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,7 +168,7 @@ impl Stack {
                 state: state.is_some(),
             };
             if index > 0 {
-                sequence = self.dropout.forward(sequence);
+                sequence = dropout_layer(&self.dropout, sequence);
             }
             let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
@@ -205,12 +206,7 @@ impl Stack {
             return Err(Error::Type { name, found: format!("{found:?}"), expected: format!("{own:?}") });
         }
         if let Some(lengths) = lengths {
-            if lengths.len() != batch {
-                return shape("lengths", &[lengths.len()], format!("[{batch}] (one a row of x)"));
-            }
-            if let Some((row, &length)) = lengths.iter().enumerate().find(|&(_, &length)| length > time) {
-                return Err(Error::Length { row, length, time });
-            }
+            check_lengths(lengths, batch, time)?;
         }
         if state.is_none() {
             return Ok(());

@@ -1,9 +1,16 @@
 //! Averaged weights: an exponential moving average over steps, or an equal average over epochs (SWA, Izmailov 2018).
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+use lookback_nn::ops::with_values;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Weights that one thread takes at a time.
+const BLOCK: usize = 1 << 15;
 
 /// Which average of the weights is scored and saved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,26 +32,26 @@ pub enum Average {
 }
 
 /// The running average of a model's weights.
-pub(crate) struct AveragedWeights<M> {
+pub(crate) struct AveragedWeights {
     kind: Average,
-    /// Without autodiff, so that an update is arithmetic and nothing else.
-    mean: Option<M>,
+    /// One vector a parameter, changed in place: a step costs one pass over memory and no allocation.
+    mean: HashMap<ParamId, Vec<f32>>,
     count: usize,
 }
 
-impl<M: Module> AveragedWeights<M> {
+impl AveragedWeights {
     pub(crate) fn new(kind: Average) -> Self {
-        AveragedWeights { kind, mean: None, count: 0 }
+        AveragedWeights { kind, mean: HashMap::new(), count: 0 }
     }
 
-    pub(crate) fn after_step(&mut self, model: &M) {
+    pub(crate) fn after_step<M: Module>(&mut self, model: &M) {
         if let Average::Ema { decay } = self.kind {
             let step = self.count as f64;
             self.take_in(model, 1.0 - decay.min((1.0 + step) / (10.0 + step)));
         }
     }
 
-    pub(crate) fn after_epoch(&mut self, model: &M, epoch: usize) {
+    pub(crate) fn after_epoch<M: Module>(&mut self, model: &M, epoch: usize) {
         if let Average::Swa { start } = self.kind
             && epoch >= start
         {
@@ -52,46 +59,49 @@ impl<M: Module> AveragedWeights<M> {
         }
     }
 
-    /// The weights to score and save now: the average where there is one, else the model's own.
-    pub(crate) fn current(&self, model: &M) -> M {
-        self.mean.clone().unwrap_or_else(|| model.valid())
+    /// The weights to score and save now, without autodiff: the average where there is one, else the model's own.
+    pub(crate) fn current<M: Module>(&self, model: &M) -> M {
+        let model = model.valid();
+        if self.mean.is_empty() { model } else { model.map(&mut Fill(&self.mean)) }
     }
 
-    /// `mean += share * (weights - mean)`
-    fn take_in(&mut self, model: &M, share: f64) {
+    fn take_in<M: Module>(&mut self, model: &M, share: f64) {
         self.count += 1;
-        let model = model.valid();
-        self.mean = Some(match self.mean.take() {
-            None => model,
-            Some(mean) => {
-                let mut weights = Collect(GradientsParams::new());
-                model.visit(&mut weights);
-                mean.map(&mut Blend { weights: weights.0, share })
+        model.visit(&mut Blend { mean: &mut self.mean, share: share as f32 });
+    }
+}
+
+/// `mean += share * (weights - mean)`
+struct Blend<'a> {
+    mean: &'a mut HashMap<ParamId, Vec<f32>>,
+    share: f32,
+}
+
+impl ModuleVisitor for Blend<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let share = self.share;
+        with_values(&param.val().inner(), |weights| match self.mean.entry(param.id) {
+            Entry::Vacant(entry) => {
+                entry.insert(weights.to_vec());
+            }
+            // Elements do not touch each other, so the split over threads changes no bit.
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().par_chunks_mut(BLOCK).zip(weights.par_chunks(BLOCK)).for_each(|(mean, weights)| {
+                    mean.iter_mut().zip(weights).for_each(|(mean, weight)| *mean += share * (weight - *mean));
+                });
             }
         });
     }
 }
 
-/// Burn's container of one tensor a parameter, here holding weights rather than gradients.
-struct Collect(GradientsParams);
+struct Fill<'a>(&'a HashMap<ParamId, Vec<f32>>);
 
-impl ModuleVisitor for Collect {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.register(param.id, param.val());
-    }
-}
-
-struct Blend {
-    weights: GradientsParams,
-    share: f64,
-}
-
-impl ModuleMapper for Blend {
+impl ModuleMapper for Fill<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let id = param.id;
-        let share = self.share;
-        match self.weights.remove::<D>(id) {
-            Some(weights) => param.map(|mean| mean.mul_scalar(1.0 - share) + weights.mul_scalar(share)),
+        match self.0.get(&param.id) {
+            Some(mean) => {
+                param.map(|weights| Tensor::from_data(TensorData::new(mean.clone(), weights.dims()), &weights.device()))
+            }
             None => param,
         }
     }

@@ -3,11 +3,12 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 
 /// Scales all gradients by `limit / norm` where their global norm exceeds `limit`; gives the norm before clipping.
 ///
-/// The sum runs parameter by parameter in the module's order, in f64, on one thread: the same gradients always give
-/// the same bits.
+/// The sum runs parameter by parameter in the module's order, in f64: the same gradients always give the same bits,
+/// on any number of threads.
 pub(crate) fn clip_global_norm<M: Module>(module: &M, gradients: &mut GradientsParams, limit: Option<f64>) -> f64 {
     let mut norm = SquaredNorm { gradients: &mut *gradients, sum: 0.0 };
     module.visit(&mut norm);
@@ -58,10 +59,9 @@ pub(crate) fn squared_norm<const D: usize>(tensor: Tensor<D>) -> f64 {
     sum_of_squares(tensor.into_data().as_slice::<f32>().expect("Lookback trains in f32"))
 }
 
-/// Eight running sums a block of 4,096 in f32, blocks in f64.
+/// Eight running sums a block of 4,096 in f32, blocks in f64 in their order, on whichever thread takes them.
 fn sum_of_squares(values: &[f32]) -> f64 {
-    let mut total = 0.0f64;
-    for block in values.chunks(4096) {
+    let block = |block: &[f32]| {
         let mut sums = [0.0f32; 8];
         let mut eights = block.chunks_exact(8);
         for eight in &mut eights {
@@ -70,9 +70,12 @@ fn sum_of_squares(values: &[f32]) -> f64 {
             }
         }
         let rest: f32 = eights.remainder().iter().map(|value| value * value).sum();
-        total += f64::from(rest) + sums.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+        f64::from(rest) + sums.iter().map(|&sum| f64::from(sum)).sum::<f64>()
+    };
+    if values.len() < 1 << 16 {
+        return values.chunks(4096).map(block).sum();
     }
-    total
+    values.par_chunks(4096).with_min_len(4).map(block).collect::<Vec<f64>>().into_iter().sum()
 }
 
 #[cfg(test)]

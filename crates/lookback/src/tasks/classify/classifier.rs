@@ -234,7 +234,7 @@ impl Classifier {
         if examples.is_empty() {
             return Vec::new();
         }
-        let batch = Batch::new(examples, None, &self.device);
+        let batch = Batch::new(examples, self.model.parts(), None, &self.device);
         let output = self.model.forward(&batch);
         let probabilities = floats(softmax(output.logits, 1));
         let weights = output.weights.map(|weights| (weights.dims()[1], floats(weights)));
@@ -271,7 +271,7 @@ pub(crate) fn evaluate(
     let mut loss = 0.0;
     for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
-        let batch = Batch::new(&examples, None, device);
+        let batch = Batch::new(&examples, model.parts(), None, device);
         let logits = floats(model.forward(&batch).logits);
         for (row, &index) in logits.chunks(labels.len()).zip(&indices) {
             answers[index] = likeliest(row);

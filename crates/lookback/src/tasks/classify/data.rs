@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use lookback_nn::ops::{Bags, Lookup, NO_TOKEN};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::encoder::{EncodedText, TextEncoder};
 use crate::data::labels::LabelSet;
 use crate::data::series::SeriesExample;
-use crate::data::vocabulary::{PAD, UNK};
+use crate::data::vocabulary::UNK;
 use crate::error::DataError;
 
 /// One input, ready for the network.
@@ -119,30 +121,16 @@ pub struct Batch {
 /// What the first layer reads.
 #[derive(Clone, Debug)]
 pub enum BatchInput {
-    /// Texts without hashed features: token ids `[B, T]`.
-    Tokens(Tensor<2, Int>),
-    /// Texts with hashed features.
-    Features(Box<FeatureBatch>),
+    /// Texts: which different tokens stand where, and what each is made of: its own vector, then the mean of its
+    /// n-grams' where the encoder has n-grams, then its bigram's where it has bigrams.
+    Tokens {
+        /// The places are those of `[B, T]`, row by row.
+        lookup: Arc<Lookup>,
+        /// `B` and `T`.
+        shape: [usize; 2],
+    },
     /// Series `[B, T, C]`.
     Series(Tensor<3>),
-}
-
-/// Texts with hashed features. Every different token of the batch is put together once, then laid out.
-#[derive(Clone, Debug)]
-pub struct FeatureBatch {
-    /// `[1, U]`: the token ids of the different tokens.
-    pub tokens: Tensor<2, Int>,
-    /// `[1, N]`: ids of all n-grams of the different tokens, one token after the other, and `[N]`: the different token
-    /// each belongs to.
-    pub ngrams: Option<(Tensor<2, Int>, Tensor<1, Int>)>,
-    /// `[U, 1]`: one over the number of a token's n-grams, whose vectors are averaged.
-    pub share: Tensor<2>,
-    /// `[1, U]`: bigram ids.
-    pub bigrams: Option<Tensor<2, Int>>,
-    /// `[B * T]`: the different token that stands in each place.
-    pub places: Tensor<1, Int>,
-    /// `B` and `T`.
-    pub shape: [usize; 2],
 }
 
 /// Tokens that are replaced by the unknown token while training.
@@ -152,8 +140,13 @@ pub(crate) struct WordDropout<'a> {
 }
 
 impl Batch {
-    /// Pads examples to the longest of them. All are of one kind, and there is at least one.
-    pub(crate) fn new(examples: &[&Example], word_dropout: Option<WordDropout<'_>>, device: &Device) -> Batch {
+    /// Pads examples to the longest of them. `parts`: which tables the network has. All are of one kind, and there is at least one.
+    pub(crate) fn new(
+        examples: &[&Example],
+        parts: Parts,
+        word_dropout: Option<WordDropout<'_>>,
+        device: &Device,
+    ) -> Batch {
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         // A batch of empty texts still needs one step to have a shape.
         let time = lengths.iter().copied().max().unwrap_or(0).max(1);
@@ -172,7 +165,7 @@ impl Batch {
                     Example::Series(_) => None,
                 })
                 .collect();
-            text_input(&texts, time, word_dropout, device)
+            text_input(&texts, time, parts, word_dropout)
         } else {
             series_input(&series, time, device)
         };
@@ -194,39 +187,30 @@ fn series_input(series: &[&SeriesExample], time: usize, device: &Device) -> Batc
 fn text_input(
     texts: &[&EncodedText],
     time: usize,
+    parts: Parts,
     mut word_dropout: Option<WordDropout<'_>>,
-    device: &Device,
 ) -> BatchInput {
-    let features = texts.iter().any(|text| !text.ngram_offsets.is_empty() || !text.bigram_ids.is_empty());
     let mut drop = || word_dropout.as_mut().is_some_and(|drop| drop.rng.random_bool(drop.probability));
-    if !features {
-        let mut ids = vec![PAD as i64; texts.len() * time];
-        for (row, text) in ids.chunks_mut(time).zip(texts) {
-            for (place, &id) in row.iter_mut().zip(&text.ids) {
-                *place = i64::from(if drop() { UNK } else { id });
-            }
-        }
-        return BatchInput::Tokens(int_tensor(ids, [texts.len(), time], device));
-    }
-
     let mut different = Different::default();
-    let mut places = vec![0i64; texts.len() * time];
+    let mut places = vec![NO_TOKEN; texts.len() * time];
     for (row, text) in places.chunks_mut(time).zip(texts) {
-        for (step, place) in row.iter_mut().enumerate() {
-            let token = match text.ids.get(step) {
-                None => Features { id: PAD, ngrams: &[], bigram: 0 },
-                Some(&id) => Features {
-                    // A dropped word keeps its parts: what an unknown word will have, too.
-                    id: if drop() { UNK } else { id },
-                    ngrams: text.ngrams_of(step),
-                    bigram: text.bigram_ids.get(step).copied().unwrap_or(0),
-                },
-            };
-            *place = different.place_of(token);
+        for (step, (place, &id)) in row.iter_mut().zip(&text.ids).enumerate() {
+            *place = different.place_of(Features {
+                // A dropped word keeps its parts: what an unknown word will have, too.
+                id: if drop() { UNK } else { id },
+                ngrams: text.ngrams_of(step),
+                bigram: text.bigram_ids.get(step).copied().unwrap_or(0),
+            });
         }
     }
-    let with_bigrams = texts.iter().any(|text| !text.bigram_ids.is_empty());
-    different.into_input(places, [texts.len(), time], with_bigrams, device)
+    BatchInput::Tokens { lookup: Arc::new(different.lookup(places, parts)), shape: [texts.len(), time] }
+}
+
+/// Which hashed features a token is made of, beside its own vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) ngrams: bool,
+    pub(crate) bigrams: bool,
 }
 
 /// What one token is made of.
@@ -240,39 +224,33 @@ struct Features<'a> {
 /// The different tokens of a batch, in the order in which they turn up.
 #[derive(Default)]
 struct Different<'a> {
-    known: HashMap<Features<'a>, i64>,
+    known: HashMap<Features<'a>, u32>,
     tokens: Vec<Features<'a>>,
 }
 
 impl<'a> Different<'a> {
-    fn place_of(&mut self, token: Features<'a>) -> i64 {
+    fn place_of(&mut self, token: Features<'a>) -> u32 {
         *self.known.entry(token).or_insert_with(|| {
             self.tokens.push(token);
-            self.tokens.len() as i64 - 1
+            self.tokens.len() as u32 - 1
         })
     }
 
-    fn into_input(self, places: Vec<i64>, shape: [usize; 2], with_bigrams: bool, device: &Device) -> BatchInput {
-        let count = self.tokens.len();
-        let ids = self.tokens.iter().map(|token| i64::from(token.id)).collect();
-        let bigrams = with_bigrams.then(|| self.tokens.iter().map(|token| i64::from(token.bigram)).collect());
-        let (mut ngram_ids, mut owners) = (Vec::new(), Vec::new());
-        let mut share = Vec::with_capacity(count);
-        for (owner, token) in self.tokens.iter().enumerate() {
-            ngram_ids.extend(token.ngrams.iter().map(|&id| i64::from(id)));
-            owners.extend(std::iter::repeat_n(owner as i64, token.ngrams.len()));
-            share.push(1.0 / token.ngrams.len().max(1) as f32);
+    fn lookup(self, places: Vec<u32>, parts: Parts) -> Lookup {
+        let tokens = &self.tokens;
+        let mut bags = vec![Bags::single(tokens.iter().map(|token| token.id).collect())];
+        if parts.ngrams {
+            let mut ngrams = Bags { offsets: vec![0], ids: Vec::new() };
+            for token in tokens {
+                ngrams.ids.extend_from_slice(token.ngrams);
+                ngrams.offsets.push(ngrams.ids.len() as u32);
+            }
+            bags.push(ngrams);
         }
-        let grams = ngram_ids.len();
-        BatchInput::Features(Box::new(FeatureBatch {
-            tokens: int_tensor(ids, [1, count], device),
-            ngrams: (grams > 0)
-                .then(|| (int_tensor(ngram_ids, [1, grams], device), int_tensor(owners, [grams], device))),
-            bigrams: bigrams.map(|ids| int_tensor(ids, [1, count], device)),
-            share: Tensor::from_data(TensorData::new(share, [count, 1]), device),
-            places: int_tensor(places, [shape[0] * shape[1]], device),
-            shape,
-        }))
+        if parts.bigrams {
+            bags.push(Bags::single(tokens.iter().map(|token| token.bigram).collect()));
+        }
+        Lookup { places, different: tokens.len(), bags }
     }
 }
 
@@ -297,41 +275,43 @@ mod tests {
         Example::Text(encoded)
     }
 
-    fn ints<const D: usize>(tensor: &Tensor<D, Int>) -> Vec<i64> {
-        tensor.to_data().iter::<i64>().collect()
+    fn lookup_of(batch: &Batch) -> (&Lookup, [usize; 2]) {
+        let BatchInput::Tokens { lookup, shape } = &batch.input else { panic!("{:?}", batch.input) };
+        (lookup, *shape)
     }
 
     #[test]
     fn short_texts_are_padded_and_an_empty_batch_has_one_step() {
         let device = Device::flex();
-        let batch = Batch::new(&[&text(&[5, 6, 7], &[]), &text(&[8], &[])], None, &device);
-        let BatchInput::Tokens(ids) = &batch.input else { panic!("{:?}", batch.input) };
-        assert_eq!((ids.dims(), ints(ids)), ([2, 3], vec![5, 6, 7, 8, 0, 0]));
+        let batch = Batch::new(&[&text(&[5, 6, 7], &[]), &text(&[8], &[])], Parts::default(), None, &device);
+        let (lookup, shape) = lookup_of(&batch);
+        assert_eq!((shape, &lookup.places[..]), ([2, 3], &[0, 1, 2, 3, NO_TOKEN, NO_TOKEN][..]));
+        assert_eq!(lookup.bags, [Bags::single(vec![5, 6, 7, 8])]);
         assert_eq!(batch.lengths, [3, 1]);
-        let BatchInput::Tokens(ids) = Batch::new(&[&text(&[], &[])], None, &device).input else { panic!() };
-        assert_eq!(ids.dims(), [1, 1]);
+        let empty = Batch::new(&[&text(&[], &[])], Parts::default(), None, &device);
+        assert_eq!((lookup_of(&empty).1, lookup_of(&empty).0.different), ([1, 1], 0));
     }
+
+    const NGRAMS: Parts = Parts { ngrams: true, bigrams: false };
 
     #[test]
     fn equal_tokens_are_put_together_once_and_laid_out_where_they_stand() {
         let first = text(&[5, 6, 5], &[&[1, 2], &[3], &[1, 2]]);
         let second = text(&[6], &[&[3]]);
-        let batch = Batch::new(&[&first, &second], None, &Device::flex());
-        let BatchInput::Features(features) = &batch.input else { panic!("{:?}", batch.input) };
-        assert_eq!(ints(&features.tokens), [5, 6, 0]);
-        assert_eq!(ints(&features.places), [0, 1, 0, 1, 2, 2]);
-        let (ids, owners) = features.ngrams.as_ref().unwrap();
-        assert_eq!((ints(ids), ints(owners)), (vec![1, 2, 3], vec![0, 0, 1]));
-        assert_eq!(features.share.to_data().try_to_vec::<f32>().unwrap(), [0.5, 1.0, 1.0]);
+        let batch = Batch::new(&[&first, &second], NGRAMS, None, &Device::flex());
+        let (lookup, _) = lookup_of(&batch);
+        assert_eq!(lookup.places, [0, 1, 0, 1, NO_TOKEN, NO_TOKEN]);
+        assert_eq!(lookup.bags[0], Bags::single(vec![5, 6]));
+        assert_eq!(lookup.bags[1], Bags { offsets: vec![0, 2, 3], ids: vec![1, 2, 3] });
     }
 
     #[test]
     fn a_dropped_word_keeps_its_ngrams() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let drop = WordDropout { probability: 1.0, rng: &mut rng };
-        let batch = Batch::new(&[&text(&[5, 6], &[&[1], &[2]])], Some(drop), &Device::flex());
-        let BatchInput::Features(features) = &batch.input else { panic!("{:?}", batch.input) };
-        assert_eq!(ints(&features.tokens), [1, 1], "two unknown tokens, told apart by their n-grams");
-        assert_eq!(ints(&features.ngrams.as_ref().unwrap().0), [1, 2]);
+        let batch = Batch::new(&[&text(&[5, 6], &[&[1], &[2]])], NGRAMS, Some(drop), &Device::flex());
+        let (lookup, _) = lookup_of(&batch);
+        assert_eq!(lookup.bags[0].ids, [1, 1], "two unknown tokens, told apart by their n-grams");
+        assert_eq!(lookup.bags[1].ids, [1, 2]);
     }
 }

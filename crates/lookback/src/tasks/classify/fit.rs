@@ -288,7 +288,7 @@ impl Task for ClassifyTask<'_> {
         let inputs: Vec<&Example> = examples.iter().map(|&index| &self.train.examples[index]).collect();
         let targets: Vec<i64> = examples.iter().map(|&index| self.train.targets[index] as i64).collect();
         let word_dropout = (self.word_dropout > 0.0).then_some(WordDropout { probability: self.word_dropout, rng });
-        let mut batch = Batch::new(&inputs, word_dropout, &self.training_device);
+        let mut batch = Batch::new(&inputs, model.parts(), word_dropout, &self.training_device);
         if let BatchInput::Series(series) = &mut batch.input
             && self.input_noise > 0.0
         {

@@ -18,7 +18,7 @@ mod recurrent;
 
 pub use classifier::{Classifier, Prediction, TrainingRecord};
 pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
-pub use data::{Batch, BatchInput, Dataset, Example, FeatureBatch};
+pub use data::{Batch, BatchInput, Dataset, Example};
 pub use fit::{FitError, Fitted, fit, fit_texts};
 pub use metrics::{ClassMetrics, Metrics};
 pub use model::{Cell, ClassifierModel, Logits};

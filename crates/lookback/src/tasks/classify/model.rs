@@ -2,12 +2,13 @@
 
 use burn::module::{Initializer, Module};
 use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::{Device, IndexingUpdateOp, Tensor};
+use burn::tensor::{Device, Tensor};
 use clap::ValueEnum;
+use lookback_nn::ops::{self, dropout_layer};
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelPlan;
-use super::data::{Batch, BatchInput, FeatureBatch};
+use super::data::{Batch, BatchInput, Parts};
 use super::pool::Pool;
 use super::recurrent::Recurrent;
 
@@ -120,36 +121,31 @@ impl ClassifierModel {
 
     /// Logits and weights of a batch.
     pub fn forward(&self, batch: &Batch) -> Logits {
-        let x = self.embedding_dropout.forward(self.vectors(&batch.input));
+        let x = dropout_layer(&self.embedding_dropout, self.vectors(&batch.input));
         let (sequence, last) = self.recurrent.forward(x, &batch.lengths);
         let (pooled, weights) = self.pool.forward(sequence, last, &batch.lengths);
-        Logits { logits: self.output.forward(self.output_dropout.forward(pooled)), weights }
+        Logits { logits: self.output.forward(dropout_layer(&self.output_dropout, pooled)), weights }
+    }
+
+    /// Which tables the network has beside the tokens' own.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { ngrams: self.ngram_embedding.is_some(), bigrams: self.bigram_embedding.is_some() }
     }
 
     /// `[B, T, E]`, or the channels `[B, T, C]` as they are.
+    ///
+    /// # Panics
+    /// If the batch was made for another network.
     fn vectors(&self, input: &BatchInput) -> Tensor<3> {
-        let table = |embedding: &Option<Embedding>| {
-            embedding.as_ref().expect("a batch of texts goes to a network made for texts").weight.val()
-        };
         match input {
             BatchInput::Series(series) => series.clone(),
-            BatchInput::Tokens(ids) => burn::tensor::module::embedding(table(&self.embedding), ids.clone()),
-            BatchInput::Features(features) => {
-                let FeatureBatch { tokens, ngrams, share, bigrams, places, shape: [batch, time] } = &**features;
-                let look_up =
-                    |embedding, ids| burn::tensor::module::embedding(table(embedding), ids).squeeze_dim::<2>(0);
-                // A token's own vector, plus the mean of its n-grams', plus its bigram's; once a different token.
-                let mut vectors = look_up(&self.embedding, tokens.clone());
+            BatchInput::Tokens { lookup, shape: [batch, time] } => {
+                let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding];
+                let tables = tables.into_iter().flatten().map(|table| table.weight.val()).collect();
+                let vectors = ops::lookup(tables, lookup.clone())
+                    .unwrap_or_else(|error| panic!("a batch fits the network it was made for: {error}"));
                 let width = vectors.dims()[1];
-                if let Some((ids, owners)) = ngrams {
-                    let parts = look_up(&self.ngram_embedding, ids.clone());
-                    let sums = vectors.zeros_like().select_assign(0, owners.clone(), parts, IndexingUpdateOp::Add);
-                    vectors = vectors + sums * share.clone();
-                }
-                if let Some(ids) = bigrams {
-                    vectors = vectors + look_up(&self.bigram_embedding, ids.clone());
-                }
-                vectors.select(0, places.clone()).reshape([*batch, *time, width])
+                vectors.reshape([*batch, *time, width])
             }
         }
     }

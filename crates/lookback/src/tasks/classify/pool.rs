@@ -1,8 +1,8 @@
 //! The pooling layer.
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Bool, Device, Tensor, TensorData, activation::softmax};
-use lookback_nn::ops::tanh;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use lookback_nn::ops::{PoolQuery, attention_pool};
 
 use super::pooling::{PoolKind, Pooling};
 
@@ -33,27 +33,21 @@ impl Pool {
         last: Tensor<2>,
         lengths: &[usize],
     ) -> (Tensor<2>, Option<Tensor<2>>) {
-        let [_, time, _] = sequence.dims();
-        let padding = padding(lengths, time, &sequence.device());
         let mut weights = None;
         let mut parts: Vec<Tensor<2>> = Vec::new();
         for kind in self.pooling.parts() {
             let pooled = match kind {
                 PoolKind::Last => last.clone(),
                 PoolKind::Mean => mean(sequence.clone(), lengths),
-                PoolKind::Max => max(sequence.clone(), padding.clone(), lengths),
+                PoolKind::Max => max(sequence.clone(), lengths),
                 PoolKind::Attention | PoolKind::Query => {
-                    let scores = match (kind, &self.weight) {
-                        // Zhou 2016, eq. 9 and 10: α = softmax(wᵀ tanh(H)).
-                        (PoolKind::Attention, Some(weight)) => {
-                            tanh(sequence.clone()).matmul(weight.val().unsqueeze_dim::<2>(1).unsqueeze::<3>())
-                        }
-                        _ => sequence.clone().matmul(last.clone().unsqueeze_dim::<3>(2)),
+                    let query = match (kind, &self.weight) {
+                        (PoolKind::Attention, Some(weight)) => PoolQuery::Learnt(weight.val()),
+                        _ => PoolQuery::Row(last.clone()),
                     };
-                    let scores = scores.squeeze_dim::<2>(2).mask_fill(padding.clone(), f32::MIN / 2.0);
-                    let shares = softmax(scores, 1).mask_fill(padding.clone(), 0.0);
-                    // eq. 11: r = H αᵀ. The tanh that eq. 12 adds is left out: it measured no better.
-                    let pooled = shares.clone().unsqueeze_dim::<3>(1).matmul(sequence.clone()).squeeze_dim::<2>(1);
+                    // The tanh that Zhou 2016 adds in eq. 12 is left out: it measured no better.
+                    let (pooled, shares) = attention_pool(sequence.clone(), query, lengths)
+                        .unwrap_or_else(|error| panic!("a batch fits the network it was made for: {error}"));
                     weights.get_or_insert(shares);
                     pooled
                 }
@@ -71,10 +65,10 @@ fn mean(sequence: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
     sequence.sum_dim(1).squeeze_dim::<2>(1) * shares
 }
 
-fn max(sequence: Tensor<3>, padding: Tensor<2, Bool>, lengths: &[usize]) -> Tensor<2> {
+fn max(sequence: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
     let [batch, time, outputs] = sequence.dims();
     let device = sequence.device();
-    let padding = padding.unsqueeze_dim::<3>(2).expand([batch, time, outputs]);
+    let padding = padding(lengths, time, &device).unsqueeze_dim::<3>(2).expand([batch, time, outputs]);
     let largest = sequence.mask_fill(padding, f32::MIN).max_dim(1).squeeze_dim::<2>(1);
     let empty: Vec<bool> = lengths.iter().map(|&length| length == 0).collect();
     let empty = Tensor::<2, Bool>::from_data(TensorData::new(empty, [batch, 1]), &device);

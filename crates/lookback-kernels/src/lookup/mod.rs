@@ -1,0 +1,152 @@
+//! Token vectors put together from several tables: a word's own vector, the mean of its character n-grams' vectors
+//! (Bojanowski 2017), its bigram's vector.
+//!
+//! A batch holds few different tokens and many places, so every different token is put together once and then laid
+//! out. The gradient of a table is dense, as the optimisers want it; it is made by one thread a range of rows, each
+//! in the order of the tokens, so that no bit depends on the number of threads.
+
+#[cfg(test)]
+mod tests;
+
+use rayon::prelude::*;
+
+/// Marks a place that holds no token: its vector is zero and it gives no gradient.
+pub const NO_TOKEN: u32 = u32::MAX;
+
+/// Rows of one table, some for each different token, which gets their mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bags {
+    /// `[U + 1]`: where each different token's rows begin in `ids`; none where two neighbours are equal.
+    pub offsets: Vec<u32>,
+    /// The rows.
+    pub ids: Vec<u32>,
+}
+
+impl Bags {
+    /// One row for each different token.
+    pub fn single(ids: Vec<u32>) -> Bags {
+        Bags { offsets: (0..=ids.len() as u32).collect(), ids }
+    }
+
+    fn of(&self, token: usize) -> &[u32] {
+        &self.ids[self.offsets[token] as usize..self.offsets[token + 1] as usize]
+    }
+
+    fn share(&self, token: usize) -> f32 {
+        1.0 / self.of(token).len().max(1) as f32
+    }
+}
+
+/// Which tokens a batch holds, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lookup {
+    /// `[P]`: the different token at each place, or [`NO_TOKEN`].
+    pub places: Vec<u32>,
+    /// `U`: how many different tokens there are.
+    pub different: usize,
+    /// What each table gives, table by table.
+    pub bags: Vec<Bags>,
+}
+
+impl Lookup {
+    /// Whether every index is inside what it points into. `rows`: the rows of each table.
+    ///
+    /// # Errors
+    /// A sentence that names the index and the size.
+    pub fn check(&self, rows: &[usize]) -> Result<(), String> {
+        if let Some(place) = self.places.iter().find(|&&place| place != NO_TOKEN && place as usize >= self.different) {
+            return Err(format!("place {place} of {} different tokens", self.different));
+        }
+        if self.bags.len() != rows.len() {
+            return Err(format!("{} bags for {} tables", self.bags.len(), rows.len()));
+        }
+        for (table, (bags, &rows)) in self.bags.iter().zip(rows).enumerate() {
+            let whole = bags.offsets.first() == Some(&0)
+                && bags.offsets.last().map(|&end| end as usize) == Some(bags.ids.len())
+                && bags.offsets.is_sorted()
+                && bags.offsets.len() == self.different + 1;
+            if !whole {
+                return Err(format!("offsets of table {table} do not part {} rows", bags.ids.len()));
+            }
+            if let Some(id) = bags.ids.iter().find(|&&id| id as usize >= rows) {
+                return Err(format!("row {id} of table {table} with {rows} rows"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// output: `[P, E]`, overwritten. tables: `[rows, E]` each. The lookup must have passed [`Lookup::check`].
+pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, output: &mut [f32], threads: usize) {
+    let mut vectors = vec![0.0f32; lookup.different * width];
+    let put_together = |(token, vector): (usize, &mut [f32])| {
+        for (bags, table) in lookup.bags.iter().zip(tables) {
+            let share = bags.share(token);
+            for &id in bags.of(token) {
+                let row = &table[id as usize * width..][..width];
+                vector.iter_mut().zip(row).for_each(|(sum, value)| *sum += share * value);
+            }
+        }
+    };
+    let least = if threads == 1 { usize::MAX } else { 64 };
+    vectors.par_chunks_mut(width).enumerate().with_min_len(least).for_each(put_together);
+    let lay_out = |(place, vector): (&u32, &mut [f32])| match *place {
+        NO_TOKEN => vector.fill(0.0),
+        token => vector.copy_from_slice(&vectors[token as usize * width..][..width]),
+    };
+    lookup.places.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
+}
+
+/// The dense gradient of each table, `[rows, E]`; `None` where it is not wanted. upstream: `[P, E]`.
+pub fn backward(
+    lookup: &Lookup,
+    rows: &[usize],
+    width: usize,
+    upstream: &[f32],
+    wanted: &[bool],
+    threads: usize,
+) -> Vec<Option<Vec<f32>>> {
+    let threads = threads.max(1);
+    let vectors = token_gradients(lookup, width, upstream, threads);
+    lookup
+        .bags
+        .iter()
+        .zip(rows)
+        .zip(wanted)
+        .map(|((bags, &rows), &wanted)| {
+            wanted.then(|| {
+                // Zeroed by the system or by the allocator, page by page, where the threads below do not write.
+                let mut gradient = vec![0.0f32; rows * width];
+                let range = rows.div_ceil(threads).max(1);
+                let work = |(part, gradient): (usize, &mut [f32])| {
+                    let (first, end) = ((part * range) as u32, ((part + 1) * range) as u32);
+                    for (token, vector) in vectors.chunks(width).enumerate() {
+                        let share = bags.share(token);
+                        for &id in bags.of(token).iter().filter(|&&id| (first..end).contains(&id)) {
+                            let row = &mut gradient[(id - first) as usize * width..][..width];
+                            row.iter_mut().zip(vector).for_each(|(sum, value)| *sum += share * value);
+                        }
+                    }
+                };
+                gradient.par_chunks_mut((range * width).max(1)).enumerate().for_each(work);
+                gradient
+            })
+        })
+        .collect()
+}
+
+/// `[U, E]`: what flows into each different token from all its places, in their order.
+fn token_gradients(lookup: &Lookup, width: usize, upstream: &[f32], threads: usize) -> Vec<f32> {
+    let mut vectors = vec![0.0f32; lookup.different * width];
+    let range = lookup.different.div_ceil(threads).max(1);
+    vectors.par_chunks_mut((range * width).max(1)).enumerate().for_each(|(part, vectors)| {
+        let (first, end) = ((part * range) as u32, ((part + 1) * range) as u32);
+        for (&place, gradient) in lookup.places.iter().zip(upstream.chunks(width)) {
+            if (first..end).contains(&place) {
+                let vector = &mut vectors[(place - first) as usize * width..][..width];
+                vector.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    });
+    vectors
+}

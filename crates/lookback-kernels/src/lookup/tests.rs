@@ -1,0 +1,77 @@
+use super::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// 7 places, 3 different tokens: the first has no n-grams, the second two, the third the same one twice.
+fn example() -> (Lookup, Vec<Vec<f32>>, Vec<usize>) {
+    let lookup = Lookup {
+        places: vec![0, 2, NO_TOKEN, 1, 0, 2, NO_TOKEN],
+        different: 3,
+        bags: vec![Bags::single(vec![4, 1, 4]), Bags { offsets: vec![0, 0, 2, 4], ids: vec![0, 3, 2, 2] }],
+    };
+    let mut rng = StdRng::seed_from_u64(5);
+    let rows = vec![5, 4];
+    let tables = rows.iter().map(|rows| (0..rows * 3).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+    (lookup, tables, rows)
+}
+
+fn laid_out(lookup: &Lookup, tables: &[Vec<f32>], threads: usize) -> Vec<f32> {
+    let tables: Vec<&[f32]> = tables.iter().map(Vec::as_slice).collect();
+    let mut output = vec![f32::NAN; lookup.places.len() * 3];
+    forward(lookup, &tables, 3, &mut output, threads);
+    output
+}
+
+#[test]
+fn a_token_is_its_own_vector_and_the_mean_of_its_parts() {
+    let (lookup, tables, _) = example();
+    let output = laid_out(&lookup, &tables, 1);
+    for c in 0..3 {
+        assert_eq!(output[c], tables[0][4 * 3 + c]);
+        assert_eq!(output[2 * 3 + c], 0.0);
+        let mean = 0.5 * (tables[1][c] + tables[1][3 * 3 + c]);
+        assert!((output[3 * 3 + c] - (tables[0][3 + c] + mean)).abs() < 1e-6);
+        assert!((output[5 * 3 + c] - (tables[0][4 * 3 + c] + tables[1][2 * 3 + c])).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn the_gradient_is_the_transpose_of_the_lookup() {
+    let (lookup, tables, rows) = example();
+    let mut rng = StdRng::seed_from_u64(6);
+    let upstream: Vec<f32> = (0..21).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let gradients = backward(&lookup, &rows, 3, &upstream, &[true, true], 2);
+    // The lookup is linear: <upstream, lookup(tables)> = <gradients, tables>, for any tables.
+    for table in 0..2 {
+        for index in 0..tables[table].len() {
+            let mut unit = vec![vec![0.0; 15], vec![0.0; 12]];
+            unit[table][index] = 1.0;
+            let expected: f32 = laid_out(&lookup, &unit, 2).iter().zip(&upstream).map(|(a, b)| a * b).sum();
+            let found = gradients[table].as_ref().unwrap()[index];
+            assert!((found - expected).abs() < 1e-6, "table {table}, value {index}: {found} instead of {expected}");
+        }
+    }
+    assert!(backward(&lookup, &rows, 3, &upstream, &[false, true], 1)[0].is_none());
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let (lookup, tables, rows) = example();
+    let upstream: Vec<f32> = (0..21).map(|value| (value as f32).sin()).collect();
+    assert_eq!(laid_out(&lookup, &tables, 1), laid_out(&lookup, &tables, 3));
+    let one = backward(&lookup, &rows, 3, &upstream, &[true, true], 1);
+    for threads in [2, 3, 9] {
+        assert_eq!(one, backward(&lookup, &rows, 3, &upstream, &[true, true], threads));
+    }
+}
+
+#[test]
+fn indices_outside_are_refused_by_name() {
+    let (lookup, _, rows) = example();
+    assert_eq!(lookup.check(&rows), Ok(()));
+    assert_eq!(lookup.check(&[4, 4]).unwrap_err(), "row 4 of table 0 with 4 rows");
+    assert_eq!(lookup.check(&[4]).unwrap_err(), "2 bags for 1 tables");
+    let wrong = Lookup { places: vec![3], ..lookup.clone() };
+    assert_eq!(wrong.check(&rows).unwrap_err(), "place 3 of 3 different tokens");
+    let wrong = Lookup { different: 4, ..lookup };
+    assert_eq!(wrong.check(&rows).unwrap_err(), "offsets of table 0 do not part 3 rows");
+}

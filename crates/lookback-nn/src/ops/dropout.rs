@@ -1,0 +1,81 @@
+//! Dropout as one operation.
+
+use std::sync::Arc;
+
+use burn::tensor::{Distribution, Int, Tensor};
+use lookback_kernels::dropout::dropout as kernel;
+use rayon::current_num_threads;
+
+use super::on_flex;
+use super::slices::{SLICES, SliceOperation, run_slices};
+
+/// Zeroes each value with `probability` and scales the others by `1 / (1 - probability)` (Srivastava 2014).
+///
+/// The seed of the mask is drawn from the device's random numbers, so that [`burn::tensor::Device::seed`] repeats it.
+/// On Flex neither mask nor random numbers are ever stored; elsewhere Burn's own operations run, with other masks.
+///
+/// # Panics
+/// If `probability` is not from 0 to below 1.
+pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
+    assert!((0.0..1.0).contains(&probability), "the probability of dropout is {probability}, not from 0 to below 1");
+    if probability == 0.0 {
+        return x;
+    }
+    let device = x.device();
+    if !on_flex(&x) {
+        let kept = x.random_like(Distribution::Bernoulli(1.0 - probability));
+        return x * kept * (1.0 / (1.0 - probability));
+    }
+    let halves = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(1 << 30)), &device);
+    let seed = halves.into_data().iter::<i64>().fold(0u64, |seed, half| (seed << 30) ^ half as u64);
+    let operation = Dropout { shape: x.dims().to_vec(), probability: probability as f32, seed };
+    run_slices([Some(x.into_dispatch()), None, None, None], &device, Arc::new(operation))
+}
+
+/// [`dropout()`] where `layer` would drop: on a training device, unless the layer is frozen.
+pub fn dropout_layer<const R: usize>(layer: &burn::nn::Dropout, x: Tensor<R>) -> Tensor<R> {
+    if layer.training.is_enabled() && x.device().is_autodiff() { dropout(x, layer.prob) } else { x }
+}
+
+#[derive(Debug)]
+struct Dropout {
+    shape: Vec<usize>,
+    probability: f32,
+    seed: u64,
+}
+
+impl Dropout {
+    fn apply(&self, values: &[f32]) -> Vec<f32> {
+        let mut output = vec![0.0; values.len()];
+        kernel(values, &mut output, self.probability, self.seed, current_num_threads());
+        output
+    }
+}
+
+impl SliceOperation for Dropout {
+    fn shape(&self) -> Vec<usize> {
+        self.shape.clone()
+    }
+
+    fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
+        self.apply(inputs[0])
+    }
+
+    fn reads(&self) -> [bool; SLICES] {
+        [false; SLICES]
+    }
+
+    fn reads_output(&self) -> bool {
+        false
+    }
+
+    fn backward(
+        &self,
+        _: [&[f32]; SLICES],
+        _: &[f32],
+        gradient: &[f32],
+        wanted: [bool; SLICES],
+    ) -> [Option<Vec<f32>>; SLICES] {
+        [wanted[0].then(|| self.apply(gradient)), None, None, None]
+    }
+}
