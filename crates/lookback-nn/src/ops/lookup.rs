@@ -39,7 +39,7 @@ pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, 
 }
 
 /// The same, made of Burn's own operations.
-fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> Tensor<2> {
+pub(super) fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> Tensor<2> {
     let device = tables[0].device();
     let ints = |values: Vec<i64>| {
         let count = values.len();

@@ -10,6 +10,8 @@ mod flex;
 mod lookup;
 mod pool;
 mod slices;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -69,7 +69,7 @@ pub fn attention_pool(
 }
 
 /// The same, made of Burn's own operations.
-fn composite(sequence: Tensor<3>, query: PoolQuery, lengths: &[usize]) -> (Tensor<2>, Tensor<2>) {
+pub(super) fn composite(sequence: Tensor<3>, query: PoolQuery, lengths: &[usize]) -> (Tensor<2>, Tensor<2>) {
     let [batch, time, outputs] = sequence.dims();
     let device = sequence.device();
     let padded: Vec<bool> = lengths.iter().flat_map(|&length| (0..time).map(move |step| step >= length)).collect();

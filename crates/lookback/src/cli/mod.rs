@@ -48,20 +48,25 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
     start_log();
-    if let Some(threads) = lookback.threads {
-        if threads == 0 {
-            return Err(Wrong("threads is 0; it must be at least 1".into()).into());
-        }
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    if lookback.threads == Some(0) {
+        return Err(Wrong("threads is 0; it must be at least 1".into()).into());
     }
-    match lookback.command {
+    // As much stack as the main thread has. A pool that stands already, from a test in the same process, stays.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(lookback.threads.unwrap_or(0)).stack_size(8 << 20);
+    let built = pool.build_global();
+    if lookback.threads.is_some() {
+        built?;
+    }
+    // The command itself runs on a thread of the pool: every parallel part then begins at once on this thread, where
+    // a thread outside would have to wake others and to sleep, some forty times in a training step.
+    rayon::scope(|_| match lookback.command {
         Command::Demo(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Inspect(command) => command.run(),
-    }
+    })
 }
 
 /// Warnings go to standard error, one line each; `RUST_LOG` asks for more.

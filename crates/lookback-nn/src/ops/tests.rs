@@ -1,0 +1,111 @@
+//! Every fused operation against the same one made of Burn's own operations, forward and backward.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Distribution, Tensor};
+
+use super::lookup::composite as composite_lookup;
+use super::pool::composite as composite_pool;
+use super::{Bags, Lookup, NO_TOKEN, PoolQuery, attention_pool, dropout, lookup};
+use crate::Error;
+
+fn device() -> Device {
+    let device = Device::flex().autodiff();
+    device.seed(11);
+    device
+}
+
+fn random<const R: usize>(shape: [usize; R], device: &Device) -> Tensor<R> {
+    Tensor::<R>::random(shape, Distribution::Normal(0.0, 1.0), device).require_grad()
+}
+
+fn values<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
+    tensor.into_data().try_to_vec::<f32>().unwrap()
+}
+
+#[track_caller]
+fn close<const R: usize>(found: Tensor<R>, expected: Tensor<R>) {
+    assert_eq!(found.dims(), expected.dims());
+    for (found, expected) in values(found).into_iter().zip(values(expected)) {
+        assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0), "{found} instead of {expected}");
+    }
+}
+
+#[test]
+fn pooling_equals_the_composed_pooling_forward_and_backward() {
+    let device = device();
+    let lengths = [4, 0, 7, 1];
+    for learnt in [true, false] {
+        let sequence = random([4, 7, 10], &device);
+        let (weight, queries) = (random([10], &device), random([4, 10], &device));
+        let query = || if learnt { PoolQuery::Learnt(weight.clone()) } else { PoolQuery::Row(queries.clone()) };
+        let (up, up_weights) = (random([4, 10], &device), random([4, 7], &device));
+        let run = |(pooled, weights): (Tensor<2>, Tensor<2>)| {
+            let loss = (pooled.clone() * up.clone()).sum() + (weights.clone() * up_weights.clone()).sum();
+            let gradients = loss.backward();
+            let vector =
+                if learnt { weight.grad(&gradients) } else { queries.grad(&gradients).map(|g| g.flatten(0, 1)) };
+            (pooled, weights, sequence.grad(&gradients).unwrap(), vector.unwrap())
+        };
+        let fused = run(attention_pool(sequence.clone(), query(), &lengths).unwrap());
+        let composed = run(composite_pool(sequence.clone(), query(), &lengths));
+        close(fused.0, composed.0);
+        close(fused.1, composed.1);
+        close(fused.2, composed.2);
+        close(fused.3, composed.3);
+    }
+}
+
+#[test]
+fn pooling_refuses_sizes_that_do_not_fit() {
+    let device = device();
+    let sequence = || random([2, 3, 4], &device);
+    let message = |query, lengths: &[usize]| attention_pool(sequence(), query, lengths).unwrap_err().to_string();
+    let learnt = |size| PoolQuery::Learnt(random([size], &device));
+    assert_eq!(message(learnt(5), &[3, 3]), "query is [5] but [4] (O of the sequence) was expected");
+    let row = PoolQuery::Row(random([3, 4], &device));
+    assert_eq!(message(row, &[3, 3]), "query is [3, 4] but [2, 4] (B and O of the sequence) was expected");
+    assert_eq!(message(learnt(4), &[3, 4]), "lengths[1] is 4 but x has T = 3");
+    assert_eq!(message(learnt(4), &[3]), "lengths is [1] but [2] (one a row of x) was expected");
+}
+
+#[test]
+fn token_vectors_equal_the_composed_ones_forward_and_backward() {
+    let device = device();
+    let plan = Arc::new(Lookup {
+        places: vec![0, 2, NO_TOKEN, 1, 0, 2],
+        different: 3,
+        bags: vec![Bags::single(vec![4, 1, 4]), Bags { offsets: vec![0, 0, 2, 5], ids: vec![0, 3, 2, 2, 1] }],
+    });
+    let tables = [random([5, 6], &device), random([4, 6], &device)];
+    let up = random([6, 6], &device);
+    let run = |vectors: Tensor<2>| {
+        let gradients = (vectors.clone() * up.clone()).sum().backward();
+        (vectors, tables.each_ref().map(|table| table.grad(&gradients).unwrap()))
+    };
+    let (fused, fused_gradients) = run(lookup(tables.to_vec(), plan.clone()).unwrap());
+    let (composed, composed_gradients) = run(composite_lookup(&tables, &plan, 6));
+    close(fused, composed);
+    for (fused, composed) in fused_gradients.into_iter().zip(composed_gradients) {
+        close(fused, composed);
+    }
+    let error = lookup(vec![random([4, 6], &device)], plan.clone()).unwrap_err();
+    assert_eq!(error, Error::Lookup { what: "2 bags for 1 tables".into() });
+    let error = lookup(vec![random([5, 6], &device), random([4, 5], &device)], plan).unwrap_err();
+    assert_eq!(error, Error::Lookup { what: "a table of width 5 beside one of width 6".into() });
+}
+
+#[test]
+fn dropout_drops_the_same_values_backward_and_a_seed_repeats_it() {
+    let device = device();
+    let x = random([30, 40], &device);
+    device.seed(5);
+    let dropped = dropout(x.clone(), 0.4);
+    let gradient = x.grad(&dropped.clone().sum().backward()).unwrap();
+    for ((x, y), slope) in values(x.clone()).into_iter().zip(values(dropped.clone())).zip(values(gradient)) {
+        assert!(slope == 0.0 && y == 0.0 || (slope - 1.0 / 0.6).abs() < 1e-6 && (y - x / 0.6).abs() < 1e-6);
+    }
+    device.seed(5);
+    assert_eq!(values(dropout(x.clone(), 0.4)), values(dropped.clone()));
+    assert!(values(dropout(x, 0.4)) != values(dropped));
+}
