@@ -130,7 +130,7 @@ pub enum BatchInput {
         shape: [usize; 2],
     },
     /// Series `[B, T, C]`.
-    Series(Tensor<3>),
+    Series(Box<Tensor<3>>),
 }
 
 /// Tokens that are replaced by the unknown token while training.
@@ -181,7 +181,7 @@ fn series_input(series: &[&SeriesExample], time: usize, device: &Device) -> Batc
         row[..used].copy_from_slice(&series.values[..used]);
     }
     let data = TensorData::new(values, [series.len(), time, channels]);
-    BatchInput::Series(Tensor::from_data(data, device))
+    BatchInput::Series(Box::new(Tensor::from_data(data, device)))
 }
 
 fn text_input(

@@ -138,7 +138,7 @@ impl ClassifierModel {
     /// If the batch was made for another network.
     fn vectors(&self, input: &BatchInput) -> Tensor<3> {
         match input {
-            BatchInput::Series(series) => series.clone(),
+            BatchInput::Series(series) => (**series).clone(),
             BatchInput::Tokens { lookup, shape: [batch, time] } => {
                 let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding];
                 let tables = tables.into_iter().flatten().map(|table| table.weight.val()).collect();
