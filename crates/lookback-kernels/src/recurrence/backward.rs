@@ -11,7 +11,7 @@ use super::plan::{Task, Tokens, run, tasks};
 use super::{
     Cell, Dims, InputGradients, Inputs, Reset, Upstream, WeightGradients, Weights, Workspace, check, weight_gradients,
 };
-use crate::simd::tile::{Start, panel_product};
+use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
@@ -264,15 +264,19 @@ unsafe fn run_step<S: Simd>(
     // SAFETY: gates rows have the sections of `gradient_len`, states `hp` columns.
     unsafe {
         let product = |panels: &super::packed::Panels, section: usize, start: Start, to: *mut f32| {
-            for panel in 0..panels.count() {
-                panel_product(
+            for first in (0..panels.count()).step_by(4) {
+                let last = (first + 4).min(panels.count());
+                let four: [Panel; 4] = std::array::from_fn(|i| {
+                    let index = (first + i).min(last - 1);
+                    Panel { data: panels.panel(index), start, column: index * width }
+                });
+                panels_product(
                     simd,
                     panels.k,
-                    panels.panel(panel),
+                    &four[..last - first],
                     step.rows,
-                    start,
                     |r| step.gates[r].wrapping_add(section * hp).cast_const(),
-                    |r| to.wrapping_add(r * hp + panel * width),
+                    |r| to.wrapping_add(r * hp),
                 );
             }
         };

@@ -7,7 +7,7 @@
 use super::packed::{PackedDirection, padded, panel_width};
 use super::plan::{Task, Tokens, run, tasks};
 use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
-use crate::simd::tile::{Start, panel_product};
+use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
@@ -237,20 +237,16 @@ pub(crate) struct StepRows<'a> {
 unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidden: usize, step: &StepRows<'_>) {
     let width = 2 * S::F32_LANES;
     let blocks = step.hp / width;
-    // The product of gate `gate`, unit block `block`, from `state`, into section `section`.
-    let product = |gate: usize, block: usize, section: usize, start: Start, state: *const f32| {
-        let column = section * step.hp + block * width;
+    let panel = |gate: usize, block: usize, section: usize, start: Start| Panel {
+        data: weights.hidden.panel(gate * blocks + block),
+        start,
+        column: section * step.hp + block * width,
+    };
+    // The products of some panels from `state`.
+    let products = |panels: &[Panel], state: *const f32| {
         // SAFETY: a state row has `hidden` values (of `hp`), a gates row every section's columns.
         unsafe {
-            panel_product(
-                simd,
-                hidden,
-                weights.hidden.panel(gate * blocks + block),
-                step.rows,
-                start,
-                |r| state.wrapping_add(r * step.hp),
-                |r| step.gates[r].wrapping_add(column),
-            );
+            panels_product(simd, hidden, panels, step.rows, |r| state.wrapping_add(r * step.hp), |r| step.gates[r]);
         }
     };
     let peephole = weights.peephole.as_ref().map(Aligned::as_slice);
@@ -258,37 +254,44 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
     unsafe {
         match cell {
             Cell::Rnn(activation) => {
-                for block in 0..blocks {
-                    product(0, block, 0, Start::Output, step.h_prev);
-                    rnn::forward::cell(simd, activation, step, block * width);
+                for first in (0..blocks).step_by(4) {
+                    let last = (first + 4).min(blocks);
+                    let four: [Panel; 4] =
+                        std::array::from_fn(|i| panel(0, (first + i).min(last - 1), 0, Start::Output));
+                    products(&four[..last - first], step.h_prev);
+                    for block in first..last {
+                        rnn::forward::cell(simd, activation, step, block * width);
+                    }
                 }
             }
             Cell::Lstm => {
                 for block in 0..blocks {
-                    for gate in 0..4 {
-                        product(gate, block, gate, Start::Output, step.h_prev);
-                    }
+                    let gates: [Panel; 4] = std::array::from_fn(|gate| panel(gate, block, gate, Start::Output));
+                    products(&gates, step.h_prev);
                     lstm::forward::cell(simd, peephole, step, block * width);
                 }
             }
             Cell::Gru(Reset::AfterProduct) => {
                 for block in 0..blocks {
-                    product(0, block, 0, Start::Output, step.h_prev);
-                    product(1, block, 1, Start::Output, step.h_prev);
-                    let bias = weights.bias_product.as_slice().as_ptr().add(block * width);
-                    product(2, block, 3, Start::Row(bias), step.h_prev);
+                    let bias = Start::Row(weights.bias_product.as_slice().as_ptr().add(block * width));
+                    let gates = [
+                        panel(0, block, 0, Start::Output),
+                        panel(1, block, 1, Start::Output),
+                        panel(2, block, 3, bias),
+                    ];
+                    products(&gates, step.h_prev);
                     gru::forward::reset_gate(simd, Reset::AfterProduct, step, block * width);
                     gru::forward::cell(simd, Reset::AfterProduct, step, block * width);
                 }
             }
             Cell::Gru(Reset::BeforeProduct) => {
                 for block in 0..blocks {
-                    product(0, block, 0, Start::Output, step.h_prev);
+                    products(&[panel(0, block, 0, Start::Output)], step.h_prev);
                     gru::forward::reset_gate(simd, Reset::BeforeProduct, step, block * width);
                 }
                 for block in 0..blocks {
-                    product(1, block, 1, Start::Output, step.h_prev);
-                    product(2, block, 2, Start::Output, step.seen);
+                    products(&[panel(1, block, 1, Start::Output)], step.h_prev);
+                    products(&[panel(2, block, 2, Start::Output)], step.seen);
                     gru::forward::cell(simd, Reset::BeforeProduct, step, block * width);
                 }
             }

@@ -8,10 +8,13 @@ use super::forward::row_len;
 use super::packed::padded;
 use super::plan::Tokens;
 use super::{Cell, Dims, Inputs, Reset, WeightGradients};
-use crate::simd::{Aligned, Shared};
+use crate::simd::{Aligned, Shared, arch};
+use pulp::{Simd, WithSimd};
 
 /// Steps whose bias gradients are summed before they join the total, so that rounding grows slowly.
 const BIAS_BLOCK: usize = 64;
+/// Units whose bias gradients are summed at once.
+const BIAS_UNITS: usize = 64;
 
 /// What the products are made of.
 pub(super) struct Parts<'a> {
@@ -29,14 +32,27 @@ pub(super) struct Parts<'a> {
 enum Piece<'a> {
     /// `out [H, columns] = gatesᵀ · rows`.
     Product { gates: &'a [f32], rows: &'a [f32], columns: usize, out: &'a mut [f32] },
-    /// `out [H] = Σ gates`.
-    Bias { gates: &'a [f32], out: &'a mut [f32] },
+    /// `out [H] = Σ gates`, and the same in `twin`.
+    Bias { gates: &'a [f32], out: &'a mut [f32], twin: Option<&'a mut [f32]> },
     /// `out [H] = Σ gates ∘ cell`.
     Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [f32] },
 }
 
+/// One task of copying steps together, for the products to read.
+enum Copy<'a> {
+    /// The real steps of `x`.
+    Inputs(&'a mut [f32]),
+    /// The hidden state before each real step of some rows, in direction `d`.
+    States { d: usize, rows: std::ops::Range<usize>, to: &'a mut [f32] },
+}
+
 /// Fills every gradient that is asked for.
-pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], scratch: &mut Aligned, threads: usize) {
+pub(super) fn compute<'g>(
+    parts: &Parts<'_>,
+    gradients: &'g mut [WeightGradients<'_>],
+    scratch: &mut Aligned,
+    threads: usize,
+) {
     let Dims { input, hidden, directions, time, .. } = *parts.dims;
     let tokens = parts.tokens;
     let hp = padded(hidden);
@@ -46,14 +62,25 @@ pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], 
     let state_len = tokens.count * hidden;
     let resets = if parts.cell == Cell::Gru(Reset::BeforeProduct) { directions } else { 0 };
     let scratch = scratch.scratch(x_len + (directions + resets) * state_len);
-    let (x, scratch) = scratch.split_at_mut(x_len);
+    let (scratch_x, scratch) = scratch.split_at_mut(x_len);
     let (states, seen) = scratch.split_at_mut(directions * state_len);
+    let mut copies: Vec<Copy<'_>> = Vec::new();
     if !whole {
-        gather_x(parts, x);
+        copies.push(Copy::Inputs(&mut *scratch_x));
     }
-    let x = if whole { parts.inputs.x } else { &*x };
+    for (d, states) in states.chunks_exact_mut(state_len.max(1)).enumerate() {
+        // Two copies a direction, so that two threads have work.
+        let middle = tokens.offsets.get(tokens.offsets.len() / 2).copied().unwrap_or(0);
+        let (first, second) = states.split_at_mut(middle * hidden);
+        let rows = tokens.offsets.len();
+        copies.push(Copy::States { d, rows: 0..rows / 2, to: first });
+        copies.push(Copy::States { d, rows: rows / 2..rows, to: second });
+    }
+    share(copies, threads, |copy| match copy {
+        Copy::Inputs(to) => gather_x(parts, to),
+        Copy::States { d, rows, to } => gather_states(parts, d, rows, to),
+    });
     for d in 0..directions {
-        gather_states(parts, d, &mut states[d * state_len..][..state_len]);
         if resets > 0 {
             let seen = &mut seen[d * state_len..][..state_len];
             let row_len = row_len(parts.cell, hp);
@@ -64,6 +91,7 @@ pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], 
             }
         }
     }
+    let x = if whole { parts.inputs.x } else { &scratch_x[..] };
 
     let mut pieces = Vec::new();
     for (d, gradients) in gradients.iter_mut().enumerate() {
@@ -90,10 +118,22 @@ pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], 
                 pieces.push(Piece::Product { gates: at(section), rows, columns, out });
             }
         }
-        for (out, of_x) in [(gradients.bias_ih.as_deref_mut(), true), (gradients.bias_hh.as_deref_mut(), false)] {
-            for (gate, out) in out.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
-                let section = if of_x { of_input(gate) } else { of_state(gate) };
-                pieces.push(Piece::Bias { gates: at(section), out });
+        let each_gate = |out: Option<&'g mut [f32]>| {
+            let mut gates = out.map(|out| out.chunks_exact_mut(hidden));
+            std::iter::from_fn(move || Some(gates.as_mut().and_then(Iterator::next)))
+        };
+        let biases = each_gate(gradients.bias_ih.as_deref_mut()).zip(each_gate(gradients.bias_hh.as_deref_mut()));
+        for (gate, (ih, hh)) in biases.take(parts.cell.gates()).enumerate() {
+            // Both biases enter the same sum and have the same gradient, but for a gate whose reset stands between.
+            let (ih_at, hh_at) = (at(of_input(gate)), at(of_state(gate)));
+            match (ih, hh) {
+                (Some(out), twin) if of_input(gate) == of_state(gate) => {
+                    pieces.push(Piece::Bias { gates: ih_at, out, twin });
+                }
+                (ih, hh) => {
+                    pieces.extend(ih.map(|out| Piece::Bias { gates: ih_at, out, twin: None }));
+                    pieces.extend(hh.map(|out| Piece::Bias { gates: hh_at, out, twin: None }));
+                }
             }
         }
         let peephole = gradients.peephole.as_deref_mut();
@@ -106,14 +146,19 @@ pub(super) fn compute(parts: &Parts<'_>, gradients: &mut [WeightGradients<'_>], 
         Piece::Product { gates, rows, columns, out } => {
             product(gates, stride, rows, columns, tokens.count, hidden, out);
         }
-        Piece::Bias { gates, out } => bias(gates, stride, tokens.count, out),
+        Piece::Bias { gates, out, twin } => {
+            arch().dispatch(Bias { gates, stride, steps: tokens.count, out: &mut *out });
+            if let Some(twin) = twin {
+                twin.copy_from_slice(out);
+            }
+        }
         Piece::Peephole { gates, direction, gate, out } => peephole(parts, gates, direction, gate, out),
     });
 }
 
 /// Runs the pieces, each whole on one thread.
-fn share<'a>(pieces: Vec<Piece<'a>>, threads: usize, work: impl Fn(Piece<'a>) + Sync) {
-    if threads <= 1 {
+fn share<P: Send>(pieces: Vec<P>, threads: usize, work: impl Fn(P) + Sync) {
+    if threads <= 1 || pieces.len() <= 1 {
         return pieces.into_iter().for_each(work);
     }
     let work = &work;
@@ -155,15 +200,37 @@ fn product(gates: &[f32], stride: usize, rows: &[f32], columns: usize, steps: us
 }
 
 /// `out = Σ` over the steps.
-fn bias(gates: &[f32], stride: usize, steps: usize, out: &mut [f32]) {
-    out.fill(0.0);
-    let mut block = vec![0.0; out.len()];
-    for first in (0..steps).step_by(BIAS_BLOCK) {
-        block.fill(0.0);
-        for step in first..(first + BIAS_BLOCK).min(steps) {
-            block.iter_mut().zip(&gates[step * stride..]).for_each(|(sum, gate)| *sum += gate);
+struct Bias<'a> {
+    gates: &'a [f32],
+    stride: usize,
+    steps: usize,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Bias<'_> {
+    type Output = ();
+
+    // Plain loops, which the compiler turns into vectors once it may use the instruction set.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Bias { gates, stride, steps, out } = self;
+        out.fill(0.0);
+        let mut block = [0.0; BIAS_UNITS];
+        for (chunk, out) in out.chunks_mut(BIAS_UNITS).enumerate() {
+            let block = &mut block[..out.len()];
+            for first in (0..steps).step_by(BIAS_BLOCK) {
+                block.fill(0.0);
+                for step in first..(first + BIAS_BLOCK).min(steps) {
+                    let gates = &gates[step * stride + chunk * BIAS_UNITS..][..block.len()];
+                    for (sum, gate) in block.iter_mut().zip(gates) {
+                        *sum += gate;
+                    }
+                }
+                for (out, sum) in out.iter_mut().zip(&*block) {
+                    *out += sum;
+                }
+            }
         }
-        out.iter_mut().zip(&block).for_each(|(out, block)| *out += block);
     }
 }
 
@@ -205,10 +272,12 @@ fn gather_x(parts: &Parts<'_>, to: &mut [f32]) {
     }
 }
 
-/// The hidden state before each real step, one after another.
-fn gather_states(parts: &Parts<'_>, d: usize, to: &mut [f32]) {
+/// The hidden state before each real step of `rows`, one after another.
+fn gather_states(parts: &Parts<'_>, d: usize, rows: std::ops::Range<usize>, to: &mut [f32]) {
     let Dims { batch, time, hidden, directions, .. } = *parts.dims;
-    for (row, (&length, &offset)) in parts.tokens.lengths.iter().zip(&parts.tokens.offsets).enumerate() {
+    let first = parts.tokens.offsets.get(rows.start).copied().unwrap_or(0);
+    for row in rows {
+        let (length, offset) = (parts.tokens.lengths[row], parts.tokens.offsets[row] - first);
         for s in 0..length {
             let t = Tokens::position(d, length, s);
             let to = &mut to[(offset + t) * hidden..][..hidden];
