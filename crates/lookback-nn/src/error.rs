@@ -65,6 +65,47 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A key length beyond the keys.
+    #[error("key lengths[{row}] is {length} but keys have K = {keys}")]
+    KeyLength {
+        /// The row of the batch.
+        row: usize,
+        /// Its length.
+        length: usize,
+        /// How many keys there are.
+        keys: usize,
+    },
+    /// A score that compares query and key directly, with sizes that differ.
+    #[error("the {score} score compares vectors of one size, but query has {query} and key {key}")]
+    SameSize {
+        /// The score's name.
+        score: &'static str,
+        /// The size of a query.
+        query: usize,
+        /// The size of a key.
+        key: usize,
+    },
+    /// A score over a fixed number of positions, used with another.
+    #[error("this score was made for {positions} positions but values have K = {found}")]
+    Positions {
+        /// What the layer was made for.
+        positions: usize,
+        /// How many values came.
+        found: usize,
+    },
+    /// A memory asked of a score whose keys belong to the query.
+    #[error("a score over positions has one key a query, and no memory to project once")]
+    NoMemory,
+    /// A width that does not divide into heads.
+    #[error("{name} is {found}, which does not divide into {heads} heads")]
+    Heads {
+        /// What has the width.
+        name: &'static str,
+        /// The width.
+        found: String,
+        /// How many heads.
+        heads: usize,
+    },
     /// Token vectors asked for that no table has.
     #[error("the lookup does not fit its tables: {what}")]
     Lookup {

@@ -21,6 +21,7 @@
 //! # Ok::<(), lookback_nn::Error>(())
 //! ```
 
+pub mod attention;
 mod error;
 pub mod ops;
 mod recurrent;

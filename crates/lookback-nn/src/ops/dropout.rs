@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Int, Tensor};
 use lookback_kernels::dropout::dropout as kernel;
 use rayon::current_num_threads;
 
@@ -26,15 +26,20 @@ pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
         let kept = x.random_like(Distribution::Bernoulli(1.0 - probability));
         return x * kept * (1.0 / (1.0 - probability));
     }
-    let halves = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(1 << 30)), &device);
-    let seed = halves.into_data().iter::<i64>().fold(0u64, |seed, half| (seed << 30) ^ half as u64);
-    let operation = Dropout { shape: x.dims().to_vec(), probability: probability as f32, seed };
-    run_slices([Some(x.into_dispatch()), None, None, None], &device, Arc::new(operation))
+    let operation = Dropout { shape: x.dims().to_vec(), probability: probability as f32, seed: seed(&device) };
+    run_slices([Some(x.into_dispatch()), None, None, None, None], &device, Arc::new(operation))
 }
 
 /// [`dropout()`] where `layer` would drop: on a training device, unless the layer is frozen.
 pub fn dropout_layer<const R: usize>(layer: &burn::nn::Dropout, x: Tensor<R>) -> Tensor<R> {
     if layer.training.is_enabled() && x.device().is_autodiff() { dropout(x, layer.prob) } else { x }
+}
+
+/// A seed from the device's random numbers.
+pub(super) fn seed(device: &Device) -> u64 {
+    // Burn draws integers of 32 bits; two of them are enough.
+    let halves = Tensor::<1, Int>::random([2], Distribution::Uniform(0.0, f64::from(1 << 30)), device);
+    halves.into_data().iter::<i64>().fold(0u64, |seed, half| (seed << 30) ^ half as u64)
 }
 
 #[derive(Debug)]
@@ -76,6 +81,6 @@ impl SliceOperation for Dropout {
         gradient: &[f32],
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        [wanted[0].then(|| self.apply(gradient)), None, None, None]
+        [wanted[0].then(|| self.apply(gradient)), None, None, None, None]
     }
 }

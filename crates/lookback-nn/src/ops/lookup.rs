@@ -11,7 +11,7 @@ use super::slices::{SLICES, SliceOperation, run_slices};
 use crate::Error;
 
 /// Gives `[P, E]`: at each place the sum over the tables of the mean of the token's rows, and zeros where there is no
-/// token. tables: `[rows, E]`, one to four of them.
+/// token. tables: `[rows, E]`, one to five of them.
 ///
 /// # Errors
 /// When `lookup` does not fit the tables, or their widths differ.

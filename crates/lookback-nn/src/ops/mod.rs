@@ -3,6 +3,7 @@
 //! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take
 //! [`composite()`], made of Burn's own operations; it is also the reference that the tests compare with.
 
+mod attention;
 mod autodiff;
 mod composite;
 mod dropout;
@@ -21,6 +22,7 @@ use burn::tensor::Tensor;
 use burn_dispatch::DispatchTensorKind;
 use lookback_kernels::{Cell, Dims};
 
+pub use attention::{CoreOptions, CoreScore, attention, composite_attention};
 pub use composite::composite;
 pub use dropout::{dropout, dropout_layer};
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};

@@ -62,7 +62,7 @@ pub fn attention_pool(
     };
     let operation = Pool { dims: PoolDims { batch, time, outputs }, learnt, lengths: lengths.to_vec() };
     let packed: Tensor<1> =
-        run_slices([Some(sequence.into_dispatch()), Some(vector), None, None], &device, Arc::new(operation));
+        run_slices([Some(sequence.into_dispatch()), Some(vector), None, None, None], &device, Arc::new(operation));
     let pooled = packed.clone().slice(0..batch * outputs).reshape([batch, outputs]);
     let weights = packed.slice(batch * outputs..batch * (outputs + time)).reshape([batch, time]);
     Ok((pooled, weights))
@@ -113,7 +113,7 @@ impl SliceOperation for Pool {
     }
 
     fn reads(&self) -> [bool; SLICES] {
-        [true, true, false, false]
+        [true, true, false, false, false]
     }
 
     fn reads_output(&self) -> bool {
@@ -142,6 +142,6 @@ impl SliceOperation for Pool {
             &mut vector_gradient,
             current_num_threads(),
         );
-        [wanted[0].then_some(sequence_gradient), wanted[1].then_some(vector_gradient), None, None]
+        [wanted[0].then_some(sequence_gradient), wanted[1].then_some(vector_gradient), None, None, None]
     }
 }

@@ -17,7 +17,7 @@ use burn_flex::FlexTensor;
 use super::flex::{slice, tensor};
 
 /// How many tensors an operation may read.
-pub(crate) const SLICES: usize = 4;
+pub(crate) const SLICES: usize = 5;
 
 /// An operation over row-major slices. An input that an operation does not have is empty.
 pub(crate) trait SliceOperation: std::fmt::Debug + Send + Sync {
@@ -50,6 +50,7 @@ pub(crate) trait SliceOps: Backend {
         b: FloatTensor<Self>,
         c: FloatTensor<Self>,
         d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
         operation: Arc<dyn SliceOperation>,
     ) -> FloatTensor<Self>;
 }
@@ -74,8 +75,8 @@ pub(crate) fn run_slices<const R: usize>(
     device: &Device,
     operation: Arc<dyn SliceOperation>,
 ) -> Tensor<R> {
-    let [a, b, c, d] = inputs.map(|input| input.unwrap_or_else(|| Tensor::<1>::empty([0], device).into_dispatch()));
-    Tensor::from_dispatch(<Dispatch as SliceOps>::run_slices(a, b, c, d, operation))
+    let [a, b, c, d, e] = inputs.map(|input| input.unwrap_or_else(|| Tensor::<1>::empty([0], device).into_dispatch()));
+    Tensor::from_dispatch(<Dispatch as SliceOps>::run_slices(a, b, c, d, e, operation))
 }
 
 impl SliceOps for Flex {
@@ -84,9 +85,10 @@ impl SliceOps for Flex {
         b: FloatTensor<Flex>,
         c: FloatTensor<Flex>,
         d: FloatTensor<Flex>,
+        e: FloatTensor<Flex>,
         operation: Arc<dyn SliceOperation>,
     ) -> FloatTensor<Flex> {
-        let inputs = [a, b, c, d].map(|input| input.to_contiguous());
+        let inputs = [a, b, c, d, e].map(|input| input.to_contiguous());
         tensor(operation.forward(inputs.each_ref().map(slice)), &operation.shape())
     }
 }
@@ -150,12 +152,13 @@ impl<B: SliceKernels, C: CheckpointStrategy> SliceOps for Autodiff<B, C> {
         b: FloatTensor<Self>,
         c: FloatTensor<Self>,
         d: FloatTensor<Self>,
+        e: FloatTensor<Self>,
         operation: Arc<dyn SliceOperation>,
     ) -> FloatTensor<Self> {
-        let inputs = [a, b, c, d];
+        let inputs = [a, b, c, d, e];
         let nodes = inputs.each_ref().map(|input| input.node());
         let inputs = inputs.map(|input| input.into_primitive());
-        let run = |[a, b, c, d]: [FloatTensor<B>; SLICES], operation| B::run_slices(a, b, c, d, operation);
+        let run = |[a, b, c, d, e]: [FloatTensor<B>; SLICES], operation| B::run_slices(a, b, c, d, e, operation);
         match Slices.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let output = run(inputs.clone(), operation.clone());

@@ -1,0 +1,200 @@
+//! Decoder cells: a recurrent layer and attention over the encoder's outputs, one step at a time.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+use super::{Attention, Mask, Memory};
+use crate::ops::tanh;
+use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State};
+
+/// `h̃ = tanh(W_c [c; h])`, or the plain map: context and query side by side, projected (Luong 2015, eq. 5; the last
+/// two of the six steps in the well-known tutorials).
+#[derive(Module, Debug)]
+pub struct QueryAndContext {
+    projection: Linear,
+    #[module(skip)]
+    bent: bool,
+}
+
+impl QueryAndContext {
+    /// context, query, output: the sizes. bent: whether `tanh` follows.
+    ///
+    /// # Errors
+    /// A size of 0.
+    pub fn new(
+        context: usize,
+        query: usize,
+        output: usize,
+        bent: bool,
+        device: &Device,
+    ) -> Result<QueryAndContext, Error> {
+        for (name, size) in [("context size", context), ("query size", query), ("output size", output)] {
+            if size == 0 {
+                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
+            }
+        }
+        Ok(QueryAndContext { projection: LinearConfig::new(context + query, output).init(device), bent })
+    }
+
+    /// context: `[B, Q, Dc]`, query: `[B, Q, Dq]`. Gives `[B, Q, output]`.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn forward(&self, context: Tensor<3>, query: Tensor<3>) -> Result<Tensor<3>, Error> {
+        if context.dims()[..2] != query.dims()[..2] {
+            let expected = format!("{:?} (B and Q of query)", &query.dims()[..2]);
+            return Err(Error::Shape { name: "context", found: context.dims().to_vec(), expected });
+        }
+        let ([_, _, dc], [_, _, dq]) = (context.dims(), query.dims());
+        let expected = self.projection.weight.val().dims()[0];
+        if dc + dq != expected {
+            let found = vec![dc, dq];
+            let expected = format!("sizes whose sum is {expected} (what the projection takes)");
+            return Err(Error::Shape { name: "context and query", found, expected });
+        }
+        let output = self.projection.forward(Tensor::cat(vec![context, query], 2));
+        Ok(if self.bent { tanh(output) } else { output })
+    }
+}
+
+/// Luong's decoder: the recurrent layer reads `[x_t; h̃_{t-1}]` (input feeding, Luong 2015, section 3.3), attention
+/// reads its output `h_t`, and `h̃_t = tanh(W_c [c_t; h_t])`.
+#[derive(Module, Debug)]
+pub struct InputFeedingDecoder {
+    lstm: Lstm,
+    attention: Attention,
+    combine: QueryAndContext,
+}
+
+/// What one step of [`InputFeedingDecoder`] gives, and the next one takes.
+#[derive(Debug, Clone)]
+pub struct InputFeedingStep {
+    /// `[B, H]`: `h̃_t`, which predicts the output and is fed back.
+    pub attentional: Tensor<2>,
+    /// The recurrent layer's state.
+    pub state: State,
+    /// `[B, K]`, where they were asked for.
+    pub weights: Option<Tensor<2>>,
+}
+
+impl InputFeedingDecoder {
+    /// input: of `x_t`. hidden: `H`, of the LSTM and of `h̃`. memory: the size of the encoder's outputs. attention: made
+    /// for queries of size `H` and keys of size `memory`. layers: of the LSTM.
+    ///
+    /// # Errors
+    /// A size of 0.
+    pub fn new(
+        input: usize,
+        hidden: usize,
+        memory: usize,
+        layers: usize,
+        attention: Attention,
+        device: &Device,
+    ) -> Result<InputFeedingDecoder, Error> {
+        let lstm = LstmConfig::new(input + hidden, hidden).with_layers(layers).init(device)?;
+        let combine = QueryAndContext::new(memory, hidden, hidden, true, device)?;
+        Ok(InputFeedingDecoder { lstm, attention, combine })
+    }
+
+    /// Projects the encoder's outputs `[B, K, memory]` once for all steps.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<Memory, Error> {
+        self.attention.memory(outputs.clone(), outputs, mask)
+    }
+
+    /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn step(
+        &self,
+        x: Tensor<2>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &Memory,
+        mask: &Mask,
+        weights: bool,
+    ) -> Result<InputFeedingStep, Error> {
+        let (hidden, state) = self.lstm.step(Tensor::cat(vec![x, previous], 1), state)?;
+        let query = hidden.unsqueeze_dim::<3>(1);
+        let seen = self.attention.attend(query.clone(), memory, mask, weights)?;
+        let attentional = self.combine.forward(seen.context, query)?.squeeze_dim(1);
+        Ok(InputFeedingStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })
+    }
+}
+
+/// Bahdanau's decoder: attention reads the previous state `s_{t-1}` first, then the GRU steps on `[x_t; c_t]`
+/// (Bahdanau 2015, eq. 4 to 6).
+#[derive(Module, Debug)]
+pub struct AttendFirstDecoder {
+    gru: Gru,
+    attention: Attention,
+}
+
+/// What one step of [`AttendFirstDecoder`] gives.
+#[derive(Debug, Clone)]
+pub struct AttendFirstStep {
+    /// `[B, H]`: `s_t`.
+    pub output: Tensor<2>,
+    /// The recurrent layer's state.
+    pub state: State,
+    /// `[B, memory]`: `c_t`, for the output layer, which also reads it (eq. 4).
+    pub context: Tensor<2>,
+    /// `[B, K]`, where they were asked for.
+    pub weights: Option<Tensor<2>>,
+}
+
+impl AttendFirstDecoder {
+    /// input: of `x_t`. hidden: `H`. memory: the size of the encoder's outputs. attention: made for queries of size `H`
+    /// and keys of size `memory`. layers: of the GRU; its top layer's state is the query.
+    ///
+    /// # Errors
+    /// A size of 0.
+    pub fn new(
+        input: usize,
+        hidden: usize,
+        memory: usize,
+        layers: usize,
+        attention: Attention,
+        device: &Device,
+    ) -> Result<AttendFirstDecoder, Error> {
+        let gru = GruConfig::new(input + memory, hidden).with_layers(layers).init(device)?;
+        Ok(AttendFirstDecoder { gru, attention })
+    }
+
+    /// Projects the encoder's outputs `[B, K, memory]` once for all steps.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<Memory, Error> {
+        self.attention.memory(outputs.clone(), outputs, mask)
+    }
+
+    /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn step(
+        &self,
+        x: Tensor<2>,
+        state: State,
+        memory: &Memory,
+        mask: &Mask,
+        weights: bool,
+    ) -> Result<AttendFirstStep, Error> {
+        let [layers, batch, hidden] = state.hidden.dims();
+        if layers == 0 {
+            let expected = "[layers, B, H] with at least one layer".into();
+            return Err(Error::Shape { name: "state", found: vec![layers, batch, hidden], expected });
+        }
+        let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
+        let seen = self.attention.attend(query, memory, mask, weights)?;
+        let context = seen.context.squeeze_dim::<2>(1);
+        let (output, state) = self.gru.step(Tensor::cat(vec![x, context.clone()], 1), Some(state))?;
+        let weights = seen.weights.map(|weights| weights.squeeze_dim(1));
+        Ok(AttendFirstStep { output, state, context, weights })
+    }
+}

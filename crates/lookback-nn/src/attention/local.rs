@@ -1,0 +1,100 @@
+//! Local attention (Luong 2015, section 3.2): a window of the memory around a position.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+use super::score::{linear, uniform};
+use super::{Attention, AttentionOutput, Mask};
+use crate::Error;
+use crate::ops::tanh;
+
+/// Where the window stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// `p_t = t`: query `t` looks around key `t` (local-m).
+    Monotonic,
+    /// `p_t = S · sigmoid(v_p · tanh(W_p h_t))` (eq. 9), and the weights are multiplied by
+    /// `exp(-(s - p_t)² / 2σ²)` with `σ = D / 2` (eq. 10) (local-p).
+    Predictive {
+        /// The size of `v_p`.
+        hidden: usize,
+    },
+}
+
+/// Local attention over any score.
+#[derive(Module, Debug)]
+pub struct LocalAttention {
+    attention: Attention,
+    /// `W_p`: `[hidden, Dq]`.
+    w_p: Option<Param<Tensor<2>>>,
+    /// `v_p`: `[1, hidden]`.
+    v_p: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    window: usize,
+}
+
+impl LocalAttention {
+    /// attention: the score inside the window. query: `Dq`. window: `D`, so that `2 D + 1` keys are read.
+    ///
+    /// # Errors
+    /// A size of 0, or a predictive window of 0, whose Gaussian would have no width.
+    pub fn new(
+        attention: Attention,
+        position: Position,
+        query: usize,
+        window: usize,
+        device: &Device,
+    ) -> Result<LocalAttention, Error> {
+        let (mut w_p, mut v_p) = (None, None);
+        if let Position::Predictive { hidden } = position {
+            for (name, size) in [("query size", query), ("hidden size of the position", hidden), ("window", window)] {
+                if size == 0 {
+                    return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
+                }
+            }
+            w_p = Some(uniform(query).init([hidden, query], device));
+            v_p = Some(uniform(hidden).init([1, hidden], device));
+        }
+        Ok(LocalAttention { attention, w_p, v_p, window })
+    }
+
+    /// query: `[B, Q, Dq]`, keys: `[B, K, Dk]`, values: `[B, K, Dv]`. `S` is the row's key length, or `K`.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn forward(
+        &self,
+        query: Tensor<3>,
+        keys: Tensor<3>,
+        values: Tensor<3>,
+        mask: &Mask,
+    ) -> Result<AttentionOutput, Error> {
+        let (Some(w_p), Some(v_p)) = (&self.w_p, &self.v_p) else {
+            let mask = mask.clone().with_window(self.window, self.window);
+            return self.attention.forward_with_weights(query, keys, values, &mask);
+        };
+        let ([batch, queries, _], [_, count, _]) = (query.dims(), keys.dims());
+        let device = query.device();
+        mask.check(batch, 1, queries, count)?;
+        let lengths: Vec<f32> = match mask.key_lengths() {
+            Some(lengths) => lengths.iter().map(|&length| length as f32).collect(),
+            None => vec![count as f32; batch],
+        };
+        let lengths = Tensor::<3>::from_data(TensorData::new(lengths, [batch, 1, 1]), &device);
+        let seen = tanh(linear("query", query.clone(), w_p.val())?);
+        // [B, Q, 1]
+        let position = sigmoid(linear("query", seen, v_p.val())?) * lengths;
+        let keys_at: Vec<f32> = (0..count).map(|key| key as f32).collect();
+        let keys_at = Tensor::<3>::from_data(TensorData::new(keys_at, [1, 1, count]), &device);
+        let distance = keys_at.expand([batch, queries, count]) - position.expand([batch, queries, count]);
+        let within: Tensor<3, Bool> = distance.clone().detach().abs().lower_equal_elem(self.window as f32);
+        let mask = mask.clone().with_allowed(within);
+        let aligned = self.attention.forward_with_weights(query, keys, values.clone(), &mask)?;
+        let sigma = self.window as f32 / 2.0;
+        let near = (distance.clone() * distance * (-0.5 / (sigma * sigma))).exp();
+        let weights = aligned.weights.expect("they were asked for") * near;
+        let context = weights.clone().matmul(mask.without_unread(values, queries, 1));
+        Ok(AttentionOutput { context, weights: Some(weights) })
+    }
+}

@@ -1,0 +1,339 @@
+//! Attention as one operation: scores, mask, softmax and context.
+
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation::softmax};
+use lookback_kernels::attention as kernel;
+use lookback_kernels::attention::{Dims, Dropout, Gradients, Inputs, Outputs, Score, Upstream, Window, Workspace};
+use rayon::current_num_threads;
+
+use super::on_flex;
+use super::slices::{SLICES, SliceOperation, run_slices};
+use crate::Error;
+use crate::attention::Mask;
+
+thread_local! {
+    static WORKSPACE: std::cell::Cell<Workspace> = std::cell::Cell::new(Workspace::default());
+}
+
+/// How a query and a key are compared, both projected already.
+#[derive(Debug, Clone)]
+pub enum CoreScore {
+    /// `v · tanh(q + k)` (Bahdanau 2015); the tensor is `v`, `[N * width]`.
+    Additive(Tensor<1>),
+    /// `scale * q · k` (Luong 2015, Vaswani 2017).
+    Product(f32),
+}
+
+/// What one attention is, beside its tensors.
+#[derive(Debug, Clone)]
+pub struct CoreOptions {
+    /// `N`: query, keys and values hold so many heads side by side.
+    pub heads: usize,
+    /// The probability of dropout on the weights; it counts on a training device alone.
+    pub dropout: f64,
+    /// Whether the weights are wanted.
+    pub weights: bool,
+}
+
+/// Context and weights of one attention: query `[B, Q, N * width]`, keys `[B, K, N * width]`, values
+/// `[B, K, N * value]`, all projected already. Gives the context `[B, Q, N * value]`, and the weights `[B, N, Q, K]`
+/// where they are wanted, after dropout as PyTorch's `nn.MultiheadAttention` has them.
+///
+/// On Flex the fused kernel runs; elsewhere [`composite_attention`].
+///
+/// # Errors
+/// When sizes do not fit.
+pub fn attention(
+    score: CoreScore,
+    query: Tensor<3>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
+    mask: &Mask,
+    options: &CoreOptions,
+) -> Result<(Tensor<3>, Option<Tensor<4>>), Error> {
+    let dims = check(&score, &query, &keys, &values, mask, options)?;
+    let Dims { batch, queries, keys: key_count, heads, value, .. } = dims;
+    let device = query.device();
+    if batch * queries * key_count == 0 {
+        let weights = options.weights.then(|| Tensor::zeros([batch, heads, queries, key_count], &device));
+        return Ok((Tensor::zeros([batch, queries, heads * value], &device), weights));
+    }
+    if !on_flex(&query) {
+        return Ok(composite_attention(score, query, keys, values, mask, options));
+    }
+    let (kind, v) = match score {
+        CoreScore::Additive(v) => (Kind::Additive, Some(v.into_dispatch())),
+        CoreScore::Product(scale) => (Kind::Product(scale), None),
+    };
+    let core = Core {
+        kind,
+        dims,
+        key_lengths: mask.key_lengths().cloned(),
+        causal: mask.causal(),
+        window: mask.window(),
+        allowed: mask.allowed(batch),
+        bias: mask.bias().is_some(),
+        dropout: (options.dropout > 0.0 && device.is_autodiff()).then(|| draw(options.dropout, &device)),
+        weights: options.weights,
+        statistics: OnceLock::new(),
+    };
+    let bias = mask.bias().map(|bias| bias.clone().into_dispatch());
+    let inputs = [Some(query.into_dispatch()), Some(keys.into_dispatch()), Some(values.into_dispatch()), v, bias];
+    if !options.weights {
+        return Ok((run_slices(inputs, &device, Arc::new(core)), None));
+    }
+    let packed: Tensor<1> = run_slices(inputs, &device, Arc::new(core));
+    let end = batch * queries * heads * value;
+    let context = packed.clone().slice(0..end).reshape([batch, queries, heads * value]);
+    let weights = packed.slice(end..end + dims.weights_len()).reshape([batch, heads, queries, key_count]);
+    Ok((context, Some(weights)))
+}
+
+fn check(
+    score: &CoreScore,
+    query: &Tensor<3>,
+    keys: &Tensor<3>,
+    values: &Tensor<3>,
+    mask: &Mask,
+    options: &CoreOptions,
+) -> Result<Dims, Error> {
+    let ([batch, queries, width], heads) = (query.dims(), options.heads);
+    let [key_batch, key_count, key_width] = keys.dims();
+    let [value_batch, value_count, value_width] = values.dims();
+    let shape = |name, found: &[usize], expected: String| Err(Error::Shape { name, found: found.to_vec(), expected });
+    if (key_batch, key_width) != (batch, width) {
+        let expected = format!("[{batch}, K, {width}] (B and the width of query {:?})", query.dims());
+        return shape("keys", &keys.dims(), expected);
+    }
+    if (value_batch, value_count) != (batch, key_count) {
+        let expected = format!("[{batch}, {key_count}, ..] (B and K of keys {:?})", keys.dims());
+        return shape("values", &values.dims(), expected);
+    }
+    for (name, width) in [("the width of queries and keys", width), ("the width of values", value_width)] {
+        if heads == 0 || width == 0 || width % heads != 0 {
+            let found = width.to_string();
+            return Err(Error::Heads { name, found, heads });
+        }
+    }
+    if let CoreScore::Additive(v) = score
+        && v.dims() != [width]
+    {
+        return shape("v", &v.dims(), format!("[{width}] (the width of query {:?})", query.dims()));
+    }
+    if !(0.0..1.0).contains(&options.dropout) {
+        let found = options.dropout.to_string();
+        return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
+    }
+    mask.check(batch, heads, queries, key_count)?;
+    Ok(Dims { batch, queries, keys: key_count, heads, width: width / heads, value: value_width / heads })
+}
+
+/// A draw of dropout, seeded from the device's random numbers.
+fn draw(probability: f64, device: &Device) -> Dropout {
+    Dropout { probability: probability as f32, seed: super::dropout::seed(device) }
+}
+
+/// The same, made of Burn's own operations. Here a NaN stored at a key that only some queries are masked from does
+/// reach those; at a key that no query reads it does not.
+pub fn composite_attention(
+    score: CoreScore,
+    query: Tensor<3>,
+    keys: Tensor<3>,
+    values: Tensor<3>,
+    mask: &Mask,
+    options: &CoreOptions,
+) -> (Tensor<3>, Option<Tensor<4>>) {
+    let ([batch, queries, width], [_, key_count, value], heads) = (query.dims(), values.dims(), options.heads);
+    let device = query.device();
+    let keys = mask.without_unread(keys, queries, heads);
+    let values = mask.without_unread(values, queries, heads);
+    let by_head = |x: Tensor<3>| {
+        let [batch, steps, width] = x.dims();
+        x.reshape([batch, steps, heads, width / heads]).swap_dims(1, 2)
+    };
+    let mut scores = match score {
+        CoreScore::Product(scale) => by_head(query).matmul(by_head(keys).swap_dims(2, 3)) * scale,
+        CoreScore::Additive(v) => {
+            let each = width / heads;
+            let q = by_head(query).reshape([batch * heads, queries, 1, each]);
+            let k = by_head(keys).reshape([batch * heads, 1, key_count, each]);
+            let bent = (q + k).tanh().reshape([batch, heads, queries * key_count, each]);
+            let v = v.reshape([1, heads, 1, each]);
+            (bent * v).sum_dim(3).reshape([batch, heads, queries, key_count])
+        }
+    };
+    let full = [batch, heads, queries, key_count];
+    let mut closed = Tensor::<4>::zeros(full, &device).bool();
+    if let Some(pairs) = mask.pairs(batch, queries, key_count) {
+        let shut: Vec<bool> = pairs.into_iter().map(|open| !open).collect();
+        let shut = Tensor::<4, Bool>::from_data(TensorData::new(shut, [batch, 1, queries, key_count]), &device);
+        closed = shut.expand(full);
+    }
+    if let Some(bias) = mask.bias() {
+        let count = bias.dims()[0];
+        let bias = match count {
+            _ if count == queries * key_count => bias.clone().reshape([1, 1, queries, key_count]),
+            _ if count == batch * queries * key_count => bias.clone().reshape([batch, 1, queries, key_count]),
+            _ => bias.clone().reshape(full),
+        };
+        let bias = bias.expand(full);
+        let shut = bias.clone().equal_elem(f32::NEG_INFINITY);
+        closed = closed.bool_or(shut.clone());
+        scores = scores + bias.mask_fill(shut, 0.0);
+    }
+    let scores = scores.mask_fill(closed.clone(), f32::MIN / 2.0);
+    let mut weights = softmax(scores, 3).mask_fill(closed, 0.0);
+    if options.dropout > 0.0 && device.is_autodiff() {
+        let kept = weights.random_like(Distribution::Bernoulli(1.0 - options.dropout));
+        weights = weights * kept * (1.0 / (1.0 - options.dropout));
+    }
+    let context = weights.clone().matmul(by_head(values)).swap_dims(1, 2).reshape([batch, queries, value]);
+    (context, options.weights.then_some(weights))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Additive,
+    Product(f32),
+}
+
+/// The fused operation. Inputs: query, keys, values, v, bias.
+#[derive(Debug)]
+struct Core {
+    kind: Kind,
+    dims: Dims,
+    key_lengths: Option<Arc<[usize]>>,
+    causal: bool,
+    window: Option<Window>,
+    allowed: Option<Arc<[bool]>>,
+    bias: bool,
+    dropout: Option<Dropout>,
+    weights: bool,
+    /// What the backward pass needs of each softmax, written by the forward pass.
+    statistics: OnceLock<Vec<f32>>,
+}
+
+impl Core {
+    fn score<'a>(&self, v: &'a [f32]) -> Score<'a> {
+        match self.kind {
+            Kind::Additive => Score::Additive { v },
+            Kind::Product(scale) => Score::Product { scale },
+        }
+    }
+
+    fn mask<'a>(&'a self, bias: &'a [f32]) -> kernel::Mask<'a> {
+        kernel::Mask {
+            key_lengths: self.key_lengths.as_deref(),
+            causal: self.causal,
+            window: self.window,
+            allowed: self.allowed.as_deref(),
+            bias: self.bias.then_some(bias),
+        }
+    }
+
+    fn context_len(&self) -> usize {
+        let Dims { batch, queries, heads, value, .. } = self.dims;
+        batch * queries * heads * value
+    }
+
+    /// The gradient of a bias that was broadcast: that of every score, summed.
+    fn bias_gradient(&self, scores: Vec<f32>, len: usize) -> Vec<f32> {
+        let Dims { batch, heads, queries, keys, .. } = self.dims;
+        let matrix = queries * keys;
+        if len == batch * heads * matrix {
+            return scores;
+        }
+        let mut sum = vec![0.0; len];
+        for (at, scores) in scores.chunks_exact(matrix).enumerate() {
+            let to = if len == matrix { 0 } else { at / heads };
+            sum[to * matrix..][..matrix].iter_mut().zip(scores).for_each(|(sum, score)| *sum += score);
+        }
+        sum
+    }
+}
+
+/// Runs a kernel with this thread's workspace, which is taken out and put back.
+fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
+    let mut workspace = WORKSPACE.take();
+    let result = run(&mut workspace);
+    WORKSPACE.set(workspace);
+    result
+}
+
+impl SliceOperation for Core {
+    fn shape(&self) -> Vec<usize> {
+        let Dims { batch, queries, heads, value, .. } = self.dims;
+        match self.weights {
+            true => vec![self.context_len() + self.dims.weights_len()],
+            false => vec![batch, queries, heads * value],
+        }
+    }
+
+    fn forward(&self, [query, keys, values, v, bias]: [&[f32]; SLICES]) -> Vec<f32> {
+        let mut output = vec![0.0; self.shape().iter().product()];
+        let mut statistics = vec![0.0; self.dims.statistics_len()];
+        let (context, weights) = output.split_at_mut(self.context_len());
+        let outputs =
+            Outputs { context, weights: self.weights.then_some(weights), statistics: Some(&mut statistics) };
+        with_workspace(|workspace| {
+            kernel::forward(
+                self.score(v),
+                &self.dims,
+                &self.mask(bias),
+                self.dropout,
+                &Inputs { query, keys, values },
+                outputs,
+                workspace,
+                current_num_threads(),
+            )
+        })
+        .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
+        // The same inputs give the same statistics, should the operation ever run twice.
+        let _ = self.statistics.set(statistics);
+        output
+    }
+
+    fn reads(&self) -> [bool; SLICES] {
+        [true; SLICES]
+    }
+
+    fn reads_output(&self) -> bool {
+        true
+    }
+
+    fn backward(
+        &self,
+        [query, keys, values, v, bias]: [&[f32]; SLICES],
+        output: &[f32],
+        gradient: &[f32],
+        wanted: [bool; SLICES],
+    ) -> [Option<Vec<f32>>; SLICES] {
+        let statistics = self.statistics.get().expect("the forward pass has run before the backward pass");
+        let (context, _) = output.split_at(self.context_len());
+        let (up_context, up_weights) = gradient.split_at(self.context_len());
+        let lengths = [query.len(), keys.len(), values.len(), v.len(), self.dims.weights_len()];
+        let present = [true, true, true, matches!(self.kind, Kind::Additive), self.bias];
+        let mut gradients: [Option<Vec<f32>>; SLICES] =
+            std::array::from_fn(|input| (wanted[input] && present[input]).then(|| vec![0.0; lengths[input]]));
+        let [to_query, to_keys, to_values, to_v, to_bias] = gradients.each_mut().map(Option::as_deref_mut);
+        with_workspace(|workspace| {
+            kernel::backward(
+                self.score(v),
+                &self.dims,
+                &self.mask(bias),
+                self.dropout,
+                &Inputs { query, keys, values },
+                context,
+                statistics,
+                &Upstream { context: Some(up_context), weights: self.weights.then_some(up_weights) },
+                Gradients { query: to_query, keys: to_keys, values: to_values, v: to_v, bias: to_bias },
+                workspace,
+                current_num_threads(),
+            )
+        })
+        .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
+        gradients[4] = gradients[4].take().map(|scores| self.bias_gradient(scores, bias.len()));
+        gradients
+    }
+}
