@@ -42,6 +42,7 @@
 //! # Ok::<(), lookback_kernels::KernelError>(())
 //! ```
 
+pub mod attention;
 mod error;
 pub mod gru;
 pub mod lstm;
