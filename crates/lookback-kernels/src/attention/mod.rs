@@ -40,8 +40,24 @@
 //! # Ok::<(), lookback_kernels::KernelError>(())
 //! ```
 
+mod additive;
+mod backward;
+mod check;
+mod dropout;
+mod forward;
+mod mask;
+mod panels;
+mod plan;
+mod product;
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
 use crate::KernelError;
-use crate::simd::Aligned;
+use crate::recurrence::run;
+use crate::simd::{Aligned, Shared, arch};
+use pulp::Arch;
+use std::marker::PhantomData;
 
 /// The sizes of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +223,7 @@ pub fn forward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
-    todo!()
+    forward_on(arch(), score, dims, mask, dropout, inputs, outputs, workspace, threads)
 }
 
 /// The gradients of [`forward`], given what it read and wrote: `context`, and `statistics` (`[B, N, Q, 2]`).
@@ -230,5 +246,138 @@ pub fn backward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
-    todo!()
+    let upstream = *upstream;
+    backward_on(
+        arch(),
+        score,
+        dims,
+        mask,
+        dropout,
+        inputs,
+        context,
+        statistics,
+        upstream,
+        gradients,
+        workspace,
+        threads,
+    )
+}
+
+/// [`forward`] on a given instruction set.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+fn forward_on(
+    arch: Arch,
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    outputs: Outputs<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    check::outputs(dims, &outputs)?;
+    let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
+    let tasks = plan::tasks(dims, mask, threads, true);
+    let context = Shared(outputs.context.as_mut_ptr());
+    let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr()));
+    let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr()));
+    run(tasks.iter().zip(workspace.tasks(tasks.len())).collect(), |(units, scratch)| {
+        let call = &call;
+        match score {
+            Score::Additive { .. } => arch.dispatch(forward::Run::<additive::Additive> {
+                call,
+                units,
+                context,
+                weights,
+                statistics,
+                scratch,
+                kind: PhantomData,
+            }),
+            Score::Product { .. } => arch.dispatch(forward::Run::<product::Product> {
+                call,
+                units,
+                context,
+                weights,
+                statistics,
+                scratch,
+                kind: PhantomData,
+            }),
+        }
+    });
+    Ok(())
+}
+
+/// [`backward`] on a given instruction set.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+fn backward_on(
+    arch: Arch,
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    context: &[f32],
+    statistics: &[f32],
+    upstream: Upstream<'_>,
+    gradients: Gradients<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    check::gradients(score, dims, context, statistics, &upstream, &gradients)?;
+    let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
+    let tasks = plan::tasks(dims, mask, threads, false);
+    let shared = |to: Option<&mut [f32]>| to.map(|to| Shared(to.as_mut_ptr()));
+    let width = dims.heads * dims.width;
+    let v_rows = workspace.partial.scratch(if gradients.v.is_some() { dims.batch * width } else { 0 });
+    let back = backward::Back {
+        call: &call,
+        context,
+        statistics,
+        upstream,
+        query: shared(gradients.query),
+        keys: shared(gradients.keys),
+        values: shared(gradients.values),
+        bias: shared(gradients.bias),
+        v: gradients.v.is_some().then(|| Shared(v_rows.as_mut_ptr())),
+    };
+    if workspace.tasks.len() < tasks.len() {
+        workspace.tasks.resize_with(tasks.len(), Aligned::default);
+    }
+    run(tasks.iter().zip(&mut workspace.tasks).collect(), |(units, scratch)| {
+        let back = &back;
+        match score {
+            Score::Additive { .. } => {
+                arch.dispatch(backward::Run::<additive::AdditiveGradient> { back, units, scratch, kind: PhantomData })
+            }
+            Score::Product { .. } => {
+                arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind: PhantomData })
+            }
+        }
+    });
+    if let Some(v) = gradients.v {
+        // Row by row, so that the order of the sum is the batch's.
+        v.fill(0.0);
+        for row in v_rows.chunks_exact(width) {
+            v.iter_mut().zip(row).for_each(|(v, row)| *v += row);
+        }
+    }
+    Ok(())
+}
+
+/// Dropout that drops nothing is none.
+fn drawn(dropout: Option<Dropout>) -> Option<Dropout> {
+    dropout.filter(|dropout| dropout.probability > 0.0)
+}
+
+impl Workspace {
+    /// Scratch for `count` tasks.
+    fn tasks(&mut self, count: usize) -> &mut [Aligned] {
+        if self.tasks.len() < count {
+            self.tasks.resize_with(count, Aligned::default);
+        }
+        &mut self.tasks[..count]
+    }
 }
