@@ -73,4 +73,30 @@ pub enum KernelError {
         /// What was called.
         called: String,
     },
+    /// A key length beyond the keys.
+    #[error("key lengths[{row}] is {length} but keys have K = {keys}")]
+    KeyLength {
+        /// The row of the batch.
+        row: usize,
+        /// Its length.
+        length: usize,
+        /// `K`.
+        keys: usize,
+    },
+    /// A slice that has the length of none of the shapes it may have.
+    #[error("{name} has {found} values, which is neither {shapes}")]
+    NoShape {
+        /// The argument's name.
+        name: &'static str,
+        /// How many values came.
+        found: usize,
+        /// The shapes it may have, with this call's sizes.
+        shapes: String,
+    },
+    /// No probability.
+    #[error("the dropout probability is {found} but must be from 0 to 1")]
+    Probability {
+        /// What came.
+        found: String,
+    },
 }

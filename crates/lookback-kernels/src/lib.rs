@@ -43,6 +43,7 @@
 //! # Ok::<(), lookback_kernels::KernelError>(())
 //! ```
 
+pub mod attention;
 pub mod dropout;
 mod error;
 pub mod gru;

@@ -18,6 +18,8 @@ pub trait Real:
     const ZERO: Self;
     /// 1.
     const ONE: Self;
+    /// The same number.
+    fn from_f32(value: f32) -> Self;
     /// `tanh(self)`.
     fn tanh(self) -> Self;
     /// `e^self`.
@@ -33,6 +35,9 @@ macro_rules! real {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            fn from_f32(value: f32) -> Self {
+                value.into()
+            }
             fn tanh(self) -> Self {
                 $float::tanh(self)
             }

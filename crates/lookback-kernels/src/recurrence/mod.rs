@@ -17,6 +17,7 @@ pub use backward::backward;
 pub(crate) use forward::StepRows;
 pub use forward::{forward, saved_len};
 pub use packed::Packed;
+pub(crate) use plan::run;
 
 /// The activation of a plain RNN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -80,7 +80,7 @@ pub(super) fn tasks(dims: &Dims, tokens: &Tokens, threads: usize) -> Vec<Task> {
 }
 
 /// Runs every task, on as many threads as there are tasks when there is more than one.
-pub(super) fn run<X: Send>(tasks: Vec<X>, work: impl Fn(X) + Sync) {
+pub(crate) fn run<X: Send>(tasks: Vec<X>, work: impl Fn(X) + Sync) {
     if tasks.len() <= 1 {
         tasks.into_iter().for_each(work);
         return;

@@ -129,7 +129,8 @@ impl Mask {
             return Some(first.0.clone());
         }
         let matrix = first.1[first.1.len() - 2] * first.1[first.1.len() - 1];
-        let whole = |at: usize| self.allowed.iter().all(|(mask, _)| mask[if mask.len() == matrix { at % matrix } else { at }]);
+        let whole =
+            |at: usize| self.allowed.iter().all(|(mask, _)| mask[if mask.len() == matrix { at % matrix } else { at }]);
         Some((0..batch * matrix).map(whole).collect())
     }
 

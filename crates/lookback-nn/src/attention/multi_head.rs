@@ -173,9 +173,7 @@ impl MultiHeadAttention {
             Some(bias) => all + bias.val().unsqueeze::<3>(),
             None => all,
         };
-        let part = |index: usize| {
-            all.clone().slice([0..batch, 0..steps, index * self.size..(index + 1) * self.size])
-        };
+        let part = |index: usize| all.clone().slice([0..batch, 0..steps, index * self.size..(index + 1) * self.size]);
         self.attend([part(0), part(1), part(2)], mask, weights)
     }
 

@@ -114,8 +114,7 @@ impl AttentionPool {
         let hidden = bias.val().dims()[0];
         let query = bias.val().reshape([1, 1, hidden]).expand([batch, 1, hidden]);
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };
-        let (pooled, weights) =
-            attention(CoreScore::Additive(context.val()), query, keys, sequence, &mask, &options)?;
+        let (pooled, weights) = attention(CoreScore::Additive(context.val()), query, keys, sequence, &mask, &options)?;
         let weights = weights.expect("they were asked for").squeeze_dim::<3>(1).squeeze_dim::<2>(1);
         Ok(PoolOutput { pooled: pooled.squeeze_dim::<2>(1), weights })
     }

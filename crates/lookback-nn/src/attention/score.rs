@@ -261,8 +261,7 @@ impl Attention {
         let query = self.project_query(query)?;
         let options = CoreOptions { heads: 1, dropout: self.dropout, weights };
         let core = self.core(query.dims()[2], &query.device());
-        let (context, weights) =
-            attention(core, query, memory.keys.clone(), memory.values.clone(), mask, &options)?;
+        let (context, weights) = attention(core, query, memory.keys.clone(), memory.values.clone(), mask, &options)?;
         Ok(AttentionOutput { context, weights: weights.map(|weights| weights.squeeze_dim(1)) })
     }
 
@@ -310,10 +309,8 @@ impl Attention {
             // qᵀ W k = (Wᵀ q) · k
             (Score::General, _, Some(weight)) => linear(weight.val().swap_dims(0, 1))?,
             (Score::Concat { .. } | Score::ConcatSum { .. }, _, Some(weight)) => {
-                {
                 let rows = weight.val().dims()[0];
                 linear(weight.val().slice([0..rows, 0..width]))?
-            }
             }
             (Score::Cosine, ..) => match &self.beta {
                 Some(beta) => unit(query) * beta.val().unsqueeze::<3>(),

@@ -274,8 +274,7 @@ impl SliceOperation for Core {
         let mut output = vec![0.0; self.shape().iter().product()];
         let mut statistics = vec![0.0; self.dims.statistics_len()];
         let (context, weights) = output.split_at_mut(self.context_len());
-        let outputs =
-            Outputs { context, weights: self.weights.then_some(weights), statistics: Some(&mut statistics) };
+        let outputs = Outputs { context, weights: self.weights.then_some(weights), statistics: Some(&mut statistics) };
         with_workspace(|workspace| {
             kernel::forward(
                 self.score(v),

@@ -1,0 +1,270 @@
+//! The gradients of the additive score, each pair recomputed: with `w = 1 / (1 + e^2q e^2k)`, `tanh = 1 - 2 w` and
+//! `1 - tanh² = 4 w (1 - w)`, so that
+//! `dq = 4 v ∘ Σ_k ds w (1 - w)`, `dk = 4 v ∘ Σ_q ds w (1 - w)` and `dv = Σ ds (1 - 2 w)`.
+//!
+//! `1 - w` is computed as `e^2q e^2k w`: subtracting would lose all digits where tanh is near -1.
+
+use super::Additive;
+use super::forward::{EXACT, SHARED, VECTORS, load_part, logistics};
+use crate::attention::backward::ScoreGradient;
+use crate::attention::forward::Scoring;
+use crate::attention::panels::{Rows, panel_width};
+use crate::attention::plan::{KEYS, Tile};
+use crate::attention::{Dims, Score};
+use crate::simd::{load, store};
+use pulp::Simd;
+
+/// The additive score of one head, with its gradients.
+pub(in crate::attention) struct AdditiveGradient {
+    score: Additive,
+    v: *const f32,
+    width: usize,
+}
+
+impl Scoring for AdditiveGradient {
+    fn scratch_len<S: Simd>(dims: &Dims, block: usize) -> usize {
+        Additive::scratch_len::<S>(dims, block)
+    }
+
+    #[inline(always)]
+    unsafe fn new<S: Simd>(
+        simd: S,
+        score: Score<'_>,
+        dims: &Dims,
+        head: usize,
+        block: usize,
+        scratch: *mut f32,
+    ) -> Self {
+        // SAFETY: as the caller promises.
+        let score = unsafe { Additive::new(simd, score, dims, head, block, scratch) };
+        AdditiveGradient { score, v: scratch, width: dims.width }
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> f32 {
+        self.score.scale()
+    }
+
+    #[inline(always)]
+    unsafe fn set_keys<S: Simd>(&mut self, simd: S, keys: Rows) {
+        // SAFETY: as the caller promises.
+        unsafe { self.score.set_keys(simd, keys) }
+    }
+
+    #[inline(always)]
+    unsafe fn set_queries<S: Simd>(&mut self, simd: S, queries: Rows) {
+        // SAFETY: as the caller promises.
+        unsafe { self.score.set_queries(simd, queries) }
+    }
+
+    #[inline(always)]
+    unsafe fn score<S: Simd>(&mut self, simd: S, tile: &Tile<'_>, to: *mut f32) {
+        // SAFETY: as the caller promises.
+        unsafe { self.score.score(simd, tile, to) }
+    }
+}
+
+/// The queries of a tile that read one key, a bit each, by how the pair is computed.
+type Readers = [u16; 3];
+
+impl ScoreGradient for AdditiveGradient {
+    #[inline(always)]
+    fn factors(&self, to: &mut [f32]) {
+        for (h, to) in to.iter_mut().enumerate() {
+            // SAFETY: `v` has `width` values, and `to` as many.
+            *to = 4.0 * unsafe { *self.v.add(h) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate<S: Simd>(
+        &mut self,
+        simd: S,
+        tile: &Tile<'_>,
+        dscores: *const f32,
+        dquery: *mut f32,
+        dkeys: *mut f32,
+        dv: *mut f32,
+    ) {
+        let lanes = S::F32_LANES;
+        let mut readers = [[0u16; 3]; KEYS];
+        let mut total = 0.0;
+        for r in 0..tile.rows {
+            for k in tile.keys[r].0..tile.keys[r].1 {
+                if !tile.reads(r, k) {
+                    continue;
+                }
+                // SAFETY: `k` is a key of the block, `r` a query of the tile.
+                unsafe {
+                    total += *dscores.add(r * tile.stride + k);
+                    let bound = self.score.query_bounds[r] + *self.score.key_bounds.add(k);
+                    let tier = if bound <= SHARED {
+                        0
+                    } else if bound <= EXACT {
+                        1
+                    } else {
+                        2
+                    };
+                    readers[k][tier] |= 1 << r;
+                }
+            }
+        }
+        let pass = Pass { gradient: self, tile, dscores, dquery, dkeys, dv, readers: &readers, total };
+        let mut h = 0;
+        // SAFETY: as the caller promises, and `h` stays within the width in whole vectors.
+        unsafe {
+            while h + VECTORS * lanes <= self.score.padded {
+                pass.columns::<S, VECTORS>(simd, h);
+                h += VECTORS * lanes;
+            }
+            while h < self.score.padded {
+                pass.columns::<S, 1>(simd, h);
+                h += lanes;
+            }
+        }
+    }
+}
+
+/// The arguments of one [`ScoreGradient::accumulate`].
+struct Pass<'a> {
+    gradient: &'a AdditiveGradient,
+    tile: &'a Tile<'a>,
+    dscores: *const f32,
+    dquery: *mut f32,
+    dkeys: *mut f32,
+    dv: *mut f32,
+    readers: &'a [Readers; KEYS],
+    /// `Σ ds` over the tile.
+    total: f32,
+}
+
+impl Pass<'_> {
+    /// Every pair of the tile, in `V` vectors of columns from `h` on.
+    ///
+    /// # Safety
+    /// As [`ScoreGradient::accumulate`], with `h` and its vectors within the padded width.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const V: usize>(&self, simd: S, h: usize) {
+        let lanes = S::F32_LANES;
+        let stride = self.gradient.width.next_multiple_of(panel_width::<S>());
+        let mut of_v = [simd.splat_f32s(0.0); V];
+        for k in self.tile.start..self.tile.end {
+            let [shared, divided, direct] = self.readers[k];
+            if shared | divided | direct == 0 {
+                continue;
+            }
+            // SAFETY: as the caller promises.
+            unsafe {
+                let dkey = self.dkeys.add(k * stride + h);
+                let mut of_key = [simd.splat_f32s(0.0); V];
+                self.pairs::<S, V, 0>(simd, h, k, shared, &mut of_key, &mut of_v);
+                if divided | direct != 0 {
+                    self.pairs::<S, V, 1>(simd, h, k, divided, &mut of_key, &mut of_v);
+                    self.pairs::<S, V, 2>(simd, h, k, direct, &mut of_key, &mut of_v);
+                }
+                for i in 0..V {
+                    let to = dkey.add(i * lanes);
+                    store(simd, to, simd.add_f32s(load(simd, to), of_key[i]));
+                }
+            }
+        }
+        let total = simd.splat_f32s(self.total);
+        for (i, of_v) in of_v.into_iter().enumerate() {
+            // SAFETY: as the caller promises.
+            unsafe {
+                let to = self.dv.add(h + i * lanes);
+                let sum = simd.mul_add_e_f32s(of_v, simd.splat_f32s(-2.0), total);
+                store(simd, to, simd.add_f32s(load(simd, to), sum));
+            }
+        }
+    }
+
+    /// The pairs of key `k` and the queries of `readers`, computed in way `TIER`.
+    ///
+    /// # Safety
+    /// As [`Pass::columns`].
+    #[inline(always)]
+    unsafe fn pairs<S: Simd, const V: usize, const TIER: usize>(
+        &self,
+        simd: S,
+        h: usize,
+        k: usize,
+        mut readers: u16,
+        of_key: &mut [S::f32s; V],
+        of_v: &mut [S::f32s; V],
+    ) {
+        let lanes = S::F32_LANES;
+        let score = &self.gradient.score;
+        let stride = self.gradient.width.next_multiple_of(panel_width::<S>());
+        let key = score.exp_keys.wrapping_add(k * score.padded + h).cast_const();
+        while readers != 0 {
+            let r = readers.trailing_zeros() as usize;
+            readers &= readers - 1;
+            // SAFETY: as the caller promises.
+            unsafe {
+                let dscore = simd.splat_f32s(*self.dscores.add(r * self.tile.stride + k));
+                let query = score.exp_queries.add(r * score.padded + h).cast_const();
+                let dquery = self.dquery.add(r * stride + h);
+                let (w, rest) = if TIER == 2 {
+                    let mut pair = ([dscore; V], [dscore; V]);
+                    for i in 0..V {
+                        let at = h + i * lanes;
+                        let [query, key] = [score.queries.row(r), score.keys.row(k)]
+                            .map(|row| load_part(simd, row, at, self.gradient.width));
+                        (pair.0[i], pair.1[i]) = logistics(simd, simd.add_f32s(query, key));
+                    }
+                    pair
+                } else {
+                    let mut e = [dscore; V];
+                    for i in 0..V {
+                        e[i] = simd.mul_f32s(load(simd, query.add(i * lanes)), load(simd, key.add(i * lanes)));
+                    }
+                    let w = if TIER == 0 { shared_reciprocals(simd, e) } else { reciprocals(simd, e) };
+                    for i in 0..V {
+                        e[i] = simd.mul_f32s(e[i], w[i]);
+                    }
+                    (w, e)
+                };
+                for i in 0..V {
+                    let weighted = simd.mul_f32s(dscore, w[i]);
+                    let slope = simd.mul_f32s(weighted, rest[i]);
+                    of_v[i] = simd.add_f32s(of_v[i], weighted);
+                    of_key[i] = simd.add_f32s(of_key[i], slope);
+                    let to = dquery.add(i * lanes);
+                    store(simd, to, simd.add_f32s(load(simd, to), slope));
+                }
+            }
+        }
+    }
+}
+
+/// `1 / (1 + e)` of every vector.
+#[inline(always)]
+fn reciprocals<S: Simd, const V: usize>(simd: S, e: [S::f32s; V]) -> [S::f32s; V] {
+    let one = simd.splat_f32s(1.0);
+    let mut w = e;
+    for i in 0..V {
+        w[i] = simd.div_f32s(one, simd.add_f32s(one, e[i]));
+    }
+    w
+}
+
+/// `1 / (1 + e)` of every vector, four from one division (Montgomery 1987): `1/a = b · 1/(a b)`.
+#[inline(always)]
+fn shared_reciprocals<S: Simd, const V: usize>(simd: S, e: [S::f32s; V]) -> [S::f32s; V] {
+    if V != 4 {
+        return reciprocals(simd, e);
+    }
+    let one = simd.splat_f32s(1.0);
+    let (a, b) = (simd.add_f32s(one, e[0]), simd.add_f32s(one, e[1]));
+    let (c, d) = (simd.add_f32s(one, e[2]), simd.add_f32s(one, e[3]));
+    let (ab, cd) = (simd.mul_f32s(a, b), simd.mul_f32s(c, d));
+    let all = simd.div_f32s(one, simd.mul_f32s(ab, cd));
+    let (over_ab, over_cd) = (simd.mul_f32s(all, cd), simd.mul_f32s(all, ab));
+    let mut w = e;
+    w[0] = simd.mul_f32s(over_ab, b);
+    w[1] = simd.mul_f32s(over_ab, a);
+    w[2] = simd.mul_f32s(over_cd, d);
+    w[3] = simd.mul_f32s(over_cd, c);
+    w
+}

@@ -1,0 +1,316 @@
+//! Additive scores without a tanh a pair: `tanh(q + k) = 1 - 2 w` with `w = 1 / (1 + e^2q e^2k)`, and a softmax does
+//! not see the `Σ v` that is the same in every score, so that a score is `-2 Σ v w`.
+//!
+//! `e^2q` and `e^2k` are computed once each. A pair is computed by itself, in one of three ways that its own
+//! magnitude `max|q| + max|k|` decides, so that nothing but the pair changes its bits:
+//! 1. up to [`SHARED`]: four vectors over one common denominator, which cannot overflow;
+//! 2. up to [`EXACT`]: a division a vector, while the product of the exponentials stays a normal number;
+//! 3. beyond, and for NaN: from `q + k` itself, right at infinities.
+
+use crate::attention::forward::Scoring;
+use crate::attention::panels::Rows;
+use crate::attention::plan::{KEYS, QUERIES, Tile};
+use crate::attention::{Dims, Score};
+use crate::simd::math::exp_vector;
+use crate::simd::{load, store};
+use pulp::Simd;
+
+/// Up to here four denominators are multiplied: `(1 + e^18)^4` is 2e31.
+pub(super) const SHARED: f32 = 9.0;
+/// Up to here `e^2q e^2k` and its inverse are normal numbers: `e^86` is 2e37.
+pub(super) const EXACT: f32 = 43.0;
+/// Vectors over one common denominator.
+pub(super) const VECTORS: usize = 4;
+/// Keys that pass beside each other against one query.
+const GROUP: usize = 4;
+
+/// The additive score of one head.
+pub(in crate::attention) struct Additive {
+    width: usize,
+    /// `width` in whole vectors: the stride of every buffer.
+    pub(super) padded: usize,
+    /// `[padded]`, zeros behind `width`.
+    v: *mut f32,
+    /// `[block, padded]`: `e^2k`.
+    pub(super) exp_keys: *mut f32,
+    /// `[block]`: `max|k|`, NaN where any is not finite.
+    pub(super) key_bounds: *mut f32,
+    /// `[QUERIES, padded]`: `e^2q`.
+    pub(super) exp_queries: *mut f32,
+    pub(super) query_bounds: [f32; QUERIES],
+    pub(super) keys: Rows,
+    pub(super) queries: Rows,
+}
+
+impl Scoring for Additive {
+    fn scratch_len<S: Simd>(dims: &Dims, block: usize) -> usize {
+        let padded = dims.width.next_multiple_of(S::F32_LANES);
+        (1 + block + QUERIES) * padded + block
+    }
+
+    #[inline(always)]
+    unsafe fn new<S: Simd>(_: S, score: Score<'_>, dims: &Dims, head: usize, block: usize, scratch: *mut f32) -> Self {
+        let width = dims.width;
+        let padded = width.next_multiple_of(S::F32_LANES);
+        if let Score::Additive { v } = score {
+            let v = &v[head * width..(head + 1) * width];
+            // SAFETY: the scratch has room, and is this value's alone.
+            unsafe {
+                scratch.write_bytes(0, padded);
+                v.as_ptr().copy_to_nonoverlapping(scratch, width);
+            }
+        }
+        let none = Rows { from: std::ptr::null(), stride: 0, count: 0, width };
+        let exp_keys = scratch.wrapping_add(padded);
+        let exp_queries = exp_keys.wrapping_add(block * padded);
+        Additive {
+            width,
+            padded,
+            v: scratch,
+            exp_keys,
+            key_bounds: exp_queries.wrapping_add(QUERIES * padded),
+            exp_queries,
+            query_bounds: [0.0; QUERIES],
+            keys: none,
+            queries: none,
+        }
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> f32 {
+        -2.0
+    }
+
+    #[inline(always)]
+    unsafe fn set_keys<S: Simd>(&mut self, simd: S, keys: Rows) {
+        self.keys = keys;
+        for k in 0..keys.count {
+            // SAFETY: the caller promises the keys, and the scratch has room for a block of them.
+            unsafe {
+                let to = self.exp_keys.add(k * self.padded);
+                *self.key_bounds.add(k) = exponentials(simd, keys.row(k), self.width, to);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn set_queries<S: Simd>(&mut self, simd: S, queries: Rows) {
+        self.queries = queries;
+        for r in 0..queries.count {
+            // SAFETY: the caller promises the queries, and the scratch has room for a tile of them.
+            unsafe {
+                let to = self.exp_queries.add(r * self.padded);
+                self.query_bounds[r] = exponentials(simd, queries.row(r), self.width, to);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn score<S: Simd>(&mut self, simd: S, tile: &Tile<'_>, to: *mut f32) {
+        let vectors = self.padded / S::F32_LANES;
+        let mut shared = [0u16; KEYS];
+        for r in 0..tile.rows {
+            let query = self.exp_queries.wrapping_add(r * self.padded);
+            let to = to.wrapping_add(r * tile.stride);
+            let mut count = 0;
+            for k in tile.keys[r].0..tile.keys[r].1 {
+                if !tile.reads(r, k) {
+                    continue;
+                }
+                // SAFETY: `k` is a key of the block.
+                let bound = self.query_bounds[r] + unsafe { *self.key_bounds.add(k) };
+                if bound <= SHARED {
+                    shared[count] = k as u16;
+                    count += 1;
+                    continue;
+                }
+                // SAFETY: query and key have been set, and `to` has room for the block.
+                unsafe {
+                    *to.add(k) = if bound <= EXACT {
+                        let key = self.exp_keys.add(k * self.padded);
+                        divided(simd, vectors, self.v, query, key)
+                    } else {
+                        direct(simd, self.width, self.v, self.queries.row(r), self.keys.row(k))
+                    };
+                }
+            }
+            let key = |index: usize| self.exp_keys.wrapping_add(usize::from(shared[index]) * self.padded).cast_const();
+            let mut first = 0;
+            // SAFETY: as above.
+            unsafe {
+                while first + GROUP <= count {
+                    let keys = [key(first), key(first + 1), key(first + 2), key(first + 3)];
+                    let scores: [f32; GROUP] = common(simd, vectors, self.v, query, keys);
+                    for g in 0..GROUP {
+                        *to.add(usize::from(shared[first + g])) = scores[g];
+                    }
+                    first += GROUP;
+                }
+                while first < count {
+                    let scores: [f32; 1] = common(simd, vectors, self.v, query, [key(first)]);
+                    *to.add(usize::from(shared[first])) = scores[0];
+                    first += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Writes `e^2x` of one row, ones behind its width, and returns `max|x|`, NaN where any is not finite.
+///
+/// # Safety
+/// `from` must be valid for reads of `width` values and `to` for writes of as many in whole vectors.
+#[inline(always)]
+unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mut f32) -> f32 {
+    let zero = simd.splat_f32s(0.0);
+    let (mut most, mut finite) = (zero, zero);
+    let mut h = 0;
+    while h < width {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let x = load_part(simd, from, h, width);
+            most = simd.max_f32s(most, simd.abs_f32s(x));
+            finite = simd.mul_add_e_f32s(x, zero, finite);
+            store(simd, to.add(h), exp_vector(simd, simd.add_f32s(x, x)));
+        }
+        h += S::F32_LANES;
+    }
+    // Zero times infinity or NaN is NaN, and stays it.
+    simd.reduce_max_f32s(most) + simd.reduce_sum_f32s(finite)
+}
+
+/// One vector of a row from value `h` on, zeros behind its width.
+///
+/// # Safety
+/// `from` must be valid for reads of `width` values, and `h` be less.
+#[inline(always)]
+pub(super) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, h: usize, width: usize) -> S::f32s {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if h + S::F32_LANES <= width {
+            load(simd, from.add(h))
+        } else {
+            simd.partial_load_f32s(std::slice::from_raw_parts(from.add(h), width - h))
+        }
+    }
+}
+
+/// `Σ v / (1 + e^2q e^2k)` of one query and `G` keys, four vectors over a common denominator.
+///
+/// # Safety
+/// Every pointer must be valid for reads of `vectors` vectors.
+#[inline(always)]
+unsafe fn common<S: Simd, const G: usize>(
+    simd: S,
+    vectors: usize,
+    v: *const f32,
+    query: *const f32,
+    keys: [*const f32; G],
+) -> [f32; G] {
+    let lanes = S::F32_LANES;
+    let one = simd.splat_f32s(1.0);
+    let mut sums = [simd.splat_f32s(0.0); G];
+    let mut at = 0;
+    let end = vectors * lanes;
+    // SAFETY: as the caller promises.
+    unsafe {
+        while at + VECTORS * lanes <= end {
+            let [v0, v1, v2, v3] = load_four(simd, v.add(at));
+            let [q0, q1, q2, q3] = load_four(simd, query.add(at));
+            for g in 0..G {
+                let [k0, k1, k2, k3] = load_four(simd, keys[g].add(at));
+                let a = simd.mul_add_e_f32s(q0, k0, one);
+                let b = simd.mul_add_e_f32s(q1, k1, one);
+                let c = simd.mul_add_e_f32s(q2, k2, one);
+                let d = simd.mul_add_e_f32s(q3, k3, one);
+                let (ab, cd) = (simd.mul_f32s(a, b), simd.mul_f32s(c, d));
+                let over_ab = simd.mul_add_e_f32s(v0, b, simd.mul_f32s(v1, a));
+                let over_cd = simd.mul_add_e_f32s(v2, d, simd.mul_f32s(v3, c));
+                let over = simd.mul_add_e_f32s(over_ab, cd, simd.mul_f32s(over_cd, ab));
+                sums[g] = simd.add_f32s(sums[g], simd.div_f32s(over, simd.mul_f32s(ab, cd)));
+            }
+            at += VECTORS * lanes;
+        }
+        while at < end {
+            let (v, query) = (load(simd, v.add(at)), load(simd, query.add(at)));
+            for g in 0..G {
+                let below = simd.mul_add_e_f32s(query, load(simd, keys[g].add(at)), one);
+                sums[g] = simd.add_f32s(sums[g], simd.div_f32s(v, below));
+            }
+            at += lanes;
+        }
+    }
+    let mut totals = [0.0; G];
+    for g in 0..G {
+        totals[g] = simd.reduce_sum_f32s(sums[g]);
+    }
+    totals
+}
+
+/// Four vectors, one after another.
+///
+/// # Safety
+/// `from` must be valid for reads of four vectors.
+#[inline(always)]
+pub(super) unsafe fn load_four<S: Simd>(simd: S, from: *const f32) -> [S::f32s; VECTORS] {
+    let lanes = S::F32_LANES;
+    // SAFETY: as the caller promises.
+    unsafe {
+        [
+            load(simd, from),
+            load(simd, from.add(lanes)),
+            load(simd, from.add(2 * lanes)),
+            load(simd, from.add(3 * lanes)),
+        ]
+    }
+}
+
+/// `Σ v / (1 + e^2q e^2k)` with a division a vector.
+///
+/// # Safety
+/// Every pointer must be valid for reads of `vectors` vectors.
+#[inline(always)]
+unsafe fn divided<S: Simd>(simd: S, vectors: usize, v: *const f32, query: *const f32, key: *const f32) -> f32 {
+    let one = simd.splat_f32s(1.0);
+    let mut sum = simd.splat_f32s(0.0);
+    for index in 0..vectors {
+        let at = index * S::F32_LANES;
+        // SAFETY: as the caller promises.
+        unsafe {
+            let below = simd.mul_add_e_f32s(load(simd, query.add(at)), load(simd, key.add(at)), one);
+            sum = simd.add_f32s(sum, simd.div_f32s(load(simd, v.add(at)), below));
+        }
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
+/// `Σ v w` from the query and the key themselves.
+///
+/// # Safety
+/// `v` must be valid for reads of `width` values in whole vectors, the others of `width` values.
+#[inline(always)]
+unsafe fn direct<S: Simd>(simd: S, width: usize, v: *const f32, query: *const f32, key: *const f32) -> f32 {
+    let mut sum = simd.splat_f32s(0.0);
+    let mut h = 0;
+    while h < width {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let x = simd.add_f32s(load_part(simd, query, h, width), load_part(simd, key, h, width));
+            sum = simd.mul_add_e_f32s(load(simd, v.add(h)), logistics(simd, x).0, sum);
+        }
+        h += S::F32_LANES;
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
+/// `w = 1 / (1 + e^2x)` and `1 - w`, both with all their digits, for any `x`.
+#[inline(always)]
+pub(super) fn logistics<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+    // From e^-2|x|, which never overflows.
+    let e = exp_vector(simd, simd.mul_f32s(simd.abs_f32s(x), simd.splat_f32s(-2.0)));
+    let large = simd.div_f32s(one, simd.add_f32s(one, e));
+    let small = simd.mul_f32s(e, large);
+    let negative = simd.less_than_f32s(x, zero);
+    (simd.select_f32s(negative, large, small), simd.select_f32s(negative, small, large))
+}

@@ -1,0 +1,451 @@
+//! The backward engine: the scores of each tile again, then the gradients of weights, scores, and what they are
+//! made of.
+//!
+//! A softmax's gradient needs `Σ_k weight · dweight` over its whole row. With one block of keys the row is there;
+//! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before.
+
+use super::forward::{Call, Scoring, apply_mask, parts, power};
+use super::panels::{Rows, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product};
+use super::plan::{KEYS, QUERIES, Tile, Unit};
+use super::{Dims, Upstream};
+use crate::simd::{Aligned, Shared, load, store};
+use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
+
+/// One kind of score with its gradients.
+pub(super) trait ScoreGradient: Scoring {
+    /// What every column of the gradients of queries and keys is multiplied with in the end.
+    fn factors(&self, to: &mut [f32]);
+
+    /// Adds what the pairs that are read give: to `dquery [rows, padded width]`, `dkeys [block, padded width]`
+    /// and `dv [padded width]`. The gradient of a masked pair's score is 0.
+    ///
+    /// # Safety
+    /// `dscores` must be valid for reads of `[tile.rows, tile.stride]` and the others for reads and writes of
+    /// their shapes; keys and queries must have been set, and stay as they were.
+    unsafe fn accumulate<S: Simd>(
+        &mut self,
+        simd: S,
+        tile: &Tile<'_>,
+        dscores: *const f32,
+        dquery: *mut f32,
+        dkeys: *mut f32,
+        dv: *mut f32,
+    );
+}
+
+/// What the backward pass of one call shares beside the call.
+pub(super) struct Back<'a> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) context: &'a [f32],
+    /// `[B, N, Q, 2]`.
+    pub(super) statistics: &'a [f32],
+    pub(super) upstream: Upstream<'a>,
+    pub(super) query: Option<Shared>,
+    pub(super) keys: Option<Shared>,
+    pub(super) values: Option<Shared>,
+    pub(super) bias: Option<Shared>,
+    /// `[B, N * width]`: each batch row's part of the gradient of `v`.
+    pub(super) v: Option<Shared>,
+}
+
+/// Some units, backward; each has all queries of its batch row.
+pub(super) struct Run<'a, C> {
+    pub(super) back: &'a Back<'a>,
+    pub(super) units: &'a [Unit],
+    pub(super) scratch: &'a mut Aligned,
+    pub(super) kind: PhantomData<C>,
+}
+
+impl<C: ScoreGradient> WithSimd for Run<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: `super::backward` has checked every slice against its shape, and no two units have the same
+        // batch row and head.
+        unsafe { run::<S, C>(simd, self) }
+    }
+}
+
+/// The buffers of one tile, each `[QUERIES, block]`.
+struct Scores<'a> {
+    /// The scores, then the weights before dropout.
+    weights: &'a mut [f32],
+    /// The gradients of the weights before dropout, then of the scores.
+    gradients: &'a mut [f32],
+    /// What dropout multiplies with; empty without.
+    multipliers: &'a mut [f32],
+}
+
+/// Runs one task.
+///
+/// # Safety
+/// Every slice and pointer of the call has the length of its shape, and no other task has the same batch row
+/// and head.
+#[inline(always)]
+unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
+    let Run { back, units, scratch, .. } = run;
+    let call = back.call;
+    let Dims { queries, keys, heads, width, value, .. } = call.dims;
+    let panel = panel_width::<S>();
+    let block = call.block::<S>();
+    let (width_padded, value_padded) = (width.next_multiple_of(panel), value.next_multiple_of(panel));
+    let kept = if keys <= KEYS { QUERIES.min(queries) } else { queries };
+    let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
+    let dropout_len = if call.dropout.is_some() { QUERIES * block } else { 0 };
+    let [dquery, means, dkeys, dvalues, dv, factors, ones, rest] = parts(
+        scratch,
+        [
+            kept * width_padded,
+            kept,
+            block * width_padded,
+            block * value_padded,
+            width_padded,
+            width_padded,
+            value,
+            2 * QUERIES * block
+                + addend_len
+                + dropout_len
+                + block * value
+                + QUERIES * value_padded
+                + C::scratch_len::<S>(&call.dims, block),
+        ],
+    );
+    let (weights, rest) = rest.split_at_mut(QUERIES * block);
+    let (gradients, rest) = rest.split_at_mut(QUERIES * block);
+    let (addend, rest) = rest.split_at_mut(addend_len);
+    let (multipliers, rest) = rest.split_at_mut(dropout_len);
+    let (values, rest) = rest.split_at_mut(block * value);
+    let (dcontext, of_score) = rest.split_at_mut(QUERIES * value_padded);
+    let mut scores = Scores { weights, gradients, multipliers };
+    ones.fill(1.0);
+    let wants_scores = back.query.is_some() || back.keys.is_some() || back.v.is_some();
+    for unit in units {
+        let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
+        let length = all_keys.count;
+        let single = length <= KEYS;
+        // SAFETY: the inputs have the lengths of their shapes, and the scratch is this task's alone.
+        let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
+        scoring.factors(&mut factors[..width]);
+        dv.fill(0.0);
+        let tiles = queries.div_ceil(QUERIES);
+        let blocks = length.div_ceil(KEYS).max(1);
+        if !single {
+            for query in 0..queries {
+                means[query] = match back.upstream {
+                    Upstream { context: Some(dcontext), weights: None } => {
+                        let at = ((unit.row * queries + query) * heads + unit.head) * value;
+                        dot(simd, &dcontext[at..at + value], &back.context[at..at + value])
+                    }
+                    _ => 0.0,
+                };
+            }
+        }
+        let before = !single && back.upstream.weights.is_some();
+        // With `before`, every block passes once for the means alone.
+        for pass in 0..blocks * (1 + usize::from(before)) {
+            let (only_means, first_key) = (before && pass < blocks, pass % blocks * KEYS);
+            let last = !only_means && first_key + KEYS >= length;
+            let count = (length - first_key).min(KEYS);
+            // SAFETY: the keys and values of the block exist, and the panels have room for a block.
+            unsafe {
+                scoring.set_keys(simd, all_keys.part(first_key, count));
+                pack_rows(simd, all_values.part(first_key, count), values.as_mut_ptr());
+            }
+            dkeys[..count * width_padded].fill(0.0);
+            dvalues[..count * value_padded].fill(0.0);
+            for index in 0..tiles {
+                let first = index * QUERIES;
+                let rows = (queries - first).min(QUERIES);
+                let base = if single { 0 } else { first };
+                let dquery = &mut dquery[base * width_padded..(base + rows) * width_padded];
+                let means = &mut means[base..base + rows];
+                if first_key == 0 && !only_means {
+                    dquery.fill(0.0);
+                    if let Some(bias) = back.bias {
+                        // SAFETY: the bias gradients of these queries are this unit's alone.
+                        unsafe {
+                            bias.at(((unit.row * heads + unit.head) * queries + first) * keys)
+                                .write_bytes(0, rows * keys)
+                        };
+                    }
+                }
+                let block_keys = first_key..first_key + count;
+                let range = first..first + rows;
+                let tile = Tile::new(&call.dims, &call.mask, unit, range, block_keys, panel, block, &mut *addend);
+                if let Some(tile) = &tile {
+                    // SAFETY: the tile's queries exist, and every buffer has room for a tile and a block.
+                    unsafe {
+                        scoring.set_queries(simd, all_queries.part(first, rows));
+                        scoring.score(simd, tile, scores.weights.as_mut_ptr());
+                        weight_gradients(simd, back, unit, tile, first, first_key, &scoring, values, &mut scores);
+                    }
+                    if single || only_means {
+                        for r in 0..rows {
+                            let mean = row_mean(simd, tile, r, &scores);
+                            means[r] = if single { mean } else { means[r] + mean };
+                        }
+                    }
+                    if !only_means {
+                        score_gradients(simd, tile, means, &mut scores);
+                        if let Some(bias) = back.bias {
+                            for r in 0..rows {
+                                let (start, end) = tile.keys[r];
+                                let place = (unit.row * heads + unit.head) * queries + first + r;
+                                let from = &scores.gradients[r * block + start..r * block + end];
+                                // SAFETY: as above.
+                                unsafe {
+                                    let to = bias.at(place * keys + first_key + start);
+                                    from.as_ptr().copy_to_nonoverlapping(to, end - start);
+                                }
+                            }
+                        }
+                        // SAFETY: every buffer has room for a tile and a block.
+                        unsafe {
+                            if let (Some(_), Some(from)) = (back.values, back.upstream.context) {
+                                let from = dcontext_rows(call, from, unit, first, rows);
+                                value_gradients(simd, tile, from, &scores, dcontext, dvalues);
+                            }
+                            if wants_scores {
+                                scoring.accumulate(
+                                    simd,
+                                    tile,
+                                    scores.gradients.as_ptr(),
+                                    dquery.as_mut_ptr(),
+                                    dkeys.as_mut_ptr(),
+                                    dv.as_mut_ptr(),
+                                );
+                            }
+                        }
+                    }
+                }
+                if let (Some(query), true) = (back.query, last) {
+                    for r in 0..rows {
+                        let to = query.at(((unit.row * queries + first + r) * heads + unit.head) * width);
+                        // SAFETY: the gradient of this query is this unit's alone.
+                        unsafe { write_scaled(to, &dquery[r * width_padded..][..width], factors) };
+                    }
+                }
+            }
+            if only_means {
+                continue;
+            }
+            for k in 0..count {
+                let place = (unit.row * keys + first_key + k) * heads + unit.head;
+                // SAFETY: the gradients of this key and value are this unit's alone.
+                unsafe {
+                    if let Some(to) = back.keys {
+                        write_scaled(to.at(place * width), &dkeys[k * width_padded..][..width], factors);
+                    }
+                    if let Some(to) = back.values {
+                        write_scaled(to.at(place * value), &dvalues[k * value_padded..][..value], ones);
+                    }
+                }
+            }
+        }
+        for key in length..keys {
+            let place = (unit.row * keys + key) * heads + unit.head;
+            // SAFETY: as above.
+            unsafe {
+                if let Some(to) = back.keys {
+                    to.at(place * width).write_bytes(0, width);
+                }
+                if let Some(to) = back.values {
+                    to.at(place * value).write_bytes(0, value);
+                }
+            }
+        }
+        if let Some(to) = back.v {
+            // SAFETY: this row's part of the gradient of `v` is this unit's alone.
+            unsafe { dv.as_ptr().copy_to_nonoverlapping(to.at((unit.row * heads + unit.head) * width), width) };
+        }
+    }
+}
+
+/// The rows of `[B, Q, N * value]` that belong to a tile.
+#[inline(always)]
+fn dcontext_rows(call: &Call<'_>, from: &[f32], unit: &Unit, first: usize, rows: usize) -> Rows {
+    let Dims { queries, heads, value, .. } = call.dims;
+    let at = ((unit.row * queries + first) * heads + unit.head) * value;
+    Rows { from: from.as_ptr().wrapping_add(at), stride: heads * value, count: rows, width: value }
+}
+
+/// Turns the scores of a tile into weights, and writes the gradients of the weights before dropout.
+///
+/// # Safety
+/// Every slice of the call has the length of its shape; `values` are the block's, by [`pack_rows`].
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a tile stands at a place in queries and keys")]
+unsafe fn weight_gradients<S: Simd>(
+    simd: S,
+    back: &Back<'_>,
+    unit: &Unit,
+    tile: &Tile<'_>,
+    first: usize,
+    first_key: usize,
+    scoring: &impl Scoring,
+    values: &[f32],
+    scores: &mut Scores<'_>,
+) {
+    let call = back.call;
+    let Dims { queries, keys, heads, .. } = call.dims;
+    let lanes = S::F32_LANES;
+    let end = tile.end.next_multiple_of(panel_width::<S>());
+    let scale = scoring.scale();
+    match back.upstream.context {
+        Some(from) => {
+            let rows = dcontext_rows(call, from, unit, first, tile.rows);
+            // SAFETY: the rows exist, the panels hold the block's values, and the gradients have room for a tile.
+            unsafe { products(simd, rows, values.as_ptr(), tile, scores.gradients.as_mut_ptr()) };
+        }
+        None => (0..tile.rows).for_each(|r| scores.gradients[r * tile.stride..][tile.start..end].fill(0.0)),
+    }
+    for r in 0..tile.rows {
+        let weights = &mut scores.weights[r * tile.stride..][..end];
+        let gradients = &mut scores.gradients[r * tile.stride..][..end];
+        if !tile.any(r) {
+            weights[tile.start..].fill(0.0);
+            gradients[tile.start..].fill(0.0);
+            if call.dropout.is_some() {
+                scores.multipliers[r * tile.stride..][tile.start..end].fill(0.0);
+            }
+            continue;
+        }
+        let place = (unit.row * heads + unit.head) * queries + first + r;
+        apply_mask(simd, tile, r, scale, weights);
+        if let Some(dweights) = back.upstream.weights {
+            let (start, end) = tile.keys[r];
+            let dweights = &dweights[place * keys + first_key + start..][..end - start];
+            for (gradient, dweight) in gradients[start..end].iter_mut().zip(dweights) {
+                *gradient += *dweight;
+            }
+        }
+        if let Some(dropout) = call.dropout {
+            let multipliers = &mut scores.multipliers[r * tile.stride..][tile.start..end];
+            dropout.fill(unit.row, unit.head, first + r, first_key + tile.start, multipliers);
+            for (gradient, multiplier) in gradients[tile.start..].iter_mut().zip(multipliers) {
+                *gradient *= *multiplier;
+            }
+        }
+        let (most, inverse) = (back.statistics[place * 2], back.statistics[place * 2 + 1]);
+        let (most, inverse) = (simd.splat_f32s(most), simd.splat_f32s(inverse));
+        let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
+        let mut k = tile.start;
+        while k < end {
+            // SAFETY: `start` and `end` stand on vectors.
+            unsafe {
+                let (weight, gradient) = (weights.as_mut_ptr().add(k), gradients.as_mut_ptr().add(k));
+                let score = load(simd, weight);
+                store(simd, weight, simd.mul_f32s(power(simd, simd.sub_f32s(score, most)), inverse));
+                let read = simd.select_f32s(simd.equal_f32s(score, masked), zero, load(simd, gradient));
+                store(simd, gradient, read);
+            }
+            k += lanes;
+        }
+    }
+}
+
+/// `Σ_k weight · dweight` of one query over the block.
+#[inline(always)]
+fn row_mean<S: Simd>(simd: S, tile: &Tile<'_>, r: usize, scores: &Scores<'_>) -> f32 {
+    let range = r * tile.stride + tile.start..r * tile.stride + tile.end.next_multiple_of(panel_width::<S>());
+    dot(simd, &scores.weights[range.clone()], &scores.gradients[range])
+}
+
+/// `a · b`, both of one length.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = simd.splat_f32s(0.0);
+    let mut at = 0;
+    while at < a.len() {
+        let end = (at + S::F32_LANES).min(a.len());
+        sum = simd.mul_add_e_f32s(simd.partial_load_f32s(&a[at..end]), simd.partial_load_f32s(&b[at..end]), sum);
+        at = end;
+    }
+    simd.reduce_sum_f32s(sum)
+}
+
+/// Turns the gradients of the weights into those of the scores, 0 where masked, and the weights into those after
+/// dropout.
+#[inline(always)]
+fn score_gradients<S: Simd>(simd: S, tile: &Tile<'_>, means: &[f32], scores: &mut Scores<'_>) {
+    let lanes = S::F32_LANES;
+    let end = tile.end.next_multiple_of(panel_width::<S>());
+    let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
+    for r in 0..tile.rows {
+        let gradients = &mut scores.gradients[r * tile.stride..][..end];
+        let weights = &mut scores.weights[r * tile.stride..][..end];
+        let addend = tile.addend.map(|addend| &addend[r * tile.stride..][..end]);
+        let multipliers = scores.multipliers.get(r * tile.stride..r * tile.stride + end);
+        let mean = simd.splat_f32s(means[r]);
+        let mut k = tile.start;
+        while k < end {
+            // SAFETY: `start` and `end` stand on vectors, and every slice has `end` values.
+            unsafe {
+                let (weight, gradient) = (weights.as_mut_ptr().add(k), gradients.as_mut_ptr().add(k));
+                let mut of_score = simd.mul_f32s(load(simd, weight), simd.sub_f32s(load(simd, gradient), mean));
+                if let Some(addend) = addend {
+                    let masked = simd.equal_f32s(load(simd, addend.as_ptr().add(k)), masked);
+                    of_score = simd.select_f32s(masked, zero, of_score);
+                }
+                store(simd, gradient, of_score);
+                if let Some(multipliers) = multipliers {
+                    let multiplier = load(simd, multipliers.as_ptr().add(k));
+                    store(simd, weight, simd.mul_f32s(load(simd, weight), multiplier));
+                }
+            }
+            k += lanes;
+        }
+        let (first, past) = tile.keys[r];
+        gradients[tile.start..first.max(tile.start)].fill(0.0);
+        gradients[past.max(tile.start)..].fill(0.0);
+    }
+}
+
+/// `dvalues[k] += Σ_q weight · dcontext[q]`.
+///
+/// # Safety
+/// `from` must be valid for reads of the tile's rows, and the buffers have room for a tile and a block.
+#[inline(always)]
+unsafe fn value_gradients<S: Simd>(
+    simd: S,
+    tile: &Tile<'_>,
+    from: Rows,
+    scores: &Scores<'_>,
+    dcontext: &mut [f32],
+    dvalues: &mut [f32],
+) {
+    let value = from.width;
+    let padded = value.next_multiple_of(panel_width::<S>());
+    // SAFETY: as the caller promises.
+    unsafe {
+        let finite = pack_columns(simd, from, QUERIES, dcontext.as_mut_ptr());
+        let panels = (dcontext.as_ptr(), QUERIES);
+        if finite {
+            let (a, c) = ((scores.weights.as_ptr(), tile.stride), (dvalues.as_mut_ptr(), padded));
+            transposed_product(simd, tile.rows, a, panels, value, (tile.start, tile.end), c);
+            return;
+        }
+        for r in 0..tile.rows {
+            for k in tile.start..tile.end {
+                if tile.reads(r, k) {
+                    let weight = scores.weights[r * tile.stride + k];
+                    pair_product(simd, weight, panels, r, value, dvalues.as_mut_ptr().add(k * padded));
+                }
+            }
+        }
+    }
+}
+
+/// `to = from ∘ factors`, with zeros of the usual sign.
+///
+/// # Safety
+/// `to` must be valid for writes of as many values as `from` has.
+#[inline(always)]
+unsafe fn write_scaled(to: *mut f32, from: &[f32], factors: &[f32]) {
+    for (index, (from, factor)) in from.iter().zip(factors).enumerate() {
+        // SAFETY: as the caller promises.
+        unsafe { *to.add(index) = from * factor + 0.0 };
+    }
+}

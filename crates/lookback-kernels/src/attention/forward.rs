@@ -1,0 +1,412 @@
+//! The forward engine: scores, mask, softmax and context, a tile of queries and a block of keys at a time.
+//!
+//! A softmax over more than one block runs in one pass: its greatest score so far, its sum and its context are
+//! kept, and rescaled when a later block has a greater score (Milakov and Gimelshein 2018). The weights are
+//! derived from the same numbers afterwards, so that asking for them changes no bit of the context.
+
+use super::panels::{Rows, pack_columns, pair_product, panel_width, product};
+use super::plan::{KEYS, QUERIES, Tile, Unit};
+use super::{Dims, Dropout, Inputs, Mask, Score};
+use crate::simd::math::exp_vector;
+use crate::simd::{Aligned, Shared, load, store};
+use pulp::{Simd, WithSimd};
+use std::marker::PhantomData;
+
+/// One kind of score, computed for a tile of queries and a block of keys.
+pub(super) trait Scoring: Sized {
+    /// How many values of scratch it wants for blocks of `block` keys.
+    fn scratch_len<S: Simd>(dims: &Dims, block: usize) -> usize;
+
+    /// For one head, with scratch of [`Scoring::scratch_len`] values.
+    ///
+    /// # Safety
+    /// What `score` points to must have the length of its shape, and `scratch` must be this value's alone for as
+    /// long as it is used.
+    unsafe fn new<S: Simd>(
+        simd: S,
+        score: Score<'_>,
+        dims: &Dims,
+        head: usize,
+        block: usize,
+        scratch: *mut f32,
+    ) -> Self;
+
+    /// The score is this times what [`Scoring::score`] writes, up to a number that all keys share.
+    fn scale(&self) -> f32;
+
+    /// Prepares a block of keys.
+    ///
+    /// # Safety
+    /// `keys` must be valid for reads, at most a block, and stay so until the last call of `score`.
+    unsafe fn set_keys<S: Simd>(&mut self, simd: S, keys: Rows);
+
+    /// Prepares a tile of queries.
+    ///
+    /// # Safety
+    /// `queries` must be valid for reads, at most [`QUERIES`], and stay so until the last call of `score`.
+    unsafe fn set_queries<S: Simd>(&mut self, simd: S, queries: Rows);
+
+    /// Writes the pairs that are read, and anything elsewhere, from `tile.start` to `tile.end`.
+    ///
+    /// # Safety
+    /// `to` must be valid for writes of `[tile.rows, tile.stride]`; keys and queries must have been set.
+    unsafe fn score<S: Simd>(&mut self, simd: S, tile: &Tile<'_>, to: *mut f32);
+}
+
+/// What every task of one call shares. Slices are checked: each has the length of its shape.
+pub(super) struct Call<'a> {
+    pub(super) score: Score<'a>,
+    pub(super) dims: Dims,
+    pub(super) mask: Mask<'a>,
+    pub(super) dropout: Option<Dropout>,
+    pub(super) inputs: Inputs<'a>,
+}
+
+impl Call<'_> {
+    /// The queries of one unit.
+    #[inline(always)]
+    pub(super) fn queries(&self, unit: &Unit) -> Rows {
+        let Dims { queries, heads, width, .. } = self.dims;
+        let first = ((unit.row * queries + unit.queries.start) * heads + unit.head) * width;
+        Rows {
+            from: self.inputs.query.as_ptr().wrapping_add(first),
+            stride: heads * width,
+            count: unit.queries.len(),
+            width,
+        }
+    }
+
+    /// The keys of one unit.
+    #[inline(always)]
+    pub(super) fn keys(&self, unit: &Unit) -> Rows {
+        let Dims { keys, heads, width, .. } = self.dims;
+        let first = (unit.row * keys * heads + unit.head) * width;
+        Rows {
+            from: self.inputs.keys.as_ptr().wrapping_add(first),
+            stride: heads * width,
+            count: self.mask.length(&self.dims, unit.row),
+            width,
+        }
+    }
+
+    /// The values of one unit.
+    #[inline(always)]
+    pub(super) fn values(&self, unit: &Unit) -> Rows {
+        let Dims { keys, heads, value, .. } = self.dims;
+        let first = (unit.row * keys * heads + unit.head) * value;
+        Rows {
+            from: self.inputs.values.as_ptr().wrapping_add(first),
+            stride: heads * value,
+            count: self.mask.length(&self.dims, unit.row),
+            width: value,
+        }
+    }
+
+    /// How many keys a block has at most, padded to whole panels.
+    #[inline(always)]
+    pub(super) fn block<S: Simd>(&self) -> usize {
+        self.dims.keys.min(KEYS).next_multiple_of(panel_width::<S>())
+    }
+}
+
+/// Some units, forward.
+pub(super) struct Run<'a, C> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) units: &'a [Unit],
+    /// `[B, Q, N * value]`.
+    pub(super) context: Shared,
+    /// `[B, N, Q, K]`.
+    pub(super) weights: Option<Shared>,
+    /// `[B, N, Q, 2]`.
+    pub(super) statistics: Option<Shared>,
+    pub(super) scratch: &'a mut Aligned,
+    pub(super) kind: PhantomData<C>,
+}
+
+impl<C: Scoring> WithSimd for Run<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: `super::forward` has checked every slice against its shape, and no two units have the same
+        // batch row, head and query.
+        unsafe { run(simd, self) }
+    }
+}
+
+/// The running softmax of one query.
+#[derive(Clone, Copy)]
+struct Softmax {
+    /// Whether any key has been read.
+    read: bool,
+    greatest: f32,
+    sum: f32,
+}
+
+/// Splits scratch into parts of the given lengths, each on a cache line of its own.
+#[inline(always)]
+pub(super) fn parts<const N: usize>(scratch: &mut Aligned, lens: [usize; N]) -> [&mut [f32]; N] {
+    let lens = lens.map(|len| len.next_multiple_of(16));
+    let mut rest = scratch.scratch(lens.iter().sum());
+    lens.map(|len| {
+        let (part, left) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = left;
+        part
+    })
+}
+
+/// Runs one task.
+///
+/// # Safety
+/// Every slice and pointer of the call has the length of its shape, and no other task has the same batch row,
+/// head and query.
+#[inline(always)]
+unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
+    let Run { call, units, context, weights, statistics, scratch, .. } = run;
+    let Dims { queries, keys, heads, value, .. } = call.dims;
+    let panel = panel_width::<S>();
+    let (block, padded) = (call.block::<S>(), value.next_multiple_of(panel));
+    let most = units.iter().map(|unit| unit.queries.len()).max().unwrap_or(0);
+    // One block is finished tile by tile; with more, every query waits for the last.
+    let kept = if keys <= KEYS { QUERIES } else { most };
+    let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
+    let dropout_len = if call.dropout.is_some() { block } else { 0 };
+    let of_score = C::scratch_len::<S>(&call.dims, block);
+    let [sums, scores, packed, addend, multipliers, of_score] =
+        parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, of_score]);
+    let mut states = vec![Softmax { read: false, greatest: f32::MIN, sum: 0.0 }; kept];
+    for unit in units {
+        let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
+        let length = all_keys.count;
+        let single = length <= KEYS;
+        let place = |query: usize| (unit.row * heads + unit.head) * queries + query;
+        // SAFETY: the inputs have the lengths of their shapes.
+        let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
+        let scale = scoring.scale();
+        let mut first_key = 0;
+        // A row without keys still has its zeros written.
+        while first_key < length || first_key == 0 {
+            let count = (length - first_key).min(KEYS);
+            let last = first_key + KEYS >= length;
+            // SAFETY: the keys and values of the block exist, and the panels have room for a block.
+            let finite = unsafe {
+                scoring.set_keys(simd, all_keys.part(first_key, count));
+                pack_columns(simd, all_values.part(first_key, count), block, packed.as_mut_ptr())
+            };
+            let mut first = 0;
+            while first < all_queries.count {
+                let rows = (all_queries.count - first).min(QUERIES);
+                let base = if single { 0 } else { first };
+                let states = &mut states[base..base + rows];
+                let sums = &mut sums[base * padded..(base + rows) * padded];
+                if first_key == 0 {
+                    sums.fill(0.0);
+                    states.fill(Softmax { read: false, greatest: f32::MIN, sum: 0.0 });
+                }
+                let at = unit.queries.start + first;
+                let block_keys = first_key..first_key + count;
+                let tile =
+                    Tile::new(&call.dims, &call.mask, unit, at..at + rows, block_keys, panel, block, &mut *addend);
+                if let Some(tile) = &tile {
+                    // SAFETY: the tile's queries exist and `scores` has room for them.
+                    unsafe {
+                        scoring.set_queries(simd, all_queries.part(first, rows));
+                        scoring.score(simd, tile, scores.as_mut_ptr());
+                    }
+                    for r in (0..rows).filter(|&r| tile.any(r)) {
+                        let row = &mut scores[r * block..(r + 1) * block];
+                        apply_mask(simd, tile, r, scale, row);
+                        if let (Some(weights), false) = (weights, single) {
+                            let (start, end) = tile.keys[r];
+                            let to = weights.at(place(at + r) * keys + first_key + start);
+                            // SAFETY: the weights of this query are this unit's alone.
+                            unsafe { row.as_ptr().add(start).copy_to_nonoverlapping(to, end - start) };
+                        }
+                        let sums = &mut sums[r * padded..(r + 1) * padded];
+                        softmax(simd, tile, row, &mut states[r], sums);
+                        if let Some(dropout) = call.dropout {
+                            let multipliers = &mut multipliers[..tile.end - tile.start];
+                            dropout.fill(unit.row, unit.head, at + r, first_key + tile.start, multipliers);
+                            for (weight, multiplier) in row[tile.start..].iter_mut().zip(multipliers) {
+                                *weight *= *multiplier;
+                            }
+                        }
+                    }
+                    for r in (0..rows).filter(|&r| !tile.any(r)) {
+                        scores[r * block + tile.start..r * block + tile.end].fill(0.0);
+                    }
+                    let (a, c) = ((scores.as_ptr(), block), (sums.as_mut_ptr(), padded));
+                    let panels = (packed.as_ptr(), block);
+                    // SAFETY: scores, panels and sums have room for a tile of queries and a block of keys.
+                    unsafe {
+                        if finite {
+                            product(simd, rows, a, panels, value, (tile.start, tile.end), c);
+                        } else {
+                            for r in 0..rows {
+                                for k in (tile.start..tile.end).filter(|&k| tile.reads(r, k)) {
+                                    let weight = scores[r * block + k];
+                                    pair_product(simd, weight, panels, k, value, sums.as_mut_ptr().add(r * padded));
+                                }
+                            }
+                        }
+                    }
+                }
+                if last {
+                    for r in 0..rows {
+                        let (query, state) = (at + r, states[r]);
+                        // A query that reads nothing has zeros, not 0 / 0.
+                        let (greatest, inverse) =
+                            if state.read { (state.greatest, 1.0 / state.sum) } else { (0.0, 0.0) };
+                        // SAFETY: every output of this query is this unit's alone.
+                        unsafe {
+                            let to = context.at(((unit.row * queries + query) * heads + unit.head) * value);
+                            for column in 0..value {
+                                // Adding zero turns a zero that underflow left negative into the usual one.
+                                *to.add(column) = sums[r * padded + column] * inverse + 0.0;
+                            }
+                            if let Some(statistics) = statistics {
+                                *statistics.at(place(query) * 2) = greatest;
+                                *statistics.at(place(query) * 2 + 1) = inverse;
+                            }
+                        }
+                        let Some(weights) = weights else { continue };
+                        // SAFETY: as above.
+                        let weights = unsafe { std::slice::from_raw_parts_mut(weights.at(place(query) * keys), keys) };
+                        if !state.read {
+                            weights.fill(0.0);
+                        } else if single {
+                            let (start, end) = tile.as_ref().map_or((0, 0), |tile| tile.keys[r]);
+                            weights[..start].fill(0.0);
+                            weights[end..].fill(0.0);
+                            let powers = &scores[r * block + start..r * block + end];
+                            for (weight, power) in weights[start..end].iter_mut().zip(powers) {
+                                *weight = power * inverse;
+                            }
+                        } else {
+                            finish_weights(simd, call, unit, query, greatest, inverse, weights);
+                        }
+                    }
+                }
+                first += rows;
+            }
+            first_key += KEYS;
+        }
+    }
+}
+
+/// `row = scale · row + addend`, negative infinity where the key is masked.
+#[inline(always)]
+pub(super) fn apply_mask<S: Simd>(simd: S, tile: &Tile<'_>, r: usize, scale: f32, row: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    let end = tile.end.next_multiple_of(panel_width::<S>());
+    let scale = simd.splat_f32s(scale);
+    let masked = simd.splat_f32s(f32::NEG_INFINITY);
+    let addend = tile.addend.map(|addend| &addend[r * tile.stride..][..end]);
+    let row = &mut row[..end];
+    let mut k = tile.start;
+    while k < end {
+        // SAFETY: `start` and `end` stand on vectors, and both slices have `end` values.
+        unsafe {
+            let at = row.as_mut_ptr().add(k);
+            let mut score = simd.mul_f32s(load(simd, at), scale);
+            if let Some(addend) = addend {
+                let addend = load(simd, addend.as_ptr().add(k));
+                score = simd.select_f32s(simd.equal_f32s(addend, masked), masked, simd.add_f32s(score, addend));
+            }
+            store(simd, at, score);
+        }
+        k += lanes;
+    }
+    let (first, past) = tile.keys[r];
+    row[tile.start..first].fill(f32::NEG_INFINITY);
+    row[past..].fill(f32::NEG_INFINITY);
+}
+
+/// `e^x`, exactly 0 where the result would not be a normal number, as behind a mask.
+#[inline(always)]
+pub(super) fn power<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let tiny = simd.less_than_f32s(x, simd.splat_f32s(-86.5));
+    simd.select_f32s(tiny, simd.splat_f32s(0.0), exp_vector(simd, x))
+}
+
+/// Turns a block's scores into `e^(score - greatest)` and adds it to the running softmax, whose context so far is
+/// `sums`.
+#[inline(always)]
+fn softmax<S: Simd>(simd: S, tile: &Tile<'_>, row: &mut [f32], state: &mut Softmax, sums: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    let end = tile.end.next_multiple_of(panel_width::<S>());
+    let row = &mut row[..end];
+    let mut most = simd.splat_f32s(state.greatest);
+    let mut k = tile.start;
+    while k < end {
+        // SAFETY: `start` and `end` stand on vectors.
+        most = simd.max_f32s(most, unsafe { load(simd, row.as_ptr().add(k)) });
+        k += lanes;
+    }
+    let greatest = simd.reduce_max_f32s(most);
+    if state.read && greatest != state.greatest {
+        let factor = (state.greatest - greatest).exp();
+        state.sum *= factor;
+        for sum in sums {
+            *sum *= factor;
+        }
+    }
+    let most = simd.splat_f32s(greatest);
+    let mut total = simd.splat_f32s(0.0);
+    let mut k = tile.start;
+    while k < end {
+        // SAFETY: as above.
+        unsafe {
+            let at = row.as_mut_ptr().add(k);
+            let power = power(simd, simd.sub_f32s(load(simd, at), most));
+            total = simd.add_f32s(total, power);
+            store(simd, at, power);
+        }
+        k += lanes;
+    }
+    state.read = true;
+    state.greatest = greatest;
+    state.sum += simd.reduce_sum_f32s(total);
+}
+
+/// Turns the scores that the blocks left in `weights` into weights.
+#[inline(always)]
+fn finish_weights<S: Simd>(
+    simd: S,
+    call: &Call<'_>,
+    unit: &Unit,
+    query: usize,
+    greatest: f32,
+    inverse: f32,
+    weights: &mut [f32],
+) {
+    let range = call.mask.range(&call.dims, unit.row, query);
+    let (allowed, bias) = call.mask.row(&call.dims, unit.row, unit.head, query);
+    weights[..range.start].fill(0.0);
+    weights[range.end..].fill(0.0);
+    let most = simd.splat_f32s(greatest);
+    let mut multipliers = [1.0; 64];
+    let mut first = range.start;
+    while first < range.end {
+        let count = (range.end - first).min(64);
+        if let Some(dropout) = call.dropout {
+            dropout.fill(unit.row, unit.head, query, first, &mut multipliers[..count]);
+        }
+        let part = &mut weights[first..first + count];
+        let mut at = 0;
+        while at < count {
+            let end = (at + S::F32_LANES).min(count);
+            let score = simd.partial_load_f32s(&part[at..end]);
+            simd.partial_store_f32s(&mut part[at..end], power(simd, simd.sub_f32s(score, most)));
+            at = end;
+        }
+        for (offset, weight) in part.iter_mut().enumerate() {
+            let key = first + offset;
+            // A block in which every key of this query is masked was never computed.
+            let read =
+                allowed.is_none_or(|allowed| allowed[key]) && bias.is_none_or(|bias| bias[key] != f32::NEG_INFINITY);
+            *weight = if read { *weight * multipliers[offset] * inverse } else { 0.0 };
+        }
+        first += count;
+    }
+}

@@ -1,0 +1,383 @@
+//! Fused attention cores: scores, mask, softmax and context in one pass, forward and backward.
+//!
+//! Projections (`W q`, `U k`, `in_proj`, `qᵀ W`) are plain matrix products and stay outside. What is here is
+//! what no matrix product does: [`Score::Additive`] (Bahdanau 2015, eq. 6 of the appendix; Luong's concat is the
+//! same after splitting `W`) and [`Score::Product`] (dot, scaled dot, general, multi-head), every mask, dropout on
+//! the weights, and their gradients.
+//!
+//! # Legend of shapes
+//! `B` batch, `Q` queries, `K` keys, `N` heads. Head `n` is columns `n * width..(n + 1) * width` of queries and
+//! keys, and `n * value..(n + 1) * value` of values and context: PyTorch's layout, without transposes.
+//!
+//! # What holds
+//! - The `[B, Q, K, H]` tensor of additive attention never exists. Scratch memory is one block of keys and one
+//!   tile of scores a thread, and one row's context; `[B, N, Q, K]` exists only where weights are asked for.
+//! - A query with every key masked gets zero weights, a zero context and zero gradients.
+//! - Masked keys and values are never read: NaN or infinity stored there, even where masked for some queries
+//!   only, changes no bit, forward or backward. A NaN in what is read gives NaN.
+//! - Asking for weights changes no bit of the context. No bit depends on the number of threads. A batch row
+//!   alone equals the same row in any batch, bit for bit (dropout, which is drawn by row, apart).
+//!
+//! # Example
+//! ```
+//! use lookback_kernels::attention::{Dims, Inputs, Mask, Outputs, Score, Workspace, forward};
+//!
+//! let dims = Dims { batch: 1, queries: 1, keys: 3, heads: 1, width: 1, value: 1 };
+//! let inputs = Inputs { query: &[1.0], keys: &[2.0, 2.0, 9.0], values: &[1.0, 3.0, f32::NAN] };
+//! let mask = Mask { key_lengths: Some(&[2]), ..Mask::default() };
+//! let (mut context, mut weights) = ([0.0], [0.0; 3]);
+//! forward(
+//!     Score::Product { scale: 1.0 },
+//!     &dims,
+//!     &mask,
+//!     None,
+//!     &inputs,
+//!     Outputs { context: &mut context, weights: Some(&mut weights), statistics: None },
+//!     &mut Workspace::default(),
+//!     1,
+//! )?;
+//! assert_eq!((context, weights), ([2.0], [0.5, 0.5, 0.0]));
+//! # Ok::<(), lookback_kernels::KernelError>(())
+//! ```
+
+mod additive;
+mod backward;
+mod check;
+mod dropout;
+mod forward;
+mod mask;
+mod panels;
+mod plan;
+mod product;
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
+use crate::KernelError;
+use crate::recurrence::run;
+use crate::simd::{Aligned, Shared, arch};
+use pulp::Arch;
+use std::marker::PhantomData;
+
+/// The sizes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dims {
+    /// `B`.
+    pub batch: usize,
+    /// `Q`.
+    pub queries: usize,
+    /// `K`.
+    pub keys: usize,
+    /// `N`.
+    pub heads: usize,
+    /// The width of one head's query and key.
+    pub width: usize,
+    /// The width of one head's value.
+    pub value: usize,
+}
+
+impl Dims {
+    /// The length of [`Outputs::statistics`]: `[B, N, Q, 2]`.
+    pub fn statistics_len(&self) -> usize {
+        self.batch * self.heads * self.queries * 2
+    }
+
+    /// The length of [`Outputs::weights`]: `[B, N, Q, K]`.
+    pub fn weights_len(&self) -> usize {
+        self.batch * self.heads * self.queries * self.keys
+    }
+}
+
+/// How well a query and a key fit, one number a pair and head.
+#[derive(Debug, Clone, Copy)]
+pub enum Score<'a, R = f32> {
+    /// `v · tanh(q + k)` (Bahdanau 2015), with `W` and `U` already applied and the bias in either.
+    Additive {
+        /// `[N * width]`.
+        v: &'a [R],
+    },
+    /// `scale * q · k` (Luong 2015; Vaswani 2017 with `scale = 1 / √width`).
+    Product {
+        /// What every product is multiplied with.
+        scale: R,
+    },
+}
+
+/// A band of keys around each query: `q - before <= k <= q + after`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// How many keys before its own position a query sees.
+    pub before: usize,
+    /// How many keys after its own position a query sees.
+    pub after: usize,
+}
+
+/// Which keys a query may read. All parts hold at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Mask<'a, R = f32> {
+    /// `[B]`, each from 0 to `K`; keys at or past it are masked.
+    pub key_lengths: Option<&'a [usize]>,
+    /// Query `q` sees keys `k <= q`, both counted from 0, whether or not `Q` is `K`.
+    pub causal: bool,
+    /// A band around each query.
+    pub window: Option<Window>,
+    /// `[Q, K]` or `[B, Q, K]`; true means attend.
+    pub allowed: Option<&'a [bool]>,
+    /// `[Q, K]`, `[B, Q, K]` or `[B, N, Q, K]`, added to the scores; negative infinity masks.
+    pub bias: Option<&'a [R]>,
+}
+
+impl<R> Default for Mask<'_, R> {
+    fn default() -> Self {
+        Mask { key_lengths: None, causal: false, window: None, allowed: None, bias: None }
+    }
+}
+
+/// Dropout on the weights, as PyTorch's `nn.MultiheadAttention` has it: what stays is divided by
+/// `1 - probability`.
+///
+/// Drawn by a hash of `(seed, b, n, q, k)`, so the backward pass draws the same without storing it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// From 0 to 1.
+    pub probability: f32,
+    /// Another seed gives another draw.
+    pub seed: u64,
+}
+
+/// What attention reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a, R = f32> {
+    /// `[B, Q, N * width]`.
+    pub query: &'a [R],
+    /// `[B, K, N * width]`.
+    pub keys: &'a [R],
+    /// `[B, K, N * value]`.
+    pub values: &'a [R],
+}
+
+/// What attention writes. All of it is overwritten.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// `[B, Q, N * value]`.
+    pub context: &'a mut [f32],
+    /// `[B, N, Q, K]`: after the softmax and, as PyTorch returns them, after dropout.
+    pub weights: Option<&'a mut [f32]>,
+    /// `[B, N, Q, 2]`: what [`backward`] needs of each softmax, its greatest score and `1 / Σ e^(score - greatest)`.
+    pub statistics: Option<&'a mut [f32]>,
+}
+
+/// Gradients that flow in. `None` means zeros.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream<'a, R = f32> {
+    /// `[B, Q, N * value]`.
+    pub context: Option<&'a [R]>,
+    /// `[B, N, Q, K]`. Where a key is masked it is never read.
+    pub weights: Option<&'a [R]>,
+}
+
+impl<R> Default for Upstream<'_, R> {
+    fn default() -> Self {
+        Upstream { context: None, weights: None }
+    }
+}
+
+/// Gradients of what attention reads, overwritten. `None` means not wanted.
+#[derive(Debug, Default)]
+pub struct Gradients<'a> {
+    /// `[B, Q, N * width]`.
+    pub query: Option<&'a mut [f32]>,
+    /// `[B, K, N * width]`.
+    pub keys: Option<&'a mut [f32]>,
+    /// `[B, K, N * value]`.
+    pub values: Option<&'a mut [f32]>,
+    /// `[N * width]`, [`Score::Additive`] only.
+    pub v: Option<&'a mut [f32]>,
+    /// `[B, N, Q, K]`, whatever the shape of the bias: the gradient of every score, zero where masked. A bias
+    /// that was broadcast sums it over what it was broadcast over.
+    pub bias: Option<&'a mut [f32]>,
+}
+
+/// Scratch memory that the caller keeps between calls; it grows to the largest call and is never read
+/// before it is written.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    tasks: Vec<Aligned>,
+    partial: Aligned,
+}
+
+/// `context = softmax(score(query, keys) masked) · values`, for every batch row, head and query.
+///
+/// No result depends on `threads`.
+///
+/// # Errors
+/// [`KernelError`] when a size does not fit; nothing is written then.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+pub fn forward(
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    outputs: Outputs<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    forward_on(arch(), score, dims, mask, dropout, inputs, outputs, workspace, threads)
+}
+
+/// The gradients of [`forward`], given what it read and wrote: `context`, and `statistics` (`[B, N, Q, 2]`).
+///
+/// Only what is `Some` in `gradients` is written. No result depends on `threads`.
+///
+/// # Errors
+/// [`KernelError`] when a size does not fit; nothing is written then.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+pub fn backward(
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    context: &[f32],
+    statistics: &[f32],
+    upstream: &Upstream<'_>,
+    gradients: Gradients<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    let upstream = *upstream;
+    backward_on(
+        arch(),
+        score,
+        dims,
+        mask,
+        dropout,
+        inputs,
+        context,
+        statistics,
+        upstream,
+        gradients,
+        workspace,
+        threads,
+    )
+}
+
+/// [`forward`] on a given instruction set.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+fn forward_on(
+    arch: Arch,
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    outputs: Outputs<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    check::outputs(dims, &outputs)?;
+    let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
+    let tasks = plan::tasks(dims, mask, threads, true);
+    let context = Shared(outputs.context.as_mut_ptr());
+    let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr()));
+    let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr()));
+    run(tasks.iter().zip(workspace.tasks(tasks.len())).collect(), |(units, scratch)| {
+        let call = &call;
+        match score {
+            Score::Additive { .. } => arch.dispatch(forward::Run::<additive::Additive> {
+                call,
+                units,
+                context,
+                weights,
+                statistics,
+                scratch,
+                kind: PhantomData,
+            }),
+            Score::Product { .. } => arch.dispatch(forward::Run::<product::Product> {
+                call,
+                units,
+                context,
+                weights,
+                statistics,
+                scratch,
+                kind: PhantomData,
+            }),
+        }
+    });
+    Ok(())
+}
+
+/// [`backward`] on a given instruction set.
+#[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
+fn backward_on(
+    arch: Arch,
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    context: &[f32],
+    statistics: &[f32],
+    upstream: Upstream<'_>,
+    gradients: Gradients<'_>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    check::gradients(score, dims, context, statistics, &upstream, &gradients)?;
+    let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
+    let tasks = plan::tasks(dims, mask, threads, false);
+    let shared = |to: Option<&mut [f32]>| to.map(|to| Shared(to.as_mut_ptr()));
+    let width = dims.heads * dims.width;
+    let v_rows = workspace.partial.scratch(if gradients.v.is_some() { dims.batch * width } else { 0 });
+    let back = backward::Back {
+        call: &call,
+        context,
+        statistics,
+        upstream,
+        query: shared(gradients.query),
+        keys: shared(gradients.keys),
+        values: shared(gradients.values),
+        bias: shared(gradients.bias),
+        v: gradients.v.is_some().then(|| Shared(v_rows.as_mut_ptr())),
+    };
+    if workspace.tasks.len() < tasks.len() {
+        workspace.tasks.resize_with(tasks.len(), Aligned::default);
+    }
+    run(tasks.iter().zip(&mut workspace.tasks).collect(), |(units, scratch)| {
+        let back = &back;
+        match score {
+            Score::Additive { .. } => {
+                arch.dispatch(backward::Run::<additive::AdditiveGradient> { back, units, scratch, kind: PhantomData })
+            }
+            Score::Product { .. } => {
+                arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind: PhantomData })
+            }
+        }
+    });
+    if let Some(v) = gradients.v {
+        // Row by row, so that the order of the sum is the batch's.
+        v.fill(0.0);
+        for row in v_rows.chunks_exact(width) {
+            v.iter_mut().zip(row).for_each(|(v, row)| *v += row);
+        }
+    }
+    Ok(())
+}
+
+/// Dropout that drops nothing is none.
+fn drawn(dropout: Option<Dropout>) -> Option<Dropout> {
+    dropout.filter(|dropout| dropout.probability > 0.0)
+}
+
+impl Workspace {
+    /// Scratch for `count` tasks.
+    fn tasks(&mut self, count: usize) -> &mut [Aligned] {
+        if self.tasks.len() < count {
+            self.tasks.resize_with(count, Aligned::default);
+        }
+        &mut self.tasks[..count]
+    }
+}

@@ -1,0 +1,268 @@
+//! Rows laid out for the register tile, and the products that the tile does not have.
+//!
+//! Every product is one chain of multiply-adds an element in a fixed order, and a masked pair multiplies by an
+//! exact zero, which changes no bit of a chain. Where what is multiplied with that zero is not finite the
+//! products run again over the pairs that are read only, in the same order: that is how NaN in a masked place
+//! stays there.
+
+use super::plan::Tile;
+use crate::simd::tile::{Start, VECTORS, panel_product};
+use crate::simd::{load, store};
+use pulp::Simd;
+
+/// `count` rows of `width` values, `stride` apart.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub(super) from: *const f32,
+    pub(super) stride: usize,
+    pub(super) count: usize,
+    pub(super) width: usize,
+}
+
+impl Rows {
+    /// Where row `index` starts.
+    #[inline(always)]
+    pub(super) fn row(&self, index: usize) -> *const f32 {
+        self.from.wrapping_add(index * self.stride)
+    }
+
+    /// The rows from `first` on, `count` of them.
+    #[inline(always)]
+    pub(super) fn part(self, first: usize, count: usize) -> Self {
+        Rows { from: self.row(first), count, ..self }
+    }
+}
+
+/// How many columns a panel has.
+#[inline(always)]
+pub(super) fn panel_width<S: Simd>() -> usize {
+    VECTORS * S::F32_LANES
+}
+
+/// Packs columns: `[column panel][capacity rows][panel width]`, columns padded with zeros. Tells whether every
+/// value is finite.
+///
+/// # Safety
+/// `rows` must be valid for reads and `to` for writes of `panels · capacity · panel width` values.
+#[inline(always)]
+pub(super) unsafe fn pack_columns<S: Simd>(simd: S, rows: Rows, capacity: usize, to: *mut f32) -> bool {
+    let (lanes, panel) = (S::F32_LANES, panel_width::<S>());
+    let zero = simd.splat_f32s(0.0);
+    let mut sum = zero;
+    for row in 0..rows.count {
+        let from = rows.row(row);
+        let mut column = 0;
+        while column < rows.width {
+            // SAFETY: the vector or its part lies within the row, and its place within panel `column / panel`.
+            unsafe {
+                let left = rows.width - column;
+                let value = if left >= lanes {
+                    load(simd, from.add(column))
+                } else {
+                    simd.partial_load_f32s(std::slice::from_raw_parts(from.add(column), left))
+                };
+                // Zero times infinity or NaN is NaN, and stays it.
+                sum = simd.mul_add_e_f32s(value, zero, sum);
+                let to = to.add((column / panel * capacity + row) * panel + column % panel);
+                store(simd, to, value);
+                if left <= lanes && column % panel == 0 && lanes < panel {
+                    store(simd, to.add(lanes), zero);
+                }
+            }
+            column += lanes;
+        }
+    }
+    simd.reduce_sum_f32s(sum) == 0.0
+}
+
+/// Packs rows as columns: `[panel of rows][width][panel width]`, rows padded with zeros.
+///
+/// # Safety
+/// `rows` must be valid for reads and `to` for writes of `panels of rows · width · panel width` values.
+#[inline(always)]
+pub(super) unsafe fn pack_rows<S: Simd>(_: S, rows: Rows, to: *mut f32) {
+    let panel = panel_width::<S>();
+    let mut first = 0;
+    while first < rows.count {
+        let real = panel.min(rows.count - first);
+        let to = to.wrapping_add(first * rows.width);
+        for j in 0..panel {
+            let from = rows.row(first + j);
+            for step in 0..rows.width {
+                // SAFETY: row `first + j` is read only where it exists, and the place is within the panel.
+                unsafe { *to.add(step * panel + j) = if j < real { *from.add(step) } else { 0.0 } };
+            }
+        }
+        first += panel;
+    }
+}
+
+/// `to[row][key] = row · key` for a tile, over the panels that [`pack_rows`] made of a block.
+///
+/// # Safety
+/// `rows` must have the tile's rows, `panels` the block's keys, and `to` must be valid for writes of
+/// `[tile.rows, tile.stride]`.
+#[inline(always)]
+pub(super) unsafe fn products<S: Simd>(simd: S, rows: Rows, panels: *const f32, tile: &Tile<'_>, to: *mut f32) {
+    let panel = panel_width::<S>();
+    let (width, stride) = (rows.width, tile.stride);
+    let mut key = tile.start;
+    while key < tile.end {
+        // SAFETY: the caller promises every range; a panel's columns stay within the padded stride.
+        unsafe {
+            panel_product(
+                simd,
+                width,
+                panels.wrapping_add(key * width),
+                tile.rows,
+                Start::Row(std::ptr::null()),
+                |r| rows.row(r),
+                |r| to.wrapping_add(r * stride + key),
+            );
+        }
+        key += panel;
+    }
+}
+
+/// `c[key] += Σ_row a[row][key] · panel[row]` for the keys of `keys`, rows in their order: the transposed
+/// product, over the `[rows][panel width]` panels that [`pack_columns`] made with `capacity` rows.
+///
+/// # Safety
+/// `a` must be valid for reads of `[rows, stride]`, `panels` of as many panels as `width` has, and `c` for reads
+/// and writes of rows `keys`, `c_stride` apart and padded to whole panels.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a product has its two factors, its result and their strides")]
+pub(super) unsafe fn transposed_product<S: Simd>(
+    simd: S,
+    rows: usize,
+    (a, stride): (*const f32, usize),
+    (panels, capacity): (*const f32, usize),
+    width: usize,
+    (start, end): (usize, usize),
+    (c, c_stride): (*mut f32, usize),
+) {
+    let panel = panel_width::<S>();
+    let mut column = 0;
+    while column < width {
+        let from = panels.wrapping_add(column / panel * capacity * panel);
+        let mut key = start;
+        while key < end {
+            let (a, c) = (a.wrapping_add(key), c.wrapping_add(key * c_stride + column));
+            // SAFETY: the caller promises every range, and `key` plus the tile's rows stay within `end`.
+            unsafe {
+                key += match end - key {
+                    1 => transposed_tile::<S, 1>(simd, rows, (a, stride), from, (c, c_stride)),
+                    2 => transposed_tile::<S, 2>(simd, rows, (a, stride), from, (c, c_stride)),
+                    3 => transposed_tile::<S, 3>(simd, rows, (a, stride), from, (c, c_stride)),
+                    4 | 7 | 8 => transposed_tile::<S, 4>(simd, rows, (a, stride), from, (c, c_stride)),
+                    5 | 9 | 10 => transposed_tile::<S, 5>(simd, rows, (a, stride), from, (c, c_stride)),
+                    _ => transposed_tile::<S, 6>(simd, rows, (a, stride), from, (c, c_stride)),
+                };
+            }
+        }
+        column += panel;
+    }
+}
+
+/// One register tile of [`transposed_product`]: `R` keys, one panel. Returns `R`.
+///
+/// # Safety
+/// As [`transposed_product`].
+#[inline(always)]
+unsafe fn transposed_tile<S: Simd, const R: usize>(
+    simd: S,
+    rows: usize,
+    (a, stride): (*const f32, usize),
+    panel: *const f32,
+    (c, c_stride): (*mut f32, usize),
+) -> usize {
+    let lanes = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+    // SAFETY: the caller promises every range.
+    unsafe {
+        for r in 0..R {
+            for v in 0..VECTORS {
+                sums[r][v] = load(simd, c.add(r * c_stride + v * lanes));
+            }
+        }
+        for row in 0..rows {
+            let columns =
+                [load(simd, panel.add(row * VECTORS * lanes)), load(simd, panel.add((row * VECTORS + 1) * lanes))];
+            for r in 0..R {
+                let value = simd.splat_f32s(*a.add(row * stride + r));
+                sums[r][0] = simd.mul_add_e_f32s(value, columns[0], sums[r][0]);
+                sums[r][1] = simd.mul_add_e_f32s(value, columns[1], sums[r][1]);
+            }
+        }
+        for r in 0..R {
+            for v in 0..VECTORS {
+                store(simd, c.add(r * c_stride + v * lanes), sums[r][v]);
+            }
+        }
+    }
+    R
+}
+
+/// `c[row] += Σ_step a[row][step] · panel[step]` over the column panels that [`pack_columns`] made, for the steps
+/// from `start` to `end`.
+///
+/// # Safety
+/// `a` must be valid for reads of `[rows, stride]`, `panels` of as many panels as `width` has, and `c` for reads
+/// and writes of `rows` rows, `c_stride` apart and padded to whole panels.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "a product has its two factors, its result and their strides")]
+pub(super) unsafe fn product<S: Simd>(
+    simd: S,
+    rows: usize,
+    (a, stride): (*const f32, usize),
+    (panels, capacity): (*const f32, usize),
+    width: usize,
+    (start, end): (usize, usize),
+    (c, c_stride): (*mut f32, usize),
+) {
+    let panel = panel_width::<S>();
+    let mut column = 0;
+    while column < width {
+        let from = panels.wrapping_add((column / panel * capacity + start) * panel);
+        // SAFETY: the caller promises every range.
+        unsafe {
+            panel_product(
+                simd,
+                end - start,
+                from,
+                rows,
+                Start::Output,
+                |r| a.wrapping_add(r * stride + start),
+                |r| c.wrapping_add(r * c_stride + column),
+            );
+        }
+        column += panel;
+    }
+}
+
+/// `c[to] += a · panel[from]`: one pair of [`product`] or [`transposed_product`], with the same multiply-adds.
+///
+/// # Safety
+/// As the product it is a part of.
+#[inline(always)]
+pub(super) unsafe fn pair_product<S: Simd>(
+    simd: S,
+    a: f32,
+    (panels, capacity): (*const f32, usize),
+    from: usize,
+    width: usize,
+    to: *mut f32,
+) {
+    let (lanes, panel) = (S::F32_LANES, panel_width::<S>());
+    let a = simd.splat_f32s(a);
+    let mut column = 0;
+    while column < width {
+        // SAFETY: the caller promises both ranges.
+        unsafe {
+            let value = load(simd, panels.add((column / panel * capacity + from) * panel + column % panel));
+            let to = to.add(column);
+            store(simd, to, simd.mul_add_e_f32s(a, value, load(simd, to)));
+        }
+        column += lanes;
+    }
+}
