@@ -337,9 +337,11 @@ unsafe fn weight_gradients<S: Simd>(
             unsafe {
                 let (weight, gradient) = (weights.as_mut_ptr().add(k), gradients.as_mut_ptr().add(k));
                 let score = load(simd, weight);
-                store(simd, weight, simd.mul_f32s(power(simd, simd.sub_f32s(score, most)), inverse));
-                let read = simd.select_f32s(simd.equal_f32s(score, masked), zero, load(simd, gradient));
-                store(simd, gradient, read);
+                // Selected, because a NaN elsewhere in the row makes `inverse` NaN.
+                let masked = simd.equal_f32s(score, masked);
+                let value = simd.mul_f32s(power(simd, simd.sub_f32s(score, most)), inverse);
+                store(simd, weight, simd.select_f32s(masked, zero, value));
+                store(simd, gradient, simd.select_f32s(masked, zero, load(simd, gradient)));
             }
             k += lanes;
         }

@@ -23,7 +23,55 @@ pub struct Mask {
     causal: bool,
     window: Option<Window>,
     allowed: Vec<(Arc<[bool]>, Vec<usize>)>,
-    bias: Option<(Tensor<1>, Vec<usize>)>,
+    bias: Option<Bias>,
+}
+
+/// What may be added to scores: a tensor of two, three or four dimensions.
+#[derive(Debug, Clone)]
+pub enum Bias {
+    /// `[Q, K]`.
+    Matrix(Tensor<2>),
+    /// `[B, Q, K]`.
+    Rows(Tensor<3>),
+    /// `[B, N, Q, K]`.
+    Heads(Tensor<4>),
+}
+
+impl Bias {
+    fn shape(&self) -> Vec<usize> {
+        match self {
+            Bias::Matrix(bias) => bias.dims().to_vec(),
+            Bias::Rows(bias) => bias.dims().to_vec(),
+            Bias::Heads(bias) => bias.dims().to_vec(),
+        }
+    }
+
+    /// Reshaped anew at every use, so that one mask serves several backward passes.
+    fn flat(&self) -> Tensor<1> {
+        match self {
+            Bias::Matrix(bias) => bias.clone().reshape([-1]),
+            Bias::Rows(bias) => bias.clone().reshape([-1]),
+            Bias::Heads(bias) => bias.clone().reshape([-1]),
+        }
+    }
+}
+
+impl From<Tensor<2>> for Bias {
+    fn from(bias: Tensor<2>) -> Bias {
+        Bias::Matrix(bias)
+    }
+}
+
+impl From<Tensor<3>> for Bias {
+    fn from(bias: Tensor<3>) -> Bias {
+        Bias::Rows(bias)
+    }
+}
+
+impl From<Tensor<4>> for Bias {
+    fn from(bias: Tensor<4>) -> Bias {
+        Bias::Heads(bias)
+    }
 }
 
 impl Mask {
@@ -60,9 +108,8 @@ impl Mask {
 
     /// bias: `[Q, K]`, `[B, Q, K]` or `[B, N, Q, K]`, added to the scores; negative infinity masks. Gradients flow into
     /// it. A second bias takes the place of the first.
-    pub fn with_bias<const R: usize>(mut self, bias: Tensor<R>) -> Mask {
-        let shape = bias.dims().to_vec();
-        self.bias = Some((bias.reshape([-1]), shape));
+    pub fn with_bias(mut self, bias: impl Into<Bias>) -> Mask {
+        self.bias = Some(bias.into());
         self
     }
 
@@ -87,8 +134,9 @@ impl Mask {
         self.window
     }
 
-    pub(crate) fn bias(&self) -> Option<&Tensor<1>> {
-        self.bias.as_ref().map(|(bias, _)| bias)
+    /// `[Q K]`, `[B Q K]` or `[B N Q K]`.
+    pub(crate) fn bias(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Bias::flat)
     }
 
     /// Compares every part with the sizes of a call.
@@ -109,15 +157,15 @@ impl Mask {
                 return Err(Error::Shape { name: "attention mask", found: shape.clone(), expected });
             }
         }
-        if let Some((_, shape)) = &self.bias
-            && !two_or_three(shape)
-            && *shape != [batch, heads, queries, keys]
+        if let Some(shape) = self.bias.as_ref().map(Bias::shape)
+            && !two_or_three(&shape)
+            && shape != [batch, heads, queries, keys]
         {
             let expected = format!(
                 "[{queries}, {keys}], [{batch}, {queries}, {keys}] or [{batch}, {heads}, {queries}, {keys}] ([Q, K], \
                  [B, Q, K] or [B, N, Q, K])"
             );
-            return Err(Error::Shape { name: "attention bias", found: shape.clone(), expected });
+            return Err(Error::Shape { name: "attention bias", found: shape, expected });
         }
         Ok(())
     }
@@ -195,8 +243,8 @@ impl Mask {
                 }
             }
         };
-        match &self.bias {
-            Some((bias, _)) => with_values(&bias.clone().inner_or_self(), |bias| look(Some(bias))),
+        match self.bias() {
+            Some(bias) => with_values(&bias.inner_or_self(), |bias| look(Some(bias))),
             None => look(None),
         }
         unread

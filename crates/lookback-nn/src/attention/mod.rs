@@ -47,7 +47,7 @@ pub use decoder::{AttendFirstDecoder, AttendFirstStep, InputFeedingDecoder, Inpu
 pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};
 pub use location::{LocationAttention, LocationState};
-pub use mask::{Mask, Window};
+pub use mask::{Bias, Mask, Window};
 pub use multi_head::{MultiHeadAttention, MultiHeadConfig, MultiHeadOutput};
 pub use pool::{AttentionPool, PoolOutput, PoolScore, StructuredOutput, StructuredPool};
 pub use score::{Attention, AttentionConfig, AttentionOutput, Memory, Score};

@@ -382,7 +382,7 @@ pub(super) fn masked_softmax(scores: Tensor<3>, values: Tensor<3>, mask: &Mask) 
     let scores = match mask.bias() {
         Some(bias) => {
             let whole = bias.dims()[0] == batch * queries * keys;
-            scores + bias.clone().reshape([if whole { batch } else { 1 }, queries, keys])
+            scores + bias.reshape([if whole { batch } else { 1 }, queries, keys])
         }
         None => scores,
     };

@@ -78,7 +78,7 @@ pub fn attention(
         weights: options.weights,
         statistics: OnceLock::new(),
     };
-    let bias = mask.bias().map(|bias| bias.clone().into_dispatch());
+    let bias = mask.bias().map(Tensor::into_dispatch);
     let inputs = [Some(query.into_dispatch()), Some(keys.into_dispatch()), Some(values.into_dispatch()), v, bias];
     if !options.weights {
         return Ok((run_slices(inputs, &device, Arc::new(core)), None));
@@ -173,9 +173,9 @@ pub fn composite_attention(
     if let Some(bias) = mask.bias() {
         let count = bias.dims()[0];
         let bias = match count {
-            _ if count == queries * key_count => bias.clone().reshape([1, 1, queries, key_count]),
-            _ if count == batch * queries * key_count => bias.clone().reshape([batch, 1, queries, key_count]),
-            _ => bias.clone().reshape(full),
+            _ if count == queries * key_count => bias.reshape([1, 1, queries, key_count]),
+            _ if count == batch * queries * key_count => bias.reshape([batch, 1, queries, key_count]),
+            _ => bias.reshape(full),
         };
         let bias = bias.expand(full);
         let shut = bias.clone().equal_elem(f32::NEG_INFINITY);

@@ -1,8 +1,9 @@
 //! The gradients of the additive score, each pair recomputed: with `w = 1 / (1 + e^2q e^2k)`, `tanh = 1 - 2 w` and
 //! `1 - tanh² = 4 w (1 - w)`, so that
-//! `dq = 4 v ∘ Σ_k ds w (1 - w)`, `dk = 4 v ∘ Σ_q ds w (1 - w)` and `dv = Σ ds (1 - 2 w)`.
+//! `dq = 4 v ∘ Σ_k ds w (1 - w)`, `dk = 4 v ∘ Σ_q ds w (1 - w)` and `dv = -2 Σ (ds w - ds / 2)`.
 //!
-//! `1 - w` is computed as `e^2q e^2k w`: subtracting would lose all digits where tanh is near -1.
+//! `1 - w` is computed as `e^2q e^2k w`: subtracting would lose all digits where tanh is near -1. The half is taken
+//! off pair by pair: where tanh is near 0 it would leave few digits of the whole sum.
 
 use super::Additive;
 use super::forward::{EXACT, SHARED, VECTORS, load_part, logistics};
@@ -88,7 +89,6 @@ impl ScoreGradient for AdditiveGradient {
     ) {
         let lanes = S::F32_LANES;
         let mut readers = [[0u16; 3]; KEYS];
-        let mut total = 0.0;
         for r in 0..tile.rows {
             for k in tile.keys[r].0..tile.keys[r].1 {
                 if !tile.reads(r, k) {
@@ -96,7 +96,6 @@ impl ScoreGradient for AdditiveGradient {
                 }
                 // SAFETY: `k` is a key of the block, `r` a query of the tile.
                 unsafe {
-                    total += *dscores.add(r * tile.stride + k);
                     let bound = self.score.query_bounds[r] + *self.score.key_bounds.add(k);
                     let tier = if bound <= SHARED {
                         0
@@ -109,7 +108,7 @@ impl ScoreGradient for AdditiveGradient {
                 }
             }
         }
-        let pass = Pass { gradient: self, tile, dscores, dquery, dkeys, dv, readers: &readers, total };
+        let pass = Pass { gradient: self, tile, dscores, dquery, dkeys, dv, readers: &readers };
         let mut h = 0;
         // SAFETY: as the caller promises, and `h` stays within the width in whole vectors.
         unsafe {
@@ -134,8 +133,6 @@ struct Pass<'a> {
     dkeys: *mut f32,
     dv: *mut f32,
     readers: &'a [Readers; KEYS],
-    /// `Σ ds` over the tile.
-    total: f32,
 }
 
 impl Pass<'_> {
@@ -168,13 +165,11 @@ impl Pass<'_> {
                 }
             }
         }
-        let total = simd.splat_f32s(self.total);
         for (i, of_v) in of_v.into_iter().enumerate() {
             // SAFETY: as the caller promises.
             unsafe {
                 let to = self.dv.add(h + i * lanes);
-                let sum = simd.mul_add_e_f32s(of_v, simd.splat_f32s(-2.0), total);
-                store(simd, to, simd.add_f32s(load(simd, to), sum));
+                store(simd, to, simd.mul_add_e_f32s(of_v, simd.splat_f32s(-2.0), load(simd, to)));
             }
         }
     }
@@ -202,7 +197,8 @@ impl Pass<'_> {
             readers &= readers - 1;
             // SAFETY: as the caller promises.
             unsafe {
-                let dscore = simd.splat_f32s(*self.dscores.add(r * self.tile.stride + k));
+                let dscore = *self.dscores.add(r * self.tile.stride + k);
+                let (dscore, half) = (simd.splat_f32s(dscore), simd.splat_f32s(0.5 * dscore));
                 let query = score.exp_queries.add(r * score.padded + h).cast_const();
                 let dquery = self.dquery.add(r * stride + h);
                 let (w, rest) = if TIER == 2 {
@@ -228,7 +224,7 @@ impl Pass<'_> {
                 for i in 0..V {
                     let weighted = simd.mul_f32s(dscore, w[i]);
                     let slope = simd.mul_f32s(weighted, rest[i]);
-                    of_v[i] = simd.add_f32s(of_v[i], weighted);
+                    of_v[i] = simd.add_f32s(of_v[i], simd.sub_f32s(weighted, half));
                     of_key[i] = simd.add_f32s(of_key[i], slope);
                     let to = dquery.add(i * lanes);
                     store(simd, to, simd.add_f32s(load(simd, to), slope));
