@@ -23,6 +23,7 @@
 
 pub mod attention;
 mod error;
+pub mod named;
 pub mod ops;
 mod recurrent;
 

@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State};
+use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
+use lookback_nn::attention::{Attention, AttentionConfig, Mask, MultiHeadAttention, MultiHeadConfig, Score};
+use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State, named};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -29,9 +30,19 @@ impl Case {
             .unwrap()
             .iter()
             .map(|(name, view)| {
-                let values: Vec<f32> =
-                    view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-                (name.to_owned(), TensorData::new(values, view.shape().to_vec()))
+                let data = match view.dtype() {
+                    safetensors::Dtype::F32 => {
+                        let bytes = view.data().chunks_exact(4);
+                        let values: Vec<f32> = bytes.map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+                        TensorData::new(values, view.shape().to_vec())
+                    }
+                    safetensors::Dtype::BOOL | safetensors::Dtype::U8 => {
+                        let values: Vec<bool> = view.data().iter().map(|&byte| byte != 0).collect();
+                        TensorData::new(values, view.shape().to_vec())
+                    }
+                    other => panic!("{name} is {other:?}, neither F32 nor BOOL"),
+                };
+                (name.to_owned(), data)
             })
             .collect();
         Case { about: serde_json::from_str(text).unwrap(), tensors }
@@ -208,6 +219,103 @@ fn run(case: &Case, device: &Device) -> (f64, String) {
     errors.into_iter().fold((0.0, String::new()), |worst, next| if next.0 >= worst.0 { next } else { worst })
 }
 
+/// The attention layers behind one face.
+enum AttentionLayer {
+    One(Attention),
+    Heads(MultiHeadAttention),
+}
+
+impl AttentionLayer {
+    fn of(case: &Case, query: usize, key: usize, value: usize, device: &Device) -> AttentionLayer {
+        let rows = |name: &str| case.tensors[name].shape()[0];
+        let score = match case.about["score"].as_str().expect("score") {
+            "additive" => Score::Additive { hidden: rows("param.v") },
+            "concat" => Score::Concat { hidden: rows("param.v") },
+            "dot" => Score::Dot,
+            "scaled_dot" => Score::ScaledDot,
+            "general" => Score::General,
+            "multi_head" => {
+                let config = MultiHeadConfig::new(query, case.size("heads"))
+                    .with_bias(case.tensors.contains_key("param.in_proj_bias"));
+                let together = case.tensors.contains_key("param.in_proj_weight");
+                let config = if together { config } else { config.with_key_and_value(key, value) };
+                let layer = config.init(device).unwrap();
+                return AttentionLayer::Heads(named::with_parameters(layer, case.named("param.")).unwrap());
+            }
+            other => panic!("unknown score {other:?}"),
+        };
+        let layer = AttentionConfig::new(score, query, key).init(device).unwrap();
+        AttentionLayer::One(named::with_parameters(layer, case.named("param.")).unwrap())
+    }
+}
+
+/// Runs one attention case and gives its largest error with the tensor's name.
+fn run_attention(case: &Case, device: &Device) -> (f64, String) {
+    let input = |name: &str| {
+        let tensor: Tensor<3> = case.tensor(&format!("input.{name}"), device).unwrap_or_else(|| panic!("input.{name}"));
+        tensor.require_grad()
+    };
+    let (query, keys, values) = (input("query"), input("keys"), input("values"));
+    let layer = AttentionLayer::of(case, query.dims()[2], keys.dims()[2], values.dims()[2], device);
+    let mut mask = Mask::none();
+    if let Some(lengths) = case.about["key_lengths"].as_array() {
+        let lengths: Vec<usize> = lengths.iter().map(|length| length.as_u64().unwrap() as usize).collect();
+        mask = mask.with_key_lengths(&lengths);
+    }
+    if case.about["causal"].as_bool() == Some(true) {
+        mask = mask.with_causal();
+    }
+    if let Some(allowed) = case.tensors.get("input.mask") {
+        mask = match allowed.shape().len() {
+            2 => mask.with_allowed(Tensor::<2, Bool>::from_data(allowed.clone(), device)),
+            _ => mask.with_allowed(Tensor::<3, Bool>::from_data(allowed.clone(), device)),
+        };
+    }
+    let arguments = (query.clone(), keys.clone(), values.clone());
+    let (context, weights) = match &layer {
+        AttentionLayer::One(layer) => {
+            let output = layer.forward_with_weights(arguments.0, arguments.1, arguments.2, &mask).unwrap();
+            (output.context, output.weights.unwrap())
+        }
+        AttentionLayer::Heads(layer) => {
+            let output = layer.forward_with_weights(arguments.0, arguments.1, arguments.2, &mask).unwrap();
+            let weights = output.averaged_weights().unwrap();
+            (output.context, weights)
+        }
+    };
+    let mut errors = Vec::new();
+    let mut objective = Tensor::<1>::zeros([1], device);
+    for (name, result) in [("context", context), ("weights", weights)] {
+        if let Some(want) = case.tensors.get(&format!("expect.{name}")) {
+            errors.push((error(name, &result.to_data(), want), format!("expect.{name}")));
+        }
+        if let Some(upstream) = case.tensor::<3>(&format!("upstream.{name}"), device) {
+            objective = objective + (result * upstream).sum();
+        }
+    }
+    assert!(!errors.is_empty(), "the case expects nothing");
+    let wants = case.named("grad.");
+    if !wants.is_empty() {
+        let gradients = objective.backward();
+        let of_parameters = match &layer {
+            AttentionLayer::One(layer) => named::gradients(layer, &gradients),
+            AttentionLayer::Heads(layer) => named::gradients(layer, &gradients),
+        };
+        for (name, want) in &wants {
+            let of = |x: &Tensor<3>| x.grad(&gradients).map(Tensor::into_data);
+            let found = match name.as_str() {
+                "query" => of(&query),
+                "keys" => of(&keys),
+                "values" => of(&values),
+                parameter => of_parameters.get(parameter.strip_prefix("param.").expect(parameter)).cloned(),
+            };
+            let found = found.unwrap_or_else(|| TensorData::zeros::<f32, _>(want.shape().to_vec()));
+            errors.push((error(name, &found, want), format!("grad.{name}")));
+        }
+    }
+    errors.into_iter().fold((0.0, String::new()), |worst, next| if next.0 >= worst.0 { next } else { worst })
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -229,7 +337,9 @@ fn agrees_with_pytorch_on_every_case() {
     let device = Device::default().autodiff();
     let mut failures = Vec::new();
     for file in files(&folder) {
-        let (error, tensor) = run(&Case::read(&file, "case"), &device);
+        let case = Case::read(&file, "case");
+        let attention = case.about["layer"] == "attention";
+        let (error, tensor) = if attention { run_attention(&case, &device) } else { run(&case, &device) };
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         // Straight to standard output, which the test harness does not hold back when the test passes.
         writeln!(std::io::stdout(), "{name} {error:.2e} ({tensor})").unwrap();
