@@ -10,6 +10,7 @@ use super::config::ModelPlan;
 use super::data::{Batch, BatchInput, FeatureBatch};
 use super::pool::Pool;
 use super::recurrent::Recurrent;
+use super::wide::Wide;
 
 /// The recurrent cells.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +40,8 @@ impl Cell {
 /// What the first layer must be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputShape {
-    /// Rows of the tables for tokens, n-grams and bigrams.
-    Tokens { vocabulary: usize, ngrams: Option<usize>, bigrams: Option<usize> },
+    /// Rows of the tables for tokens, n-grams and bigrams, and of the linear part's.
+    Tokens { vocabulary: usize, ngrams: Option<usize>, bigrams: Option<usize>, wide: Option<usize> },
     /// Channels of a series.
     Channels(usize),
 }
@@ -59,6 +60,8 @@ pub struct ClassifierModel {
     pool: Pool,
     output_dropout: Dropout,
     output: Linear,
+    /// The linear part beside the layers above.
+    wide: Option<Wide>,
 }
 
 /// What the network gives for a batch.
@@ -66,6 +69,9 @@ pub struct ClassifierModel {
 pub struct Logits {
     /// `[B, N]`, before the softmax.
     pub logits: Tensor<2>,
+    /// `[B, N]` each: those of the network and of the linear part, which have losses of their own and whose mean
+    /// `logits` are; without a linear part, the network's alone.
+    pub parts: Vec<Tensor<2>>,
     /// `[B, T]`: the weight of every step, where the pooling has weights; zero past the row's length.
     pub weights: Option<Tensor<2>>,
 }
@@ -97,10 +103,14 @@ impl ClassifierModel {
                 .init(device)
         };
         let (embedding, ngram_embedding, bigram_embedding, width) = match input {
-            InputShape::Tokens { vocabulary, ngrams, bigrams } => {
+            InputShape::Tokens { vocabulary, ngrams, bigrams, .. } => {
                 (Some(table(vocabulary)), ngrams.map(table), bigrams.map(table), plan.embedding)
             }
             InputShape::Channels(channels) => (None, None, None, channels),
+        };
+        let wide = match input {
+            InputShape::Tokens { wide, .. } => wide,
+            InputShape::Channels(_) => None,
         };
         let recurrent = Recurrent::new(plan, width, device)?;
         let outputs = plan.hidden * if plan.bidirectional { 2 } else { 1 };
@@ -115,6 +125,7 @@ impl ClassifierModel {
             pool,
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: LinearConfig::new(pooled, labels).init(device),
+            wide: wide.map(|buckets| Wide::new(buckets, labels, device)),
         })
     }
 
@@ -123,7 +134,15 @@ impl ClassifierModel {
         let x = self.embedding_dropout.forward(self.vectors(&batch.input));
         let (sequence, last) = self.recurrent.forward(x, &batch.lengths);
         let (pooled, weights) = self.pool.forward(sequence, last, &batch.lengths);
-        Logits { logits: self.output.forward(self.output_dropout.forward(pooled)), weights }
+        let logits = self.output.forward(self.output_dropout.forward(pooled));
+        match &self.wide {
+            None => Logits { parts: vec![logits.clone()], logits, weights },
+            Some(wide) => {
+                let linear = wide.forward(batch.wide.as_ref(), batch.lengths.len());
+                let mean = (logits.clone() + linear.clone()).mul_scalar(0.5);
+                Logits { logits: mean, parts: vec![logits, linear], weights }
+            }
+        }
     }
 
     /// `[B, T, E]`, or the channels `[B, T, C]` as they are.
