@@ -32,3 +32,52 @@ pub(super) fn answer(models: &[ClassifierModel], batch: &Batch) -> Logits {
 pub(super) fn prefix(member: usize, members: usize) -> String {
     if members == 1 { String::new() } else { format!("members.{member}.") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::{Device, Tensor};
+
+    use super::*;
+    use crate::data::encoder::EncodedText;
+    use crate::tasks::classify::data::Example;
+    use crate::tasks::classify::model::InputShape;
+    use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, ModelOptions};
+
+    fn models(count: u64) -> Vec<ClassifierModel> {
+        let model = ModelOptions { embedding: Some(4), hidden: Some(3), ..ModelOptions::default() };
+        let plan =
+            ClassifyPlan::new(Path::new("x.csv"), &ClassifyOptions { model, ..ClassifyOptions::default() }).unwrap();
+        let shape = InputShape::Tokens { vocabulary: 9, ngrams: None, bigrams: None, wide: None };
+        let device = Device::flex();
+        let draw = |seed| {
+            device.seed(seed);
+            ClassifierModel::new(&plan.model, shape, 3, &device).unwrap()
+        };
+        (0..count).map(draw).collect()
+    }
+
+    fn values(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn the_mean_of_all_probabilities_and_weights_is_answered() {
+        let text = Example::Text(EncodedText { ids: vec![3, 5, 7, 2], ..EncodedText::default() });
+        let batch = Batch::new(&[&text], None, &Device::flex());
+        let models = models(3);
+        let alone: Vec<Logits> = models.iter().map(|model| model.forward(&batch)).collect();
+        let mean = |of: &dyn Fn(&Logits) -> Vec<f32>| -> Vec<f32> {
+            let rows: Vec<Vec<f32>> = alone.iter().map(of).collect();
+            (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column]).sum::<f32>() / 3.0).collect()
+        };
+        let together = answer(&models, &batch);
+        let close = |found: Vec<f32>, expected: Vec<f32>| {
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, not {expected:?}");
+        };
+        close(values(softmax(together.logits, 1)), mean(&|logits| values(softmax(logits.logits.clone(), 1))));
+        close(values(together.weights.unwrap()), mean(&|logits| values(logits.weights.clone().unwrap())));
+        assert_eq!(values(answer(&models[..1], &batch).logits), values(alone[0].logits.clone()));
+    }
+}
