@@ -80,19 +80,23 @@ class Options:
 
     tokenizer: str = "words"
     lowercase: bool = True
-    min_count: int = 2
+    min_count: int = 1
     max_vocabulary: int = 50_000
     max_length: int = 512
     embedding: int = 128
-    embedding_scale: float = 1.0
+    embedding_scale: float = 0.3
     hidden: int = 128
     layers: int = 1
     pooling: str = "attention"
     dropout: float = 0.5
     word_dropout: float = 0.0
     char_ngrams: str = ""
-    char_buckets: int = 20_000
+    char_buckets: int = 4_000
     bigram_buckets: int = 0
+    wide_characters: str = ""
+    wide_tokens: str = ""
+    wide_buckets: int = 1 << 18
+    wide_scale: float = 4.0
     optimizer: str = "adam"
     epochs: int = 20
     batch_size: int = 32
@@ -116,7 +120,7 @@ class Options:
         if unknown:
             raise SystemExit(f"{path}: the twin does not follow {', '.join(unknown)}")
         options = cls(**{known[key]: value for key, value in table.items() if key in known})
-        followed = {"optimizer": ("adam",), "pooling": ("attention",), "average": ("none", "ema")}
+        followed = {"optimizer": ("adam",), "pooling": ("attention", "attention+max"), "average": ("none", "ema")}
         for name, choices in followed.items():
             if getattr(options, name) not in choices:
                 raise SystemExit(f"{path}: {name} is {getattr(options, name)}, the twin follows {', '.join(choices)}")
@@ -125,12 +129,15 @@ class Options:
 
 @dataclass
 class Example:
-    """One text: ids of its tokens, of the n-grams of each token, of each token with the one before, and its label."""
+    """One text: ids of its tokens, of the n-grams of each token, of each token with the one before, its label, and the
+    buckets and values of the linear part."""
 
     ids: np.ndarray
     ngrams: list[tuple[int, ...]]
     bigrams: np.ndarray
     target: int
+    buckets: np.ndarray
+    values: np.ndarray
 
 
 @dataclass
@@ -157,6 +164,8 @@ class Data:
         ids = {token: index for index, token in enumerate(frequent, start=UNK + 1)}
         labels = sorted({label for label, _ in rows["train"]})
         ngrams_of = NgramTable(options)
+        targets = [labels.index(label) for label, _ in rows["train"]]
+        wide = Telling(options, [tokens for _, tokens in rows["train"]], targets, len(labels))
 
         def encode(label: str, tokens: list[str]) -> Example:
             pairs = zip(["", *tokens], tokens) if options.bigram_buckets else ()
@@ -165,6 +174,7 @@ class Data:
                 ngrams=[ngrams_of[token] for token in tokens],
                 bigrams=np.array([bigram(pair, options.bigram_buckets) for pair in pairs], dtype=np.int64),
                 target=labels.index(label),
+                **wide.bag(tokens),
             )
 
         parts = {part: [encode(label, tokens) for label, tokens in some] for part, some in rows.items()}
@@ -216,8 +226,7 @@ class NgramTable(dict[str, tuple[int, ...]]):
 
     def __init__(self, options: Options) -> None:
         super().__init__()
-        shortest, _, longest = options.char_ngrams.partition("-")
-        self.sizes = range(int(shortest), int(longest) + 1) if options.char_ngrams else range(0)
+        self.sizes = sizes(options.char_ngrams)
         self.buckets = options.char_buckets
 
     def __missing__(self, token: str) -> tuple[int, ...]:
@@ -232,8 +241,56 @@ def bigram(pair: tuple[str, str], buckets: int) -> int:
     return 1 + fnv1a(pair[0].encode() + b"\xff" + pair[1].encode()) % buckets
 
 
+class Telling:
+    """The bag of n-grams of a whole text for the linear part, each by how much it tells (crates/lookback/src/data/wide.rs).
+
+    Here the text is the tokens without the spaces between them, which Chinese does not have.
+    """
+
+    def __init__(self, options: Options, texts: list[list[str]], targets: list[int], labels: int) -> None:
+        self.options = options
+        self.characters, self.tokens = sizes(options.wide_characters), sizes(options.wide_tokens)
+        if not self.characters and not self.tokens:
+            return
+        counts = np.zeros((options.wide_buckets, labels))
+        for tokens, target in zip(texts, targets):
+            counts[np.unique(self.ids(tokens)), target] += 1
+        everywhere = counts.sum(1, keepdims=True)
+        kept = everywhere >= 2
+        p, q = (1 + counts) * kept, (1 + everywhere - counts) * kept
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.abs(np.log((p / p.sum(0)) / (q / q.sum(0))))
+        rarity = np.log((1 + len(texts)) / (1 + everywhere)) + 1
+        self.telling = np.where(kept, ratios.max(1, keepdims=True) * rarity, 0.0)[:, 0]
+
+    def ids(self, tokens: list[str]) -> list[int]:
+        """The buckets of all n-grams."""
+        text = ("\x02" + "".join(tokens) + "\x03") if self.characters else ""
+        characters = (text[at : at + size] for size in self.characters for at in range(len(text) - size + 1))
+        neighbours = (tokens[at : at + size] for size in self.tokens for at in range(len(tokens) - size + 1))
+        hashes = [fnv1a(gram.encode()) for gram in characters]
+        hashes += [fnv1a(b"\xfe" + b"".join(token.encode() + b"\xff" for token in gram)) for gram in neighbours]
+        return [value % self.options.wide_buckets for value in hashes]
+
+    def bag(self, tokens: list[str]) -> dict[str, np.ndarray]:
+        """The buckets of a text and their values, a vector of the wanted length."""
+        if not self.characters and not self.tokens:
+            return {"buckets": np.zeros(0, dtype=np.int64), "values": np.zeros(0, dtype=np.float32)}
+        buckets, counts = np.unique(np.array(self.ids(tokens), dtype=np.int64), return_counts=True)
+        values = (1 + np.log(counts)) * self.telling[buckets]
+        buckets, values = buckets[values > 0], values[values > 0]
+        values *= self.options.wide_scale / max(float(np.linalg.norm(values)), 1e-30)
+        return {"buckets": buckets, "values": values.astype(np.float32)}
+
+
+def sizes(option: str) -> range:
+    """`1-3` as a range, nothing as an empty one."""
+    shortest, _, longest = option.partition("-")
+    return range(int(shortest), int(longest or shortest) + 1) if option else range(0)
+
+
 class Classifier(nn.Module):
-    """Embedding, bidirectional LSTM, attention pooling (Zhou 2016), dense layer."""
+    """Embedding, bidirectional LSTM, attention pooling (Zhou 2016), dense layer; beside it, if wanted, a linear part."""
 
     def __init__(self, options: Options, vocabulary: int, labels: int, packed: bool) -> None:
         super().__init__()
@@ -259,17 +316,30 @@ class Classifier(nn.Module):
             dropout=options.dropout if options.layers > 1 else 0.0,
         )
         self.pool = nn.Linear(2 * options.hidden, 1, bias=False)
-        self.output = nn.Linear(2 * options.hidden, labels)
+        self.output = nn.Linear(2 * options.hidden * len(options.pooling.split("+")), labels)
+        self.wide = None
+        if options.wide_characters or options.wide_tokens:
+            self.wide = nn.EmbeddingBag(options.wide_buckets, labels, mode="sum")
+            nn.init.zeros_(self.wide.weight)
+            self.wide_bias = nn.Parameter(torch.zeros(labels))
 
-    def forward(self, examples: list[Example], draw: np.random.Generator | None = None) -> Tensor:
-        """Logits [B, N]; words are dropped with the help of `draw`, while training."""
+    def forward(self, examples: list[Example], draw: np.random.Generator | None = None) -> list[Tensor]:
+        """Logits [B, N] of the network and of the linear part; words are dropped with the help of `draw`, while training."""
         lengths = torch.tensor([len(example.ids) for example in examples])
         mask = torch.arange(int(lengths.max())) < lengths[:, None]
         h = self.states(self.dropout(self.vectors(examples, draw, mask)), lengths)
         # Zhou 2016, eq. 9 to 11: α = softmax(wᵀ tanh(H)), r = H αᵀ.
         scores = self.pool(torch.tanh(h)).squeeze(2).masked_fill(~mask, float("-inf"))
         pooled = (scores.softmax(1).unsqueeze(1) @ h).squeeze(1)
-        return self.output(self.dropout(pooled))
+        if self.options.pooling == "attention+max":
+            pooled = torch.cat([pooled, h.masked_fill(~mask.unsqueeze(2), float("-inf")).amax(1)], 1)
+        parts = [self.output(self.dropout(pooled))]
+        if self.wide is not None:
+            offsets = np.cumsum([0] + [len(example.buckets) for example in examples][:-1])
+            buckets, values = (np.concatenate([getattr(e, name) for e in examples]) for name in ("buckets", "values"))
+            bags = self.wide(torch.from_numpy(buckets), torch.from_numpy(offsets), torch.from_numpy(values))
+            parts.append(bags + self.wide_bias)
+        return parts
 
     def vectors(self, examples: list[Example], draw: np.random.Generator | None, mask: Tensor) -> Tensor:
         """Token vectors [B, T, E]: the word's vector, plus the mean of its n-grams', plus that of its bigram."""
@@ -316,7 +386,9 @@ def train(options: Options, data: Data, seed: int, packed: bool, report: Callabl
         model.train()
         for batch in batches(examples, options.batch_size, draw):
             targets = torch.tensor([example.target for example in batch])
-            loss = cross_entropy(model(batch, draw), targets, label_smoothing=options.label_smoothing)
+            # Each part has a loss of its own.
+            losses = [cross_entropy(part, targets, label_smoothing=options.label_smoothing) for part in model(batch, draw)]
+            loss = sum(losses) / len(losses)
             optimizer.zero_grad()
             loss.backward()
             if options.clip > 0:
@@ -382,7 +454,7 @@ def evaluate(model: nn.Module, examples: list[Example]) -> tuple[float, float]:
     right, loss = 0, 0.0
     for start in range(0, len(ordered), EVALUATION_BATCH):
         batch = ordered[start : start + EVALUATION_BATCH]
-        logits = model(batch)
+        logits = torch.stack(model(batch)).mean(0)
         targets = torch.tensor([example.target for example in batch])
         right += int((logits.argmax(1) == targets).sum())
         loss += float(cross_entropy(logits, targets, reduction="sum"))

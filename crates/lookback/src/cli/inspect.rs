@@ -42,13 +42,16 @@ fn text(classifier: &Classifier) -> anyhow::Result<String> {
             if let Some(bigrams) = &encoder.bigrams {
                 writeln!(text, "bigrams     {} buckets", bigrams.buckets)?;
             }
+            if let Some(wide) = &encoder.wide {
+                writeln!(text, "linear part {} buckets of n-grams", wide.config().buckets)?;
+            }
             writeln!(text, "longest     {} tokens", encoder.max_length)?;
         }
         _ => writeln!(text, "input       numeric series of {} channels", classifier.channels().unwrap_or(0))?,
     }
     writeln!(text, "network     {}", classifier.plan().summary())?;
 
-    let tensors = classifier.model().tensors();
+    let tensors = classifier.tensors();
     let total: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
     let rows: Vec<Vec<String>> = tensors
         .iter()
@@ -62,7 +65,9 @@ fn text(classifier: &Classifier) -> anyhow::Result<String> {
 
     let record = classifier.record();
     writeln!(text, "trained on  {} examples, validated on {}", record.examples, record.validation_examples)?;
-    writeln!(text, "weights of  epoch {}; {} epochs were finished; {}", record.epoch, record.epochs, record.end)?;
+    for member in &record.members {
+        writeln!(text, "weights of  epoch {}; {} epochs were finished; {}", member.epoch, member.epochs, member.end)?;
+    }
     if let Some(validation) = &record.validation {
         writeln!(
             text,

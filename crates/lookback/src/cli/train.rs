@@ -112,7 +112,12 @@ pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
                     100.0 * validation.macro_f1
                 )
             });
-            format!("{}: the model of epoch {}{score}", output.display(), record.epoch)
+            let epochs: Vec<String> = record.members.iter().map(|member| member.epoch.to_string()).collect();
+            let what = match epochs.as_slice() {
+                [epoch] => format!("the model of epoch {epoch}"),
+                several => format!("{} networks, of epochs {}", several.len(), several.join(", ")),
+            };
+            format!("{}: {what}{score}", output.display())
         }
         None => "no epoch was finished before, so there is no model to keep".into(),
     };

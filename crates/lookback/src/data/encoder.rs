@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tokenizer::{Token, Tokenizer};
 use super::vocabulary::Vocabulary;
+use super::wide::WideEncoder;
 
 /// A token is read up to this many characters for its n-grams; no word is longer, only rubbish is.
 const LONGEST_TOKEN: usize = 64;
@@ -80,7 +81,7 @@ impl BigramConfig {
 }
 
 /// Turns texts into ids. It is stored with the model, so that prediction reads texts as training did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextEncoder {
     /// Cuts the text.
@@ -91,12 +92,14 @@ pub struct TextEncoder {
     pub ngrams: Option<NgramConfig>,
     /// Each token with the one before it, if wanted.
     pub bigrams: Option<BigramConfig>,
+    /// The bag of n-grams of the whole text, if wanted.
+    pub wide: Option<WideEncoder>,
     /// Tokens past this many are cut off.
     pub max_length: usize,
 }
 
 /// The ids of one text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncodedText {
     /// One id a token. `[T]`
     pub ids: Vec<u32>,
@@ -108,6 +111,8 @@ pub struct EncodedText {
     /// Each token with the one before it, from 1 to the number of buckets; the first with the start of the text.
     /// `[T]`, or empty without bigrams.
     pub bigram_ids: Vec<u32>,
+    /// The bag of n-grams: buckets, each once, and their values; empty where it is not wanted.
+    pub wide: Vec<(u32, f32)>,
     /// How many tokens the limit cut off.
     pub tokens_cut: usize,
 }
@@ -143,6 +148,7 @@ impl TextEncoder {
         let kept = &tokens[..tokens.len().min(self.max_length)];
         let mut encoded = EncodedText {
             ids: kept.iter().map(|token| self.vocabulary.encode(&token.text)).collect(),
+            wide: self.wide.as_ref().map_or_else(Vec::new, |wide| wide.encode(kept)),
             tokens_cut: tokens.len() - kept.len(),
             ..EncodedText::default()
         };
@@ -166,10 +172,10 @@ impl TextEncoder {
     }
 }
 
-const FNV_START: u32 = 0x811C_9DC5;
+pub(super) const FNV_START: u32 = 0x811C_9DC5;
 
 /// FNV-1a of 32 bits, continued from `hash`.
-fn fnv1a(hash: u32, bytes: &[u8]) -> u32 {
+pub(super) fn fnv1a(hash: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
@@ -188,7 +194,7 @@ mod tests {
     fn encoder(ngrams: Option<NgramConfig>, bigrams: Option<BigramConfig>, max_length: usize) -> TextEncoder {
         let tokenizer = Tokenizer::new(Segmentation::Words);
         let vocabulary = Vocabulary::build(["where", "is", "it"], &VocabularyOptions::default());
-        TextEncoder { tokenizer, vocabulary, ngrams, bigrams, max_length }
+        TextEncoder { tokenizer, vocabulary, ngrams, bigrams, wide: None, max_length }
     }
 
     #[test]

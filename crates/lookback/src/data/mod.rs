@@ -14,6 +14,7 @@ pub mod split;
 pub mod table;
 pub mod tokenizer;
 pub mod vocabulary;
+pub mod wide;
 
 mod columns;
 mod delimited;

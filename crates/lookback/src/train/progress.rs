@@ -10,6 +10,8 @@ use super::{ScoreChoice, Validation};
 
 /// Told about every step and epoch.
 pub trait Progress {
+    /// One of several trainings that follow each other begins: its number from 1, and how many there are.
+    fn run_started(&mut self, _run: usize, _runs: usize) {}
     /// An epoch begins: its number from 1, how many there are, and its steps.
     fn epoch_started(&mut self, epoch: usize, epochs: usize, steps: usize);
     /// A step was made.
@@ -75,6 +77,8 @@ pub struct TerminalProgress {
     bar: ProgressBar,
     interactive: bool,
     epochs: usize,
+    /// Trainings that follow this one.
+    runs_left: usize,
     spent: Duration,
     score: String,
 }
@@ -84,7 +88,7 @@ impl TerminalProgress {
     pub fn new() -> Self {
         let interactive = std::io::stderr().is_terminal();
         let bar = ProgressBar::hidden();
-        TerminalProgress { bar, interactive, epochs: 0, spent: Duration::ZERO, score: String::new() }
+        TerminalProgress { bar, interactive, epochs: 0, runs_left: 0, spent: Duration::ZERO, score: String::new() }
     }
 }
 
@@ -95,6 +99,16 @@ impl Default for TerminalProgress {
 }
 
 impl Progress for TerminalProgress {
+    fn run_started(&mut self, run: usize, runs: usize) {
+        self.runs_left = runs - run;
+        self.spent = Duration::ZERO;
+        self.score.clear();
+        if runs > 1 {
+            // Nobody may be reading any more: that is no reason to lose the model.
+            let _ = writeln!(std::io::stderr(), "network {run} of {runs}");
+        }
+    }
+
     fn epoch_started(&mut self, epoch: usize, epochs: usize, steps: usize) {
         self.epochs = epochs;
         if !self.interactive {
@@ -112,7 +126,8 @@ impl Progress for TerminalProgress {
         }
         let speed = report.seen as f64 / report.elapsed.as_secs_f64().max(1e-9);
         let steps = self.bar.length().unwrap_or(0).max(1) as f64;
-        let steps_left = steps - report.step as f64 + steps * (self.epochs - report.epoch) as f64;
+        let epochs_left = self.epochs - report.epoch + self.runs_left * self.epochs;
+        let steps_left = steps - report.step as f64 + steps * epochs_left as f64;
         let left = report.elapsed.mul_f64(steps_left / report.step as f64);
         let score = &self.score;
         self.bar.set_message(format!(
@@ -136,15 +151,15 @@ impl Progress for TerminalProgress {
             }
         }
         let speed = report.seen as f64 / report.trained.as_secs_f64().max(1e-9);
-        let left = self.spent.mul_f64((report.epochs - report.epoch) as f64 / report.epoch as f64);
+        let epochs_left = report.epochs - report.epoch + self.runs_left * report.epochs;
+        let left = self.spent.mul_f64(epochs_left as f64 / report.epoch as f64);
         let _ = write!(line, "  {speed:.0} samples/s  {}", seconds(report.elapsed));
-        if report.epoch < report.epochs {
+        if epochs_left > 0 {
             let _ = write!(line, "  at most {} left", seconds(left));
         }
         if report.best && report.validation.is_some() {
             line.push_str("  best");
         }
-        // Nobody may be reading any more: that is no reason to lose the model.
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 

@@ -14,7 +14,7 @@ fn an_unknown_task_command_or_option_is_refused() {
 fn values_that_make_no_sense_are_refused_by_name() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 24] = [
         (&["--epochs", "0"], "epochs is 0"),
         (&["--batch-size", "0"], "batch-size is 0"),
         (&["--layers", "0"], "layers is 0"),
@@ -29,6 +29,14 @@ fn values_that_make_no_sense_are_refused_by_name() {
         (&["--pooling", "max+max"], "pooling names max twice"),
         (&["--char-ngrams", "5-2"], "char-ngrams is '5-2'"),
         (&["--char-buckets", "10"], "char-buckets needs char-ngrams"),
+        (&["--wide-buckets", "10"], "wide-buckets needs wide-characters or wide-tokens"),
+        (&["--wide-scale", "2"], "wide-scale needs wide-characters or wide-tokens"),
+        (&["--wide-characters", "0-2"], "wide-characters is '0-2'"),
+        (&["--wide-tokens", "2-1"], "wide-tokens is '2-1'"),
+        (&["--wide-tokens", "1", "--wide-buckets", "0"], "wide-buckets is 0"),
+        (&["--wide-tokens", "1", "--wide-scale", "NaN"], "wide-scale is NaN"),
+        (&["--members", "0"], "members is 0"),
+        (&["--members", "65"], "members is 65; it must be from 1 to 64"),
         (&["--validation-split", "1"], "validation-split is 1"),
         (&["--validation-split", "0", "--patience", "3"], "patience needs validation data"),
     ];

@@ -110,12 +110,13 @@ fn inspect_shows_layers_parameters_vocabulary_and_training() {
 fn every_cell_pooling_and_optimiser_trains_and_is_read_back() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
         &["--cell", "gru", "--pooling", "query"],
         &["--cell", "rnn", "--pooling", "last", "--optimizer", "sgd", "--momentum", "0.9"],
         &["--layers", "2", "--pooling", "max+attention", "--optimizer", "adamw"],
         &["--bidirectional", "false", "--pooling", "mean+max+last", "--optimizer", "rmsprop"],
         &["--char-ngrams", "1-3", "--char-buckets", "50", "--bigram-buckets", "40", "--word-dropout", "0.2"],
+        &["--wide-characters", "1-3", "--wide-tokens", "1-2", "--wide-buckets", "300", "--members", "2"],
         &["--average", "ema", "--average-decay", "0.9", "--schedule", "cosine", "--warmup", "0.5"],
         &["--average", "swa", "--average-start", "1", "--schedule", "linear", "--label-smoothing", "0.1"],
         &["--class-weights", "balanced", "--tokenizer", "characters", "--score", "macro-f1", "--forget-bias", "1"],
@@ -140,6 +141,56 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
     let first = bytes("first", "7", "2");
     assert!(first == bytes("second", "7", "2"), "the same seed gave other bytes");
     assert!(first != bytes("third", "8", "2"), "another seed gave the same bytes");
+}
+
+#[test]
+fn several_networks_stand_in_one_file_and_the_first_is_the_one_trained_alone() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (alone, three) = (folder.path("alone"), folder.path("three"));
+    train(&data, &alone, &["--epochs", "2"]).ok();
+    let run = train(&data, &three, &["--epochs", "2", "--members", "3"]);
+    for part in ["network 1 of 3", "network 3 of 3"] {
+        assert!(run.err.contains(part), "'{part}' is not in:\n{}", run.err);
+    }
+    assert!(run.ok().contains("3 networks, of epochs"));
+    let text = lookback(&["inspect", &three]).ok();
+    for part in ["3 networks, each 1 layer", "members.0.embedding.weight", "members.2.output.weight", "members = 3"] {
+        assert!(text.contains(part), "'{part}' is not in:\n{text}");
+    }
+    let bytes = |model: &str| std::fs::read(model).unwrap();
+    let values = |model: &str, name: &str| {
+        let bytes = bytes(model);
+        safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor(name).unwrap().data().to_vec()
+    };
+    assert!(values(&alone, "output.weight") == values(&three, "members.0.output.weight"));
+    assert!(values(&alone, "output.weight") != values(&three, "members.1.output.weight"));
+    let out = lookback_with_input(&["predict", &three, "--attention"], "hot soup\n").ok();
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    for sums_to_one in [&answer["weights"], &answer["probabilities"]] {
+        let values: Vec<f64> = match sums_to_one {
+            Value::Array(values) => values.iter().map(|value| value.as_f64().unwrap()).collect(),
+            values => values.as_object().unwrap().values().map(|value| value.as_f64().unwrap()).collect(),
+        };
+        assert!((values.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{answer}");
+    }
+    assert!(lookback(&["evaluate", &three, &data]).ok().contains("examples  90"));
+}
+
+#[test]
+fn a_linear_part_is_kept_and_shown_and_changes_the_answers() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (plain, wide) = (folder.path("plain"), folder.path("wide"));
+    train(&data, &plain, &["--epochs", "2"]).ok();
+    train(&data, &wide, &["--epochs", "2", "--wide-tokens", "1-2", "--wide-buckets", "500"]).ok();
+    let text = lookback(&["inspect", &wide]).ok();
+    for part in ["linear part 500 buckets", "wide.telling", "wide.weight", "500 x 3", "wide.bias"] {
+        assert!(text.contains(part), "'{part}' is not in:\n{text}");
+    }
+    let answer = |model: &str| lookback_with_input(&["predict", model], "hot soup\n\n").ok();
+    assert!(answer(&plain) != answer(&wide));
+    assert_eq!(answer(&wide).lines().count(), 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A trained classifier: network, encoder and labels, in one file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, activation::softmax};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{InputPlan, ModelPlan};
 use super::data::{Batch, Dataset, Example};
+use super::ensemble::{answer, prefix};
 use super::metrics::Metrics;
 use super::model::{ClassifierModel, InputShape};
 use super::options::ClassWeights;
@@ -17,11 +19,14 @@ use crate::data::labels::LabelSet;
 use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
 use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
 use crate::error::{DataError, ModelFileError};
-use crate::model_file::ModelFile;
+use crate::model_file::{self, ModelFile};
 use crate::train::{TrainPlan, Validation};
 
 /// The kind that a classifier's model file names.
 const KIND: &str = "classify";
+
+/// The tensor that says how much each bucket of the linear part tells.
+const TELLING: &str = "wide.telling";
 
 /// How a classifier came to be; kept in its file, shown by `lookback inspect`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +40,18 @@ pub struct TrainingRecord {
     pub examples: usize,
     /// Validation examples.
     pub validation_examples: usize,
+    /// How each network came to be; there is at least one.
+    pub members: Vec<MemberRecord>,
+    /// Loss and scores of all networks together on the validation data.
+    pub validation: Option<Validation>,
+}
+
+/// How one network came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MemberRecord {
+    /// The seed of everything random.
+    pub seed: u64,
     /// The epoch the weights are of, from 1.
     pub epoch: usize,
     /// Epochs that were run.
@@ -60,7 +77,8 @@ pub struct Classifier {
     pub(crate) encoder: Encoder,
     pub(crate) labels: LabelSet,
     pub(crate) record: TrainingRecord,
-    pub(crate) model: ClassifierModel,
+    /// At least one.
+    pub(crate) models: Vec<ClassifierModel>,
     pub(crate) device: Device,
 }
 
@@ -87,7 +105,7 @@ struct Description {
 impl Classifier {
     /// Writes everything into one file.
     pub fn save(&self, path: &Path) -> Result<(), ModelFileError> {
-        let mut file = ModelFile { kind: KIND.into(), metadata: Default::default(), tensors: self.model.tensors() };
+        let mut file = ModelFile { kind: KIND.into(), metadata: Default::default(), tensors: self.tensors() };
         let description =
             Description { input: self.input.clone(), model: self.plan.clone(), training: self.record.clone() };
         file.put_json("config", &description)?;
@@ -104,19 +122,35 @@ impl Classifier {
         let mut file = ModelFile::read_kind(path, KIND)?;
         let description: Description = file.json(path, "config")?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let encoder = match description.input {
+        let mut encoder = match description.input {
             InputPlan::Text(_) => Encoder::Text(file.json(path, "encoder")?),
             InputPlan::Series(_) => Encoder::Series(file.json(path, "standardizer")?),
         };
         let shape = input_shape(&encoder);
-        let model = ClassifierModel::load(&description.model, shape, labels.len(), device, &mut file, path)?;
+        if let Encoder::Text(TextEncoder { wide, .. }) = &mut encoder
+            && let Some(part) = wide.take()
+        {
+            let telling = file.take_tensor(path, TELLING, &[part.config().rows()])?;
+            *wide = Some(part.with_telling(telling.data));
+        }
+        let members = description.training.members.len();
+        if members == 0 {
+            let problem = "there is no network in it".into();
+            return Err(ModelFileError::Entry { file: path.into(), key: "config".into(), problem });
+        }
+        let models = (0..members)
+            .map(|member| {
+                let prefix = prefix(member, members);
+                ClassifierModel::load(&description.model, shape, labels.len(), device, &mut file, path, &prefix)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Classifier {
             input: description.input,
             plan: description.model,
             encoder,
             labels,
             record: description.training,
-            model,
+            models,
             device: device.clone(),
         })
     }
@@ -141,9 +175,21 @@ impl Classifier {
         &self.record
     }
 
-    /// The network.
-    pub fn model(&self) -> &ClassifierModel {
-        &self.model
+    /// The networks, at least one, whose answers are averaged.
+    pub fn models(&self) -> &[ClassifierModel] {
+        &self.models
+    }
+
+    /// All tensors by name, as they stand in the model file.
+    pub fn tensors(&self) -> BTreeMap<String, model_file::Tensor> {
+        let count = self.models.len();
+        let mut tensors: BTreeMap<_, _> =
+            self.models.iter().enumerate().flat_map(|(member, model)| model.tensors(&prefix(member, count))).collect();
+        if let Encoder::Text(TextEncoder { wide: Some(wide), .. }) = &self.encoder {
+            let telling = wide.telling().to_vec();
+            tensors.insert(TELLING.into(), model_file::Tensor { shape: vec![telling.len()], data: telling });
+        }
+        tensors
     }
 
     /// The encoder of texts, where the classifier reads texts.
@@ -234,8 +280,8 @@ impl Classifier {
         if examples.is_empty() {
             return Vec::new();
         }
-        let batch = Batch::new(examples, self.model.parts(), None, &self.device);
-        let output = self.model.forward(&batch);
+        let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
+        let output = answer(&self.models, &batch);
         let probabilities = floats(softmax(output.logits, 1));
         let weights = output.weights.map(|weights| (weights.dims()[1], floats(weights)));
         let classes = self.labels.len();
@@ -252,16 +298,16 @@ impl Classifier {
 
     /// Judges the classifier on labelled data.
     pub fn evaluate(&self, dataset: &Dataset) -> Metrics {
-        evaluate(&self.model, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
+        evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
     }
 }
 
 /// Examples that are evaluated at once.
 pub(crate) const EVALUATION_BATCH: usize = 64;
 
-/// Judges a network on labelled data.
+/// Judges networks, at least one, that answer together, on labelled data.
 pub(crate) fn evaluate(
-    model: &ClassifierModel,
+    models: &[ClassifierModel],
     dataset: &Dataset,
     labels: &[String],
     batch_size: usize,
@@ -271,8 +317,8 @@ pub(crate) fn evaluate(
     let mut loss = 0.0;
     for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
-        let batch = Batch::new(&examples, model.parts(), None, device);
-        let logits = floats(model.forward(&batch).logits);
+        let batch = Batch::new(&examples, models[0].parts(), None, device);
+        let logits = floats(answer(models, &batch).logits);
         for (row, &index) in logits.chunks(labels.len()).zip(&indices) {
             answers[index] = likeliest(row);
             loss += cross_entropy(row, dataset.targets[index]);
@@ -320,6 +366,7 @@ pub(crate) fn input_shape(encoder: &Encoder) -> InputShape {
             vocabulary: encoder.vocabulary.len(),
             ngrams: encoder.ngrams.as_ref().map(|ngrams| ngrams.rows()),
             bigrams: encoder.bigrams.as_ref().map(|bigrams| bigrams.rows()),
+            wide: encoder.wide.as_ref().map(|wide| wide.config().rows()),
         },
         Encoder::Series(standardizer) => InputShape::Channels(standardizer.channels()),
     }

@@ -13,6 +13,7 @@ use crate::data::encoder::{BigramConfig, NgramConfig};
 use crate::data::series::{SeriesFormat, SeriesOptions};
 use crate::data::table::{Column, EmptyText, Labels, TableFormat, TableOptions};
 use crate::data::tokenizer::TokenizerChoice;
+use crate::data::wide::{Sizes, WideConfig};
 use crate::train::{TrainOptions, TrainPlan};
 
 /// A checked description of a classifier and its training.
@@ -50,6 +51,8 @@ pub struct TextPlan {
     pub(crate) max_length: usize,
     pub(crate) ngrams: Option<NgramConfig>,
     pub(crate) bigrams: Option<BigramConfig>,
+    /// The linear part beside the network.
+    pub(crate) wide: Option<WideConfig>,
     pub(crate) word_dropout: f64,
 }
 
@@ -72,6 +75,8 @@ pub struct SeriesPlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ModelPlan {
+    /// Networks whose probabilities are averaged.
+    pub(crate) members: usize,
     pub(crate) cell: Cell,
     pub(crate) embedding: usize,
     pub(crate) embedding_scale: f64,
@@ -162,7 +167,7 @@ fn text_plan(format: Option<FormatChoice>, data: &DataOptions, model: &ModelOpti
         (None, None) => None,
         (None, Some(_)) => return Err("char-buckets needs char-ngrams".into()),
         (Some(range), buckets) => {
-            let (min, max) = ngram_range(range)?;
+            let Sizes { min, max } = sizes("char-ngrams", range)?;
             let buckets = buckets.unwrap_or(4_000);
             if buckets == 0 {
                 return Err("char-buckets is 0; it must be at least 1".into());
@@ -183,9 +188,36 @@ fn text_plan(format: Option<FormatChoice>, data: &DataOptions, model: &ModelOpti
         max_length: at_least(1, "max-length", data.max_length.unwrap_or(512))?,
         ngrams,
         bigrams,
+        wide: wide_config(model)?,
         word_dropout: share("word-dropout", model.word_dropout.unwrap_or(0.0))?,
     })
 }
+
+/// The linear part that the options ask for.
+fn wide_config(model: &ModelOptions) -> Result<Option<WideConfig>, String> {
+    let range = |name: &str, range: &Option<String>| range.as_deref().map(|range| sizes(name, range)).transpose();
+    let characters = range("wide-characters", &model.wide_characters)?;
+    let tokens = range("wide-tokens", &model.wide_tokens)?;
+    if characters.is_none() && tokens.is_none() {
+        let alone = [("wide-buckets", model.wide_buckets.is_some()), ("wide-scale", model.wide_scale.is_some())];
+        return match alone.iter().find(|(_, set)| *set) {
+            Some((name, _)) => Err(format!("{name} needs wide-characters or wide-tokens")),
+            None => Ok(None),
+        };
+    }
+    let buckets = model.wide_buckets.unwrap_or(1 << 18);
+    if buckets == 0 || buckets > MOST_BUCKETS {
+        return Err(format!("wide-buckets is {buckets}; it must be from 1 to {MOST_BUCKETS}"));
+    }
+    let scale = model.wide_scale.unwrap_or(4.0);
+    if !(scale > 0.0 && scale <= 1e6) {
+        return Err(format!("wide-scale is {scale}; it must be above 0 and at most 1000000"));
+    }
+    Ok(Some(WideConfig { characters, tokens, buckets, scale: scale as f32 }))
+}
+
+/// The most buckets of the linear part: 64 MiB of numbers a label.
+const MOST_BUCKETS: u32 = 1 << 24;
 
 fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -> Result<SeriesPlan, String> {
     let text_only = [
@@ -200,6 +232,10 @@ fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -
         ("char-ngrams", model.char_ngrams.is_some()),
         ("char-buckets", model.char_buckets.is_some()),
         ("bigram-buckets", model.bigram_buckets.is_some()),
+        ("wide-characters", model.wide_characters.is_some()),
+        ("wide-tokens", model.wide_tokens.is_some()),
+        ("wide-buckets", model.wide_buckets.is_some()),
+        ("wide-scale", model.wide_scale.is_some()),
     ];
     if let Some((name, _)) = text_only.iter().find(|(_, set)| *set) {
         return Err(format!("{name} is for texts, but the data are numeric series"));
@@ -240,6 +276,7 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
     let dropout = share("dropout", options.dropout.unwrap_or(0.5))?;
     let embedding_dropout = options.embedding_dropout.unwrap_or(if is_text { dropout } else { 0.0 });
     let plan = ModelPlan {
+        members: options.members.unwrap_or(1),
         cell,
         embedding: options.embedding.unwrap_or(128),
         embedding_scale: options.embedding_scale.unwrap_or(0.3),
@@ -259,8 +296,12 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
 impl ModelPlan {
     /// Whether a network can be made; a plan from a file may say anything.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let sizes =
-            [("embedding", self.embedding, 1 << 16), ("hidden", self.hidden, 1 << 16), ("layers", self.layers, 64)];
+        let sizes = [
+            ("members", self.members, 64),
+            ("embedding", self.embedding, 1 << 16),
+            ("hidden", self.hidden, 1 << 16),
+            ("layers", self.layers, 64),
+        ];
         for (name, value, most) in sizes {
             if value == 0 || value > most {
                 return Err(format!("{name} is {value}; it must be from 1 to {most}"));
@@ -284,8 +325,9 @@ impl ModelPlan {
     pub fn summary(&self) -> String {
         let ways = if self.bidirectional { "bidirectional" } else { "forward" };
         let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
+        let members = if self.members == 1 { String::new() } else { format!("{} networks, each ", self.members) };
         format!(
-            "{layers} of {ways} {} with {} hidden units a direction, pooling by {}",
+            "{members}{layers} of {ways} {} with {} hidden units a direction, pooling by {}",
             self.cell.name(),
             self.hidden,
             self.pooling
@@ -336,12 +378,12 @@ impl SeriesPlan {
     }
 }
 
-fn ngram_range(range: &str) -> Result<(usize, usize), String> {
-    let wrong = || format!("char-ngrams is '{range}'; expected shortest-longest, for example 2-5");
+fn sizes(name: &str, range: &str) -> Result<Sizes, String> {
+    let wrong = || format!("{name} is '{range}'; expected shortest-longest, for example 2-5");
     let (min, max) = range.split_once('-').unwrap_or((range, range));
     let min: usize = min.trim().parse().map_err(|_| wrong())?;
     let max: usize = max.trim().parse().map_err(|_| wrong())?;
-    if min == 0 || max < min { Err(wrong()) } else { Ok((min, max)) }
+    if min == 0 || max < min { Err(wrong()) } else { Ok(Sizes { min, max }) }
 }
 
 fn at_least(least: usize, name: &str, value: usize) -> Result<usize, String> {

@@ -9,6 +9,7 @@ use lookback_nn::ops::{Bags, Lookup, NO_TOKEN};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::wide::WideBatch;
 use crate::data::encoder::{EncodedText, TextEncoder};
 use crate::data::labels::LabelSet;
 use crate::data::series::SeriesExample;
@@ -116,6 +117,8 @@ pub struct Batch {
     pub input: BatchInput,
     /// `[B]`: how much of every row counts.
     pub lengths: Vec<usize>,
+    /// What the linear part beside the network reads.
+    pub wide: Option<WideBatch>,
 }
 
 /// What the first layer reads.
@@ -169,7 +172,7 @@ impl Batch {
         } else {
             series_input(&series, time, device)
         };
-        Batch { input, lengths }
+        Batch { input, lengths, wide: WideBatch::new(examples, device) }
     }
 }
 

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Distribution, Tensor};
+use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::classifier::{Classifier, EVALUATION_BATCH, Encoder, TrainingRecord, cut, evaluate, input_shape};
+use super::classifier::{
+    Classifier, EVALUATION_BATCH, Encoder, MemberRecord, TrainingRecord, cut, evaluate, input_shape,
+};
 use super::config::{ClassifyPlan, InputPlan, SeriesPlan, TextPlan, ValidationPlan};
 use super::data::{Batch, BatchInput, Dataset, Example, WordDropout, int_tensor};
 use super::model::ClassifierModel;
@@ -16,10 +19,11 @@ use crate::data::labels::LabelSet;
 use crate::data::series::{Standardizer, read_series};
 use crate::data::split::stratified_split;
 use crate::data::table::{EmptyText, Labels, TextExample, read_table};
-use crate::data::tokenizer::Tokenizer;
+use crate::data::tokenizer::{Token, Tokenizer};
 use crate::data::vocabulary::{Vocabulary, VocabularyOptions};
+use crate::data::wide::WideEncoder;
 use crate::error::DataError;
-use crate::train::{self, End, Progress, Stop, Task, Validation};
+use crate::train::{self, End, Progress, Stop, Task, TrainPlan, Validation};
 
 /// What stands after training.
 #[derive(Debug)]
@@ -99,10 +103,6 @@ fn fit_prepared(
 ) -> Result<Fitted, FitError> {
     let Prepared { encoder, labels, train, validation } = prepared;
     let training_device = device.clone().autodiff();
-    training_device.seed(plan.train.seed());
-    let shape = input_shape(&encoder);
-    let model = ClassifierModel::new(&plan.model, shape, labels.len(), &training_device).map_err(FitError::Plan)?;
-
     let weights = match plan.class_weights {
         ClassWeights::None => None,
         ClassWeights::Balanced => Some(balanced_weights(&train.targets, labels.len())),
@@ -127,34 +127,75 @@ fn fit_prepared(
         training_device: training_device.clone(),
         device: device.clone(),
     };
-    let outcome = train::run(&task, model, &training_device, &plan.train, stop, progress).map_err(FitError::Plan)?;
+    let (mut models, mut members, mut end) = (Vec::new(), Vec::new(), End::Completed);
+    for member in 0..plan.model.members {
+        let seed = member_seed(plan.train.seed(), member);
+        training_device.seed(seed);
+        let model = ClassifierModel::new(&plan.model, input_shape(&encoder), labels.len(), &training_device)
+            .map_err(FitError::Plan)?;
+        progress.run_started(member + 1, plan.model.members);
+        let plan = TrainPlan { seed, ..plan.train.clone() };
+        let outcome = train::run(&task, model, &training_device, &plan, stop, progress).map_err(FitError::Plan)?;
+        end = outcome.end;
+        if let Some(model) = outcome.model {
+            models.push(model);
+            members.push(MemberRecord {
+                seed,
+                epoch: outcome.epoch,
+                epochs: outcome.epochs,
+                end: in_words(outcome.end),
+                validation: outcome.validation,
+            });
+        }
+        // What stops one stops all: the networks that are there answer without the others.
+        if matches!(end, End::Interrupted { .. } | End::Diverged { .. }) {
+            break;
+        }
+    }
+    if models.is_empty() {
+        return Ok(Fitted { classifier: None, end });
+    }
     let record = TrainingRecord {
         plan: plan.train.clone(),
         class_weights: plan.class_weights,
         examples: task.train.len(),
         validation_examples: task.validation.as_ref().map_or(0, Dataset::len),
-        epoch: outcome.epoch,
-        epochs: outcome.epochs,
-        end: match outcome.end {
-            End::Completed => "all epochs were run".into(),
-            End::EarlyStopped => "stopped early, the validation score got no better".into(),
-            End::Interrupted { epoch, step } => format!("interrupted in epoch {epoch}, step {step}"),
-            End::Diverged { epoch, step, what, .. } => {
-                format!("diverged in epoch {epoch}, step {step}: {what} not finite")
-            }
+        validation: match members.as_slice() {
+            [alone] => alone.validation,
+            _ => task.judge(&models),
         },
-        validation: outcome.validation,
+        members,
     };
-    let classifier = outcome.model.map(|model| Classifier {
+    let classifier = Classifier {
         input: resolved(&plan.input, &encoder),
         plan: plan.model.clone(),
         encoder,
         labels: labels.clone(),
         record,
-        model,
+        models,
         device: device.clone(),
-    });
-    Ok(Fitted { classifier, end: outcome.end })
+    };
+    Ok(Fitted { classifier: Some(classifier), end })
+}
+
+/// The seed of one network: the first has the run's own, so that it is the one that would be trained alone.
+fn member_seed(seed: u64, member: usize) -> u64 {
+    if member == 0 {
+        return seed;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(member as u64);
+    // TOML, in which models keep their options, has no integer above this.
+    rng.next_u64() >> 1
+}
+
+fn in_words(end: End) -> String {
+    match end {
+        End::Completed => "all epochs were run".into(),
+        End::EarlyStopped => "stopped early, the validation score got no better".into(),
+        End::Interrupted { epoch, step } => format!("interrupted in epoch {epoch}, step {step}"),
+        End::Diverged { epoch, step, what, .. } => format!("diverged in epoch {epoch}, step {step}: {what} not finite"),
+    }
 }
 
 /// Builds vocabulary and labels from the training texts and encodes all.
@@ -177,14 +218,22 @@ fn prepare_texts(
     };
     let segmentation = text.tokenizer().resolve(train_texts.iter().map(|text| text.text.as_str()));
     let tokenizer = Tokenizer::new(segmentation).with_lowercase(text.lowercase);
-    let tokens = train_texts.iter().flat_map(|text| tokenizer.tokenize(&text.text)).map(|token| token.text);
+    let tokenized: Vec<Vec<Token<'_>>> = train_texts.iter().map(|text| tokenizer.tokenize(&text.text)).collect();
     let options = VocabularyOptions { min_count: text.min_count, max_size: Some(text.max_vocabulary) };
-    let vocabulary = Vocabulary::build(tokens, &options);
+    let vocabulary = Vocabulary::build(tokenized.iter().flatten().map(|token| &token.text), &options);
+    let wide = match &text.wide {
+        Some(config) => {
+            let lines = train_texts.iter().map(|text| (text.label.as_deref(), text.line));
+            Some(WideEncoder::fit(config.clone(), &tokenized, &self::targets(lines, &labels, path)?, labels.len()))
+        }
+        None => None,
+    };
     let encoder = TextEncoder {
         tokenizer,
         vocabulary,
         ngrams: text.ngrams.clone(),
         bigrams: text.bigrams.clone(),
+        wide,
         max_length: text.max_length,
     };
     let train = Dataset::of_texts(&train_texts, &encoder, &labels, path)?;
@@ -296,12 +345,24 @@ impl Task for ClassifyTask<'_> {
             series.inplace(|series| series + noise);
         }
         let targets = int_tensor(targets, [examples.len()], &self.training_device);
-        self.loss.forward(model.forward(&batch).logits, targets)
+        // Each part has a loss of its own.
+        let parts = model.forward(&batch).parts;
+        let share = 1.0 / parts.len() as f64;
+        let losses = parts.into_iter().map(|logits| self.loss.forward(logits, targets.clone()));
+        let loss = losses.reduce(|sum, loss| sum + loss).expect("a network gives logits");
+        if share < 1.0 { loss.mul_scalar(share) } else { loss }
     }
 
     fn validate(&self, model: &ClassifierModel) -> Option<Validation> {
+        self.judge(std::slice::from_ref(model))
+    }
+}
+
+impl ClassifyTask<'_> {
+    /// Loss and scores of networks that answer together.
+    fn judge(&self, models: &[ClassifierModel]) -> Option<Validation> {
         let validation = self.validation.as_ref()?;
-        let metrics = evaluate(model, validation, self.labels, EVALUATION_BATCH, &self.device);
+        let metrics = evaluate(models, validation, self.labels, EVALUATION_BATCH, &self.device);
         Some(Validation { loss: metrics.loss, accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 })
     }
 }

@@ -1,12 +1,13 @@
 //! Classification of texts and of numeric series: one label for a whole sequence.
 //!
 //! `config` turns options into a checked plan, `data` files into examples and batches, `model` is the network,
-//! `metrics` the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder,
+//! `wide` the linear part beside it, `metrics` the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder,
 //! labels and parameters, in one file.
 
 mod classifier;
 mod config;
 mod data;
+mod ensemble;
 mod fit;
 mod metrics;
 mod model;
@@ -15,8 +16,9 @@ mod parameters;
 mod pool;
 mod pooling;
 mod recurrent;
+mod wide;
 
-pub use classifier::{Classifier, Prediction, TrainingRecord};
+pub use classifier::{Classifier, MemberRecord, Prediction, TrainingRecord};
 pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
 pub use data::{Batch, BatchInput, Dataset, Example};
 pub use fit::{FitError, Fitted, fit, fit_texts};
@@ -26,3 +28,4 @@ pub use options::{
     ClassWeights, ClassifyOptions, ColumnChoice, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
 };
 pub use pooling::{PoolKind, Pooling};
+pub use wide::WideBatch;

@@ -11,6 +11,7 @@ use super::config::ModelPlan;
 use super::data::{Batch, BatchInput, Parts};
 use super::pool::Pool;
 use super::recurrent::Recurrent;
+use super::wide::Wide;
 
 /// The recurrent cells.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +41,8 @@ impl Cell {
 /// What the first layer must be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputShape {
-    /// Rows of the tables for tokens, n-grams and bigrams.
-    Tokens { vocabulary: usize, ngrams: Option<usize>, bigrams: Option<usize> },
+    /// Rows of the tables for tokens, n-grams and bigrams, and of the linear part's.
+    Tokens { vocabulary: usize, ngrams: Option<usize>, bigrams: Option<usize>, wide: Option<usize> },
     /// Channels of a series.
     Channels(usize),
 }
@@ -60,6 +61,8 @@ pub struct ClassifierModel {
     pool: Pool,
     output_dropout: Dropout,
     output: Linear,
+    /// The linear part beside the layers above.
+    wide: Option<Wide>,
 }
 
 /// What the network gives for a batch.
@@ -67,6 +70,9 @@ pub struct ClassifierModel {
 pub struct Logits {
     /// `[B, N]`, before the softmax.
     pub logits: Tensor<2>,
+    /// `[B, N]` each: those of the network and of the linear part, which have losses of their own and whose mean
+    /// `logits` are; without a linear part, the network's alone.
+    pub parts: Vec<Tensor<2>>,
     /// `[B, T]`: the weight of every step, where the pooling has weights; zero past the row's length.
     pub weights: Option<Tensor<2>>,
 }
@@ -98,10 +104,14 @@ impl ClassifierModel {
                 .init(device)
         };
         let (embedding, ngram_embedding, bigram_embedding, width) = match input {
-            InputShape::Tokens { vocabulary, ngrams, bigrams } => {
+            InputShape::Tokens { vocabulary, ngrams, bigrams, .. } => {
                 (Some(table(vocabulary)), ngrams.map(table), bigrams.map(table), plan.embedding)
             }
             InputShape::Channels(channels) => (None, None, None, channels),
+        };
+        let wide = match input {
+            InputShape::Tokens { wide, .. } => wide,
+            InputShape::Channels(_) => None,
         };
         let recurrent = Recurrent::new(plan, width, device)?;
         let outputs = plan.hidden * if plan.bidirectional { 2 } else { 1 };
@@ -116,6 +126,7 @@ impl ClassifierModel {
             pool,
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: LinearConfig::new(pooled, labels).init(device),
+            wide: wide.map(|buckets| Wide::new(buckets, labels, device)),
         })
     }
 
@@ -124,7 +135,15 @@ impl ClassifierModel {
         let x = dropout_layer(&self.embedding_dropout, self.vectors(&batch.input));
         let (sequence, last) = self.recurrent.forward(x, &batch.lengths);
         let (pooled, weights) = self.pool.forward(sequence, last, &batch.lengths);
-        Logits { logits: self.output.forward(dropout_layer(&self.output_dropout, pooled)), weights }
+        let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled));
+        match &self.wide {
+            None => Logits { parts: vec![logits.clone()], logits, weights },
+            Some(wide) => {
+                let linear = wide.forward(batch.wide.as_ref(), batch.lengths.len());
+                let mean = (logits.clone() + linear.clone()).mul_scalar(0.5);
+                Logits { logits: mean, parts: vec![logits, linear], weights }
+            }
+        }
     }
 
     /// Which tables the network has beside the tokens' own.

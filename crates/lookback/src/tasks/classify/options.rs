@@ -131,6 +131,22 @@ pub struct ModelOptions {
     /// Buckets for pairs of neighbouring tokens, added to the second one's vector; 0 for none [default: 0]
     #[arg(long, value_name = "N")]
     pub bigram_buckets: Option<u32>,
+    /// Characters in the n-grams of the whole text that a linear part beside the network weighs, for example 1-3; the
+    /// two answer together [default: none]
+    #[arg(long, value_name = "MIN-MAX")]
+    pub wide_characters: Option<String>,
+    /// Neighbouring tokens in the n-grams of the linear part, for example 1-2 [default: none]
+    #[arg(long, value_name = "MIN-MAX")]
+    pub wide_tokens: Option<String>,
+    /// Buckets that the n-grams of the linear part are hashed into [default: 262144]
+    #[arg(long, value_name = "N")]
+    pub wide_buckets: Option<u32>,
+    /// Length of a text's vector of n-grams; the longer, the faster the linear part learns [default: 4]
+    #[arg(long, value_name = "X")]
+    pub wide_scale: Option<f64>,
+    /// Networks trained one after the other from seeds of their own, whose probabilities are averaged [default: 1]
+    #[arg(long, value_name = "N")]
+    pub members: Option<usize>,
     /// Standard deviation of the token vectors at the start; PyTorch has 1 [default: 0.3]
     #[arg(long, value_name = "X")]
     pub embedding_scale: Option<f64>,

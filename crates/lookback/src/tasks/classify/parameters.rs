@@ -12,14 +12,14 @@ use crate::error::ModelFileError;
 use crate::model_file::{self, ModelFile};
 
 impl ClassifierModel {
-    /// All parameters by name.
-    pub fn tensors(&self) -> BTreeMap<String, model_file::Tensor> {
-        let mut read = Read { path: NamePath::default(), tensors: BTreeMap::new() };
+    /// All parameters by name, `prefix` before each.
+    pub(crate) fn tensors(&self, prefix: &str) -> BTreeMap<String, model_file::Tensor> {
+        let mut read = Read { path: NamePath::default(), prefix, tensors: BTreeMap::new() };
         self.visit(&mut read);
         read.tensors
     }
 
-    /// A network whose parameters are those of a file, on a device without autodiff.
+    /// A network whose parameters are those of a file whose names begin with `prefix`, on a device without autodiff.
     pub(crate) fn load(
         plan: &ModelPlan,
         input: InputShape,
@@ -27,13 +27,14 @@ impl ClassifierModel {
         device: &Device,
         file: &mut ModelFile,
         path: &Path,
+        prefix: &str,
     ) -> Result<ClassifierModel, ModelFileError> {
         let model = ClassifierModel::undrawn(plan, input, labels, device).map_err(|problem| ModelFileError::Entry {
             file: path.into(),
             key: "config".into(),
             problem,
         })?;
-        let mut write = Write { path: NamePath::default(), file, name: path, device, failure: None };
+        let mut write = Write { path: NamePath::default(), prefix, file, name: path, device, failure: None };
         let model = model.map(&mut write);
         match write.failure {
             Some(failure) => Err(failure),
@@ -76,12 +77,13 @@ fn is_transposed(name: &str) -> bool {
     name == "output.weight"
 }
 
-struct Read {
+struct Read<'a> {
     path: NamePath,
+    prefix: &'a str,
     tensors: BTreeMap<String, model_file::Tensor>,
 }
 
-impl ModuleVisitor for Read {
+impl ModuleVisitor for Read<'_> {
     fn enter_module(&mut self, name: &str, container_type: &str) {
         self.path.enter(name, container_type);
     }
@@ -98,12 +100,13 @@ impl ModuleVisitor for Read {
         }
         let shape = tensor.dims().to_vec();
         let data = tensor.into_data().try_to_vec::<f32>().expect("Lookback keeps parameters in f32");
-        self.tensors.insert(name, model_file::Tensor { shape, data });
+        self.tensors.insert(format!("{}{name}", self.prefix), model_file::Tensor { shape, data });
     }
 }
 
 struct Write<'a> {
     path: NamePath,
+    prefix: &'a str,
     file: &'a mut ModelFile,
     name: &'a Path,
     device: &'a Device,
@@ -126,7 +129,7 @@ impl ModuleMapper for Write<'_> {
         if transposed {
             shape.reverse();
         }
-        match self.file.take_tensor(self.name, &name, &shape) {
+        match self.file.take_tensor(self.name, &format!("{}{name}", self.prefix), &shape) {
             Ok(tensor) => {
                 let value = Tensor::from_data(TensorData::new(tensor.data, tensor.shape), self.device);
                 Param::initialized(param.id, if transposed { value.swap_dims(0, 1) } else { value })

@@ -1,0 +1,256 @@
+//! From a text to the bag of n-grams that a linear part weighs, each by how much it tells.
+//!
+//! N-grams of characters run over the whole text, n-grams of tokens over neighbours; both are hashed into buckets
+//! (FNV-1a, see [`super::encoder`]). A bucket counts as much as it tells the labels apart: its inverse document
+//! frequency times the size of its naive-Bayes log-count ratio (Wang and Manning 2012, section 2.3). The ratio is that of
+//! the label it tells best from all others, so that two labels give the paper's.
+
+use serde::{Deserialize, Serialize};
+
+use super::encoder::{FNV_START, fnv1a};
+use super::tokenizer::Token;
+
+/// Buckets that fewer training texts hold than this are left out: they tell one text, not a label.
+const FEWEST_TEXTS: u32 = 2;
+
+/// From how many to how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    /// The shortest n-gram; zero is read as one.
+    pub min: usize,
+    /// The longest n-gram.
+    pub max: usize,
+}
+
+/// Which n-grams enter the bag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WideConfig {
+    /// N-grams of characters, if wanted.
+    pub characters: Option<Sizes>,
+    /// N-grams of tokens, if wanted.
+    pub tokens: Option<Sizes>,
+    /// How many buckets they are hashed into; zero is read as one.
+    pub buckets: u32,
+    /// The length of every text's vector: the longer, the faster the linear part learns.
+    pub scale: f32,
+}
+
+impl WideConfig {
+    /// How many buckets there are.
+    pub fn rows(&self) -> usize {
+        self.buckets.max(1) as usize
+    }
+
+    /// The buckets of a text's n-grams and how often each occurs, in order of the buckets.
+    fn counts(&self, tokens: &[Token<'_>]) -> Vec<(u32, u32)> {
+        let mut hashes = Vec::new();
+        if let Some(sizes) = self.characters {
+            let text = spaced(tokens);
+            let mut bounds: Vec<usize> = text.char_indices().map(|(start, _)| start).collect();
+            bounds.push(text.len());
+            let characters = bounds.len() - 1;
+            for start in 0..characters {
+                for length in sizes.min.max(1)..=sizes.max.min(characters - start) {
+                    let gram = &text.as_bytes()[bounds[start]..bounds[start + length]];
+                    hashes.push(fnv1a(FNV_START, gram));
+                }
+            }
+        }
+        if let Some(sizes) = self.tokens {
+            // The bytes 0xFE and 0xFF never stand in UTF-8: a token is no run of characters, two are not one.
+            for start in 0..tokens.len() {
+                let mut hash = fnv1a(FNV_START, &[0xFE]);
+                for (index, token) in tokens[start..].iter().take(sizes.max).enumerate() {
+                    hash = fnv1a(fnv1a(hash, token.text.as_bytes()), &[0xFF]);
+                    if index + 1 >= sizes.min.max(1) {
+                        hashes.push(hash);
+                    }
+                }
+            }
+        }
+        let mut buckets: Vec<u32> = hashes.into_iter().map(|hash| hash % self.buckets.max(1)).collect();
+        buckets.sort_unstable();
+        buckets.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len() as u32)).collect()
+    }
+}
+
+/// The tokens as one text between two marks, a space where the text had a gap.
+fn spaced(tokens: &[Token<'_>]) -> String {
+    let mut text = String::from('\u{2}');
+    let mut end = tokens.first().map_or(0, |token| token.start);
+    for token in tokens {
+        if token.start > end {
+            text.push(' ');
+        }
+        text.push_str(&token.text);
+        end = token.end;
+    }
+    text.push('\u{3}');
+    text
+}
+
+/// Turns texts into bags of n-grams. What the buckets tell is learnt from the training texts and kept beside the
+/// network's tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WideConfig", into = "WideConfig")]
+pub struct WideEncoder {
+    config: WideConfig,
+    /// `[buckets]`: how much each bucket tells; zero for those that are left out.
+    telling: Vec<f32>,
+}
+
+impl From<WideConfig> for WideEncoder {
+    /// An encoder whose buckets tell nothing yet.
+    fn from(config: WideConfig) -> Self {
+        Self { config, telling: Vec::new() }
+    }
+}
+
+impl From<WideEncoder> for WideConfig {
+    fn from(encoder: WideEncoder) -> Self {
+        encoder.config
+    }
+}
+
+impl WideEncoder {
+    /// Learns from the training texts what the buckets tell. targets: the label of each text, below `labels`.
+    pub fn fit(config: WideConfig, texts: &[Vec<Token<'_>>], targets: &[usize], labels: usize) -> WideEncoder {
+        let rows = config.rows();
+        let mut texts_with = vec![0u32; rows * labels];
+        for (tokens, &target) in texts.iter().zip(targets) {
+            for (bucket, _) in config.counts(tokens) {
+                texts_with[bucket as usize * labels + target] += 1;
+            }
+        }
+        let all: Vec<u32> = texts_with.chunks(labels.max(1)).map(|row| row.iter().sum()).collect();
+        let kept = |bucket: &usize| all[*bucket] >= FEWEST_TEXTS;
+        let mut telling = vec![0.0f32; rows];
+        for label in 0..labels {
+            // Wang and Manning 2012, eq. 1: r = log((p / |p|) / (q / |q|)), with one added to every count.
+            let counts = |bucket: usize| {
+                let with = texts_with[bucket * labels + label];
+                (1.0 + f64::from(with), 1.0 + f64::from(all[bucket] - with))
+            };
+            let (mut p_sum, mut q_sum) = (0.0, 0.0);
+            for (p, q) in (0..rows).filter(kept).map(counts) {
+                p_sum += p;
+                q_sum += q;
+            }
+            for bucket in (0..rows).filter(kept) {
+                let (p, q) = counts(bucket);
+                let ratio = ((p / p_sum) / (q / q_sum)).ln().abs();
+                telling[bucket] = telling[bucket].max(ratio as f32);
+            }
+        }
+        for bucket in (0..rows).filter(kept) {
+            let rarity = (1.0 + texts.len() as f64) / (1.0 + f64::from(all[bucket]));
+            telling[bucket] *= (rarity.ln() + 1.0) as f32;
+        }
+        WideEncoder { config, telling }
+    }
+
+    /// Which n-grams there are.
+    pub fn config(&self) -> &WideConfig {
+        &self.config
+    }
+
+    /// `[buckets]`: how much each bucket tells.
+    pub fn telling(&self) -> &[f32] {
+        &self.telling
+    }
+
+    /// The same encoder with what its buckets tell, as a model file keeps it.
+    pub(crate) fn with_telling(self, telling: Vec<f32>) -> WideEncoder {
+        WideEncoder { telling, ..self }
+    }
+
+    /// The buckets of a text and their values, a vector as long as the configuration's scale; empty when no n-gram
+    /// tells anything.
+    pub fn encode(&self, tokens: &[Token<'_>]) -> Vec<(u32, f32)> {
+        let mut bag: Vec<(u32, f32)> = self
+            .config
+            .counts(tokens)
+            .into_iter()
+            .map(|(bucket, count)| {
+                let telling = self.telling.get(bucket as usize).copied().unwrap_or(0.0);
+                (bucket, (1.0 + (count as f32).ln()) * telling)
+            })
+            .filter(|(_, value)| *value > 0.0)
+            .collect();
+        let norm = bag.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
+        for (_, value) in &mut bag {
+            *value *= self.config.scale / norm;
+        }
+        bag
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::tokenizer::{Segmentation, Tokenizer};
+
+    const MANY: u32 = 1 << 20;
+
+    fn config(characters: Option<(usize, usize)>, tokens: Option<(usize, usize)>) -> WideConfig {
+        let sizes = |range: Option<(usize, usize)>| range.map(|(min, max)| Sizes { min, max });
+        WideConfig { characters: sizes(characters), tokens: sizes(tokens), buckets: MANY, scale: 3.0 }
+    }
+
+    fn tokens(text: &str) -> Vec<Token<'_>> {
+        Tokenizer::new(Segmentation::Words).tokenize(text)
+    }
+
+    #[test]
+    fn character_ngrams_run_over_the_whole_text_and_token_ngrams_over_neighbours() {
+        let counted =
+            |config: WideConfig, text| config.counts(&tokens(text)).iter().map(|(_, count)| *count).sum::<u32>();
+        // Two marks and "it is": seven characters, six pairs.
+        assert_eq!(counted(config(Some((1, 2)), None), "it  is"), 7 + 6);
+        assert_eq!(counted(config(None, Some((1, 2))), "it is it"), 3 + 2);
+        assert_eq!(counted(config(None, Some((2, 2))), "it"), 0);
+        let repeated = config(None, Some((1, 1))).counts(&tokens("it is it"));
+        let mut counts: Vec<u32> = repeated.iter().map(|(_, count)| *count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 2]);
+    }
+
+    #[test]
+    fn a_bucket_tells_by_its_log_count_ratio_and_its_rarity() {
+        let texts = ["good day", "good", "bad day", "bad", "once"].map(tokens);
+        let config = config(None, Some((1, 1)));
+        let bucket = |word: &str| config.counts(&tokens(word))[0].0 as usize;
+        let (good, day, once) = (bucket("good"), bucket("day"), bucket("once"));
+        let encoder = WideEncoder::fit(config, &texts, &[0, 0, 1, 1, 1], 2);
+        assert_eq!(encoder.telling[once], 0.0, "one text alone holds it");
+        // Kept are good (2, 0), bad (0, 2) and day (1, 1): with one added, 3 + 1 + 2 on either side.
+        assert!(encoder.telling[day].abs() < 1e-6);
+        let expected = (3.0f32 / 1.0).ln() * ((6.0f32 / 3.0).ln() + 1.0);
+        assert!((encoder.telling[good] - expected).abs() < 1e-5, "{} instead of {expected}", encoder.telling[good]);
+    }
+
+    #[test]
+    fn every_text_has_the_scale_as_its_length_and_a_foreign_one_nothing() {
+        let texts = ["good day", "good", "bad day", "bad luck"].map(tokens);
+        let encoder = WideEncoder::fit(config(Some((1, 3)), Some((1, 2))), &texts, &[0, 0, 1, 1], 2);
+        let bag = encoder.encode(&tokens("good good luck"));
+        let length: f32 = bag.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
+        assert!((length - 3.0).abs() < 1e-5, "{length}");
+        assert!(bag.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(encoder.encode(&tokens("零")).is_empty());
+        assert!(encoder.encode(&[]).len() <= encoder.encode(&tokens("good")).len());
+    }
+
+    #[test]
+    fn three_labels_take_the_ratio_of_the_one_that_is_told_best() {
+        let texts = ["a x", "a x", "b x", "b x", "c x", "c x"].map(tokens);
+        let config = config(None, Some((1, 1)));
+        let bucket = |word: &str| config.counts(&tokens(word))[0].0 as usize;
+        let (a, c, x) = (bucket("a"), bucket("c"), bucket("x"));
+        let encoder = WideEncoder::fit(config, &texts, &[0, 0, 1, 1, 2, 2], 3);
+        assert!((encoder.telling[a] - encoder.telling[c]).abs() < 1e-6);
+        assert!(encoder.telling[a] > encoder.telling[x]);
+    }
+}
