@@ -68,28 +68,65 @@ pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> 
     let mut explained = String::new();
     for prediction in classifier.predict(&[&Example::Text(encoded)]) {
         explained.push_str(&answer(classifier, &prediction));
-        match &prediction.weights {
-            None => explained.push_str(&no_weights(classifier)),
-            Some(weights) => {
-                let weighted: Vec<Weighted> = tokens
-                    .iter()
-                    .zip(weights)
-                    .map(|(token, &weight)| Weighted {
-                        token: token.text.to_string(),
-                        start: token.start,
-                        end: token.end,
-                        weight,
-                    })
-                    .collect();
-                if color {
-                    let _ = writeln!(explained, "{}", terminal::shade(text, &weighted));
-                } else {
-                    explained.push_str(&terminal::weight_table(&weighted));
-                }
-            }
+        let weighted = |weights: &[f32]| -> Vec<Weighted> {
+            let places = tokens.iter().zip(weights);
+            places
+                .map(|(token, &weight)| Weighted {
+                    token: token.text.to_string(),
+                    start: token.start,
+                    end: token.end,
+                    weight,
+                })
+                .collect()
+        };
+        if !color {
+            let names: Vec<String> = tokens.iter().map(|token| token.text.to_string()).collect();
+            explained.push_str(&weights_of(classifier, &prediction, &names));
+            continue;
+        }
+        if prediction.weights.is_none() && prediction.views.is_empty() {
+            explained.push_str(&no_weights(classifier));
+        }
+        if let Some(weights) = &prediction.weights {
+            let _ = writeln!(explained, "{}", terminal::shade(text, &weighted(weights)));
+        }
+        for (name, weights) in &prediction.views {
+            let _ = writeln!(explained, "{}  ({name})", terminal::shade(text, &weighted(weights)));
         }
     }
     explained
+}
+
+/// A table of weights: the pooling's as bars where it is alone, else every view side by side.
+fn weights_of(classifier: &Classifier, prediction: &Prediction, names: &[String]) -> String {
+    match (&prediction.weights, &prediction.views[..]) {
+        (None, []) => no_weights(classifier),
+        (Some(weights), []) => {
+            let bar = |(name, &weight): (&String, &f32)| Weighted { token: name.clone(), start: 0, end: 0, weight };
+            let bars: Vec<Weighted> = names.iter().zip(weights).map(bar).collect();
+            terminal::weight_table(&bars)
+        }
+        (weights, views) => {
+            let pooling = if classifier.plan().attention().pools() { "mean" } else { "pooling" };
+            let mut header = vec!["token"];
+            let mut columns: Vec<&[f32]> = Vec::new();
+            if let Some(weights) = weights {
+                header.push(pooling);
+                columns.push(weights);
+            }
+            for (name, weights) in views {
+                header.push(name);
+                columns.push(weights);
+            }
+            let row = |(at, name): (usize, &String)| {
+                let shares = columns.iter().map(|column| format!("{:.4}", column.get(at).copied().unwrap_or(0.0)));
+                std::iter::once(name.clone()).chain(shares).collect()
+            };
+            let rows: Vec<Vec<String>> =
+                names.iter().enumerate().take(columns.first().map_or(0, |column| column.len())).map(row).collect();
+            terminal::table(&header, &rows)
+        }
+    }
 }
 
 fn explain_series(classifier: &Classifier, text: &str) -> anyhow::Result<String> {
@@ -98,19 +135,10 @@ fn explain_series(classifier: &Classifier, text: &str) -> anyhow::Result<String>
         tracing::warn!("the series is cut to the model's {} steps", series.length);
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Series(series)]) {
+    for prediction in classifier.predict(&[&Example::Series(series.clone())]) {
         explained.push_str(&answer(classifier, &prediction));
-        match &prediction.weights {
-            None => explained.push_str(&no_weights(classifier)),
-            Some(weights) => {
-                let steps: Vec<Weighted> = weights
-                    .iter()
-                    .enumerate()
-                    .map(|(step, &weight)| Weighted { token: format!("step {}", step + 1), start: 0, end: 0, weight })
-                    .collect();
-                explained.push_str(&terminal::weight_table(&steps));
-            }
-        }
+        let names: Vec<String> = (1..=series.length).map(|step| format!("step {step}")).collect();
+        explained.push_str(&weights_of(classifier, &prediction, &names));
     }
     Ok(explained)
 }

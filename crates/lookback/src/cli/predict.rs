@@ -53,7 +53,7 @@ enum InputFormat {
 impl Predict {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let classifier = Classifier::load(&self.model, &super::device())?;
-        if self.attention && classifier.weighted_pooling().is_none() {
+        if self.attention && !classifier.plan().has_weights() {
             let pooling = &classifier.plan().pooling();
             return Err(Wrong(format!("the model pools by {pooling}, which has no weights to show; --attention needs one trained with pooling attention or query")).into());
         }
@@ -209,6 +209,11 @@ fn object(labels: &[String], prediction: &Prediction, attention: Option<&Option<
             object.insert("tokens".into(), Value::Array(tokens.clone()));
         }
         object.insert("weights".into(), json!(weights));
+        if !prediction.views.is_empty() {
+            let views: Map<String, Value> =
+                prediction.views.iter().map(|(name, weights)| (name.clone(), json!(weights))).collect();
+            object.insert("views".into(), Value::Object(views));
+        }
     }
     Value::Object(object)
 }

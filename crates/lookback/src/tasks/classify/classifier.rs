@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{Device, activation::softmax};
+use burn::tensor::{Device, Tensor, activation::softmax};
 use serde::{Deserialize, Serialize};
 
 use super::config::{InputPlan, ModelPlan};
@@ -12,7 +12,6 @@ use super::ensemble::{answer, prefix};
 use super::metrics::Metrics;
 use super::model::{ClassifierModel, InputShape};
 use super::options::ClassWeights;
-use super::pooling::PoolKind;
 use crate::data::batches::Batches;
 use crate::data::encoder::TextEncoder;
 use crate::data::labels::LabelSet;
@@ -91,6 +90,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// One weight a token or step, where the pooling has weights; they sum to 1.
     pub weights: Option<Vec<f32>>,
+    /// How much each token or step was looked at by the attention before the pooling: one view a head or hop, by name.
+    pub views: Vec<(String, Vec<f32>)>,
 }
 
 /// The description of a classifier in its model file.
@@ -208,11 +209,6 @@ impl Classifier {
         }
     }
 
-    /// The pooling whose weights explain an answer, if the model has one.
-    pub fn weighted_pooling(&self) -> Option<PoolKind> {
-        self.plan.pooling.weighted()
-    }
-
     /// Reads labelled data in the format the classifier was trained on, or in the one `input` tells.
     pub fn read_labelled(&self, path: &Path, input: &InputPlan) -> Result<Dataset, DataError> {
         match (input, &self.encoder) {
@@ -281,17 +277,21 @@ impl Classifier {
             return Vec::new();
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
-        let output = answer(&self.models, &batch);
+        let output = answer(&self.models, &batch, true);
         let probabilities = floats(softmax(output.logits, 1));
-        let weights = output.weights.map(|weights| (weights.dims()[1], floats(weights)));
+        let of_steps = |weights: Tensor<2>| (weights.dims()[1], floats(weights));
+        let weights = output.weights.map(of_steps);
+        let views: Vec<_> = output.views.into_iter().map(|view| (view.name, of_steps(view.weights))).collect();
         let classes = self.labels.len();
         examples
             .iter()
             .enumerate()
             .map(|(row, example)| {
                 let probabilities = probabilities[row * classes..(row + 1) * classes].to_vec();
-                let weights = weights.as_ref().map(|(time, all)| all[row * time..row * time + example.len()].to_vec());
-                Prediction { label: likeliest(&probabilities), probabilities, weights }
+                let own = |(time, all): &(usize, Vec<f32>)| all[row * time..row * time + example.len()].to_vec();
+                let weights = weights.as_ref().map(own);
+                let views = views.iter().map(|(name, weights)| (name.clone(), own(weights))).collect();
+                Prediction { label: likeliest(&probabilities), probabilities, weights, views }
             })
             .collect()
     }
@@ -318,7 +318,7 @@ pub(crate) fn evaluate(
     for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
         let batch = Batch::new(&examples, models[0].parts(), None, device);
-        let logits = floats(answer(models, &batch).logits);
+        let logits = floats(answer(models, &batch, false).logits);
         for (row, &index) in logits.chunks(labels.len()).zip(&indices) {
             answers[index] = likeliest(row);
             loss += cross_entropy(row, dataset.targets[index]);

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::attention::AttentionForm;
 use super::model::Cell;
 use super::options::{
     ClassWeights, ClassifyOptions, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
 };
-use super::pooling::Pooling;
+use super::pooling::{PoolKind, Pooling};
 use crate::data::encoder::{BigramConfig, NgramConfig};
 use crate::data::series::{SeriesFormat, SeriesOptions};
 use crate::data::table::{Column, EmptyText, Labels, TableFormat, TableOptions};
@@ -83,6 +84,8 @@ pub struct ModelPlan {
     pub(crate) hidden: usize,
     pub(crate) layers: usize,
     pub(crate) bidirectional: bool,
+    #[serde(default)]
+    pub(crate) attention: AttentionForm,
     pub(crate) pooling: Pooling,
     pub(crate) embedding_dropout: f64,
     pub(crate) layer_dropout: f64,
@@ -283,12 +286,16 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
         hidden: options.hidden.unwrap_or(128),
         layers,
         bidirectional: options.bidirectional.unwrap_or(true),
+        attention: options.attention.as_deref().unwrap_or("none").parse()?,
         pooling: options.pooling.as_deref().unwrap_or("attention").parse()?,
         embedding_dropout,
         layer_dropout: if layers == 1 { 0.0 } else { options.layer_dropout.unwrap_or(dropout) },
         output_dropout: options.output_dropout.unwrap_or(dropout),
         forget_bias: options.forget_bias,
     };
+    if plan.attention.pools() && options.pooling.is_some() {
+        return Err(format!("attention {} pools by itself, and pooling would be left unused", plan.attention));
+    }
     plan.check()?;
     Ok(plan)
 }
@@ -307,6 +314,22 @@ impl ModelPlan {
                 return Err(format!("{name} is {value}; it must be from 1 to {most}"));
             }
         }
+        self.attention.check(self.outputs())?;
+        if self.attention != AttentionForm::None && !self.attention.pools() {
+            let parts = self.pooling.parts();
+            if parts == [PoolKind::Last] {
+                return Err(format!(
+                    "pooling last reads the final state alone, and attention {} would be left unused",
+                    self.attention
+                ));
+            }
+            if parts.contains(&PoolKind::Query) && self.attention.width(1) != 1 {
+                let form = self.attention;
+                return Err(format!(
+                    "pooling query compares the final state with the steps, which attention {form} makes twice as wide"
+                ));
+            }
+        }
         share("embedding-dropout", self.embedding_dropout)?;
         share("layer-dropout", self.layer_dropout)?;
         share("output-dropout", self.output_dropout)?;
@@ -314,6 +337,21 @@ impl ModelPlan {
             return Err(format!("embedding-scale is {}; it must be above 0", self.embedding_scale));
         }
         Ok(())
+    }
+
+    /// The width of a step's output.
+    pub(crate) fn outputs(&self) -> usize {
+        self.hidden * if self.bidirectional { 2 } else { 1 }
+    }
+
+    /// The attention between the recurrent layers and the pooling.
+    pub fn attention(&self) -> AttentionForm {
+        self.attention
+    }
+
+    /// Whether an answer comes with weights over the steps.
+    pub fn has_weights(&self) -> bool {
+        self.attention.pools() || self.pooling.weighted().is_some()
     }
 
     /// How outputs become one vector.
@@ -326,12 +364,13 @@ impl ModelPlan {
         let ways = if self.bidirectional { "bidirectional" } else { "forward" };
         let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
         let members = if self.members == 1 { String::new() } else { format!("{} networks, each ", self.members) };
-        format!(
-            "{members}{layers} of {ways} {} with {} hidden units a direction, pooling by {}",
-            self.cell.name(),
-            self.hidden,
-            self.pooling
-        )
+        let attention = match self.attention {
+            AttentionForm::None => String::new(),
+            form => format!(", attention {form}"),
+        };
+        let pooling = if self.attention.pools() { String::new() } else { format!(", pooling by {}", self.pooling) };
+        let (cell, hidden) = (self.cell.name(), self.hidden);
+        format!("{members}{layers} of {ways} {cell} with {hidden} hidden units a direction{attention}{pooling}")
     }
 }
 

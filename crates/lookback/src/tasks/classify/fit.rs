@@ -12,7 +12,7 @@ use super::classifier::{
 };
 use super::config::{ClassifyPlan, InputPlan, SeriesPlan, TextPlan, ValidationPlan};
 use super::data::{Batch, BatchInput, Dataset, Example, WordDropout, int_tensor};
-use super::model::ClassifierModel;
+use super::model::{ClassifierModel, Logits};
 use super::options::ClassWeights;
 use crate::data::encoder::TextEncoder;
 use crate::data::labels::LabelSet;
@@ -346,11 +346,16 @@ impl Task for ClassifyTask<'_> {
         }
         let targets = int_tensor(targets, [examples.len()], &self.training_device);
         // Each part has a loss of its own.
-        let parts = model.forward(&batch).parts;
+        let Logits { parts, penalty, .. } = model.forward(&batch);
         let share = 1.0 / parts.len() as f64;
         let losses = parts.into_iter().map(|logits| self.loss.forward(logits, targets.clone()));
         let loss = losses.reduce(|sum, loss| sum + loss).expect("a network gives logits");
-        if share < 1.0 { loss.mul_scalar(share) } else { loss }
+        let loss = if share < 1.0 { loss.mul_scalar(share) } else { loss };
+        // Lin 2017 adds the penalty with a factor of its own; 1 did best there.
+        match penalty {
+            Some(penalty) => loss + penalty,
+            None => loss,
+        }
     }
 
     fn validate(&self, model: &ClassifierModel) -> Option<Validation> {

@@ -1,9 +1,11 @@
 //! Classification of texts and of numeric series: one label for a whole sequence.
 //!
 //! `config` turns options into a checked plan, `data` files into examples and batches, `model` is the network,
-//! `wide` the linear part beside it, `metrics` the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder,
-//! labels and parameters, in one file.
+//! `attention` what stands between its recurrent layers and the pooling, `wide` the linear part beside it, `metrics`
+//! the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder, labels and
+//! parameters, in one file.
 
+mod attention;
 mod classifier;
 mod config;
 mod data;
@@ -18,6 +20,7 @@ mod pooling;
 mod recurrent;
 mod wide;
 
+pub use attention::{AttentionForm, View};
 pub use classifier::{Classifier, MemberRecord, Prediction, TrainingRecord};
 pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
 pub use data::{Batch, BatchInput, Dataset, Example};

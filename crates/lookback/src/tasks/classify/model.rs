@@ -7,9 +7,11 @@ use clap::ValueEnum;
 use lookback_nn::ops::{self, dropout_layer};
 use serde::{Deserialize, Serialize};
 
+use super::attention::{Attend, View};
 use super::config::ModelPlan;
 use super::data::{Batch, BatchInput, Parts};
 use super::pool::Pool;
+use super::pooling::PoolKind;
 use super::recurrent::Recurrent;
 use super::wide::Wide;
 
@@ -58,6 +60,8 @@ pub struct ClassifierModel {
     bigram_embedding: Option<Embedding>,
     embedding_dropout: Dropout,
     recurrent: Recurrent,
+    /// Attention between the recurrent layers and the pooling.
+    attend: Attend,
     pool: Pool,
     output_dropout: Dropout,
     output: Linear,
@@ -75,6 +79,10 @@ pub struct Logits {
     pub parts: Vec<Tensor<2>>,
     /// `[B, T]`: the weight of every step, where the pooling has weights; zero past the row's length.
     pub weights: Option<Tensor<2>>,
+    /// The attention before the pooling, where there is one and it was asked for: a view a head or hop.
+    pub views: Vec<View>,
+    /// `[1]`: what structured attention adds to the loss.
+    pub penalty: Option<Tensor<1>>,
 }
 
 impl ClassifierModel {
@@ -115,14 +123,24 @@ impl ClassifierModel {
         };
         let recurrent = Recurrent::new(plan, width, device)?;
         let outputs = plan.hidden * if plan.bidirectional { 2 } else { 1 };
-        let pool = Pool::new(plan.pooling(), outputs, device);
-        let pooled = outputs * plan.pooling().parts().len();
+        let attend = Attend::new(plan.attention, outputs, device)?;
+        let step = plan.attention.width(outputs);
+        let pool = Pool::new(plan.pooling(), step, device);
+        let pooled = match plan.attention.pools() {
+            true => step,
+            // The final state has the recurrent layers' width, whatever attention makes of the steps.
+            false => {
+                let width = |kind: &PoolKind| if *kind == PoolKind::Last { outputs } else { step };
+                plan.pooling().parts().iter().map(width).sum()
+            }
+        };
         Ok(ClassifierModel {
             embedding,
             ngram_embedding,
             bigram_embedding,
             embedding_dropout: DropoutConfig::new(plan.embedding_dropout).init(),
             recurrent,
+            attend,
             pool,
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: LinearConfig::new(pooled, labels).init(device),
@@ -132,16 +150,36 @@ impl ClassifierModel {
 
     /// Logits and weights of a batch.
     pub fn forward(&self, batch: &Batch) -> Logits {
+        self.run(batch, false)
+    }
+
+    /// As [`ClassifierModel::forward`], with every view of what the network looked at.
+    pub fn forward_with_views(&self, batch: &Batch) -> Logits {
+        self.run(batch, true)
+    }
+
+    fn run(&self, batch: &Batch, views: bool) -> Logits {
         let x = dropout_layer(&self.embedding_dropout, self.vectors(&batch.input));
         let (sequence, last) = self.recurrent.forward(x, &batch.lengths);
-        let (pooled, weights) = self.pool.forward(sequence, last, &batch.lengths);
+        let attended = self
+            .attend
+            .forward(sequence, &batch.lengths, views)
+            .unwrap_or_else(|error| panic!("a batch fits the network it was made for: {error}"));
+        let (pooled, weights, penalty) = match attended.pooled {
+            Some((pooled, weights, penalty)) => (pooled, Some(weights), Some(penalty)),
+            None => {
+                let (pooled, weights) = self.pool.forward(attended.sequence, last, &batch.lengths);
+                (pooled, weights, None)
+            }
+        };
+        let views = attended.views;
         let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled));
         match &self.wide {
-            None => Logits { parts: vec![logits.clone()], logits, weights },
+            None => Logits { parts: vec![logits.clone()], logits, weights, views, penalty },
             Some(wide) => {
                 let linear = wide.forward(batch.wide.as_ref(), batch.lengths.len());
                 let mean = (logits.clone() + linear.clone()).mul_scalar(0.5);
-                Logits { logits: mean, parts: vec![logits, linear], weights }
+                Logits { logits: mean, parts: vec![logits, linear], weights, views, penalty }
             }
         }
     }

@@ -103,6 +103,10 @@ pub struct ModelOptions {
     /// Whether the layers read both ways [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub bidirectional: Option<bool>,
+    /// Attention between the recurrent layers and the pooling: none, additive, dot, general, scaled-dot, self,
+    /// multi-head:N, or structured:N, which pools by itself [default: none]
+    #[arg(long, value_name = "FORM")]
+    pub attention: Option<String>,
     /// How outputs become one vector: attention (Zhou 2016), query (the final state asks, by dot product), last, mean,
     /// max, or several joined by + [default: attention]
     #[arg(long, value_name = "POOLING")]

@@ -56,11 +56,12 @@ pub(super) fn draw(model: &ClassifierModel) {
 
 /// Names of fields down to a parameter. Variants of an enum are no part of a name.
 #[derive(Default)]
-struct NamePath(Vec<Option<String>>);
+struct NamePath(Vec<(Option<String>, bool)>);
 
 impl NamePath {
     fn enter(&mut self, name: &str, container_type: &str) {
-        self.0.push((!container_type.starts_with("Enum:")).then(|| name.to_string()));
+        let part = (!container_type.starts_with("Enum:")).then(|| name.to_string());
+        self.0.push((part, container_type == "Struct:Linear" && name == "weight"));
     }
 
     fn exit(&mut self) {
@@ -68,13 +69,13 @@ impl NamePath {
     }
 
     fn name(&self) -> String {
-        self.0.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(".")
+        self.0.iter().filter_map(|(name, _)| name.as_deref()).collect::<Vec<_>>().join(".")
     }
-}
 
-/// Burn keeps the dense layer's weight as `[input, output]`, PyTorch as `[output, input]`.
-fn is_transposed(name: &str) -> bool {
-    name == "output.weight"
+    /// Burn keeps a dense layer's weight as `[input, output]`, PyTorch as `[output, input]`.
+    fn is_transposed(&self) -> bool {
+        self.0.last().is_some_and(|&(_, transposed)| transposed)
+    }
 }
 
 struct Read<'a> {
@@ -95,7 +96,7 @@ impl ModuleVisitor for Read<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.name();
         let mut tensor = param.val();
-        if is_transposed(&name) {
+        if self.path.is_transposed() {
             tensor = tensor.swap_dims(0, 1);
         }
         let shape = tensor.dims().to_vec();
@@ -125,7 +126,7 @@ impl ModuleMapper for Write<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.name();
         let mut shape = param.lazy_shape().to_vec();
-        let transposed = is_transposed(&name);
+        let transposed = self.path.is_transposed();
         if transposed {
             shape.reverse();
         }
