@@ -268,7 +268,7 @@ class Telling:
         text = ("\x02" + "".join(tokens) + "\x03") if self.characters else ""
         characters = (text[at : at + size] for size in self.characters for at in range(len(text) - size + 1))
         neighbours = (tokens[at : at + size] for size in self.tokens for at in range(len(tokens) - size + 1))
-        hashes = [fnv1a(gram.encode()) for gram in characters]
+        hashes = [fnv1a(gram.encode()) for gram in characters if gram not in ("\x02", "\x03")]
         hashes += [fnv1a(b"\xfe" + b"".join(token.encode() + b"\xff" for token in gram)) for gram in neighbours]
         return [value % self.options.wide_buckets for value in hashes]
 

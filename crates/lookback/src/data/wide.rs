@@ -53,8 +53,12 @@ impl WideConfig {
             let characters = bounds.len() - 1;
             for start in 0..characters {
                 for length in sizes.min.max(1)..=sizes.max.min(characters - start) {
-                    let gram = &text.as_bytes()[bounds[start]..bounds[start + length]];
-                    hashes.push(fnv1a(FNV_START, gram));
+                    // A mark alone stands in every text and says nothing.
+                    let mark_alone = length == 1 && (start == 0 || start + 1 == characters);
+                    if !mark_alone {
+                        let gram = &text.as_bytes()[bounds[start]..bounds[start + length]];
+                        hashes.push(fnv1a(FNV_START, gram));
+                    }
                 }
             }
         }
@@ -207,8 +211,8 @@ mod tests {
     fn character_ngrams_run_over_the_whole_text_and_token_ngrams_over_neighbours() {
         let counted =
             |config: WideConfig, text| config.counts(&tokens(text)).iter().map(|(_, count)| *count).sum::<u32>();
-        // Two marks and "it is": seven characters, six pairs.
-        assert_eq!(counted(config(Some((1, 2)), None), "it  is"), 7 + 6);
+        // "it is" has five characters, and with the mark on either side six pairs.
+        assert_eq!(counted(config(Some((1, 2)), None), "it  is"), 5 + 6);
         assert_eq!(counted(config(None, Some((1, 2))), "it is it"), 3 + 2);
         assert_eq!(counted(config(None, Some((2, 2))), "it"), 0);
         let repeated = config(None, Some((1, 1))).counts(&tokens("it is it"));
@@ -240,7 +244,7 @@ mod tests {
         assert!((length - 3.0).abs() < 1e-5, "{length}");
         assert!(bag.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(encoder.encode(&tokens("零")).is_empty());
-        assert!(encoder.encode(&[]).len() <= encoder.encode(&tokens("good")).len());
+        assert!(encoder.encode(&[]).is_empty());
     }
 
     #[test]

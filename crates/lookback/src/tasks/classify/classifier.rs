@@ -135,8 +135,8 @@ impl Classifier {
             *wide = Some(part.with_telling(telling.data));
         }
         let members = description.training.members.len();
-        if members == 0 {
-            let problem = "there is no network in it".into();
+        if members == 0 || members != description.model.members {
+            let problem = format!("it tells of {members} networks, but the plan is for {}", description.model.members);
             return Err(ModelFileError::Entry { file: path.into(), key: "config".into(), problem });
         }
         let models = (0..members)

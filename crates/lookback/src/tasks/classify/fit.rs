@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::classifier::{
     Classifier, EVALUATION_BATCH, Encoder, MemberRecord, TrainingRecord, cut, evaluate, input_shape,
 };
-use super::config::{ClassifyPlan, InputPlan, SeriesPlan, TextPlan, ValidationPlan};
+use super::config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
 use super::data::{Batch, BatchInput, Dataset, Example, WordDropout, int_tensor};
 use super::model::{ClassifierModel, Logits};
 use super::options::ClassWeights;
@@ -168,7 +168,8 @@ fn fit_prepared(
     };
     let classifier = Classifier {
         input: resolved(&plan.input, &encoder),
-        plan: plan.model.clone(),
+        // As many as there are, should training have been stopped before the last.
+        plan: ModelPlan { members: models.len(), ..plan.model.clone() },
         encoder,
         labels: labels.clone(),
         record,
