@@ -11,8 +11,10 @@ import argparse
 import json
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -25,22 +27,27 @@ LAYERS = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 
 def main() -> None:
     """Write the committed files, or random cases when `--extra` asks for them."""
-    parser = argparse.ArgumentParser(description="Write reference cases made by PyTorch.")
+    options = read_options("Write reference cases made by PyTorch.")
+    if options.extra is not None:
+        write_cases(random_cases(options.extra, options.seed), options.out, run_case)
+    else:
+        write_cases(committed_cases(), HERE / "cases", run_case)
+        write_curves(HERE / "curves")
+
+
+def read_options(description: str) -> argparse.Namespace:
+    """What the command line asks for, the same of every script here."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--extra", type=int, metavar="N", help="write N random cases instead of the committed ones")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the random cases")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder of the random cases")
+    parser.add_argument("--out", "--output", type=Path, metavar="DIR", help="the folder of the random cases")
     options = parser.parse_args()
     if (options.extra is None) != (options.out is None):
         parser.error("--extra and --out go together: random cases never join the committed ones")
 
     # One thread fixes the order of PyTorch's sums, so that a second run writes the same bytes.
     torch.set_num_threads(1)
-    if options.extra is not None:
-        cases = random_cases(options.extra, options.seed)
-        write_cases(cases, options.out)
-    else:
-        write_cases(committed_cases(), HERE / "cases")
-        write_curves(HERE / "curves")
+    return options
 
 
 @dataclass(frozen=True)
@@ -140,11 +147,11 @@ def random_cases(count: int, seed: int) -> dict[str, Case]:
     return cases
 
 
-def write_cases(cases: dict[str, Case], folder: Path) -> None:
+def write_cases(cases: dict[str, Any], folder: Path, run: Callable[[str, Any], dict[str, torch.Tensor]]) -> None:
     """Run every case and write one file for each."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, case in cases.items():
-        save(folder / f"{name}.safetensors", run_case(name, case), {"case": case.metadata()})
+        save(folder / f"{name}.safetensors", run(name, case), {"case": case.metadata()})
     print(f"{len(cases)} cases in {folder}")
 
 
@@ -260,8 +267,9 @@ def train_curve(
 
 
 def save(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Write one safetensors file, everything in single precision."""
-    save_file({key: value.float().contiguous() for key, value in tensors.items()}, path, metadata)
+    """Write one safetensors file, every number in single precision; masks stay boolean."""
+    singles = {key: value if value.dtype == torch.bool else value.float() for key, value in tensors.items()}
+    save_file({key: value.contiguous() for key, value in singles.items()}, path, metadata)
 
 
 if __name__ == "__main__":
