@@ -8,7 +8,7 @@
 use super::plan::Tile;
 use crate::simd::tile::{Start, VECTORS, panel_product};
 use crate::simd::{load, store};
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// `count` rows of `width` values, `stride` apart.
 #[derive(Clone, Copy)]
@@ -108,18 +108,10 @@ pub(super) unsafe fn products<S: Simd>(simd: S, rows: Rows, panels: *const f32, 
     let (width, stride) = (rows.width, tile.stride);
     let mut key = tile.start;
     while key < tile.end {
+        let from = panels.wrapping_add(key * width);
+        let (a, c) = ((rows.from, rows.stride), (to.wrapping_add(key), stride));
         // SAFETY: the caller promises every range; a panel's columns stay within the padded stride.
-        unsafe {
-            panel_product(
-                simd,
-                width,
-                panels.wrapping_add(key * width),
-                tile.rows,
-                Start::Row(std::ptr::null()),
-                |r| rows.row(r),
-                |r| to.wrapping_add(r * stride + key),
-            );
-        }
+        unsafe { strided_product(simd, width, from, tile.rows, Start::Row(std::ptr::null()), a, c) };
         key += panel;
     }
 }
@@ -130,37 +122,57 @@ pub(super) unsafe fn products<S: Simd>(simd: S, rows: Rows, panels: *const f32, 
 /// # Safety
 /// `a` must be valid for reads of `[rows, stride]`, `panels` of as many panels as `width` has, and `c` for reads
 /// and writes of rows `keys`, `c_stride` apart and padded to whole panels.
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a product has its two factors, its result and their strides")]
+#[inline(never)]
 pub(super) unsafe fn transposed_product<S: Simd>(
     simd: S,
     rows: usize,
-    (a, stride): (*const f32, usize),
-    (panels, capacity): (*const f32, usize),
+    a: (*const f32, usize),
+    panels: (*const f32, usize),
     width: usize,
-    (start, end): (usize, usize),
-    (c, c_stride): (*mut f32, usize),
+    keys: (usize, usize),
+    c: (*mut f32, usize),
 ) {
-    let panel = panel_width::<S>();
-    let mut column = 0;
-    while column < width {
-        let from = panels.wrapping_add(column / panel * capacity * panel);
-        let mut key = start;
-        while key < end {
-            let (a, c) = (a.wrapping_add(key), c.wrapping_add(key * c_stride + column));
-            // SAFETY: the caller promises every range, and `key` plus the tile's rows stay within `end`.
-            unsafe {
-                key += match end - key {
-                    1 => transposed_tile::<S, 1>(simd, rows, (a, stride), from, (c, c_stride)),
-                    2 => transposed_tile::<S, 2>(simd, rows, (a, stride), from, (c, c_stride)),
-                    3 => transposed_tile::<S, 3>(simd, rows, (a, stride), from, (c, c_stride)),
-                    4 | 7 | 8 => transposed_tile::<S, 4>(simd, rows, (a, stride), from, (c, c_stride)),
-                    5 | 9 | 10 => transposed_tile::<S, 5>(simd, rows, (a, stride), from, (c, c_stride)),
-                    _ => transposed_tile::<S, 6>(simd, rows, (a, stride), from, (c, c_stride)),
-                };
+    simd.vectorize(TransposedProduct { rows, a, panels, width, keys, c });
+}
+
+/// The arguments of [`transposed_product`], as a function of its own that is compiled once.
+struct TransposedProduct {
+    rows: usize,
+    a: (*const f32, usize),
+    panels: (*const f32, usize),
+    width: usize,
+    keys: (usize, usize),
+    c: (*mut f32, usize),
+}
+
+impl WithSimd for TransposedProduct {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let TransposedProduct { rows, a: (a, stride), panels: (panels, capacity), width, keys, c: (c, c_stride) } =
+            self;
+        let panel = panel_width::<S>();
+        let mut column = 0;
+        while column < width {
+            let from = panels.wrapping_add(column / panel * capacity * panel);
+            let mut key = keys.0;
+            while key < keys.1 {
+                let (a, c) = (a.wrapping_add(key), c.wrapping_add(key * c_stride + column));
+                // SAFETY: the caller promises every range, and `key` plus the tile's rows stay within `keys`.
+                unsafe {
+                    key += match keys.1 - key {
+                        1 => transposed_tile::<S, 1>(simd, rows, (a, stride), from, (c, c_stride)),
+                        2 => transposed_tile::<S, 2>(simd, rows, (a, stride), from, (c, c_stride)),
+                        3 => transposed_tile::<S, 3>(simd, rows, (a, stride), from, (c, c_stride)),
+                        4 | 7 | 8 => transposed_tile::<S, 4>(simd, rows, (a, stride), from, (c, c_stride)),
+                        5 | 9 | 10 => transposed_tile::<S, 5>(simd, rows, (a, stride), from, (c, c_stride)),
+                        _ => transposed_tile::<S, 6>(simd, rows, (a, stride), from, (c, c_stride)),
+                    };
+                }
             }
+            column += panel;
         }
-        column += panel;
     }
 }
 
@@ -224,19 +236,30 @@ pub(super) unsafe fn product<S: Simd>(
     let mut column = 0;
     while column < width {
         let from = panels.wrapping_add((column / panel * capacity + start) * panel);
+        let (a, c) = ((a.wrapping_add(start), stride), (c.wrapping_add(column), c_stride));
         // SAFETY: the caller promises every range.
-        unsafe {
-            panel_product(
-                simd,
-                end - start,
-                from,
-                rows,
-                Start::Output,
-                |r| a.wrapping_add(r * stride + start),
-                |r| c.wrapping_add(r * c_stride + column),
-            );
-        }
+        unsafe { strided_product(simd, end - start, from, rows, Start::Output, a, c) };
         column += panel;
+    }
+}
+
+/// [`panel_product`] over rows that are a stride apart: one function for all of attention, compiled once.
+///
+/// # Safety
+/// As [`panel_product`].
+#[inline(never)]
+unsafe fn strided_product<S: Simd>(
+    simd: S,
+    k: usize,
+    panel: *const f32,
+    rows: usize,
+    start: Start,
+    (a, a_stride): (*const f32, usize),
+    (c, c_stride): (*mut f32, usize),
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        panel_product(simd, k, panel, rows, start, |r| a.wrapping_add(r * a_stride), |r| c.wrapping_add(r * c_stride));
     }
 }
 

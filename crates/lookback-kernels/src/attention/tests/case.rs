@@ -204,7 +204,7 @@ impl Case {
             assert_eq!(want.len(), found.len(), "{name}");
             let least = match index {
                 CONTEXT | WEIGHTS => 1e-3,
-                V => terms * ((self.dims.batch * self.dims.queries) as f64).sqrt(),
+                V => terms * ((self.dims.batch * self.dims.queries).max(1) as f64).sqrt(),
                 _ => terms,
             };
             let largest = want.iter().fold(least, |m, v| m.max(v.abs()));
