@@ -21,7 +21,7 @@ fn every_form_is_trained_saved_loaded_and_explained() {
     let data = folder.write("train.tsv", sentences());
     for (form, columns) in FORMS {
         let model = folder.path("model.safetensors");
-        train(&data, &model, &["--attention", form, "--epochs", "12", "--hidden", "8", "--learning-rate", "0.02"]).ok();
+        train(&data, &model, &["--attention", form, "--epochs", "12", "--learning-rate", "0.02"]).ok();
         let summary = lookback(&["inspect", &model]).ok();
         assert!(summary.contains(&format!("attention {form}")), "{form}:\n{summary}");
         let judged: Value = serde_json::from_str(&lookback(&["evaluate", &model, &data, "--json"]).ok()).unwrap();
@@ -47,7 +47,7 @@ fn forms_that_do_not_fit_are_refused_by_name() {
     let model = folder.path("model.safetensors");
     let refused = |options: &[&str], parts: &[&str]| train(&data, &model, options).refused(2, parts);
     refused(&["--attention", "cosine"], &["attention 'cosine' is unknown", "multi-head:N"]);
-    refused(&["--attention", "multi-head:3", "--hidden", "8"], &["16 outputs", "do not divide into 3 heads"]);
+    refused(&["--attention", "multi-head:3"], &["16 outputs", "do not divide into 3 heads"]);
     refused(&["--attention", "structured:0"], &["structured:0", "from 1 to"]);
     refused(&["--attention", "structured:2", "--pooling", "max"], &["pools by itself"]);
     refused(&["--attention", "self", "--pooling", "last"], &["pooling last", "left unused"]);
