@@ -5,7 +5,7 @@ use std::time::Instant;
 const SIZE: usize = 1536;
 
 /// GFLOP/s of a `1536³` product on `threads` threads, the best of several.
-pub(crate) fn gflops(threads: usize) -> f64 {
+pub fn gflops(threads: usize) -> f64 {
     let (a, b) = (vec![0.5f32; SIZE * SIZE], vec![0.25f32; SIZE * SIZE]);
     let mut c = vec![0.0f32; SIZE * SIZE];
     let mut best = f64::INFINITY;

@@ -1,117 +1,100 @@
 //! `lookback-bench`: how long a layer takes, and what share of the machine's product ceiling that is.
 
-mod ceiling;
-mod recurrent;
+use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use bench::memory::{forget_peak, peak_mib, resident_mib};
+use bench::options::{Mode, Through};
+use bench::{Case, Options, Plan, ceiling_gflops, serve, timing};
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use serde_json::json;
 
-/// Times one recurrent layer: warm-up, then the median of many runs.
-#[derive(Parser, Debug)]
-#[command(name = "lookback-bench", version)]
-struct Options {
-    /// The layer
-    layer: Layer,
-    /// Rows in the batch (B)
-    #[arg(long, default_value_t = 32)]
-    batch: usize,
-    /// Steps (T)
-    #[arg(long, default_value_t = 100)]
-    time: usize,
-    /// Input size (I)
-    #[arg(long, default_value_t = 128)]
-    input: usize,
-    /// Hidden size (H)
-    #[arg(long, default_value_t = 128)]
-    hidden: usize,
-    /// Run both directions
-    #[arg(long)]
-    bidirectional: bool,
-    /// full, or uniform:SHARE for lengths spread evenly from SHARE of T to T
-    #[arg(long, default_value = "full", value_parser = lengths)]
-    lengths: Lengths,
-    /// train: forward and backward of the summed output, gradients of input and weights
-    #[arg(long, value_enum, default_value_t = Mode::Train)]
-    mode: Mode,
-    /// Threads
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// Seconds to measure for
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
-    /// Print one JSON object as the last line
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layer {
-    Rnn,
-    Lstm,
-    Gru,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum Mode {
-    Train,
-    Infer,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Lengths {
-    Full,
-    Uniform(f64),
-}
-
-fn lengths(text: &str) -> Result<Lengths, String> {
-    if text == "full" {
-        return Ok(Lengths::Full);
-    }
-    let share = text.strip_prefix("uniform:").and_then(|share| share.parse::<f64>().ok());
-    match share {
-        Some(share) if (0.0..=1.0).contains(&share) => Ok(Lengths::Uniform(share)),
-        _ => Err("expected full, or uniform:SHARE with SHARE from 0 to 1".into()),
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lookback-bench: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<()> {
     let options = Options::parse();
-    for (name, size) in [
-        ("--batch", options.batch),
-        ("--time", options.time),
-        ("--input", options.input),
-        ("--hidden", options.hidden),
-        ("--threads", options.threads),
-    ] {
-        anyhow::ensure!(size > 0, "{name} is 0 but must be at least 1");
+    let plan = match options.plan() {
+        Ok(plan) => plan,
+        Err(error) => Options::command().error(ErrorKind::ArgumentConflict, error).exit(),
+    };
+    rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build_global()?;
+    let measures = !options.serve && options.repetitions.is_none();
+    // The ceiling comes first: nothing of it is left when the peak of memory begins anew.
+    let ceiling = if measures { ceiling_gflops(plan.threads) } else { 0.0 };
+    forget_peak();
+    let before = resident_mib();
+    let case = match &options.case {
+        Some(path) => Case::read(path, &plan)?,
+        None => Case::draw(&plan),
+    };
+    let mut work = bench::work(&plan, &case)?;
+    drop(case);
+    if let Some(path) = &options.results {
+        work.run()?;
+        work.results()?.write(path)?;
+        forget_peak();
     }
-    rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global()?;
-    let ceiling = ceiling::gflops(options.threads);
-    let run = recurrent::measure(&options)?;
-    let gflops = run.flops / run.median_ms / 1e6;
+    if options.serve {
+        return serve::serve(&plan, &mut *work, before);
+    }
+    if let Some(repetitions) = options.repetitions {
+        return (0..repetitions).try_for_each(|_| work.run());
+    }
+    let measured = timing::measure(&mut *work, options.seconds)?;
+    report(&options, &plan, measured, ceiling, before);
+    Ok(())
+}
+
+fn report(options: &Options, plan: &Plan, measured: timing::Measured, ceiling: f64, before: Option<f64>) {
+    let gflops = plan.flops() / measured.median_ms / 1e6;
+    let share = gflops / ceiling;
+    let (mode, through) = (name(plan.mode), through(plan.through));
+    let timing::Measured { median_ms, min_ms, repetitions } = measured;
     println!(
-        "{:?} ({}, {}, {}, {}) {:?}: median {:.3} ms, minimum {:.3} ms over {} runs, {gflops:.1} GFLOP/s, {:.0} % of {ceiling:.1}",
-        options.layer,
-        options.batch,
-        options.time,
-        options.input,
-        options.hidden,
-        options.mode,
-        run.median_ms,
-        run.min_ms,
-        run.runs,
-        100.0 * gflops / ceiling,
+        "{}, {mode}, {through}, {} threads: median {median_ms:.4} ms, minimum {min_ms:.4} ms over {repetitions} \
+         repetitions, {gflops:.1} GFLOP/s, {:.0} % of {ceiling:.1}",
+        plan.describe(),
+        plan.threads,
+        100.0 * share,
     );
     if options.json {
         let object = json!({
-            "layer": format!("{:?}", options.layer).to_lowercase(),
-            "median_ms": run.median_ms,
-            "min_ms": run.min_ms,
+            "layer": options.layer.name(),
+            "mode": mode,
+            "through": through,
+            "threads": plan.threads,
+            "median_ms": median_ms,
+            "min_ms": min_ms,
+            "repetitions": repetitions,
             "gflops": gflops,
             "ceiling_gflops": ceiling,
-            "peak_share": gflops / ceiling,
+            "peak_share": share,
+            "memory_before_mib": before,
+            "memory_peak_mib": peak_mib(),
         });
         println!("{object}");
     }
-    Ok(())
+}
+
+fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Train => "train",
+        Mode::Infer => "infer",
+        Mode::Step => "step",
+    }
+}
+
+fn through(through: Through) -> &'static str {
+    match through {
+        Through::Kernels => "kernels",
+        Through::Modules => "modules",
+        Through::Burn => "burn",
+    }
 }

@@ -49,13 +49,20 @@ pub struct AttentionConfig {
     score: Score,
     query: usize,
     key: usize,
+    bias: bool,
     dropout: f64,
 }
 
 impl AttentionConfig {
     /// query, key: the sizes `Dq` and `Dk`.
     pub fn new(score: Score, query: usize, key: usize) -> Self {
-        AttentionConfig { score, query, key, dropout: 0.0 }
+        AttentionConfig { score, query, key, bias: true, dropout: 0.0 }
+    }
+
+    /// Whether the additive score and the tutorials' first two rules add a bias. Default true; the others have none.
+    pub fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
     }
 
     /// Dropout on the weights, in training alone. Default 0.
@@ -69,7 +76,7 @@ impl AttentionConfig {
     /// # Errors
     /// A size of 0, sizes that this score cannot compare, or a dropout that is no probability.
     pub fn init(&self, device: &Device) -> Result<Attention, Error> {
-        let AttentionConfig { score, query, key, dropout } = *self;
+        let AttentionConfig { score, query, key, bias, dropout } = *self;
         let positive = |name, size: usize| match size {
             0 => Err(Error::Config { name, found: "0".into(), expected: "at least 1" }),
             _ => Ok(()),
@@ -101,7 +108,7 @@ impl AttentionConfig {
                 positive("hidden size of the score", hidden)?;
                 attention.w_query = Some(draw([hidden, query], query));
                 attention.w_key = Some(draw([hidden, key], key));
-                attention.bias = Some(draw_vector(hidden, key));
+                attention.bias = bias.then(|| draw_vector(hidden, key));
                 attention.v = Some(draw_vector(hidden, hidden));
             }
             Score::Concat { hidden } => {
@@ -112,12 +119,12 @@ impl AttentionConfig {
             Score::ConcatSum { hidden } => {
                 positive("hidden size of the score", hidden)?;
                 attention.w = Some(draw([hidden, query + key], query + key));
-                attention.bias = Some(draw_vector(hidden, query + key));
+                attention.bias = bias.then(|| draw_vector(hidden, query + key));
             }
             Score::Positions { positions } => {
                 positive("number of positions", positions)?;
                 attention.w = Some(draw([positions, query + key], query + key));
-                attention.bias = Some(draw_vector(positions, query + key));
+                attention.bias = bias.then(|| draw_vector(positions, query + key));
             }
             Score::General => attention.w = Some(draw([query, key], key)),
             Score::Cosine => attention.beta = Some(Initializer::Ones.init([1], device)),
@@ -366,9 +373,12 @@ impl Attention {
             return Err(Error::Shape { name: "values", found: values.dims().to_vec(), expected });
         }
         mask.check(batch, 1, queries, count)?;
-        let (Some(weight), Some(bias)) = (&self.w, &self.bias) else { return Err(Error::NoMemory) };
+        let Some(weight) = &self.w else { unreachable!("a score over positions has a weight") };
         let scores = linear("query and keys", Tensor::cat(vec![query, keys], 2), weight.val())?;
-        let scores = scores + bias.val().unsqueeze::<3>();
+        let scores = match &self.bias {
+            Some(bias) => scores + bias.val().unsqueeze::<3>(),
+            None => scores,
+        };
         let (weights, values) = masked_softmax(scores, values, mask);
         Ok(AttentionOutput { context: weights.clone().matmul(values), weights: Some(weights) })
     }
