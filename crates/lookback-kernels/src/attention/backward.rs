@@ -5,7 +5,9 @@
 //! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before.
 
 use super::forward::{Call, Scoring, apply_mask, parts, power};
-use super::panels::{Rows, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product};
+use super::panels::{
+    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product, write_scaled,
+};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Upstream};
 use crate::simd::{Aligned, Shared, load, store};
@@ -103,7 +105,7 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
             block * value_padded,
             width_padded,
             width_padded,
-            value,
+            value_padded,
             2 * QUERIES * block
                 + addend_len
                 + dropout_len
@@ -127,6 +129,7 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
         let single = length <= KEYS;
         // SAFETY: the inputs have the lengths of their shapes, and the scratch is this task's alone.
         let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
+        factors.fill(0.0);
         scoring.factors(&mut factors[..width]);
         dv.fill(0.0);
         let tiles = queries.div_ceil(QUERIES);
@@ -224,7 +227,9 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                     for r in 0..rows {
                         let to = query.at(((unit.row * queries + first + r) * heads + unit.head) * width);
                         // SAFETY: the gradient of this query is this unit's alone.
-                        unsafe { write_scaled(to, &dquery[r * width_padded..][..width], factors) };
+                        unsafe {
+                            write_scaled(simd, to, dquery.as_ptr().add(r * width_padded), factors.as_ptr(), width)
+                        };
                     }
                 }
             }
@@ -236,10 +241,22 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                 // SAFETY: the gradients of this key and value are this unit's alone.
                 unsafe {
                     if let Some(to) = back.keys {
-                        write_scaled(to.at(place * width), &dkeys[k * width_padded..][..width], factors);
+                        write_scaled(
+                            simd,
+                            to.at(place * width),
+                            dkeys.as_ptr().add(k * width_padded),
+                            factors.as_ptr(),
+                            width,
+                        );
                     }
                     if let Some(to) = back.values {
-                        write_scaled(to.at(place * value), &dvalues[k * value_padded..][..value], ones);
+                        write_scaled(
+                            simd,
+                            to.at(place * value),
+                            dvalues.as_ptr().add(k * value_padded),
+                            ones.as_ptr(),
+                            value,
+                        );
                     }
                 }
             }
@@ -358,12 +375,16 @@ fn row_mean<S: Simd>(simd: S, tile: &Tile<'_>, r: usize, scores: &Scores<'_>) ->
 /// `a · b`, both of one length.
 #[inline(always)]
 fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
     let mut sum = simd.splat_f32s(0.0);
     let mut at = 0;
-    while at < a.len() {
-        let end = (at + S::F32_LANES).min(a.len());
-        sum = simd.mul_add_e_f32s(simd.partial_load_f32s(&a[at..end]), simd.partial_load_f32s(&b[at..end]), sum);
-        at = end;
+    while at < len {
+        // SAFETY: both slices have `len` values, and `at` is less.
+        unsafe {
+            let (a, b) = (load_part(simd, a.as_ptr(), at, len), load_part(simd, b.as_ptr(), at, len));
+            sum = simd.mul_add_e_f32s(a, b, sum);
+        }
+        at += S::F32_LANES;
     }
     simd.reduce_sum_f32s(sum)
 }
@@ -437,17 +458,5 @@ unsafe fn value_gradients<S: Simd>(
                 }
             }
         }
-    }
-}
-
-/// `to = from ∘ factors`, with zeros of the usual sign.
-///
-/// # Safety
-/// `to` must be valid for writes of as many values as `from` has.
-#[inline(always)]
-unsafe fn write_scaled(to: *mut f32, from: &[f32], factors: &[f32]) {
-    for (index, (from, factor)) in from.iter().zip(factors).enumerate() {
-        // SAFETY: as the caller promises.
-        unsafe { *to.add(index) = from * factor + 0.0 };
     }
 }

@@ -6,11 +6,11 @@
 //! off pair by pair: where tanh is near 0 it would leave few digits of the whole sum.
 
 use super::Additive;
-use super::forward::{EXACT, SHARED, VECTORS, load_part, logistics};
+use super::forward::{EXACT, SHARED, VECTORS, logistics};
 use crate::attention::backward::ScoreGradient;
 use crate::attention::forward::Scoring;
-use crate::attention::panels::{Rows, panel_width};
-use crate::attention::plan::{KEYS, Tile};
+use crate::attention::panels::{Rows, load_part, panel_width};
+use crate::attention::plan::{KEYS, QUERIES, Tile};
 use crate::attention::{Dims, Score};
 use crate::simd::{load, store};
 use pulp::Simd;
@@ -108,7 +108,13 @@ impl ScoreGradient for AdditiveGradient {
                 }
             }
         }
-        let pass = Pass { gradient: self, tile, dscores, dquery, dkeys, dv, readers: &readers };
+        let stride = self.width.next_multiple_of(panel_width::<S>());
+        let mut rows = [(std::ptr::null(), std::ptr::null(), std::ptr::null_mut()); QUERIES];
+        for (r, row) in rows.iter_mut().enumerate().take(tile.rows) {
+            let query = self.score.exp_queries.wrapping_add(r * self.score.padded);
+            *row = (dscores.wrapping_add(r * tile.stride), query.cast_const(), dquery.wrapping_add(r * stride));
+        }
+        let pass = Pass { gradient: self, tile, rows, dkeys, dv, readers: &readers };
         let mut h = 0;
         // SAFETY: as the caller promises, and `h` stays within the width in whole vectors.
         unsafe {
@@ -128,8 +134,8 @@ impl ScoreGradient for AdditiveGradient {
 struct Pass<'a> {
     gradient: &'a AdditiveGradient,
     tile: &'a Tile<'a>,
-    dscores: *const f32,
-    dquery: *mut f32,
+    /// Of each query: the gradients of its scores, `e^2q`, and where its own gradient is summed.
+    rows: [(*const f32, *const f32, *mut f32); QUERIES],
     dkeys: *mut f32,
     dv: *mut f32,
     readers: &'a [Readers; KEYS],
@@ -190,17 +196,16 @@ impl Pass<'_> {
     ) {
         let lanes = S::F32_LANES;
         let score = &self.gradient.score;
-        let stride = self.gradient.width.next_multiple_of(panel_width::<S>());
         let key = score.exp_keys.wrapping_add(k * score.padded + h).cast_const();
         while readers != 0 {
             let r = readers.trailing_zeros() as usize;
             readers &= readers - 1;
-            // SAFETY: as the caller promises.
+            // SAFETY: as the caller promises; readers are queries of the tile.
             unsafe {
-                let dscore = *self.dscores.add(r * self.tile.stride + k);
+                let (dscores, query, dquery) = *self.rows.get_unchecked(r);
+                let dscore = *dscores.add(k);
                 let (dscore, half) = (simd.splat_f32s(dscore), simd.splat_f32s(0.5 * dscore));
-                let query = score.exp_queries.add(r * score.padded + h).cast_const();
-                let dquery = self.dquery.add(r * stride + h);
+                let (query, dquery) = (query.add(h), dquery.add(h));
                 let (w, rest) = if TIER == 2 {
                     let mut pair = ([dscore; V], [dscore; V]);
                     for i in 0..V {

@@ -8,7 +8,7 @@
 //! 3. beyond, and for NaN: from `q + k` itself, right at infinities.
 
 use crate::attention::forward::Scoring;
-use crate::attention::panels::Rows;
+use crate::attention::panels::{Rows, load_part};
 use crate::attention::plan::{KEYS, QUERIES, Tile};
 use crate::attention::{Dims, Score};
 use crate::simd::math::exp_vector;
@@ -177,22 +177,6 @@ unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mu
     }
     // Zero times infinity or NaN is NaN, and stays it.
     simd.reduce_max_f32s(most) + simd.reduce_sum_f32s(finite)
-}
-
-/// One vector of a row from value `h` on, zeros behind its width.
-///
-/// # Safety
-/// `from` must be valid for reads of `width` values, and `h` be less.
-#[inline(always)]
-pub(super) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, h: usize, width: usize) -> S::f32s {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if h + S::F32_LANES <= width {
-            load(simd, from.add(h))
-        } else {
-            simd.partial_load_f32s(std::slice::from_raw_parts(from.add(h), width - h))
-        }
-    }
 }
 
 /// `Σ v / (1 + e^2q e^2k)` of one query and `G` keys, four vectors over a common denominator.
