@@ -6,7 +6,8 @@
 
 use super::forward::{Call, Scoring, apply_mask, parts, power};
 use super::panels::{
-    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product, write_scaled,
+    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, row_stride, transposed_product,
+    write_scaled,
 };
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Upstream};
@@ -19,8 +20,8 @@ pub(super) trait ScoreGradient: Scoring {
     /// What every column of the gradients of queries and keys is multiplied with in the end.
     fn factors(&self, to: &mut [f32]);
 
-    /// Adds what the pairs that are read give: to `dquery [rows, padded width]`, `dkeys [block, padded width]`
-    /// and `dv [padded width]`. The gradient of a masked pair's score is 0.
+    /// Adds what the pairs that are read give: to `dquery [rows]` and `dkeys [block]`, both with the
+    /// [`row_stride`] of the padded width, and to `dv`, one such row. The gradient of a masked pair's score is 0.
     ///
     /// # Safety
     /// `dscores` must be valid for reads of `[tile.rows, tile.stride]` and the others for reads and writes of
@@ -92,19 +93,19 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
     let Dims { queries, keys, heads, width, value, .. } = call.dims;
     let panel = panel_width::<S>();
     let block = call.block::<S>();
-    let (width_padded, value_padded) = (width.next_multiple_of(panel), value.next_multiple_of(panel));
+    let (width_stride, value_padded) = (row_stride(width.next_multiple_of(panel)), value.next_multiple_of(panel));
     let kept = if keys <= KEYS { QUERIES.min(queries) } else { queries };
     let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
     let dropout_len = if call.dropout.is_some() { QUERIES * block } else { 0 };
     let [dquery, means, dkeys, dvalues, dv, factors, ones, rest] = parts(
         scratch,
         [
-            kept * width_padded,
+            kept * width_stride,
             kept,
-            block * width_padded,
+            block * width_stride,
             block * value_padded,
-            width_padded,
-            width_padded,
+            width_stride,
+            width_stride,
             value_padded,
             2 * QUERIES * block
                 + addend_len
@@ -156,13 +157,13 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                 scoring.set_keys(simd, all_keys.part(first_key, count));
                 pack_rows(simd, all_values.part(first_key, count), values.as_mut_ptr());
             }
-            dkeys[..count * width_padded].fill(0.0);
+            dkeys[..count * width_stride].fill(0.0);
             dvalues[..count * value_padded].fill(0.0);
             for index in 0..tiles {
                 let first = index * QUERIES;
                 let rows = (queries - first).min(QUERIES);
                 let base = if single { 0 } else { first };
-                let dquery = &mut dquery[base * width_padded..(base + rows) * width_padded];
+                let dquery = &mut dquery[base * width_stride..(base + rows) * width_stride];
                 let means = &mut means[base..base + rows];
                 if first_key == 0 && !only_means {
                     dquery.fill(0.0);
@@ -228,7 +229,7 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                         let to = query.at(((unit.row * queries + first + r) * heads + unit.head) * width);
                         // SAFETY: the gradient of this query is this unit's alone.
                         unsafe {
-                            write_scaled(simd, to, dquery.as_ptr().add(r * width_padded), factors.as_ptr(), width)
+                            write_scaled(simd, to, dquery.as_ptr().add(r * width_stride), factors.as_ptr(), width)
                         };
                     }
                 }
@@ -244,7 +245,7 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                         write_scaled(
                             simd,
                             to.at(place * width),
-                            dkeys.as_ptr().add(k * width_padded),
+                            dkeys.as_ptr().add(k * width_stride),
                             factors.as_ptr(),
                             width,
                         );

@@ -39,6 +39,13 @@ pub(super) fn panel_width<S: Simd>() -> usize {
     VECTORS * S::F32_LANES
 }
 
+/// How far apart rows of `len` values stand in scratch. Rows a power of two apart would share few sets of the
+/// first cache, so that such rows get one more line.
+#[inline(always)]
+pub(super) fn row_stride(len: usize) -> usize {
+    if len.is_multiple_of(64) { len + 16 } else { len }
+}
+
 /// Packs columns: `[column panel][capacity rows][panel width]`, columns padded with zeros. Tells whether every
 /// value is finite.
 ///
