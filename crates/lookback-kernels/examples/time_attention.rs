@@ -1,6 +1,6 @@
 //! How long attention takes: the least and the median of many runs, in milliseconds.
 //!
-//! `cargo run --release -p lookback-kernels --example time_attention -- [threads] [runs]`
+//! `cargo run --release -p lookback-kernels --example time_attention -- [threads] [runs] [part of a name]`
 
 use lookback_kernels::attention::{
     Dims, Gradients, Inputs, Mask, Outputs, Score, Upstream, Workspace, backward, forward,
@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let threads: usize = arguments.next().map_or(Ok(2), |a| a.parse())?;
     let runs: usize = arguments.next().map_or(Ok(50), |a| a.parse())?;
+    let part = arguments.next().unwrap_or_default();
     let heads = timing("multi-head 32x100x256/8", false, [32, 100, 100, 8, 32, 32]);
     let timings = [
         timing("additive 32x40x50x256", true, [32, 40, 50, 1, 256, 256]),
@@ -40,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         heads,
     ];
     println!("{:<26} {:>18} {:>18}   threads {threads}", "least / median ms", "forward", "backward");
-    for timing in timings {
+    for timing in timings.into_iter().filter(|timing| timing.name.contains(&part)) {
         let [forward, backward] = measure(&timing, threads, runs)?;
         let show = |[least, median]: [f64; 2]| format!("{least:8.3} /{median:8.3}");
         println!("{:<26} {:>18} {:>18}", timing.name, show(forward), show(backward));

@@ -5,7 +5,10 @@
 //! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before.
 
 use super::forward::{Call, Scoring, apply_mask, parts, power};
-use super::panels::{Rows, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product};
+use super::panels::{
+    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, row_stride, transposed_product,
+    write_scaled,
+};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Upstream};
 use crate::simd::{Aligned, Shared, load, store};
@@ -17,8 +20,8 @@ pub(super) trait ScoreGradient: Scoring {
     /// What every column of the gradients of queries and keys is multiplied with in the end.
     fn factors(&self, to: &mut [f32]);
 
-    /// Adds what the pairs that are read give: to `dquery [rows, padded width]`, `dkeys [block, padded width]`
-    /// and `dv [padded width]`. The gradient of a masked pair's score is 0.
+    /// Adds what the pairs that are read give: to `dquery [rows]` and `dkeys [block]`, both with the
+    /// [`row_stride`] of the padded width, and to `dv`, one such row. The gradient of a masked pair's score is 0.
     ///
     /// # Safety
     /// `dscores` must be valid for reads of `[tile.rows, tile.stride]` and the others for reads and writes of
@@ -90,20 +93,20 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
     let Dims { queries, keys, heads, width, value, .. } = call.dims;
     let panel = panel_width::<S>();
     let block = call.block::<S>();
-    let (width_padded, value_padded) = (width.next_multiple_of(panel), value.next_multiple_of(panel));
+    let (width_stride, value_padded) = (row_stride(width.next_multiple_of(panel)), value.next_multiple_of(panel));
     let kept = if keys <= KEYS { QUERIES.min(queries) } else { queries };
     let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
     let dropout_len = if call.dropout.is_some() { QUERIES * block } else { 0 };
     let [dquery, means, dkeys, dvalues, dv, factors, ones, rest] = parts(
         scratch,
         [
-            kept * width_padded,
+            kept * width_stride,
             kept,
-            block * width_padded,
+            block * width_stride,
             block * value_padded,
-            width_padded,
-            width_padded,
-            value,
+            width_stride,
+            width_stride,
+            value_padded,
             2 * QUERIES * block
                 + addend_len
                 + dropout_len
@@ -127,6 +130,7 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
         let single = length <= KEYS;
         // SAFETY: the inputs have the lengths of their shapes, and the scratch is this task's alone.
         let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
+        factors.fill(0.0);
         scoring.factors(&mut factors[..width]);
         dv.fill(0.0);
         let tiles = queries.div_ceil(QUERIES);
@@ -153,13 +157,13 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                 scoring.set_keys(simd, all_keys.part(first_key, count));
                 pack_rows(simd, all_values.part(first_key, count), values.as_mut_ptr());
             }
-            dkeys[..count * width_padded].fill(0.0);
+            dkeys[..count * width_stride].fill(0.0);
             dvalues[..count * value_padded].fill(0.0);
             for index in 0..tiles {
                 let first = index * QUERIES;
                 let rows = (queries - first).min(QUERIES);
                 let base = if single { 0 } else { first };
-                let dquery = &mut dquery[base * width_padded..(base + rows) * width_padded];
+                let dquery = &mut dquery[base * width_stride..(base + rows) * width_stride];
                 let means = &mut means[base..base + rows];
                 if first_key == 0 && !only_means {
                     dquery.fill(0.0);
@@ -224,7 +228,9 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                     for r in 0..rows {
                         let to = query.at(((unit.row * queries + first + r) * heads + unit.head) * width);
                         // SAFETY: the gradient of this query is this unit's alone.
-                        unsafe { write_scaled(to, &dquery[r * width_padded..][..width], factors) };
+                        unsafe {
+                            write_scaled(simd, to, dquery.as_ptr().add(r * width_stride), factors.as_ptr(), width)
+                        };
                     }
                 }
             }
@@ -236,10 +242,22 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                 // SAFETY: the gradients of this key and value are this unit's alone.
                 unsafe {
                     if let Some(to) = back.keys {
-                        write_scaled(to.at(place * width), &dkeys[k * width_padded..][..width], factors);
+                        write_scaled(
+                            simd,
+                            to.at(place * width),
+                            dkeys.as_ptr().add(k * width_stride),
+                            factors.as_ptr(),
+                            width,
+                        );
                     }
                     if let Some(to) = back.values {
-                        write_scaled(to.at(place * value), &dvalues[k * value_padded..][..value], ones);
+                        write_scaled(
+                            simd,
+                            to.at(place * value),
+                            dvalues.as_ptr().add(k * value_padded),
+                            ones.as_ptr(),
+                            value,
+                        );
                     }
                 }
             }
@@ -358,12 +376,16 @@ fn row_mean<S: Simd>(simd: S, tile: &Tile<'_>, r: usize, scores: &Scores<'_>) ->
 /// `a · b`, both of one length.
 #[inline(always)]
 fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
     let mut sum = simd.splat_f32s(0.0);
     let mut at = 0;
-    while at < a.len() {
-        let end = (at + S::F32_LANES).min(a.len());
-        sum = simd.mul_add_e_f32s(simd.partial_load_f32s(&a[at..end]), simd.partial_load_f32s(&b[at..end]), sum);
-        at = end;
+    while at < len {
+        // SAFETY: both slices have `len` values, and `at` is less.
+        unsafe {
+            let (a, b) = (load_part(simd, a.as_ptr(), at, len), load_part(simd, b.as_ptr(), at, len));
+            sum = simd.mul_add_e_f32s(a, b, sum);
+        }
+        at += S::F32_LANES;
     }
     simd.reduce_sum_f32s(sum)
 }
@@ -437,17 +459,5 @@ unsafe fn value_gradients<S: Simd>(
                 }
             }
         }
-    }
-}
-
-/// `to = from ∘ factors`, with zeros of the usual sign.
-///
-/// # Safety
-/// `to` must be valid for writes of as many values as `from` has.
-#[inline(always)]
-unsafe fn write_scaled(to: *mut f32, from: &[f32], factors: &[f32]) {
-    for (index, (from, factor)) in from.iter().zip(factors).enumerate() {
-        // SAFETY: as the caller promises.
-        unsafe { *to.add(index) = from * factor + 0.0 };
     }
 }

@@ -4,7 +4,7 @@
 //! kept, and rescaled when a later block has a greater score (Milakov and Gimelshein 2018). The weights are
 //! derived from the same numbers afterwards, so that asking for them changes no bit of the context.
 
-use super::panels::{Rows, pack_columns, pair_product, panel_width, product};
+use super::panels::{Rows, pack_columns, pair_product, panel_width, product, write_scaled};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Dropout, Inputs, Mask, Score};
 use crate::simd::math::exp_vector;
@@ -172,8 +172,8 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
     let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
     let dropout_len = if call.dropout.is_some() { block } else { 0 };
     let of_score = C::scratch_len::<S>(&call.dims, block);
-    let [sums, scores, packed, addend, multipliers, of_score] =
-        parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, of_score]);
+    let [sums, scores, packed, addend, multipliers, factors, of_score] =
+        parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, padded, of_score]);
     let mut states = vec![Softmax { read: false, greatest: f32::MIN, sum: 0.0 }; kept];
     for unit in units {
         let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
@@ -260,10 +260,9 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
                         // SAFETY: every output of this query is this unit's alone.
                         unsafe {
                             let to = context.at(((unit.row * queries + query) * heads + unit.head) * value);
-                            for column in 0..value {
-                                // Adding zero turns a zero that underflow left negative into the usual one.
-                                *to.add(column) = sums[r * padded + column] * inverse + 0.0;
-                            }
+                            let from = sums.as_ptr().add(r * padded);
+                            factors.fill(inverse);
+                            write_scaled(simd, to, from, factors.as_ptr(), value);
                             if let Some(statistics) = statistics {
                                 *statistics.at(place(query) * 2) = greatest;
                                 *statistics.at(place(query) * 2 + 1) = inverse;

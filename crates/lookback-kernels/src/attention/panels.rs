@@ -39,6 +39,13 @@ pub(super) fn panel_width<S: Simd>() -> usize {
     VECTORS * S::F32_LANES
 }
 
+/// How far apart rows of `len` values stand in scratch. Rows a power of two apart would share few sets of the
+/// first cache, so that such rows get one more line.
+#[inline(always)]
+pub(super) fn row_stride(len: usize) -> usize {
+    if len.is_multiple_of(64) { len + 16 } else { len }
+}
+
 /// Packs columns: `[column panel][capacity rows][panel width]`, columns padded with zeros. Tells whether every
 /// value is finite.
 ///
@@ -56,11 +63,7 @@ pub(super) unsafe fn pack_columns<S: Simd>(simd: S, rows: Rows, capacity: usize,
             // SAFETY: the vector or its part lies within the row, and its place within panel `column / panel`.
             unsafe {
                 let left = rows.width - column;
-                let value = if left >= lanes {
-                    load(simd, from.add(column))
-                } else {
-                    simd.partial_load_f32s(std::slice::from_raw_parts(from.add(column), left))
-                };
+                let value = load_part(simd, from, column, rows.width);
                 // Zero times infinity or NaN is NaN, and stays it.
                 sum = simd.mul_add_e_f32s(value, zero, sum);
                 let to = to.add((column / panel * capacity + row) * panel + column % panel);
@@ -79,21 +82,94 @@ pub(super) unsafe fn pack_columns<S: Simd>(simd: S, rows: Rows, capacity: usize,
 ///
 /// # Safety
 /// `rows` must be valid for reads and `to` for writes of `panels of rows · width · panel width` values.
+#[inline(never)]
+pub(super) unsafe fn pack_rows<S: Simd>(simd: S, rows: Rows, to: *mut f32) {
+    simd.vectorize(PackRows { rows, to });
+}
+
+/// The arguments of [`pack_rows`], as a function of its own that is compiled once.
+struct PackRows {
+    rows: Rows,
+    to: *mut f32,
+}
+
+impl WithSimd for PackRows {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let PackRows { rows, to } = self;
+        let (lanes, panel) = (S::F32_LANES, panel_width::<S>());
+        // A vector of each row of a panel: they are read before any is written, so that their loads overlap.
+        let mut square = [0.0; 512];
+        assert!(lanes * panel <= square.len());
+        let mut first = 0;
+        while first < rows.count {
+            let to = to.wrapping_add(first * rows.width);
+            let mut column = 0;
+            while column < rows.width {
+                for j in 0..panel {
+                    let row = first + j;
+                    // SAFETY: only rows and columns that exist are read, and the square has room for a panel.
+                    unsafe {
+                        let value = if row < rows.count {
+                            load_part(simd, rows.row(row), column, rows.width)
+                        } else {
+                            simd.splat_f32s(0.0)
+                        };
+                        store(simd, square.as_mut_ptr().add(j * lanes), value);
+                    }
+                }
+                for c in 0..lanes.min(rows.width - column) {
+                    for j in 0..panel {
+                        // SAFETY: the column exists in the panel, which is as wide as `panel`.
+                        unsafe { *to.add((column + c) * panel + j) = square[j * lanes + c] };
+                    }
+                }
+                column += lanes;
+            }
+            first += panel;
+        }
+    }
+}
+
+/// One vector of a row from value `at` on, zeros behind its width.
+///
+/// # Safety
+/// `from` must be valid for reads of `width` values, and `at` be less.
 #[inline(always)]
-pub(super) unsafe fn pack_rows<S: Simd>(_: S, rows: Rows, to: *mut f32) {
-    let panel = panel_width::<S>();
-    let mut first = 0;
-    while first < rows.count {
-        let real = panel.min(rows.count - first);
-        let to = to.wrapping_add(first * rows.width);
-        for j in 0..panel {
-            let from = rows.row(first + j);
-            for step in 0..rows.width {
-                // SAFETY: row `first + j` is read only where it exists, and the place is within the panel.
-                unsafe { *to.add(step * panel + j) = if j < real { *from.add(step) } else { 0.0 } };
+pub(super) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, at: usize, width: usize) -> S::f32s {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if at + S::F32_LANES <= width {
+            load(simd, from.add(at))
+        } else {
+            simd.partial_load_f32s(std::slice::from_raw_parts(from.add(at), width - at))
+        }
+    }
+}
+
+/// `to = from ∘ factors`, with zeros of the usual sign: one that underflowed below zero, or was never computed
+/// behind a mask, is the same.
+///
+/// # Safety
+/// `to` must be valid for writes of `width` values, and `from` and `factors` for reads of them in whole vectors.
+#[inline(always)]
+pub(super) unsafe fn write_scaled<S: Simd>(simd: S, to: *mut f32, from: *const f32, factors: *const f32, width: usize) {
+    let zero = simd.splat_f32s(0.0);
+    let mut at = 0;
+    while at < width {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let value = simd.mul_f32s(load(simd, from.add(at)), load(simd, factors.add(at)));
+            let value = simd.add_f32s(value, zero);
+            if at + S::F32_LANES <= width {
+                store(simd, to.add(at), value);
+            } else {
+                simd.partial_store_f32s(std::slice::from_raw_parts_mut(to.add(at), width - at), value);
             }
         }
-        first += panel;
+        at += S::F32_LANES;
     }
 }
 

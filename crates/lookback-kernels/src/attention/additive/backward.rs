@@ -6,11 +6,11 @@
 //! off pair by pair: where tanh is near 0 it would leave few digits of the whole sum.
 
 use super::Additive;
-use super::forward::{EXACT, SHARED, VECTORS, load_part, logistics};
+use super::forward::{EXACT, SHARED, VECTORS, logistics};
 use crate::attention::backward::ScoreGradient;
 use crate::attention::forward::Scoring;
-use crate::attention::panels::{Rows, panel_width};
-use crate::attention::plan::{KEYS, Tile};
+use crate::attention::panels::{Rows, load_part, panel_width, row_stride};
+use crate::attention::plan::{KEYS, QUERIES, Tile};
 use crate::attention::{Dims, Score};
 use crate::simd::{load, store};
 use pulp::Simd;
@@ -108,7 +108,13 @@ impl ScoreGradient for AdditiveGradient {
                 }
             }
         }
-        let pass = Pass { gradient: self, tile, dscores, dquery, dkeys, dv, readers: &readers };
+        let stride = row_stride(self.width.next_multiple_of(panel_width::<S>()));
+        let mut rows = [(std::ptr::null(), std::ptr::null(), std::ptr::null_mut()); QUERIES];
+        for (r, row) in rows.iter_mut().enumerate().take(tile.rows) {
+            let query = self.score.exp_queries.wrapping_add(r * self.score.stride);
+            *row = (dscores.wrapping_add(r * tile.stride), query.cast_const(), dquery.wrapping_add(r * stride));
+        }
+        let pass = Pass { gradient: self, tile, rows, dkeys, dv, readers: &readers };
         let mut h = 0;
         // SAFETY: as the caller promises, and `h` stays within the width in whole vectors.
         unsafe {
@@ -128,8 +134,8 @@ impl ScoreGradient for AdditiveGradient {
 struct Pass<'a> {
     gradient: &'a AdditiveGradient,
     tile: &'a Tile<'a>,
-    dscores: *const f32,
-    dquery: *mut f32,
+    /// Of each query: the gradients of its scores, `e^2q`, and where its own gradient is summed.
+    rows: [(*const f32, *const f32, *mut f32); QUERIES],
     dkeys: *mut f32,
     dv: *mut f32,
     readers: &'a [Readers; KEYS],
@@ -143,91 +149,94 @@ impl Pass<'_> {
     #[inline(always)]
     unsafe fn columns<S: Simd, const V: usize>(&self, simd: S, h: usize) {
         let lanes = S::F32_LANES;
-        let stride = self.gradient.width.next_multiple_of(panel_width::<S>());
-        let mut of_v = [simd.splat_f32s(0.0); V];
+        let stride = row_stride(self.gradient.width.next_multiple_of(panel_width::<S>()));
+        let zeros = [simd.splat_f32s(0.0); V];
+        let half = simd.splat_f32s(0.5);
+        let mut pairs = [[zeros; 2]; QUERIES];
+        let mut of_v = zeros;
         for k in self.tile.start..self.tile.end {
             let [shared, divided, direct] = self.readers[k];
-            if shared | divided | direct == 0 {
+            let mut readers = shared | divided | direct;
+            if readers == 0 {
                 continue;
             }
-            // SAFETY: as the caller promises.
+            // SAFETY: as the caller promises; readers are queries of the tile.
             unsafe {
-                let dkey = self.dkeys.add(k * stride + h);
-                let mut of_key = [simd.splat_f32s(0.0); V];
-                self.pairs::<S, V, 0>(simd, h, k, shared, &mut of_key, &mut of_v);
+                self.logistics::<S, V, 0>(simd, h, k, shared, &mut pairs);
                 if divided | direct != 0 {
-                    self.pairs::<S, V, 1>(simd, h, k, divided, &mut of_key, &mut of_v);
-                    self.pairs::<S, V, 2>(simd, h, k, direct, &mut of_key, &mut of_v);
+                    self.logistics::<S, V, 1>(simd, h, k, divided, &mut pairs);
+                    self.logistics::<S, V, 2>(simd, h, k, direct, &mut pairs);
+                }
+                let mut of_key = zeros;
+                while readers != 0 {
+                    let r = readers.trailing_zeros() as usize;
+                    readers &= readers - 1;
+                    let (dscores, _, dquery) = *self.rows.get_unchecked(r);
+                    let [w, rest] = pairs.get_unchecked(r);
+                    let dscore = simd.splat_f32s(*dscores.add(k));
+                    for i in 0..V {
+                        let slope = simd.mul_f32s(simd.mul_f32s(dscore, w[i]), rest[i]);
+                        of_v[i] = simd.mul_add_e_f32s(dscore, simd.sub_f32s(w[i], half), of_v[i]);
+                        of_key[i] = simd.add_f32s(of_key[i], slope);
+                        let to = dquery.add(h + i * lanes);
+                        store(simd, to, simd.add_f32s(load(simd, to), slope));
+                    }
                 }
                 for i in 0..V {
-                    let to = dkey.add(i * lanes);
+                    let to = self.dkeys.add(k * stride + h + i * lanes);
                     store(simd, to, simd.add_f32s(load(simd, to), of_key[i]));
                 }
             }
         }
-        for (i, of_v) in of_v.into_iter().enumerate() {
+        for i in 0..V {
             // SAFETY: as the caller promises.
             unsafe {
                 let to = self.dv.add(h + i * lanes);
-                store(simd, to, simd.mul_add_e_f32s(of_v, simd.splat_f32s(-2.0), load(simd, to)));
+                store(simd, to, simd.mul_add_e_f32s(of_v[i], simd.splat_f32s(-2.0), load(simd, to)));
             }
         }
     }
 
-    /// The pairs of key `k` and the queries of `readers`, computed in way `TIER`.
+    /// `w` and `1 - w` of key `k` and each query of `readers`, computed in way `TIER`.
     ///
     /// # Safety
     /// As [`Pass::columns`].
     #[inline(always)]
-    unsafe fn pairs<S: Simd, const V: usize, const TIER: usize>(
+    unsafe fn logistics<S: Simd, const V: usize, const TIER: usize>(
         &self,
         simd: S,
         h: usize,
         k: usize,
         mut readers: u16,
-        of_key: &mut [S::f32s; V],
-        of_v: &mut [S::f32s; V],
+        pairs: &mut [[[S::f32s; V]; 2]; QUERIES],
     ) {
         let lanes = S::F32_LANES;
         let score = &self.gradient.score;
-        let stride = self.gradient.width.next_multiple_of(panel_width::<S>());
-        let key = score.exp_keys.wrapping_add(k * score.padded + h).cast_const();
+        let key = score.exp_keys.wrapping_add(k * score.stride + h).cast_const();
         while readers != 0 {
             let r = readers.trailing_zeros() as usize;
             readers &= readers - 1;
-            // SAFETY: as the caller promises.
+            // SAFETY: as the caller promises; readers are queries of the tile.
             unsafe {
-                let dscore = *self.dscores.add(r * self.tile.stride + k);
-                let (dscore, half) = (simd.splat_f32s(dscore), simd.splat_f32s(0.5 * dscore));
-                let query = score.exp_queries.add(r * score.padded + h).cast_const();
-                let dquery = self.dquery.add(r * stride + h);
-                let (w, rest) = if TIER == 2 {
-                    let mut pair = ([dscore; V], [dscore; V]);
+                let [w, rest] = pairs.get_unchecked_mut(r);
+                if TIER == 2 {
+                    let (query, key) = (score.queries.row(r), score.keys.row(k));
                     for i in 0..V {
                         let at = h + i * lanes;
-                        let [query, key] = [score.queries.row(r), score.keys.row(k)]
-                            .map(|row| load_part(simd, row, at, self.gradient.width));
-                        (pair.0[i], pair.1[i]) = logistics(simd, simd.add_f32s(query, key));
+                        let query = load_part(simd, query, at, self.gradient.width);
+                        let key = load_part(simd, key, at, self.gradient.width);
+                        (w[i], rest[i]) = logistics(simd, simd.add_f32s(query, key));
                     }
-                    pair
-                } else {
-                    let mut e = [dscore; V];
-                    for i in 0..V {
-                        e[i] = simd.mul_f32s(load(simd, query.add(i * lanes)), load(simd, key.add(i * lanes)));
-                    }
-                    let w = if TIER == 0 { shared_reciprocals(simd, e) } else { reciprocals(simd, e) };
-                    for i in 0..V {
-                        e[i] = simd.mul_f32s(e[i], w[i]);
-                    }
-                    (w, e)
-                };
+                    continue;
+                }
+                let query = self.rows.get_unchecked(r).1.add(h);
+                let mut e = [simd.splat_f32s(0.0); V];
                 for i in 0..V {
-                    let weighted = simd.mul_f32s(dscore, w[i]);
-                    let slope = simd.mul_f32s(weighted, rest[i]);
-                    of_v[i] = simd.add_f32s(of_v[i], simd.sub_f32s(weighted, half));
-                    of_key[i] = simd.add_f32s(of_key[i], slope);
-                    let to = dquery.add(i * lanes);
-                    store(simd, to, simd.add_f32s(load(simd, to), slope));
+                    e[i] = simd.mul_f32s(load(simd, query.add(i * lanes)), load(simd, key.add(i * lanes)));
+                }
+                *w = if TIER == 0 { shared_reciprocals(simd, e) } else { reciprocals(simd, e) };
+                for i in 0..V {
+                    rest[i] = simd.mul_f32s(e[i], w[i]);
                 }
             }
         }

@@ -8,12 +8,13 @@
 //! 3. beyond, and for NaN: from `q + k` itself, right at infinities.
 
 use crate::attention::forward::Scoring;
-use crate::attention::panels::Rows;
-use crate::attention::plan::{KEYS, QUERIES, Tile};
+use crate::attention::panels::{Rows, load_part, row_stride};
+use crate::attention::plan::{QUERIES, Tile};
 use crate::attention::{Dims, Score};
 use crate::simd::math::exp_vector;
 use crate::simd::{load, store};
 use pulp::Simd;
+use std::ops::Range;
 
 /// Up to here four denominators are multiplied: `(1 + e^18)^4` is 2e31.
 pub(super) const SHARED: f32 = 9.0;
@@ -23,12 +24,16 @@ pub(super) const EXACT: f32 = 43.0;
 pub(super) const VECTORS: usize = 4;
 /// Keys that pass beside each other against one query.
 const GROUP: usize = 4;
+/// Keys that stay in the first cache while every query of a tile passes.
+const SWEEP: usize = 8;
 
 /// The additive score of one head.
 pub(in crate::attention) struct Additive {
     width: usize,
-    /// `width` in whole vectors: the stride of every buffer.
+    /// `width` in whole vectors.
     pub(super) padded: usize,
+    /// The stride of every buffer.
+    pub(super) stride: usize,
     /// `[padded]`, zeros behind `width`.
     v: *mut f32,
     /// `[block, padded]`: `e^2k`.
@@ -44,14 +49,15 @@ pub(in crate::attention) struct Additive {
 
 impl Scoring for Additive {
     fn scratch_len<S: Simd>(dims: &Dims, block: usize) -> usize {
-        let padded = dims.width.next_multiple_of(S::F32_LANES);
-        (1 + block + QUERIES) * padded + block
+        let stride = row_stride(dims.width.next_multiple_of(S::F32_LANES));
+        (1 + block + QUERIES) * stride + block
     }
 
     #[inline(always)]
     unsafe fn new<S: Simd>(_: S, score: Score<'_>, dims: &Dims, head: usize, block: usize, scratch: *mut f32) -> Self {
         let width = dims.width;
         let padded = width.next_multiple_of(S::F32_LANES);
+        let stride = row_stride(padded);
         if let Score::Additive { v } = score {
             let v = &v[head * width..(head + 1) * width];
             // SAFETY: the scratch has room, and is this value's alone.
@@ -61,14 +67,15 @@ impl Scoring for Additive {
             }
         }
         let none = Rows { from: std::ptr::null(), stride: 0, count: 0, width };
-        let exp_keys = scratch.wrapping_add(padded);
-        let exp_queries = exp_keys.wrapping_add(block * padded);
+        let exp_keys = scratch.wrapping_add(stride);
+        let exp_queries = exp_keys.wrapping_add(block * stride);
         Additive {
             width,
             padded,
+            stride,
             v: scratch,
             exp_keys,
-            key_bounds: exp_queries.wrapping_add(QUERIES * padded),
+            key_bounds: exp_queries.wrapping_add(QUERIES * stride),
             exp_queries,
             query_bounds: [0.0; QUERIES],
             keys: none,
@@ -87,7 +94,7 @@ impl Scoring for Additive {
         for k in 0..keys.count {
             // SAFETY: the caller promises the keys, and the scratch has room for a block of them.
             unsafe {
-                let to = self.exp_keys.add(k * self.padded);
+                let to = self.exp_keys.add(k * self.stride);
                 *self.key_bounds.add(k) = exponentials(simd, keys.row(k), self.width, to);
             }
         }
@@ -99,7 +106,7 @@ impl Scoring for Additive {
         for r in 0..queries.count {
             // SAFETY: the caller promises the queries, and the scratch has room for a tile of them.
             unsafe {
-                let to = self.exp_queries.add(r * self.padded);
+                let to = self.exp_queries.add(r * self.stride);
                 self.query_bounds[r] = exponentials(simd, queries.row(r), self.width, to);
             }
         }
@@ -107,50 +114,68 @@ impl Scoring for Additive {
 
     #[inline(always)]
     unsafe fn score<S: Simd>(&mut self, simd: S, tile: &Tile<'_>, to: *mut f32) {
-        let vectors = self.padded / S::F32_LANES;
-        let mut shared = [0u16; KEYS];
-        for r in 0..tile.rows {
-            let query = self.exp_queries.wrapping_add(r * self.padded);
-            let to = to.wrapping_add(r * tile.stride);
-            let mut count = 0;
-            for k in tile.keys[r].0..tile.keys[r].1 {
-                if !tile.reads(r, k) {
-                    continue;
-                }
-                // SAFETY: `k` is a key of the block.
-                let bound = self.query_bounds[r] + unsafe { *self.key_bounds.add(k) };
-                if bound <= SHARED {
-                    shared[count] = k as u16;
-                    count += 1;
-                    continue;
-                }
-                // SAFETY: query and key have been set, and `to` has room for the block.
-                unsafe {
-                    *to.add(k) = if bound <= EXACT {
-                        let key = self.exp_keys.add(k * self.padded);
-                        divided(simd, vectors, self.v, query, key)
-                    } else {
-                        direct(simd, self.width, self.v, self.queries.row(r), self.keys.row(k))
-                    };
-                }
+        let mut first = tile.start;
+        while first < tile.end {
+            for r in 0..tile.rows {
+                let (start, end) = tile.keys[r];
+                let keys = first.max(start)..(first + SWEEP).min(end);
+                // SAFETY: as the caller promises.
+                unsafe { self.sweep(simd, tile, r, keys, to.add(r * tile.stride)) };
             }
-            let key = |index: usize| self.exp_keys.wrapping_add(usize::from(shared[index]) * self.padded).cast_const();
-            let mut first = 0;
-            // SAFETY: as above.
+            first += SWEEP;
+        }
+    }
+}
+
+impl Additive {
+    /// The scores of query `r` and at most [`SWEEP`] keys.
+    ///
+    /// # Safety
+    /// As [`Scoring::score`], with `to` at the query's row.
+    #[inline(always)]
+    unsafe fn sweep<S: Simd>(&self, simd: S, tile: &Tile<'_>, r: usize, keys: Range<usize>, to: *mut f32) {
+        let vectors = self.padded / S::F32_LANES;
+        let query = self.exp_queries.wrapping_add(r * self.stride).cast_const();
+        let mut shared = [0; SWEEP];
+        let mut count = 0;
+        for k in keys {
+            if !tile.reads(r, k) {
+                continue;
+            }
+            // SAFETY: `k` is a key of the block.
+            let bound = self.query_bounds[r] + unsafe { *self.key_bounds.add(k) };
+            if bound <= SHARED {
+                shared[count] = k;
+                count += 1;
+                continue;
+            }
+            // SAFETY: query and key have been set, and `to` has room for the block.
             unsafe {
-                while first + GROUP <= count {
-                    let keys = [key(first), key(first + 1), key(first + 2), key(first + 3)];
-                    let scores: [f32; GROUP] = common(simd, vectors, self.v, query, keys);
-                    for g in 0..GROUP {
-                        *to.add(usize::from(shared[first + g])) = scores[g];
-                    }
-                    first += GROUP;
+                *to.add(k) = if bound <= EXACT {
+                    divided(simd, vectors, self.v, query, self.exp_keys.add(k * self.stride))
+                } else {
+                    direct(simd, self.width, self.v, self.queries.row(r), self.keys.row(k))
+                };
+            }
+        }
+        let mut first = 0;
+        // SAFETY: as above.
+        unsafe {
+            while first + GROUP <= count {
+                let group = &shared[first..first + GROUP];
+                let mut keys = [query; GROUP];
+                for g in 0..GROUP {
+                    keys[g] = self.exp_keys.add(group[g] * self.stride);
                 }
-                while first < count {
-                    let scores: [f32; 1] = common(simd, vectors, self.v, query, [key(first)]);
-                    *to.add(usize::from(shared[first])) = scores[0];
-                    first += 1;
+                let scores = common(simd, vectors, self.v, query, keys);
+                for g in 0..GROUP {
+                    *to.add(group[g]) = scores[g];
                 }
+                first += GROUP;
+            }
+            for &k in &shared[first..count] {
+                let key = self.exp_keys.add(k * self.stride).cast_const();
+                *to.add(k) = common(simd, vectors, self.v, query, [key])[0];
             }
         }
     }
@@ -177,22 +202,6 @@ unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mu
     }
     // Zero times infinity or NaN is NaN, and stays it.
     simd.reduce_max_f32s(most) + simd.reduce_sum_f32s(finite)
-}
-
-/// One vector of a row from value `h` on, zeros behind its width.
-///
-/// # Safety
-/// `from` must be valid for reads of `width` values, and `h` be less.
-#[inline(always)]
-pub(super) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, h: usize, width: usize) -> S::f32s {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if h + S::F32_LANES <= width {
-            load(simd, from.add(h))
-        } else {
-            simd.partial_load_f32s(std::slice::from_raw_parts(from.add(h), width - h))
-        }
-    }
 }
 
 /// `Σ v / (1 + e^2q e^2k)` of one query and `G` keys, four vectors over a common denominator.

@@ -3,7 +3,9 @@
 use super::Product;
 use crate::attention::backward::ScoreGradient;
 use crate::attention::forward::Scoring;
-use crate::attention::panels::{Rows, pack_columns, pair_product, panel_width, product, transposed_product};
+use crate::attention::panels::{
+    Rows, pack_columns, pair_product, panel_width, product, row_stride, transposed_product,
+};
 use crate::attention::plan::{QUERIES, Tile};
 use crate::attention::{Dims, Score};
 use pulp::Simd;
@@ -88,17 +90,17 @@ impl ScoreGradient for ProductGradient {
         dkeys: *mut f32,
         _: *mut f32,
     ) {
-        let padded = self.width.next_multiple_of(panel_width::<S>());
+        let stride = row_stride(self.width.next_multiple_of(panel_width::<S>()));
         let range = (tile.start, tile.end);
         let (keys, queries) = ((self.keys.0.cast_const(), self.block), (self.queries.0.cast_const(), QUERIES));
         // SAFETY: the caller promises the gradients' ranges; the panels hold the block's keys and the tile's queries.
         unsafe {
             let a = (dscores, tile.stride);
             if self.keys.1 {
-                product(simd, tile.rows, a, keys, self.width, range, (dquery, padded));
+                product(simd, tile.rows, a, keys, self.width, range, (dquery, stride));
             }
             if self.queries.1 {
-                transposed_product(simd, tile.rows, a, queries, self.width, range, (dkeys, padded));
+                transposed_product(simd, tile.rows, a, queries, self.width, range, (dkeys, stride));
             }
             if self.keys.1 && self.queries.1 {
                 return;
@@ -110,10 +112,10 @@ impl ScoreGradient for ProductGradient {
                     }
                     let dscore = *dscores.add(r * tile.stride + k);
                     if !self.keys.1 {
-                        pair_product(simd, dscore, keys, k, self.width, dquery.add(r * padded));
+                        pair_product(simd, dscore, keys, k, self.width, dquery.add(r * stride));
                     }
                     if !self.queries.1 {
-                        pair_product(simd, dscore, queries, r, self.width, dkeys.add(k * padded));
+                        pair_product(simd, dscore, queries, r, self.width, dkeys.add(k * stride));
                     }
                 }
             }
