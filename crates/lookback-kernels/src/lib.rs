@@ -47,6 +47,7 @@ pub mod attention;
 pub mod dropout;
 mod error;
 pub mod gru;
+pub mod linear;
 pub mod lookup;
 pub mod lstm;
 pub mod pool;

@@ -4,10 +4,10 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::score::{linear, uniform};
+use super::score::uniform;
 use super::{Attention, AttentionOutput, Mask};
 use crate::Error;
-use crate::ops::tanh;
+use crate::ops::{linear, tanh};
 
 /// Where the window stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,9 +82,9 @@ impl LocalAttention {
             None => vec![count as f32; batch],
         };
         let lengths = Tensor::<3>::from_data(TensorData::new(lengths, [batch, 1, 1]), &device);
-        let seen = tanh(linear("query", query.clone(), w_p.val())?);
+        let seen = tanh(linear("query", query.clone(), w_p.val(), None)?);
         // [B, Q, 1]
-        let position = sigmoid(linear("query", seen, v_p.val())?) * lengths;
+        let position = sigmoid(linear("query", seen, v_p.val(), None)?) * lengths;
         let keys_at: Vec<f32> = (0..count).map(|key| key as f32).collect();
         let keys_at = Tensor::<3>::from_data(TensorData::new(keys_at, [1, 1, count]), &device);
         let distance = keys_at.expand([batch, queries, count]) - position.expand([batch, queries, count]);

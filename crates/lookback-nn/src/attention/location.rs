@@ -5,10 +5,10 @@ use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::score::{linear, uniform};
+use super::score::uniform;
 use super::{AttentionOutput, Mask};
 use crate::Error;
-use crate::ops::{CoreOptions, CoreScore, attention};
+use crate::ops::{CoreOptions, CoreScore, attention, linear};
 
 /// `e_j = v · tanh(W q + V k_j + U f_j + b)` with `f = F * α`, the previous weights convolved (eq. 8 and 9).
 #[derive(Module, Debug)]
@@ -77,7 +77,7 @@ impl LocationAttention {
         let [batch, count, _] = keys.dims();
         mask.check(batch, 1, 1, count)?;
         let weights = Tensor::zeros([batch, count], &keys.device());
-        let keys = linear("keys", mask.without_unread(keys, 1, 1), self.w_key.val())?;
+        let keys = linear("keys", mask.without_unread(keys, 1, 1), self.w_key.val(), None)?;
         Ok(LocationState { keys, values, weights })
     }
 
@@ -86,13 +86,13 @@ impl LocationAttention {
     /// # Errors
     /// When sizes do not fit.
     pub fn step(&self, query: Tensor<2>, state: &mut LocationState, mask: &Mask) -> Result<AttentionOutput, Error> {
-        let query = linear("query", query.unsqueeze_dim(1), self.w_query.val())?;
+        let query = linear("query", query.unsqueeze_dim(1), self.w_query.val(), Some(self.bias.val()))?;
         let filter = self.filter.val();
         let [_, _, width] = filter.dims();
         let options = ConvOptions::new([1], [width / 2], [1], 1);
         let seen = conv1d(state.weights.clone().unsqueeze_dim::<3>(1), filter, None, options);
-        let location = linear("location", seen.swap_dims(1, 2), self.w_location.val())?;
-        let keys = state.keys.clone() + location + self.bias.val().unsqueeze::<3>();
+        let location = linear("location", seen.swap_dims(1, 2), self.w_location.val(), None)?;
+        let keys = state.keys.clone() + location;
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };
         let (context, weights) =
             attention(CoreScore::Additive(self.v.val()), query, keys, state.values.clone(), mask, &options)?;

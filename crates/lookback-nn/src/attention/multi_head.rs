@@ -6,9 +6,8 @@ use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
 
 use super::Mask;
-use super::score::linear;
 use crate::Error;
-use crate::ops::{CoreOptions, CoreScore, attention};
+use crate::ops::{CoreOptions, CoreScore, attention, linear};
 
 /// Options of a [`MultiHeadAttention`].
 #[derive(Debug, Clone, PartialEq)]
@@ -159,22 +158,12 @@ impl MultiHeadAttention {
         self.run(query, keys, values, mask, true)
     }
 
-    /// Attention of a sequence `[B, T, E]` to itself, in one product for query, keys and values.
+    /// Attention of a sequence `[B, T, E]` to itself.
     ///
     /// # Errors
     /// As [`MultiHeadAttention::forward`], and where key and value have sizes of their own.
     pub fn over_itself(&self, sequence: Tensor<3>, mask: &Mask, weights: bool) -> Result<MultiHeadOutput, Error> {
-        let [batch, steps, _] = sequence.dims();
-        let (Some(weight), true) = (&self.in_proj_weight, mask.is_none()) else {
-            return self.run(sequence.clone(), sequence.clone(), sequence, mask, weights);
-        };
-        let all = linear("sequence", sequence, weight.val())?;
-        let all = match &self.in_proj_bias {
-            Some(bias) => all + bias.val().unsqueeze::<3>(),
-            None => all,
-        };
-        let part = |index: usize| all.clone().slice([0..batch, 0..steps, index * self.size..(index + 1) * self.size]);
-        self.attend([part(0), part(1), part(2)], mask, weights)
+        self.run(sequence.clone(), sequence.clone(), sequence, mask, weights)
     }
 
     fn run(
@@ -202,11 +191,7 @@ impl MultiHeadAttention {
                 (None, Some(weight)) => weight.val(),
                 (None, None) => unreachable!("a layer has either all weights together or three of their own"),
             };
-            let projected = linear(name, x, weight)?;
-            Ok(match &self.in_proj_bias {
-                Some(bias) => projected + bias.val().slice(part(index)).unsqueeze::<3>(),
-                None => projected,
-            })
+            linear(name, x, weight, self.in_proj_bias.as_ref().map(|bias| bias.val().slice(part(index))))
         };
         let projected = [project(0, "query", query)?, project(1, "keys", keys)?, project(2, "values", values)?];
         self.attend(projected, mask, weights)
@@ -221,11 +206,12 @@ impl MultiHeadAttention {
         let scale = 1.0 / ((self.size / self.heads) as f32).sqrt();
         let options = CoreOptions { heads: self.heads, dropout: self.dropout, weights };
         let (context, weights) = attention(CoreScore::Product(scale), query, keys, values, mask, &options)?;
-        let [batch, queries, size] = context.dims();
+        let [batch, queries, _] = context.dims();
         if batch * queries == 0 {
             return Ok(MultiHeadOutput { context, weights });
         }
-        let context = self.out_proj.forward(context.reshape([batch * queries, size]));
-        Ok(MultiHeadOutput { context: context.reshape([batch, queries, size]), weights })
+        let bias = self.out_proj.bias.as_ref().map(Param::val);
+        let context = linear("context", context, self.out_proj.weight.val().swap_dims(0, 1), bias)?;
+        Ok(MultiHeadOutput { context, weights })
     }
 }

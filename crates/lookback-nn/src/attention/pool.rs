@@ -4,10 +4,10 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::Mask;
-use super::score::{linear, uniform};
+use super::score::uniform;
 use crate::Error;
 use crate::error::check_lengths;
-use crate::ops::{CoreOptions, CoreScore, PoolQuery, attention, attention_pool};
+use crate::ops::{CoreOptions, CoreScore, PoolQuery, attention, attention_pool, linear};
 
 /// How [`AttentionPool`] scores a step `h_t` `[O]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl AttentionPool {
         };
         let [batch, _, _] = sequence.dims();
         let mask = Mask::none().with_key_lengths(lengths);
-        let keys = linear("sequence", mask.without_unread(sequence.clone(), 1, 1), weight.val())?;
+        let keys = linear("sequence", mask.without_unread(sequence.clone(), 1, 1), weight.val(), None)?;
         // The bias enters as the query: u · tanh(b + W h).
         let hidden = bias.val().dims()[0];
         let query = bias.val().reshape([1, 1, hidden]).expand([batch, 1, hidden]);
@@ -173,7 +173,7 @@ impl StructuredPool {
         let mask = Mask::none().with_key_lengths(lengths);
         let [hops, hidden] = self.w_2.val().dims();
         let device = sequence.device();
-        let keys = linear("sequence", mask.without_unread(sequence.clone(), hops, 1), self.w_1.val())?;
+        let keys = linear("sequence", mask.without_unread(sequence.clone(), hops, 1), self.w_1.val(), None)?;
         let query = self.w_2.val().unsqueeze::<3>().expand([batch, hops, hidden]);
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };
         let (pooled, weights) =

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Mask;
 use crate::Error;
-use crate::ops::{CoreOptions, CoreScore, attention};
+use crate::ops::{CoreOptions, CoreScore, attention, linear};
 
 /// How well a query `q` `[Dq]` and a key `k` `[Dk]` fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,25 +310,21 @@ impl Attention {
     fn project_query(&self, query: Tensor<3>) -> Result<Tensor<3>, Error> {
         let [width, _] = self.sizes;
         self.check_size("query", &query, width)?;
-        let linear = |weight: Tensor<2>| linear("query", query.clone(), weight);
-        let projected = match (self.score, &self.w_query, &self.w) {
-            (Score::Additive { .. }, Some(weight), _) => linear(weight.val())?,
+        let bias = self.bias.as_ref().map(Param::val);
+        match (self.score, &self.w_query, &self.w) {
+            (Score::Additive { .. }, Some(weight), _) => linear("query", query, weight.val(), bias),
             // qᵀ W k = (Wᵀ q) · k
-            (Score::General, _, Some(weight)) => linear(weight.val().swap_dims(0, 1))?,
+            (Score::General, _, Some(weight)) => linear("query", query, weight.val().swap_dims(0, 1), None),
             (Score::Concat { .. } | Score::ConcatSum { .. }, _, Some(weight)) => {
                 let rows = weight.val().dims()[0];
-                linear(weight.val().slice([0..rows, 0..width]))?
+                linear("query", query, weight.val().slice([0..rows, 0..width]), bias)
             }
-            (Score::Cosine, ..) => match &self.beta {
+            (Score::Cosine, ..) => Ok(match &self.beta {
                 Some(beta) => unit(query) * beta.val().unsqueeze::<3>(),
                 None => unit(query),
-            },
-            _ => query,
-        };
-        Ok(match &self.bias {
-            Some(bias) => projected + bias.val().unsqueeze::<3>(),
-            None => projected,
-        })
+            }),
+            _ => Ok(query),
+        }
     }
 
     fn project_keys(&self, keys: Tensor<3>, mask: &Mask, queries: usize) -> Result<Tensor<3>, Error> {
@@ -337,12 +333,12 @@ impl Attention {
         // Without a projection the kernel alone reads the keys, and does not read masked ones.
         Ok(match (self.score, &self.w_key, &self.w) {
             (Score::Additive { .. }, Some(weight), _) => {
-                linear("keys", mask.without_unread(keys, queries, 1), weight.val())?
+                linear("keys", mask.without_unread(keys, queries, 1), weight.val(), None)?
             }
             (Score::Concat { .. } | Score::ConcatSum { .. }, _, Some(weight)) => {
                 let rows = weight.val().dims()[0];
                 let weight = weight.val().slice([0..rows, query_width..query_width + width]);
-                linear("keys", mask.without_unread(keys, queries, 1), weight)?
+                linear("keys", mask.without_unread(keys, queries, 1), weight, None)?
             }
             (Score::Cosine, ..) => unit(mask.without_unread(keys, queries, 1)),
             _ => keys,
@@ -374,11 +370,8 @@ impl Attention {
         }
         mask.check(batch, 1, queries, count)?;
         let Some(weight) = &self.w else { unreachable!("a score over positions has a weight") };
-        let scores = linear("query and keys", Tensor::cat(vec![query, keys], 2), weight.val())?;
-        let scores = match &self.bias {
-            Some(bias) => scores + bias.val().unsqueeze::<3>(),
-            None => scores,
-        };
+        let both = Tensor::cat(vec![query, keys], 2);
+        let scores = linear("query and keys", both, weight.val(), self.bias.as_ref().map(Param::val))?;
         let (weights, values) = masked_softmax(scores, values, mask);
         Ok(AttentionOutput { context: weights.clone().matmul(values), weights: Some(weights) })
     }
@@ -401,19 +394,6 @@ pub(super) fn masked_softmax(scores: Tensor<3>, values: Tensor<3>, mask: &Mask) 
     let shut = Tensor::from_data(burn::tensor::TensorData::new(shut, [batch, queries, keys]), &device);
     let weights = softmax(scores.mask_fill(shut.clone(), f32::MIN / 2.0), 2).mask_fill(shut, 0.0);
     (weights, values)
-}
-
-/// `x Wᵀ`, x: `[B, S, D]`, weight: `[out, D]`.
-pub(super) fn linear(name: &'static str, x: Tensor<3>, weight: Tensor<2>) -> Result<Tensor<3>, Error> {
-    let ([batch, steps, width], [out, expected]) = (x.dims(), weight.dims());
-    if width != expected {
-        let expected = format!("[.., .., {expected}] (the layer's weight is [{out}, {expected}])");
-        return Err(Error::Shape { name, found: vec![batch, steps, width], expected });
-    }
-    if batch * steps == 0 {
-        return Ok(Tensor::zeros([batch, steps, out], &x.device()));
-    }
-    Ok(x.reshape([batch * steps, width]).matmul(weight.swap_dims(0, 1)).reshape([batch, steps, out]))
 }
 
 /// `x / |x|` along the last axis, zero where `x` is.

@@ -1,6 +1,6 @@
 //! Attention as one operation: scores, mask, softmax and context.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation::softmax};
 use lookback_kernels::attention as kernel;
@@ -76,18 +76,16 @@ pub fn attention(
         bias: mask.bias().is_some(),
         dropout: (options.dropout > 0.0 && device.is_autodiff()).then(|| draw(options.dropout, &device)),
         weights: options.weights,
-        statistics: OnceLock::new(),
+        kept: OnceLock::new(),
+        made: Mutex::new(None),
     };
     let bias = mask.bias().map(Tensor::into_dispatch);
     let inputs = [Some(query.into_dispatch()), Some(keys.into_dispatch()), Some(values.into_dispatch()), v, bias];
-    if !options.weights {
-        return Ok((run_slices(inputs, &device, Arc::new(core)), None));
-    }
-    let packed: Tensor<1> = run_slices(inputs, &device, Arc::new(core));
-    let end = batch * queries * heads * value;
-    let context = packed.clone().slice(0..end).reshape([batch, queries, heads * value]);
-    let weights = packed.slice(end..end + dims.weights_len()).reshape([batch, heads, queries, key_count]);
-    Ok((context, Some(weights)))
+    let core = Arc::new(core);
+    let context = run_slices(inputs.clone(), &device, Arc::new(Context(core.clone())));
+    // The weights are an operation of their own, so that they cost no gradient where the loss does not use them.
+    let weights = options.weights.then(|| run_slices(inputs, &device, Arc::new(Weights(core))));
+    Ok((context, weights))
 }
 
 fn check(
@@ -210,8 +208,17 @@ struct Core {
     bias: bool,
     dropout: Option<Dropout>,
     weights: bool,
-    /// What the backward pass needs of each softmax, written by the forward pass.
-    statistics: OnceLock<Vec<f32>>,
+    /// What the first forward pass left for the others: the context and the statistics of each softmax.
+    kept: OnceLock<Kept>,
+    /// The weights `[B, N, Q, K]`, until the operation that gives them takes them.
+    made: Mutex<Option<Vec<f32>>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    statistics: Vec<f32>,
+    /// Copied only where the weights' own backward pass will read it.
+    context: Vec<f32>,
 }
 
 impl Core {
@@ -261,20 +268,13 @@ fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
     result
 }
 
-impl SliceOperation for Core {
-    fn shape(&self) -> Vec<usize> {
-        let Dims { batch, queries, heads, value, .. } = self.dims;
-        match self.weights {
-            true => vec![self.context_len() + self.dims.weights_len()],
-            false => vec![batch, queries, heads * value],
-        }
-    }
-
-    fn forward(&self, [query, keys, values, v, bias]: [&[f32]; SLICES]) -> Vec<f32> {
-        let mut output = vec![0.0; self.shape().iter().product()];
+impl Core {
+    fn run(&self, [query, keys, values, v, bias]: [&[f32]; SLICES]) -> Vec<f32> {
+        let mut context = vec![0.0; self.context_len()];
+        let mut weights = self.weights.then(|| vec![0.0; self.dims.weights_len()]);
         let mut statistics = vec![0.0; self.dims.statistics_len()];
-        let (context, weights) = output.split_at_mut(self.context_len());
-        let outputs = Outputs { context, weights: self.weights.then_some(weights), statistics: Some(&mut statistics) };
+        let outputs =
+            Outputs { context: &mut context, weights: weights.as_deref_mut(), statistics: Some(&mut statistics) };
         with_workspace(|workspace| {
             kernel::forward(
                 self.score(v),
@@ -288,29 +288,21 @@ impl SliceOperation for Core {
             )
         })
         .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
-        // The same inputs give the same statistics, should the operation ever run twice.
-        let _ = self.statistics.set(statistics);
-        output
+        let copy = if self.weights { context.clone() } else { Vec::new() };
+        // The same inputs give the same values, should the operation ever run twice.
+        let _ = self.kept.set(Kept { statistics, context: copy });
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = weights;
+        context
     }
 
-    fn reads(&self) -> [bool; SLICES] {
-        [true; SLICES]
-    }
-
-    fn reads_output(&self) -> bool {
-        true
-    }
-
-    fn backward(
+    fn gradients(
         &self,
         [query, keys, values, v, bias]: [&[f32]; SLICES],
-        output: &[f32],
-        gradient: &[f32],
+        context: &[f32],
+        upstream: &Upstream<'_>,
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        let statistics = self.statistics.get().expect("the forward pass has run before the backward pass");
-        let (context, _) = output.split_at(self.context_len());
-        let (up_context, up_weights) = gradient.split_at(self.context_len());
+        let kept = self.kept.get().expect("the forward pass has run before the backward pass");
         let lengths = [query.len(), keys.len(), values.len(), v.len(), self.dims.weights_len()];
         let present = [true, true, true, matches!(self.kind, Kind::Additive), self.bias];
         let mut gradients: [Option<Vec<f32>>; SLICES] =
@@ -324,8 +316,8 @@ impl SliceOperation for Core {
                 self.dropout,
                 &Inputs { query, keys, values },
                 context,
-                statistics,
-                &Upstream { context: Some(up_context), weights: self.weights.then_some(up_weights) },
+                &kept.statistics,
+                upstream,
                 Gradients { query: to_query, keys: to_keys, values: to_values, v: to_v, bias: to_bias },
                 workspace,
                 current_num_threads(),
@@ -334,5 +326,78 @@ impl SliceOperation for Core {
         .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
         gradients[4] = gradients[4].take().map(|scores| self.bias_gradient(scores, bias.len()));
         gradients
+    }
+}
+
+/// The context, `[B, Q, N * value]`.
+#[derive(Debug)]
+struct Context(Arc<Core>);
+
+impl SliceOperation for Context {
+    fn shape(&self) -> Vec<usize> {
+        let Dims { batch, queries, heads, value, .. } = self.0.dims;
+        vec![batch, queries, heads * value]
+    }
+
+    fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
+        self.0.run(inputs)
+    }
+
+    fn reads(&self) -> [bool; SLICES] {
+        [true; SLICES]
+    }
+
+    fn reads_output(&self) -> bool {
+        true
+    }
+
+    fn backward(
+        &self,
+        inputs: [&[f32]; SLICES],
+        output: &[f32],
+        gradient: &[f32],
+        wanted: [bool; SLICES],
+    ) -> [Option<Vec<f32>>; SLICES] {
+        self.0.gradients(inputs, output, &Upstream { context: Some(gradient), weights: None }, wanted)
+    }
+}
+
+/// The weights, `[B, N, Q, K]`, which the context's operation has made.
+#[derive(Debug)]
+struct Weights(Arc<Core>);
+
+impl SliceOperation for Weights {
+    fn shape(&self) -> Vec<usize> {
+        let Dims { batch, queries, keys, heads, .. } = self.0.dims;
+        vec![batch, heads, queries, keys]
+    }
+
+    fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
+        let take = || self.0.made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        take()
+            .or_else(|| {
+                self.0.run(inputs);
+                take()
+            })
+            .expect("a core that was asked for weights makes them")
+    }
+
+    fn reads(&self) -> [bool; SLICES] {
+        [true; SLICES]
+    }
+
+    fn reads_output(&self) -> bool {
+        false
+    }
+
+    fn backward(
+        &self,
+        inputs: [&[f32]; SLICES],
+        _: &[f32],
+        gradient: &[f32],
+        wanted: [bool; SLICES],
+    ) -> [Option<Vec<f32>>; SLICES] {
+        let kept = self.0.kept.get().expect("the forward pass has run before the backward pass");
+        self.0.gradients(inputs, &kept.context, &Upstream { context: None, weights: Some(gradient) }, wanted)
     }
 }

@@ -1,0 +1,173 @@
+//! A linear map `y = x Wᵀ + b` over rows, forward and backward.
+//!
+//! The products are `gemm`'s. Each is cut into pieces of a fixed size, whatever the number of threads, so that no bit
+//! depends on it; the bias is where the product starts, not a pass of its own.
+
+#[cfg(test)]
+mod tests;
+
+use crate::simd::{Shared, arch};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Rows of the result that one piece computes. A multiple of every register tile.
+const ROWS: usize = 192;
+/// Columns of the weight's gradient that one piece computes.
+const OUTPUTS: usize = 48;
+
+/// The sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinearDims {
+    /// How many rows `x` has.
+    pub rows: usize,
+    /// The width of `x`.
+    pub inputs: usize,
+    /// The width of `y`.
+    pub outputs: usize,
+}
+
+/// x: `[rows, inputs]`, weight: `[outputs, inputs]`, bias: `[outputs]`. Writes y `[rows, outputs]`.
+///
+/// # Panics
+/// If a slice has not the length of its shape.
+pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
+    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs && y.len() == rows * outputs);
+    if rows * outputs == 0 {
+        return;
+    }
+    if inputs == 0 {
+        return y.chunks_exact_mut(outputs).for_each(|row| match bias {
+            Some(bias) => row.copy_from_slice(bias),
+            None => row.fill(0.0),
+        });
+    }
+    pieces(y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs)), threads, |(y, x)| {
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+        }
+        let from = if bias.is_some() { Some(1.0) } else { None };
+        // x [rows, inputs] times Wᵀ, which is W read by columns.
+        product([y.len() / outputs, outputs, inputs], y, from, (x, [inputs, 1]), (weight, [1, inputs]));
+    });
+}
+
+/// The gradient of x, `[rows, inputs]`: `dy W`.
+///
+/// # Panics
+/// If a slice has not the length of its shape.
+pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
+    assert!(dx.len() == rows * inputs && weight.len() == outputs * inputs && dy.len() == rows * outputs);
+    if rows * inputs == 0 {
+        return;
+    }
+    if outputs == 0 {
+        return dx.fill(0.0);
+    }
+    pieces(dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs)), threads, |(dx, dy)| {
+        product([dx.len() / inputs, inputs, outputs], dx, None, (dy, [outputs, 1]), (weight, [inputs, 1]));
+    });
+}
+
+/// The gradient of the weight, `[outputs, inputs]`: `dyᵀ x`.
+///
+/// # Panics
+/// If a slice has not the length of its shape.
+pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
+    assert!(x.len() == rows * inputs && dweight.len() == outputs * inputs && dy.len() == rows * outputs);
+    if outputs * inputs == 0 {
+        return;
+    }
+    if rows == 0 {
+        return dweight.fill(0.0);
+    }
+    pieces(dweight.par_chunks_mut(OUTPUTS * inputs).enumerate(), threads, |(piece, dweight)| {
+        let sizes = [dweight.len() / inputs, inputs, rows];
+        product(sizes, dweight, None, (&dy[piece * OUTPUTS..], [1, outputs]), (x, [inputs, 1]));
+    });
+}
+
+/// The gradient of the bias, `[outputs]`: the sum of the rows of `dy`, in their order.
+pub fn bias_gradient(dims: LinearDims, dy: &[f32], dbias: &mut [f32]) {
+    dbias.fill(0.0);
+    if dims.outputs > 0 {
+        arch().dispatch(Sum { dy, dbias });
+    }
+}
+
+/// Rows whose sum is taken before it joins the total, so that rounding grows slowly.
+const SUM_ROWS: usize = 64;
+
+struct Sum<'a> {
+    dy: &'a [f32],
+    dbias: &'a mut [f32],
+}
+
+impl WithSimd for Sum<'_> {
+    type Output = ();
+
+    // Plain loops, which the compiler turns into vectors once it may use the instruction set.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Sum { dy, dbias } = self;
+        let mut block = vec![0.0f32; dbias.len()];
+        for rows in dy.chunks(SUM_ROWS * dbias.len()) {
+            block.fill(0.0);
+            for row in rows.chunks_exact(block.len()) {
+                for (sum, value) in block.iter_mut().zip(row) {
+                    *sum += value;
+                }
+            }
+            for (total, sum) in dbias.iter_mut().zip(&block) {
+                *total += sum;
+            }
+        }
+    }
+}
+
+fn pieces<X: Send>(pieces: impl IndexedParallelIterator<Item = X>, threads: usize, work: impl Fn(X) + Sync + Send) {
+    let least = if threads == 1 { usize::MAX } else { 1 };
+    pieces.with_min_len(least).for_each(work);
+}
+
+/// `to [m, n] = from · to + a [m, k] · b [k, n]`; `a` and `b` with their strides of row and column.
+fn product(
+    [m, n, k]: [usize; 3],
+    to: &mut [f32],
+    from: Option<f32>,
+    (a, a_strides): (&[f32], [usize; 2]),
+    (b, b_strides): (&[f32], [usize; 2]),
+) {
+    let reach = |rows: usize, columns: usize, strides: [usize; 2]| match rows * columns {
+        0 => 0,
+        _ => (rows - 1) * strides[0] + (columns - 1) * strides[1] + 1,
+    };
+    assert!(to.len() >= m * n && a.len() >= reach(m, k, a_strides) && b.len() >= reach(k, n, b_strides));
+    let to = Shared(to.as_mut_ptr());
+    // SAFETY: the assertion above is the range that the product reads and writes.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            to.at(0),
+            1,
+            n as isize,
+            from.is_some(),
+            a.as_ptr(),
+            a_strides[1] as isize,
+            a_strides[0] as isize,
+            b.as_ptr(),
+            b_strides[1] as isize,
+            b_strides[0] as isize,
+            from.unwrap_or(0.0),
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

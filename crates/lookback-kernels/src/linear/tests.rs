@@ -1,0 +1,70 @@
+use super::*;
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+fn values(count: usize, seed: u64) -> Vec<f32> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+/// y, dx, dW and db on so many threads.
+fn all(dims: LinearDims, seed: u64, threads: usize) -> [Vec<f32>; 4] {
+    let LinearDims { rows, inputs, outputs } = dims;
+    let (x, weight) = (values(rows * inputs, seed), values(outputs * inputs, seed + 1));
+    let (bias, dy) = (values(outputs, seed + 2), values(rows * outputs, seed + 3));
+    let [mut y, mut dx] = [vec![f32::NAN; rows * outputs], vec![f32::NAN; rows * inputs]];
+    let [mut dw, mut db] = [vec![f32::NAN; outputs * inputs], vec![f32::NAN; outputs]];
+    forward(dims, &x, &weight, Some(&bias), &mut y, threads);
+    input_gradient(dims, &weight, &dy, &mut dx, threads);
+    weight_gradient(dims, &x, &dy, &mut dw, threads);
+    bias_gradient(dims, &dy, &mut db);
+    [y, dx, dw, db]
+}
+
+/// The same, as the sums stand, in f64.
+fn exact(dims: LinearDims, seed: u64) -> [Vec<f64>; 4] {
+    let LinearDims { rows, inputs, outputs } = dims;
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+    let (x, w) = (wide(values(rows * inputs, seed)), wide(values(outputs * inputs, seed + 1)));
+    let (bias, dy) = (wide(values(outputs, seed + 2)), wide(values(rows * outputs, seed + 3)));
+    let (mut y, mut dx) = (vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
+    let (mut dw, mut db) = (vec![0.0; outputs * inputs], vec![0.0; outputs]);
+    for r in 0..rows {
+        for o in 0..outputs {
+            y[r * outputs + o] = bias[o];
+            db[o] += dy[r * outputs + o];
+            for i in 0..inputs {
+                y[r * outputs + o] += x[r * inputs + i] * w[o * inputs + i];
+                dx[r * inputs + i] += dy[r * outputs + o] * w[o * inputs + i];
+                dw[o * inputs + i] += dy[r * outputs + o] * x[r * inputs + i];
+            }
+        }
+    }
+    [y, dx, dw, db]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn products_equal_the_sums_on_any_number_of_threads(
+        rows in 0usize..400, inputs in 0usize..40, outputs in 0usize..120, seed in 0u64..1000,
+    ) {
+        let dims = LinearDims { rows, inputs, outputs };
+        let one = all(dims, seed, 1);
+        for (name, (fast, exact)) in ["y", "dx", "dw", "db"].iter().zip(one.iter().zip(exact(dims, seed))) {
+            let largest = exact.iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+            for (fast, exact) in fast.iter().zip(&exact) {
+                prop_assert!((f64::from(*fast) - exact).abs() < 1e-5 * largest, "{name}: {fast} instead of {exact}");
+            }
+        }
+        prop_assert_eq!(one, all(dims, seed, 2));
+    }
+}
+
+#[test]
+fn without_a_bias_the_sum_starts_at_zero() {
+    let dims = LinearDims { rows: 2, inputs: 2, outputs: 1 };
+    let mut y = [f32::NAN; 2];
+    forward(dims, &[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], None, &mut y, 2);
+    assert_eq!(y, [12.0, 34.0]);
+}
