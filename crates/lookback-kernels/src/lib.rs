@@ -6,13 +6,14 @@
 //! costs no arithmetic, is never read, and comes out as exact zeros.
 //!
 //! # Legend of shapes
-//! `B` batch, `T` time, `I` input, `H` hidden, `D` directions (1 or 2), `G` gates (1 RNN, 3 GRU, 4 LSTM).
+//! `B` batch, `T` time, `I` input, `H` hidden, `D` directions (1 or 2), `G` gates (1 RNN, 3 GRU, 4 LSTM),
+//! `Q` queries, `K` keys, `N` heads.
 //!
 //! # What holds for every kernel
 //! - A row computed alone equals the same row in any batch, bit for bit.
 //! - No result depends on the number of threads, weight gradients included, bit for bit.
-//! - The naive equations ([`rnn::reference`], [`lstm::reference`], [`gru::reference`]) stay, generic over
-//!   `f32` and `f64`, and every fast kernel is tested against them.
+//! - The naive equations ([`rnn::reference`], [`lstm::reference`], [`gru::reference`],
+//!   [`attention::reference`]) stay, generic over `f32` and `f64`, and every fast kernel is tested against them.
 //!
 //! # Example
 //! ```

@@ -4,14 +4,12 @@
 //! A softmax's gradient needs `Σ_k weight · dweight` over its whole row. With one block of keys the row is there;
 //! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before.
 
-use super::forward::{Call, Scoring, apply_mask, parts, power};
-use super::panels::{
-    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, row_stride, transposed_product,
-    write_scaled,
-};
+use super::forward::{Call, Scoring, parts};
+use super::gradients::{Scores, dcontext_rows, dot, row_mean, score_gradients, value_gradients, weight_gradients};
+use super::panels::{pack_rows, panel_width, row_stride, write_scaled};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Upstream};
-use crate::simd::{Aligned, Shared, load, store};
+use crate::simd::{Aligned, Shared};
 use pulp::{Simd, WithSimd};
 use std::marker::PhantomData;
 
@@ -71,16 +69,6 @@ impl<C: ScoreGradient> WithSimd for Run<'_, C> {
     }
 }
 
-/// The buffers of one tile, each `[QUERIES, block]`.
-struct Scores<'a> {
-    /// The scores, then the weights before dropout.
-    weights: &'a mut [f32],
-    /// The gradients of the weights before dropout, then of the scores.
-    gradients: &'a mut [f32],
-    /// What dropout multiplies with; empty without.
-    multipliers: &'a mut [f32],
-}
-
 /// Runs one task.
 ///
 /// # Safety
@@ -136,8 +124,8 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
         let tiles = queries.div_ceil(QUERIES);
         let blocks = length.div_ceil(KEYS).max(1);
         if !single {
-            for query in 0..queries {
-                means[query] = match back.upstream {
+            for (query, mean) in means.iter_mut().enumerate().take(queries) {
+                *mean = match back.upstream {
                     Upstream { context: Some(dcontext), weights: None } => {
                         let at = ((unit.row * queries + query) * heads + unit.head) * value;
                         dot(simd, &dcontext[at..at + value], &back.context[at..at + value])
@@ -186,9 +174,9 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                         weight_gradients(simd, back, unit, tile, first, first_key, &scoring, values, &mut scores);
                     }
                     if single || only_means {
-                        for r in 0..rows {
+                        for (r, to) in means.iter_mut().enumerate() {
                             let mean = row_mean(simd, tile, r, &scores);
-                            means[r] = if single { mean } else { means[r] + mean };
+                            *to = if single { mean } else { *to + mean };
                         }
                     }
                     if !only_means {
@@ -277,187 +265,6 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
         if let Some(to) = back.v {
             // SAFETY: this row's part of the gradient of `v` is this unit's alone.
             unsafe { dv.as_ptr().copy_to_nonoverlapping(to.at((unit.row * heads + unit.head) * width), width) };
-        }
-    }
-}
-
-/// The rows of `[B, Q, N * value]` that belong to a tile.
-#[inline(always)]
-fn dcontext_rows(call: &Call<'_>, from: &[f32], unit: &Unit, first: usize, rows: usize) -> Rows {
-    let Dims { queries, heads, value, .. } = call.dims;
-    let at = ((unit.row * queries + first) * heads + unit.head) * value;
-    Rows { from: from.as_ptr().wrapping_add(at), stride: heads * value, count: rows, width: value }
-}
-
-/// Turns the scores of a tile into weights, and writes the gradients of the weights before dropout.
-///
-/// # Safety
-/// Every slice of the call has the length of its shape; `values` are the block's, by [`pack_rows`].
-#[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "a tile stands at a place in queries and keys")]
-unsafe fn weight_gradients<S: Simd>(
-    simd: S,
-    back: &Back<'_>,
-    unit: &Unit,
-    tile: &Tile<'_>,
-    first: usize,
-    first_key: usize,
-    scoring: &impl Scoring,
-    values: &[f32],
-    scores: &mut Scores<'_>,
-) {
-    let call = back.call;
-    let Dims { queries, keys, heads, .. } = call.dims;
-    let lanes = S::F32_LANES;
-    let end = tile.end.next_multiple_of(panel_width::<S>());
-    let scale = scoring.scale();
-    match back.upstream.context {
-        Some(from) => {
-            let rows = dcontext_rows(call, from, unit, first, tile.rows);
-            // SAFETY: the rows exist, the panels hold the block's values, and the gradients have room for a tile.
-            unsafe { products(simd, rows, values.as_ptr(), tile, scores.gradients.as_mut_ptr()) };
-        }
-        None => (0..tile.rows).for_each(|r| scores.gradients[r * tile.stride..][tile.start..end].fill(0.0)),
-    }
-    for r in 0..tile.rows {
-        let weights = &mut scores.weights[r * tile.stride..][..end];
-        let gradients = &mut scores.gradients[r * tile.stride..][..end];
-        if !tile.any(r) {
-            weights[tile.start..].fill(0.0);
-            gradients[tile.start..].fill(0.0);
-            if call.dropout.is_some() {
-                scores.multipliers[r * tile.stride..][tile.start..end].fill(0.0);
-            }
-            continue;
-        }
-        let place = (unit.row * heads + unit.head) * queries + first + r;
-        apply_mask(simd, tile, r, scale, weights);
-        if let Some(dweights) = back.upstream.weights {
-            let (start, end) = tile.keys[r];
-            let dweights = &dweights[place * keys + first_key + start..][..end - start];
-            for (gradient, dweight) in gradients[start..end].iter_mut().zip(dweights) {
-                *gradient += *dweight;
-            }
-        }
-        if let Some(dropout) = call.dropout {
-            let multipliers = &mut scores.multipliers[r * tile.stride..][tile.start..end];
-            dropout.fill(unit.row, unit.head, first + r, first_key + tile.start, multipliers);
-            for (gradient, multiplier) in gradients[tile.start..].iter_mut().zip(multipliers) {
-                *gradient *= *multiplier;
-            }
-        }
-        let (most, inverse) = (back.statistics[place * 2], back.statistics[place * 2 + 1]);
-        let (most, inverse) = (simd.splat_f32s(most), simd.splat_f32s(inverse));
-        let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
-        let mut k = tile.start;
-        while k < end {
-            // SAFETY: `start` and `end` stand on vectors.
-            unsafe {
-                let (weight, gradient) = (weights.as_mut_ptr().add(k), gradients.as_mut_ptr().add(k));
-                let score = load(simd, weight);
-                // Selected, because a NaN elsewhere in the row makes `inverse` NaN.
-                let masked = simd.equal_f32s(score, masked);
-                let value = simd.mul_f32s(power(simd, simd.sub_f32s(score, most)), inverse);
-                store(simd, weight, simd.select_f32s(masked, zero, value));
-                store(simd, gradient, simd.select_f32s(masked, zero, load(simd, gradient)));
-            }
-            k += lanes;
-        }
-    }
-}
-
-/// `Σ_k weight · dweight` of one query over the block.
-#[inline(always)]
-fn row_mean<S: Simd>(simd: S, tile: &Tile<'_>, r: usize, scores: &Scores<'_>) -> f32 {
-    let range = r * tile.stride + tile.start..r * tile.stride + tile.end.next_multiple_of(panel_width::<S>());
-    dot(simd, &scores.weights[range.clone()], &scores.gradients[range])
-}
-
-/// `a · b`, both of one length.
-#[inline(always)]
-fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
-    let len = a.len().min(b.len());
-    let mut sum = simd.splat_f32s(0.0);
-    let mut at = 0;
-    while at < len {
-        // SAFETY: both slices have `len` values, and `at` is less.
-        unsafe {
-            let (a, b) = (load_part(simd, a.as_ptr(), at, len), load_part(simd, b.as_ptr(), at, len));
-            sum = simd.mul_add_e_f32s(a, b, sum);
-        }
-        at += S::F32_LANES;
-    }
-    simd.reduce_sum_f32s(sum)
-}
-
-/// Turns the gradients of the weights into those of the scores, 0 where masked, and the weights into those after
-/// dropout.
-#[inline(always)]
-fn score_gradients<S: Simd>(simd: S, tile: &Tile<'_>, means: &[f32], scores: &mut Scores<'_>) {
-    let lanes = S::F32_LANES;
-    let end = tile.end.next_multiple_of(panel_width::<S>());
-    let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
-    for r in 0..tile.rows {
-        let gradients = &mut scores.gradients[r * tile.stride..][..end];
-        let weights = &mut scores.weights[r * tile.stride..][..end];
-        let addend = tile.addend.map(|addend| &addend[r * tile.stride..][..end]);
-        let multipliers = scores.multipliers.get(r * tile.stride..r * tile.stride + end);
-        let mean = simd.splat_f32s(means[r]);
-        let mut k = tile.start;
-        while k < end {
-            // SAFETY: `start` and `end` stand on vectors, and every slice has `end` values.
-            unsafe {
-                let (weight, gradient) = (weights.as_mut_ptr().add(k), gradients.as_mut_ptr().add(k));
-                let mut of_score = simd.mul_f32s(load(simd, weight), simd.sub_f32s(load(simd, gradient), mean));
-                if let Some(addend) = addend {
-                    let masked = simd.equal_f32s(load(simd, addend.as_ptr().add(k)), masked);
-                    of_score = simd.select_f32s(masked, zero, of_score);
-                }
-                store(simd, gradient, of_score);
-                if let Some(multipliers) = multipliers {
-                    let multiplier = load(simd, multipliers.as_ptr().add(k));
-                    store(simd, weight, simd.mul_f32s(load(simd, weight), multiplier));
-                }
-            }
-            k += lanes;
-        }
-        let (first, past) = tile.keys[r];
-        gradients[tile.start..first.max(tile.start)].fill(0.0);
-        gradients[past.max(tile.start)..].fill(0.0);
-    }
-}
-
-/// `dvalues[k] += Σ_q weight · dcontext[q]`.
-///
-/// # Safety
-/// `from` must be valid for reads of the tile's rows, and the buffers have room for a tile and a block.
-#[inline(always)]
-unsafe fn value_gradients<S: Simd>(
-    simd: S,
-    tile: &Tile<'_>,
-    from: Rows,
-    scores: &Scores<'_>,
-    dcontext: &mut [f32],
-    dvalues: &mut [f32],
-) {
-    let value = from.width;
-    let padded = value.next_multiple_of(panel_width::<S>());
-    // SAFETY: as the caller promises.
-    unsafe {
-        let finite = pack_columns(simd, from, QUERIES, dcontext.as_mut_ptr());
-        let panels = (dcontext.as_ptr(), QUERIES);
-        if finite {
-            let (a, c) = ((scores.weights.as_ptr(), tile.stride), (dvalues.as_mut_ptr(), padded));
-            transposed_product(simd, tile.rows, a, panels, value, (tile.start, tile.end), c);
-            return;
-        }
-        for r in 0..tile.rows {
-            for k in tile.start..tile.end {
-                if tile.reads(r, k) {
-                    let weight = scores.weights[r * tile.stride + k];
-                    pair_product(simd, weight, panels, r, value, dvalues.as_mut_ptr().add(k * padded));
-                }
-            }
         }
     }
 }

@@ -45,6 +45,7 @@ mod backward;
 mod check;
 mod dropout;
 mod forward;
+mod gradients;
 mod mask;
 mod panels;
 mod plan;
@@ -341,7 +342,7 @@ fn backward_on(
         keys: shared(gradients.keys),
         values: shared(gradients.values),
         bias: shared(gradients.bias),
-        v: gradients.v.is_some().then(|| Shared(v_rows.as_mut_ptr())),
+        v: gradients.v.is_some().then_some(Shared(v_rows.as_mut_ptr())),
     };
     if workspace.tasks.len() < tasks.len() {
         workspace.tasks.resize_with(tasks.len(), Aligned::default);

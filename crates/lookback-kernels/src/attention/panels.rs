@@ -4,6 +4,11 @@
 //! exact zero, which changes no bit of a chain. Where what is multiplied with that zero is not finite the
 //! products run again over the pairs that are read only, in the same order: that is how NaN in a masked place
 //! stays there.
+//!
+//! Variants tried, one thread of a Zen 3 at 3.2 GHz, CPU time of multi-head attention (32 × 100 × 256, 8 heads),
+//! forward and backward, by `cargo run --release -p lookback-kernels --example time_attention`:
+//! - rows packed as columns value by value: 10.2 and 20.8 ms;
+//! - a vector of every row of a panel read before any is written, results written by vectors: 9.2 and 18.2 ms, kept.
 
 use super::plan::Tile;
 use crate::simd::tile::{Start, VECTORS, panel_product};
@@ -256,6 +261,7 @@ impl WithSimd for TransposedProduct {
 ///
 /// # Safety
 /// As [`transposed_product`].
+#[allow(clippy::needless_range_loop, reason = "the index counts vectors of several arrays at once")]
 #[inline(always)]
 unsafe fn transposed_tile<S: Simd, const R: usize>(
     simd: S,

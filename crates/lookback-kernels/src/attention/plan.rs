@@ -71,6 +71,7 @@ impl<'a> Tile<'a> {
     /// The tile of `queries` and the keys `block`, or `None` where every pair is masked. `panel` is the width of a
     /// panel of keys, `addend` scratch for `[rows, stride]`.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "a tile stands at a place in queries and keys")]
     pub(super) fn new(
         dims: &Dims,
         mask: &Mask<'_>,

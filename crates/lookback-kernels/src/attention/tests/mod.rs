@@ -6,6 +6,9 @@ use super::*;
 use case::*;
 use proptest::prelude::*;
 
+/// Where the values of one argument stand in a case.
+type Place = fn(&mut Case) -> &mut Vec<f64>;
+
 const KINDS: [Kind; 2] = [Kind::Additive, Kind::Product];
 
 #[test]
@@ -28,7 +31,7 @@ fn reference_gradients_agree_with_finite_differences() {
                 let mut case = Case::new(kind, dims, masks, 1.0, seed as u64);
                 case.dropout = Some(Dropout { probability, seed: 5 });
                 let analytic = case.reference(|v| v);
-                let places: [(usize, fn(&mut Case) -> &mut Vec<f64>); 4] = [
+                let places: [(usize, Place); 4] = [
                     (QUERY, |case| &mut case.query),
                     (case::KEYS, |case| &mut case.keys),
                     (VALUES, |case| &mut case.values),
@@ -53,7 +56,7 @@ fn reference_gradients_agree_with_finite_differences() {
 }
 
 /// The central difference of the objective in one value.
-fn slope(case: &Case, place: fn(&mut Case) -> &mut Vec<f64>, index: usize) -> f64 {
+fn slope(case: &Case, place: Place, index: usize) -> f64 {
     let step = 1e-5;
     let [above, below] = [step, -step].map(|step| {
         let mut moved = case.clone();
