@@ -36,7 +36,8 @@ pub(crate) struct Panel {
 /// `c(r)[column..][..2 vectors] = start + Σ_k a(r)[k] · data[k]` for `r` in `0..rows` and every panel.
 ///
 /// Few rows would leave the multiply-add waiting for itself, two chains a row; they take several panels at once. One
-/// row of (1, 100, 128, 256) went from 33 to 50 GFLOP/s by that (`lookback-bench lstm --batch 1 --mode infer`).
+/// row of (1, 100, 64, 128) went from 35 to 47 GFLOP/s by that, of (1, 100, 128, 256) from 33 to 38
+/// (`lookback-bench lstm --batch 1 --mode infer`).
 ///
 /// # Safety
 /// As [`panel_product`], for every panel.
@@ -113,9 +114,9 @@ unsafe fn few_rows<'a, S: Simd, const R: usize, const P: usize>(
     let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; P]; R];
     for r in 0..R {
         for p in 0..P {
-            for v in 0..VECTORS {
+            for (v, sum) in sums[r][p].iter_mut().enumerate() {
                 // SAFETY: both ranges are the caller's promise.
-                sums[r][p][v] = unsafe {
+                *sum = unsafe {
                     match now[p].start {
                         Start::Output => load(simd, c[r].add(now[p].column + v * lanes)),
                         Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
@@ -141,9 +142,9 @@ unsafe fn few_rows<'a, S: Simd, const R: usize, const P: usize>(
     }
     for r in 0..R {
         for p in 0..P {
-            for v in 0..VECTORS {
+            for (v, sum) in sums[r][p].into_iter().enumerate() {
                 // SAFETY: the range is the caller's promise.
-                unsafe { store(simd, c[r].add(now[p].column + v * lanes), sums[r][p][v]) };
+                unsafe { store(simd, c[r].add(now[p].column + v * lanes), sum) };
             }
         }
     }

@@ -56,7 +56,7 @@ impl LocationAttention {
                 return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
             }
         }
-        if width % 2 == 0 {
+        if width.is_multiple_of(2) {
             return Err(Error::Config { name: "filter width", found: width.to_string(), expected: "odd" });
         }
         Ok(LocationAttention {

@@ -18,6 +18,7 @@ thread_local! {
 
 /// How a query and a key are compared, both projected already.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one stands on the stack for one call")]
 pub enum CoreScore {
     /// `v · tanh(q + k)` (Bahdanau 2015); the tensor is `v`, `[N * width]`.
     Additive(Tensor<1>),
