@@ -397,3 +397,36 @@ fn a_document_is_read_by_words_and_by_sentences() {
     assert!((words[4..6].iter().sum::<f32>() - 1.0).abs() < 1e-5 && words[6..8] == [0.0, 0.0]);
     assert!(words[16..].iter().all(|&weight| weight == 0.0));
 }
+
+#[test]
+fn decoders_step_over_a_memory_and_learn_through_it() {
+    let device = device();
+    let outputs = random([B, K, 6], &device);
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let score = || AttentionConfig::new(Score::Additive { hidden: 4 }, 7, 6).init(&device).unwrap();
+    let words = [random([B, 2], &device), random([B, 2], &device)];
+
+    let luong = InputFeedingDecoder::new(2, 7, 6, 2, score(), &device).unwrap();
+    let memory = luong.memory(outputs.clone(), &mask).unwrap();
+    let (mut fed, mut state) = (Tensor::zeros([B, 7], &device), None);
+    for word in &words {
+        let step = luong.step(word.clone(), fed, state, &memory, &mask, true).unwrap();
+        let weights = values(step.weights.unwrap());
+        assert!((weights[K] - 1.0).abs() < 1e-5, "the second row has one key: {weights:?}");
+        (fed, state) = (step.attentional, Some(step.state));
+    }
+    assert_eq!(fed.dims(), [B, 7]);
+    let gradients = fed.sum().backward();
+    assert!(values(outputs.grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
+    // Input feeding: the first word reaches the second step's output.
+    assert!(values(words[0].grad(&gradients).unwrap()).iter().all(|value| value.is_finite()));
+    assert!(values(words[0].grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
+
+    let bahdanau = AttendFirstDecoder::new(2, 7, 6, 1, score(), &device).unwrap();
+    let memory = bahdanau.memory(outputs.clone(), &mask).unwrap();
+    let start = crate::State { hidden: random([1, B, 7], &device), cell: None };
+    let step = bahdanau.step(words[1].clone(), start, &memory, &mask, true).unwrap();
+    assert_eq!((step.output.dims(), step.context.dims()), ([B, 7], [B, 6]));
+    // One key alone: the context is that key's value.
+    close("context", step.context.slice([1..2, 0..6]), outputs.slice([1..2, 0..1, 0..6]).squeeze_dim(1));
+}
