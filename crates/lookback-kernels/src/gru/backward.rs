@@ -15,7 +15,7 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
     let hp = step.hp;
     let one = simd.splat_f32s(1.0);
     for row in 0..step.rows {
-        for u in (0..hp).step_by(S::F32_LANES) {
+        for u in step.units.clone().step_by(S::F32_LANES) {
             // SAFETY: `u` stands inside the `hp` columns of every section.
             unsafe {
                 let saved = step.saved[row].add(u);
@@ -51,7 +51,7 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
 pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &BackRows<'_>) {
     let hp = step.hp;
     for row in 0..step.rows {
-        for u in (0..hp).step_by(S::F32_LANES) {
+        for u in step.units.clone().step_by(S::F32_LANES) {
             // SAFETY: `u` stands inside the `hp` columns of every section.
             unsafe {
                 let r = load(simd, step.saved[row].add(u));

@@ -15,7 +15,7 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &Bac
     let hp = step.hp;
     let one = simd.splat_f32s(1.0);
     for r in 0..step.rows {
-        for u in (0..hp).step_by(S::F32_LANES) {
+        for u in step.units.clone().step_by(S::F32_LANES) {
             // SAFETY: `u` stands inside the `hp` columns of every section.
             unsafe {
                 let saved = step.saved[r].add(u);

@@ -8,6 +8,7 @@
 use super::forward::{row_len, saved_len};
 use super::packed::{PackedBackward, padded, panel_width};
 use super::plan::{Task, Tokens, run, tasks};
+use super::team::{self, Member, Team, Work, run_teams};
 use super::{
     Cell, Dims, InputGradients, Inputs, Reset, Upstream, WeightGradients, Weights, Workspace, check, weight_gradients,
 };
@@ -15,9 +16,12 @@ use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
 /// How many rows the input's gradient takes at once.
 const BLOCK_ROWS: usize = 48;
+/// How many steps a task takes at once while helpers may still come.
+const SHORT_BLOCK: usize = 8;
 
 /// The gradients of one step's gates: `[a]`, `[i f g o]`, `[n r z product]` or, when the reset comes before
 /// the product, `[n r z]`; each `Hp`. A GRU's gates stand so that those the input meets, and those the
@@ -61,9 +65,6 @@ pub fn backward(
     let hp = padded(dims.hidden);
     let packed: Vec<PackedBackward> = weights.iter().map(|w| PackedBackward::new(cell, dims, w)).collect();
     let tasks = tasks(dims, &tokens, threads);
-    if workspace.tasks.len() < tasks.len() {
-        workspace.tasks.resize_with(tasks.len(), Aligned::default);
-    }
     let gates = workspace.gradients.scratch(dims.directions * tokens.count * gradient_len(cell, hp));
     let call = Call {
         cell,
@@ -77,19 +78,24 @@ pub fn backward(
         c0: input_gradients.c0.map(|g| Shared(g.as_mut_ptr())),
         y,
     };
-    let arch = arch();
-    run(tasks.iter().zip(&mut workspace.tasks).collect(), |(task, scratch)| {
-        let d = task.direction;
-        arch.dispatch(Run { call: &call, weights: &packed[d], peephole: weights[d].peephole, task, scratch });
+    if workspace.tasks.len() < tasks.len() {
+        workspace.tasks.resize_with(tasks.len(), Aligned::default);
+    }
+    let walks = tasks.iter().zip(&mut workspace.tasks).map(|(task, scratch)| {
+        let (weights, peephole) = (&packed[task.direction], weights[task.direction].peephole);
+        // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
+        unsafe { Walk::new(&call, weights, peephole, task, scratch, threads / tasks.len().max(1)) }
     });
+    run_teams(walks.collect());
     let gates = &*gates;
     if let Some(x) = input_gradients.x {
         let x = Shared(x.as_mut_ptr());
-        // A few rows a task; each row of the gradient is one task's own.
+        // A few rows a task, or a part of each row's steps; each step of the gradient is one task's own.
         let share = dims.batch.div_ceil(threads.max(1)).max(1);
-        let rows: Vec<_> = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch)).collect();
-        run(rows, |rows| {
-            arch.dispatch(InputGradient { call: &call, packed: &packed, gates, x, rows });
+        let parts = (threads / dims.batch.max(1)).max(1);
+        let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
+        run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
+            arch().dispatch(InputGradient { call: &call, packed: &packed, gates, x, rows, part, parts });
         });
     }
     let parts = weight_gradients::Parts { cell, dims, inputs, y, saved, gates, tokens: &tokens };
@@ -112,28 +118,12 @@ struct Call<'a> {
     c0: Option<Shared>,
 }
 
-struct Run<'a> {
-    call: &'a Call<'a>,
-    weights: &'a PackedBackward,
-    peephole: Option<&'a [f32]>,
-    task: &'a Task,
-    scratch: &'a mut Aligned,
-}
-
-impl WithSimd for Run<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `backward` has checked every slice against its shape, and tasks have rows of their own.
-        unsafe { run_task(simd, self) }
-    }
-}
-
 /// The rows of one step on the way back. State pointers have `rows` times `hp` values.
 pub(crate) struct BackRows<'a> {
     pub(crate) rows: usize,
     pub(crate) hp: usize,
+    /// The units that are to be computed, whole panels.
+    pub(crate) units: Range<usize>,
     /// `[rows]`: what the forward pass saved for this step, and for the step before (null at the first).
     pub(crate) saved: &'a [*const f32],
     /// `[rows]`: where this step's gate gradients go.
@@ -150,105 +140,224 @@ pub(crate) struct BackRows<'a> {
     pub(crate) dseen: *mut f32,
 }
 
-/// Runs one task.
+/// One task on its way back, for all members of its team.
 ///
-/// # Safety
-/// Every slice and pointer of the call has the length of its shape, and no other task has the same direction
-/// and row.
-#[inline(always)]
-unsafe fn run_task<S: Simd>(simd: S, run: Run<'_>) {
-    let Run { call, weights, peephole, task, scratch } = run;
-    let Dims { batch, time, hidden, directions, .. } = call.dims;
-    let (cell, hp, rows) = (call.cell, padded(hidden), task.rows.len());
-    let d = task.direction;
-    let (row_len, gradient_len) = (row_len(cell, hp), gradient_len(cell, hp));
-    let longest = task.lengths.first().copied().unwrap_or(0);
-    let state = |row: usize| (d * batch + row) * hidden;
+/// Every slice and pointer of the call has the length of its shape, and no other task has the same direction and row.
+struct Walk<'a> {
+    call: &'a Call<'a>,
+    weights: &'a PackedBackward,
+    /// `[3, hp]`.
+    peephole: Option<&'a [f32]>,
+    task: &'a Task,
+    team: Team,
+    /// The most members.
+    limit: usize,
+    /// The gradients of the state, `[rows, hp]`.
+    dh: Shared,
+    dc: Shared,
+    dseen: Shared,
+    /// The state before the step at hand, `[rows, hp]`.
+    h_prev: Shared,
+    c_prev: Shared,
+}
 
-    let scratch = scratch.scratch((5 * rows + 3) * hp);
-    scratch.fill(0.0);
-    let (dh, scratch) = scratch.split_at_mut(rows * hp);
-    let (dc, scratch) = scratch.split_at_mut(rows * hp);
-    let (dseen, scratch) = scratch.split_at_mut(rows * hp);
-    let (h_prev, scratch) = scratch.split_at_mut(rows * hp);
-    let (c_prev, padded_peephole) = scratch.split_at_mut(rows * hp);
-    let peephole = peephole.map(|from| {
-        for (to, from) in padded_peephole.chunks_exact_mut(hp).zip(from.chunks_exact(hidden)) {
-            to[..hidden].copy_from_slice(from);
-        }
-        &*padded_peephole
-    });
-    for (r, &row) in task.rows.iter().enumerate() {
-        if let Some(dh_n) = call.upstream.h_n {
-            dh[r * hp..][..hidden].copy_from_slice(&dh_n[state(row)..][..hidden]);
-        }
-        if let Some(dc_n) = call.upstream.c_n {
-            dc[r * hp..][..hidden].copy_from_slice(&dc_n[state(row)..][..hidden]);
-        }
-    }
-    let token = |s: usize, r: usize| {
-        d * call.tokens.count + call.tokens.offsets[task.rows[r]] + Tokens::position(d, task.lengths[r], s)
-    };
-    let mut saved_rows = vec![std::ptr::null(); rows];
-    let mut gate_rows = vec![std::ptr::null_mut(); rows];
-    for s in (0..longest).rev() {
-        let active = task.active(s, rows);
-        for r in 0..active {
-            let row = task.rows[r];
-            let t = Tokens::position(d, task.lengths[r], s);
-            if let Some(dy) = call.upstream.y {
-                let dy = &dy[((row * time + t) * directions + d) * hidden..][..hidden];
-                dh[r * hp..][..hidden].iter_mut().zip(dy).for_each(|(dh, dy)| *dh += dy);
+impl<'a> Walk<'a> {
+    /// What flows into the final states, and the gradients of the rows without a step.
+    ///
+    /// # Safety
+    /// As said in [`Walk`].
+    unsafe fn new(
+        call: &'a Call<'a>,
+        weights: &'a PackedBackward,
+        peephole: Option<&[f32]>,
+        task: &'a Task,
+        scratch: &'a mut Aligned,
+        threads: usize,
+    ) -> Self {
+        let Dims { batch, hidden, .. } = call.dims;
+        let (cell, hp, rows) = (call.cell, padded(hidden), task.rows.len());
+        let scratch = scratch.scratch((5 * rows + 3) * hp);
+        scratch.fill(0.0);
+        let (dh, rest) = scratch.split_at_mut(rows * hp);
+        let (dc, rest) = rest.split_at_mut(rows * hp);
+        let (dseen, rest) = rest.split_at_mut(rows * hp);
+        let (h_prev, rest) = rest.split_at_mut(rows * hp);
+        let (c_prev, padded_peephole) = rest.split_at_mut(rows * hp);
+        let peephole = peephole.map(|from| {
+            for (to, from) in padded_peephole.chunks_exact_mut(hp).zip(from.chunks_exact(hidden)) {
+                to[..hidden].copy_from_slice(from);
             }
-            saved_rows[r] = call.saved[token(s, r) * row_len..][..row_len].as_ptr();
-            gate_rows[r] = call.gates.at(token(s, r) * gradient_len);
-            // An RNN's arithmetic needs no previous state, an LSTM's only the cell, a GRU's only the hidden.
-            if matches!(cell, Cell::Gru(_)) {
-                let to = &mut h_prev[r * hp..][..hidden];
-                if s > 0 {
-                    let t = Tokens::position(d, task.lengths[r], s - 1);
-                    to.copy_from_slice(&call.y[((row * time + t) * directions + d) * hidden..][..hidden]);
-                } else {
-                    to.copy_from_slice_or_zero(call.inputs.h0.map(|h0| &h0[state(row)..][..hidden]));
-                }
+            &*padded_peephole
+        });
+        for (r, &row) in task.rows.iter().enumerate() {
+            let at = (task.direction * batch + row) * hidden;
+            if let Some(dh_n) = call.upstream.h_n {
+                dh[r * hp..][..hidden].copy_from_slice(&dh_n[at..][..hidden]);
             }
-            if cell.has_cell_state() {
-                let to = &mut c_prev[r * hp..][..hidden];
-                if s > 0 {
-                    to.copy_from_slice(&call.saved[token(s - 1, r) * row_len + 4 * hp..][..hidden]);
-                } else {
-                    to.copy_from_slice_or_zero(call.inputs.c0.map(|c0| &c0[state(row)..][..hidden]));
-                }
+            if let Some(dc_n) = call.upstream.c_n {
+                dc[r * hp..][..hidden].copy_from_slice(&dc_n[at..][..hidden]);
             }
         }
-        let step = BackRows {
-            rows: active,
-            hp,
-            saved: &saved_rows,
-            gates: &gate_rows,
-            h_prev: h_prev.as_ptr(),
-            c_prev: c_prev.as_ptr(),
-            dh: dh.as_mut_ptr(),
-            dc: dc.as_mut_ptr(),
-            dseen: dseen.as_mut_ptr(),
+        let limit = match cell {
+            // The gradient of the state after the reset would be one more thing to meet for.
+            Cell::Gru(Reset::BeforeProduct) => 1,
+            _ => team::members(threads, task, cell.gates() * hp * hidden, hp / panel_width()),
         };
-        // SAFETY: the pointers of `step` have `active` rows of `hp`, or of the gates' lengths.
-        unsafe { run_step(simd, cell, weights, peephole, &step) };
+        let walk = Walk {
+            call,
+            weights,
+            peephole,
+            task,
+            team: Team::default(),
+            limit,
+            dh: Shared(dh.as_mut_ptr()),
+            dc: Shared(dc.as_mut_ptr()),
+            dseen: Shared(dseen.as_mut_ptr()),
+            h_prev: Shared(h_prev.as_mut_ptr()),
+            c_prev: Shared(c_prev.as_mut_ptr()),
+        };
+        for r in (0..rows).filter(|&r| task.lengths[r] == 0) {
+            // SAFETY: as above.
+            unsafe { walk.finish(r, 0..hidden) };
+        }
+        walk
     }
-    for (r, &row) in task.rows.iter().enumerate() {
+
+    /// Hands out what has reached units `units` of row `r`'s initial state.
+    ///
+    /// # Safety
+    /// As said in [`Walk`]; nobody writes these units meanwhile.
+    unsafe fn finish(&self, r: usize, units: Range<usize>) {
+        let Dims { batch, hidden, .. } = self.call.dims;
+        let at = (self.task.direction * batch + self.task.rows[r]) * hidden + units.start;
+        let from = r * padded(hidden) + units.start;
         // SAFETY: `h0` and `c0` have `[D, B, H]`, and this task alone writes its rows and direction.
         unsafe {
-            if let Some(h0) = call.h0 {
-                std::ptr::copy_nonoverlapping(dh[r * hp..].as_ptr(), h0.at(state(row)), hidden);
+            if let Some(h0) = self.call.h0 {
+                std::ptr::copy_nonoverlapping(self.dh.at(from), h0.at(at), units.len());
             }
-            if let Some(c0) = call.c0 {
-                std::ptr::copy_nonoverlapping(dc[r * hp..].as_ptr(), c0.at(state(row)), hidden);
+            if let Some(c0) = self.call.c0 {
+                std::ptr::copy_nonoverlapping(self.dc.at(from), c0.at(at), units.len());
             }
         }
     }
 }
 
-/// One step back of a task's active rows.
+impl Work for Walk<'_> {
+    type Buffers = Buffers;
+
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn steps(&self) -> usize {
+        self.task.longest()
+    }
+
+    fn block(&self, _: usize, members: usize) -> usize {
+        // Short blocks while somebody may still come.
+        if members < self.limit { SHORT_BLOCK } else { self.task.longest() }
+    }
+
+    fn team(&self) -> &Team {
+        &self.team
+    }
+
+    fn work(&self, steps: Range<usize>, member: Member<'_>, buffers: &mut Buffers) {
+        arch().dispatch(Block { walk: self, steps, member, buffers });
+    }
+}
+
+/// What a member keeps from block to block.
+#[derive(Default)]
+struct Buffers {
+    saved: Vec<*const f32>,
+    gates: Vec<*mut f32>,
+}
+
+/// One member's share of some steps, counted from the end of the longest row.
+struct Block<'a> {
+    walk: &'a Walk<'a>,
+    steps: Range<usize>,
+    member: Member<'a>,
+    buffers: &'a mut Buffers,
+}
+
+impl WithSimd for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Block { walk, steps, member, buffers } = self;
+        let Walk { call, task, .. } = walk;
+        let Dims { batch, time, hidden, directions, .. } = call.dims;
+        let (cell, hp, rows, d) = (call.cell, padded(hidden), task.rows.len(), task.direction);
+        let (row_len, gradient_len) = (row_len(cell, hp), gradient_len(cell, hp));
+        let share = member.share(hp / panel_width());
+        let units = share.start * panel_width()..hidden.min(share.end * panel_width());
+        let (own, first_unit) = (units.len(), units.start);
+        let token = |s: usize, r: usize| {
+            d * call.tokens.count + call.tokens.offsets[task.rows[r]] + Tokens::position(d, task.lengths[r], s)
+        };
+        let at_step = |row: usize, t: usize| ((row * time + t) * directions + d) * hidden + first_unit;
+        let Buffers { saved, gates } = buffers;
+        saved.resize(rows, std::ptr::null());
+        gates.resize(rows, std::ptr::null_mut());
+        for met in steps {
+            let s = task.longest() - 1 - met;
+            let active = task.active(s, rows);
+            for r in 0..active {
+                let row = task.rows[r];
+                // SAFETY: these units of the task's rows are this member's own.
+                let own_of =
+                    |state: Shared| unsafe { std::slice::from_raw_parts_mut(state.at(r * hp + first_unit), own) };
+                if let Some(dy) = call.upstream.y {
+                    let dy = &dy[at_step(row, Tokens::position(d, task.lengths[r], s))..][..own];
+                    own_of(walk.dh).iter_mut().zip(dy).for_each(|(dh, dy)| *dh += dy);
+                }
+                saved[r] = call.saved[token(s, r) * row_len..][..row_len].as_ptr();
+                gates[r] = call.gates.at(token(s, r) * gradient_len);
+                let initial = (d * batch + row) * hidden + first_unit;
+                // An RNN's arithmetic needs no previous state, an LSTM's only the cell, a GRU's only the hidden.
+                if matches!(cell, Cell::Gru(_)) {
+                    own_of(walk.h_prev).copy_from_slice_or_zero(if s > 0 {
+                        let t = Tokens::position(d, task.lengths[r], s - 1);
+                        Some(&call.y[at_step(row, t)..][..own])
+                    } else {
+                        call.inputs.h0.map(|h0| &h0[initial..][..own])
+                    });
+                }
+                if cell.has_cell_state() {
+                    own_of(walk.c_prev).copy_from_slice_or_zero(if s > 0 {
+                        Some(&call.saved[token(s - 1, r) * row_len + 4 * hp + first_unit..][..own])
+                    } else {
+                        call.inputs.c0.map(|c0| &c0[initial..][..own])
+                    });
+                }
+            }
+            let step = BackRows {
+                rows: active,
+                hp,
+                units: share.start * panel_width()..share.end * panel_width(),
+                saved,
+                gates,
+                h_prev: walk.h_prev.at(0),
+                c_prev: walk.c_prev.at(0),
+                dh: walk.dh.at(0),
+                dc: walk.dc.at(0),
+                dseen: walk.dseen.at(0),
+            };
+            // SAFETY: the pointers of `step` have `active` rows of `hp`, or of the gates' lengths.
+            unsafe { run_step(simd, cell, walk.weights, walk.peephole, &step, || member.meet(met + 1)) };
+            if s == 0 {
+                // SAFETY: as above.
+                (0..active).for_each(|r| unsafe { walk.finish(r, units.clone()) });
+            }
+        }
+    }
+}
+
+/// One step back of a task's active rows; `meet` waits for the gates of all units.
 ///
 /// # Safety
 /// As said in [`BackRows`].
@@ -259,13 +368,15 @@ unsafe fn run_step<S: Simd>(
     weights: &PackedBackward,
     peephole: Option<&[f32]>,
     step: &BackRows<'_>,
+    meet: impl FnOnce(),
 ) {
     let (hp, width) = (step.hp, 2 * S::F32_LANES);
+    let blocks = step.units.start / width..step.units.end / width;
     // SAFETY: gates rows have the sections of `gradient_len`, states `hp` columns.
     unsafe {
         let product = |panels: &super::packed::Panels, section: usize, start: Start, to: *mut f32| {
-            for first in (0..panels.count()).step_by(4) {
-                let last = (first + 4).min(panels.count());
+            for first in blocks.clone().step_by(4) {
+                let last = (first + 4).min(blocks.end);
                 let four: [Panel; 4] = std::array::from_fn(|i| {
                     let index = (first + i).min(last - 1);
                     Panel { data: panels.panel(index), start, column: index * width }
@@ -283,10 +394,12 @@ unsafe fn run_step<S: Simd>(
         match cell {
             Cell::Rnn(activation) => {
                 rnn::backward::cell(simd, activation, step);
+                meet();
                 product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
             }
             Cell::Lstm => {
                 lstm::backward::cell(simd, peephole, step);
+                meet();
                 product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
             }
             Cell::Gru(reset) => {
@@ -295,6 +408,7 @@ unsafe fn run_step<S: Simd>(
                     product(panels, 0, Start::Row(std::ptr::null()), step.dseen);
                     gru::backward::reset_gate(simd, step);
                 }
+                meet();
                 product(&weights.hidden, 1, Start::Output, step.dh);
             }
         }
@@ -306,7 +420,10 @@ struct InputGradient<'a> {
     packed: &'a [PackedBackward],
     gates: &'a [f32],
     x: Shared,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
+    /// Which of how many parts of each row's steps.
+    part: usize,
+    parts: usize,
 }
 
 impl WithSimd for InputGradient<'_> {
@@ -324,10 +441,13 @@ impl WithSimd for InputGradient<'_> {
         let out = block.as_mut_slice().as_mut_ptr();
         for row in self.rows {
             let length = tokens.lengths[row];
-            // SAFETY: `x` is `[B, T, I]` and this task alone has these rows.
-            unsafe { self.x.at((row * time + length) * input).write_bytes(0, (time - length) * input) };
-            for first in (0..length).step_by(BLOCK_ROWS) {
-                let steps = BLOCK_ROWS.min(length - first);
+            if self.part == 0 {
+                // SAFETY: `x` is `[B, T, I]` and this task alone has the padded steps of these rows.
+                unsafe { self.x.at((row * time + length) * input).write_bytes(0, (time - length) * input) };
+            }
+            let own = length * self.part / self.parts..length * (self.part + 1) / self.parts;
+            for first in own.clone().step_by(BLOCK_ROWS) {
+                let steps = BLOCK_ROWS.min(own.end - first);
                 for d in 0..directions {
                     let start = if d == 0 { Start::Row(std::ptr::null()) } else { Start::Output };
                     let from = &self.gates[(d * tokens.count + tokens.offsets[row] + first) * gradient_len..];

@@ -5,15 +5,19 @@
 //! recurrent product on top of it and the cell's own arithmetic while the gates are still in the first cache.
 
 use super::packed::{PackedDirection, padded, panel_width};
-use super::plan::{Task, Tokens, run, tasks};
+use super::plan::{Task, Tokens, tasks};
+use super::team::{self, Member, Team, Work, run_teams};
 use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
+use std::ops::Range;
 
 /// About how many rows the input product takes at once, so that its weights are read from memory seldom.
 const BLOCK_ROWS: usize = 96;
+/// How many steps a task begins with while helpers may still come.
+const FIRST_BLOCK: usize = 6;
 
 /// How many values a training [`forward`] saves for [`super::backward`].
 pub fn saved_len(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> usize {
@@ -55,9 +59,6 @@ pub fn forward(
     }
     let tokens = Tokens::new(dims, inputs.lengths);
     let tasks = tasks(dims, &tokens, threads);
-    if workspace.tasks.len() < tasks.len() {
-        workspace.tasks.resize_with(tasks.len(), Aligned::default);
-    }
     let call = Call {
         cell,
         dims: *dims,
@@ -68,10 +69,11 @@ pub fn forward(
         c_n: Shared(outputs.c_n.map_or(std::ptr::null_mut(), <[f32]>::as_mut_ptr)),
         saved: saved.map(|saved| Shared(saved.as_mut_ptr())),
     };
-    let arch = arch();
-    run(tasks.iter().zip(&mut workspace.tasks).collect(), |(task, scratch)| {
-        arch.dispatch(Run { call: &call, weights: &packed.directions[task.direction], task, scratch });
+    let walks = tasks.iter().zip(workspace.tasks(tasks.len())).map(|(task, scratch)| {
+        // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
+        unsafe { Walk::new(&call, &packed.directions[task.direction], task, scratch, threads / tasks.len().max(1)) }
     });
+    run_teams(walks.collect());
     Ok(())
 }
 
@@ -87,131 +89,239 @@ struct Call<'a> {
     saved: Option<Shared>,
 }
 
-struct Run<'a> {
+impl Call<'_> {
+    /// Where row `row` of a final state of direction `d` starts.
+    fn state(&self, d: usize, row: usize) -> usize {
+        (d * self.dims.batch + row) * self.dims.hidden
+    }
+
+    /// Where the output of direction `d` at step `t` of row `row` starts.
+    #[inline(always)]
+    fn y_at(&self, d: usize, row: usize, t: usize) -> *mut f32 {
+        let Dims { time, hidden, directions, .. } = self.dims;
+        self.y.at(((row * time + t) * directions + d) * hidden)
+    }
+}
+
+/// One task on its way through time, for all members of its team.
+///
+/// Every slice and pointer of `call` has the length of its shape, and no other task has the same direction and row.
+struct Walk<'a> {
     call: &'a Call<'a>,
     weights: &'a PackedDirection,
     task: &'a Task,
-    scratch: &'a mut Aligned,
+    team: Team,
+    /// The most members.
+    limit: usize,
+    /// How many steps a block has.
+    block: usize,
+    /// Two hidden states, `[2, rows, hp]`: step `s` reads the one at `s % 2` and writes the other.
+    h: Shared,
+    /// `[rows, hp]`.
+    c: Shared,
+    /// `r ∘ h_prev`, `[rows, hp]`.
+    seen: Shared,
+    /// The gates of a block when nothing is saved.
+    local_gates: Shared,
 }
 
-impl WithSimd for Run<'_> {
+impl<'a> Walk<'a> {
+    /// The initial states, and everything that stands outside a row's real steps.
+    ///
+    /// # Safety
+    /// As said in [`Walk`].
+    unsafe fn new(
+        call: &'a Call<'a>,
+        weights: &'a PackedDirection,
+        task: &'a Task,
+        scratch: &'a mut Aligned,
+        threads: usize,
+    ) -> Self {
+        let (cell, hidden, hp, rows) = (call.cell, call.dims.hidden, padded(call.dims.hidden), task.rows.len());
+        let longest = task.longest();
+        let block = (BLOCK_ROWS / rows.max(1)).clamp(1, longest.max(1));
+        let gates_len = if call.saved.is_some() { 0 } else { block * rows * row_len(cell, hp) };
+        let scratch = scratch.scratch(4 * rows * hp + gates_len);
+        let (h, rest) = scratch.split_at_mut(2 * rows * hp);
+        let (c, rest) = rest.split_at_mut(rows * hp);
+        let (seen, local_gates) = rest.split_at_mut(rows * hp);
+        h.fill(0.0);
+        c.fill(0.0);
+        for (r, &row) in task.rows.iter().enumerate() {
+            let at = call.state(task.direction, row);
+            if let Some(h0) = call.inputs.h0 {
+                h[r * hp..][..hidden].copy_from_slice(&h0[at..][..hidden]);
+            }
+            if let Some(c0) = call.inputs.c0 {
+                c[r * hp..][..hidden].copy_from_slice(&c0[at..][..hidden]);
+            }
+            for t in task.lengths[r]..call.dims.time {
+                // SAFETY: the place is inside `y`, and this task alone writes its rows and direction.
+                unsafe { call.y_at(task.direction, row, t).write_bytes(0, hidden) };
+            }
+        }
+        let step_work = cell.gates() * hp * hidden;
+        let limit = match cell {
+            // The state after the reset would be one more thing to meet for.
+            Cell::Gru(Reset::BeforeProduct) => 1,
+            _ => team::members(threads, task, step_work, hp / panel_width()),
+        };
+        let walk = Walk {
+            call,
+            weights,
+            task,
+            team: Team::default(),
+            limit,
+            block,
+            h: Shared(h.as_mut_ptr()),
+            c: Shared(c.as_mut_ptr()),
+            seen: Shared(seen.as_mut_ptr()),
+            local_gates: Shared(local_gates.as_mut_ptr()),
+        };
+        for r in (0..rows).filter(|&r| task.lengths[r] == 0) {
+            // SAFETY: as above.
+            unsafe { walk.finish(r, 0, 0..hidden) };
+        }
+        walk
+    }
+
+    /// Hands out units `units` of row `r`'s state before step `s`.
+    ///
+    /// # Safety
+    /// As said in [`Walk`]; nobody writes these units meanwhile.
+    unsafe fn finish(&self, r: usize, s: usize, units: Range<usize>) {
+        let (rows, hp) = (self.task.rows.len(), padded(self.call.dims.hidden));
+        let at = self.call.state(self.task.direction, self.task.rows[r]) + units.start;
+        let from = r * hp + units.start;
+        // SAFETY: the offsets stay inside the checked shapes, and this task alone writes its rows and direction.
+        unsafe {
+            let h = self.h.at((s % 2) * rows * hp + from);
+            std::ptr::copy_nonoverlapping(h, self.call.h_n.at(at), units.len());
+            if self.call.cell.has_cell_state() {
+                std::ptr::copy_nonoverlapping(self.c.at(from), self.call.c_n.at(at), units.len());
+            }
+        }
+    }
+}
+
+impl Work for Walk<'_> {
+    type Buffers = Buffers;
+
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn steps(&self) -> usize {
+        self.task.longest()
+    }
+
+    fn block(&self, first: usize, members: usize) -> usize {
+        // Short blocks while somebody may still come.
+        if members < self.limit { self.block.min(first.max(FIRST_BLOCK)) } else { self.block }
+    }
+
+    fn team(&self) -> &Team {
+        &self.team
+    }
+
+    fn work(&self, steps: Range<usize>, member: Member<'_>, buffers: &mut Buffers) {
+        arch().dispatch(Block { walk: self, steps, member, buffers });
+    }
+}
+
+/// What a member keeps from block to block.
+#[derive(Default)]
+struct Buffers {
+    pairs: Vec<(*const f32, *mut f32)>,
+    gates: Vec<*mut f32>,
+}
+
+/// One member's share of one block of steps.
+struct Block<'a> {
+    walk: &'a Walk<'a>,
+    steps: Range<usize>,
+    member: Member<'a>,
+    buffers: &'a mut Buffers,
+}
+
+impl WithSimd for Block<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: `forward` has checked every slice against its shape, and tasks have rows of their own.
-        unsafe { run_task(simd, self.call, self.weights, self.task, self.scratch) }
-    }
-}
-
-/// Runs one task.
-///
-/// # Safety
-/// Every slice and pointer of `call` has the length of its shape, and no other task has the same direction
-/// and row.
-#[inline(always)]
-unsafe fn run_task<S: Simd>(simd: S, call: &Call<'_>, weights: &PackedDirection, task: &Task, scratch: &mut Aligned) {
-    let Dims { batch, time, input, hidden, directions } = call.dims;
-    let (cell, hp, width, rows) = (call.cell, padded(hidden), panel_width(), task.rows.len());
-    let d = task.direction;
-    let row_len = row_len(cell, hp);
-    let longest = task.lengths.first().copied().unwrap_or(0);
-    let block = (BLOCK_ROWS / rows.max(1)).clamp(1, longest.max(1));
-    let state = |row: usize| (d * batch + row) * hidden;
-
-    // Scratch: two hidden states, the cell, `r ∘ h`, and the gates of a block when nothing is saved.
-    let gates_len = if call.saved.is_some() { 0 } else { block * rows * row_len };
-    let scratch = scratch.scratch(4 * rows * hp + gates_len);
-    let (h, scratch) = scratch.split_at_mut(2 * rows * hp);
-    let (c, scratch) = scratch.split_at_mut(rows * hp);
-    let (seen, local_gates) = scratch.split_at_mut(rows * hp);
-    h.fill(0.0);
-    c.fill(0.0);
-    for (r, &row) in task.rows.iter().enumerate() {
-        if let Some(h0) = call.inputs.h0 {
-            h[r * hp..][..hidden].copy_from_slice(&h0[state(row)..][..hidden]);
-        }
-        if let Some(c0) = call.inputs.c0 {
-            c[r * hp..][..hidden].copy_from_slice(&c0[state(row)..][..hidden]);
-        }
-    }
-    let finish = |r: usize, h: *const f32, c: *const f32| {
-        let at = state(task.rows[r]);
-        // SAFETY: the offsets stay inside the checked shapes, and this task alone writes its rows and direction.
-        unsafe {
-            std::ptr::copy_nonoverlapping(h.add(r * hp), call.h_n.at(at), hidden);
-            if cell.has_cell_state() {
-                std::ptr::copy_nonoverlapping(c.add(r * hp), call.c_n.at(at), hidden);
+        let Block { walk, steps, member, buffers } = self;
+        let Walk { call, weights, task, .. } = walk;
+        let Dims { time, input, hidden, .. } = call.dims;
+        let (cell, hp, width, rows) = (call.cell, padded(hidden), panel_width(), task.rows.len());
+        let (d, row_len, blocks) = (task.direction, row_len(cell, hp), hp / width);
+        let share = member.share(blocks);
+        let units = share.start * width..hidden.min(share.end * width);
+        let mut active = rows;
+        // Where the gates of step `s` of row `r` stand.
+        let gates_at = |s: usize, r: usize| match call.saved {
+            Some(saved) => {
+                let t = Tokens::position(d, task.lengths[r], s);
+                saved.at((d * call.tokens.count + call.tokens.offsets[task.rows[r]] + t) * row_len)
             }
-        }
-    };
-    let y_at = |row: usize, t: usize| call.y.at(((row * time + t) * directions + d) * hidden);
-    for (r, &row) in task.rows.iter().enumerate() {
-        for t in task.lengths[r]..time {
-            // SAFETY: as in `finish`.
-            unsafe { y_at(row, t).write_bytes(0, hidden) };
-        }
-        if task.lengths[r] == 0 {
-            finish(r, h.as_ptr(), c.as_ptr());
-        }
-    }
-
-    let (mut h_prev, mut h_next) = (h.as_mut_ptr(), h[rows * hp..].as_mut_ptr());
-    let (c, seen, local_gates) = (c.as_mut_ptr(), seen.as_mut_ptr(), local_gates.as_mut_ptr());
-    // Where the gates of step `s` of row `r` stand.
-    let gates_at = |first: usize, s: usize, r: usize| match call.saved {
-        Some(saved) => {
-            let row = task.rows[r];
-            let t = Tokens::position(d, task.lengths[r], s);
-            saved.at((d * call.tokens.count + call.tokens.offsets[row] + t) * row_len)
-        }
-        None => local_gates.wrapping_add(((s - first) * rows + r) * row_len),
-    };
-    let mut pairs: Vec<(*const f32, *mut f32)> = Vec::with_capacity(block * rows);
-    let mut gate_rows: Vec<*mut f32> = vec![std::ptr::null_mut(); rows];
-    let mut active = rows;
-    for first in (0..longest).step_by(block) {
-        let last = (first + block).min(longest);
+            None => walk.local_gates.at(((s - steps.start) * rows + r) * row_len),
+        };
+        let Buffers { pairs, gates } = buffers;
         pairs.clear();
-        for s in first..last {
+        for s in steps.clone() {
             for r in 0..task.active(s, active) {
                 let t = Tokens::position(d, task.lengths[r], s);
                 let x = call.inputs.x.as_ptr().wrapping_add((task.rows[r] * time + t) * input);
-                pairs.push((x, gates_at(first, s, r)));
+                pairs.push((x, gates_at(s, r)));
             }
         }
-        for panel in 0..weights.input.count() {
-            let column = panel * width;
-            // SAFETY: `x` has `input` values, a gates row has every panel's columns, the bias as many.
-            unsafe {
-                panel_product(
-                    simd,
-                    input,
-                    weights.input.panel(panel),
-                    pairs.len(),
-                    Start::Row(weights.bias.as_slice().as_ptr().add(column)),
-                    |i| pairs[i].0,
-                    |i| pairs[i].1.wrapping_add(column),
-                );
+        for gate in 0..weights.input.count() / blocks {
+            for panel in share.clone().map(|block| gate * blocks + block) {
+                let column = panel * width;
+                // SAFETY: `x` has `input` values, a gates row has every panel's columns, the bias as many.
+                unsafe {
+                    panel_product(
+                        simd,
+                        input,
+                        weights.input.panel(panel),
+                        pairs.len(),
+                        Start::Row(weights.bias.as_slice().as_ptr().add(column)),
+                        |i| pairs[i].0,
+                        |i| pairs[i].1.wrapping_add(column),
+                    );
+                }
             }
         }
-        for s in first..last {
+        gates.resize(rows, std::ptr::null_mut());
+        for s in steps.clone() {
             active = task.active(s, active);
-            for (r, gates) in gate_rows[..active].iter_mut().enumerate() {
-                *gates = gates_at(first, s, r);
+            for (r, gates) in gates[..active].iter_mut().enumerate() {
+                *gates = gates_at(s, r);
             }
-            let step = StepRows { rows: active, hp, gates: &gate_rows, h_prev, h_next, c, seen };
+            let step = StepRows {
+                rows: active,
+                hp,
+                blocks: share.clone(),
+                gates,
+                h_prev: walk.h.at((s % 2) * rows * hp),
+                h_next: walk.h.at(((s + 1) % 2) * rows * hp),
+                c: walk.c.at(0),
+                seen: walk.seen.at(0),
+            };
             // SAFETY: the pointers of `step` have `active` rows of `hp`, or of `row_len` for the gates.
             unsafe { run_step(simd, cell, weights, hidden, &step) };
             for r in 0..active {
                 let t = Tokens::position(d, task.lengths[r], s);
-                // SAFETY: as in `finish`.
-                unsafe { std::ptr::copy_nonoverlapping(h_next.add(r * hp), y_at(task.rows[r], t), hidden) };
-                if task.lengths[r] == s + 1 {
-                    finish(r, h_next, c);
+                // SAFETY: the place is inside `y`, and this member alone writes these units of the task's rows.
+                unsafe {
+                    let from = step.h_next.wrapping_add(r * hp + units.start);
+                    let to = call.y_at(d, task.rows[r], t).wrapping_add(units.start);
+                    std::ptr::copy_nonoverlapping(from, to, units.len());
+                    if task.lengths[r] == s + 1 {
+                        walk.finish(r, s + 1, units.clone());
+                    }
                 }
             }
-            std::mem::swap(&mut h_prev, &mut h_next);
+            member.meet(s + 1);
         }
     }
 }
@@ -220,6 +330,8 @@ unsafe fn run_task<S: Simd>(simd: S, call: &Call<'_>, weights: &PackedDirection,
 pub(crate) struct StepRows<'a> {
     pub(crate) rows: usize,
     pub(crate) hp: usize,
+    /// The blocks of units, a panel wide each, that are to be computed.
+    pub(crate) blocks: Range<usize>,
     /// `[rows]`: each row's gates, the sections of [`row_len`].
     pub(crate) gates: &'a [*mut f32],
     pub(crate) h_prev: *const f32,
@@ -254,8 +366,8 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
     unsafe {
         match cell {
             Cell::Rnn(activation) => {
-                for first in (0..blocks).step_by(4) {
-                    let last = (first + 4).min(blocks);
+                for first in step.blocks.clone().step_by(4) {
+                    let last = (first + 4).min(step.blocks.end);
                     let four: [Panel; 4] =
                         std::array::from_fn(|i| panel(0, (first + i).min(last - 1), 0, Start::Output));
                     products(&four[..last - first], step.h_prev);
@@ -265,14 +377,14 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
                 }
             }
             Cell::Lstm => {
-                for block in 0..blocks {
+                for block in step.blocks.clone() {
                     let gates: [Panel; 4] = std::array::from_fn(|gate| panel(gate, block, gate, Start::Output));
                     products(&gates, step.h_prev);
                     lstm::forward::cell(simd, peephole, step, block * width);
                 }
             }
             Cell::Gru(Reset::AfterProduct) => {
-                for block in 0..blocks {
+                for block in step.blocks.clone() {
                     let bias = Start::Row(weights.bias_product.as_slice().as_ptr().add(block * width));
                     let gates = [
                         panel(0, block, 0, Start::Output),
@@ -285,11 +397,11 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
                 }
             }
             Cell::Gru(Reset::BeforeProduct) => {
-                for block in 0..blocks {
+                for block in step.blocks.clone() {
                     products(&[panel(0, block, 0, Start::Output)], step.h_prev);
                     gru::forward::reset_gate(simd, Reset::BeforeProduct, step, block * width);
                 }
-                for block in 0..blocks {
+                for block in step.blocks.clone() {
                     products(&[panel(1, block, 1, Start::Output)], step.h_prev);
                     products(&[panel(2, block, 2, Start::Output)], step.seen);
                     gru::forward::cell(simd, Reset::BeforeProduct, step, block * width);

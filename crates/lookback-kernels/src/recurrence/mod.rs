@@ -6,6 +6,7 @@ mod forward;
 mod packed;
 mod plan;
 pub mod reference;
+mod team;
 #[cfg(test)]
 mod tests;
 mod weight_gradients;
@@ -179,4 +180,14 @@ pub struct Workspace {
     tasks: Vec<Aligned>,
     gradients: Aligned,
     rows: Aligned,
+}
+
+impl Workspace {
+    /// A buffer for each of `count` tasks.
+    fn tasks(&mut self, count: usize) -> &mut [Aligned] {
+        if self.tasks.len() < count {
+            self.tasks.resize_with(count, Aligned::default);
+        }
+        &mut self.tasks[..count]
+    }
 }

@@ -44,6 +44,11 @@ pub(super) struct Task {
 }
 
 impl Task {
+    /// How many steps the longest row has.
+    pub(super) fn longest(&self) -> usize {
+        self.lengths.first().copied().unwrap_or(0)
+    }
+
     /// How many rows are longer than `s` steps, given that at most `before` are.
     #[inline(always)]
     pub(super) fn active(&self, s: usize, before: usize) -> usize {

@@ -13,7 +13,7 @@ use pulp::Simd;
 pub(crate) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &BackRows<'_>) {
     let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
     for r in 0..step.rows {
-        for u in (0..step.hp).step_by(S::F32_LANES) {
+        for u in step.units.clone().step_by(S::F32_LANES) {
             // SAFETY: `u` stands inside the row's `hp` columns.
             unsafe {
                 let h = load(simd, step.saved[r].add(u));
