@@ -2,61 +2,102 @@
 
 use crate::Reset;
 use crate::recurrence::StepRows;
-use crate::simd::math::{sigmoid_vector, tanh_vector};
+use crate::simd::math::{each, gates};
 use crate::simd::{load, store};
 use pulp::Simd;
 
-/// The reset gate of two vectors of units from `unit`, and `r ∘ h_prev` where the product sees that.
+/// The reset gate of two vectors of units from `unit`, and `r ∘ h_prev`, for a product that sees that.
 ///
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
-pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, unit: usize) {
+pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usize) {
     for row in 0..step.rows {
-        for v in 0..2 {
-            let u = unit + v * S::F32_LANES;
-            // SAFETY: `u` stands inside the `hp` columns of every section.
-            unsafe {
-                let gate = step.gates[row].add(u);
-                let r = sigmoid_vector(simd, load(simd, gate));
-                store(simd, gate, r);
-                if reset == Reset::BeforeProduct {
-                    let h_prev = load(simd, step.h_prev.add(row * step.hp + u));
-                    store(simd, step.seen.add(row * step.hp + u), simd.mul_f32s(r, h_prev));
-                }
+        // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
+        unsafe {
+            let gate = |v: usize| step.gates[row].wrapping_add(unit + v * S::F32_LANES);
+            let r = gates::<S, 2, 2>(
+                simd,
+                each(
+                    #[inline(always)]
+                    |v| load(simd, gate(v)),
+                ),
+            );
+            for v in 0..2 {
+                let at = row * step.hp + unit + v * S::F32_LANES;
+                store(simd, gate(v), r[v]);
+                store(simd, step.seen.add(at), simd.mul_f32s(r[v], load(simd, step.h_prev.add(at))));
             }
         }
     }
 }
 
-/// `h = (1 - z) n + z h_prev` for two vectors of units from `unit`.
+/// `h = (1 - z) n + z h_prev` for two vectors of units from `unit`; the reset gate too where it follows the product.
 ///
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
 pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, unit: usize) {
-    let hp = step.hp;
-    for row in 0..step.rows {
-        for v in 0..2 {
-            let u = unit + v * S::F32_LANES;
-            // SAFETY: `u` stands inside the `hp` columns of every section.
+    let (hp, lanes) = (step.hp, S::F32_LANES);
+    let section = |row: usize, gate: usize, v: usize| step.gates[row].wrapping_add(gate * hp + unit + v * lanes);
+    if reset == Reset::AfterProduct {
+        // In a loop of its own: the next row's gates need not wait for this row's n.
+        for row in 0..step.rows {
+            // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
             unsafe {
-                let gates = step.gates[row].add(u);
-                let z = sigmoid_vector(simd, load(simd, gates.add(hp)));
-                let a = load(simd, gates.add(2 * hp));
-                let n = tanh_vector(
+                let rz = gates::<S, 4, 4>(
                     simd,
-                    match reset {
-                        Reset::AfterProduct => simd.mul_add_e_f32s(load(simd, gates), load(simd, gates.add(3 * hp)), a),
-                        Reset::BeforeProduct => a,
-                    },
+                    each(
+                        #[inline(always)]
+                        |i| load(simd, section(row, i / 2, i % 2)),
+                    ),
                 );
-                let h_prev = load(simd, step.h_prev.add(row * hp + u));
+                for i in 0..4 {
+                    store(simd, section(row, i / 2, i % 2), rz[i]);
+                }
+            }
+        }
+    }
+    for row in 0..step.rows {
+        // SAFETY: as above.
+        unsafe {
+            let (z, n) = match reset {
+                Reset::AfterProduct => {
+                    let a: [S::f32s; 2] = each(
+                        #[inline(always)]
+                        |v| {
+                            let (r, product) = (load(simd, section(row, 0, v)), load(simd, section(row, 3, v)));
+                            simd.mul_add_e_f32s(r, product, load(simd, section(row, 2, v)))
+                        },
+                    );
+                    (
+                        each(
+                            #[inline(always)]
+                            |v| load(simd, section(row, 1, v)),
+                        ),
+                        gates::<S, 2, 0>(simd, a),
+                    )
+                }
+                Reset::BeforeProduct => {
+                    let zn = gates::<S, 4, 2>(
+                        simd,
+                        each(
+                            #[inline(always)]
+                            |i| load(simd, section(row, 1 + i / 2, i % 2)),
+                        ),
+                    );
+                    ([zn[0], zn[1]], [zn[2], zn[3]])
+                }
+            };
+            for v in 0..2 {
+                let at = row * hp + unit + v * lanes;
                 // n + z (h_prev - n), which is (1 - z) n + z h_prev.
-                let h = simd.mul_add_e_f32s(z, simd.sub_f32s(h_prev, n), n);
-                store(simd, gates.add(hp), z);
-                store(simd, gates.add(2 * hp), n);
-                store(simd, step.h_next.add(row * hp + u), h);
+                let h = simd.mul_add_e_f32s(z[v], simd.sub_f32s(load(simd, step.h_prev.add(at)), n[v]), n[v]);
+                if reset == Reset::BeforeProduct {
+                    store(simd, section(row, 1, v), z[v]);
+                }
+                store(simd, section(row, 2, v), n[v]);
+                store(simd, step.h_next.add(at), h);
             }
         }
     }

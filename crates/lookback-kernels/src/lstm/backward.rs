@@ -2,7 +2,7 @@
 
 use super::forward::sees;
 use crate::recurrence::BackRows;
-use crate::simd::math::tanh_vector;
+use crate::simd::math::{each, gates};
 use crate::simd::{load, store};
 use pulp::Simd;
 
@@ -15,32 +15,41 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &Bac
     let hp = step.hp;
     let one = simd.splat_f32s(1.0);
     for r in 0..step.rows {
-        for u in step.units.clone().step_by(S::F32_LANES) {
-            // SAFETY: `u` stands inside the `hp` columns of every section.
+        for unit in step.units.clone().step_by(2 * S::F32_LANES) {
+            // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
             unsafe {
-                let saved = step.saved[r].add(u);
-                let (i, f) = (load(simd, saved), load(simd, saved.add(hp)));
-                let (g, o) = (load(simd, saved.add(2 * hp)), load(simd, saved.add(3 * hp)));
-                let c = load(simd, saved.add(4 * hp));
-                let dh = load(simd, step.dh.add(r * hp + u));
-                let dc_at = step.dc.add(r * hp + u);
-                let tanh_c = tanh_vector(simd, c);
-                let da_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope(simd, o));
-                let through_h = simd.mul_f32s(dh, o);
-                let through_tanh = simd.negate_mul_add_e_f32s(tanh_c, tanh_c, one);
-                let mut dc = simd.mul_add_e_f32s(through_h, through_tanh, load(simd, dc_at));
-                dc = sees(simd, peephole, 2 * hp + u, dc, da_o);
-                let c_prev = load(simd, step.c_prev.add(r * hp + u));
-                let da_i = simd.mul_f32s(simd.mul_f32s(dc, g), slope(simd, i));
-                let da_f = simd.mul_f32s(simd.mul_f32s(dc, c_prev), slope(simd, f));
-                let da_g = simd.mul_f32s(simd.mul_f32s(dc, i), simd.negate_mul_add_e_f32s(g, g, one));
-                let gates = step.gates[r].add(u);
-                store(simd, gates, da_i);
-                store(simd, gates.add(hp), da_f);
-                store(simd, gates.add(2 * hp), da_g);
-                store(simd, gates.add(3 * hp), da_o);
-                let dc_prev = sees(simd, peephole, u, simd.mul_f32s(dc, f), da_i);
-                store(simd, dc_at, sees(simd, peephole, hp + u, dc_prev, da_f));
+                let c_at = step.saved[r].add(4 * hp + unit);
+                let tanh_c = gates::<S, 2, 0>(
+                    simd,
+                    each(
+                        #[inline(always)]
+                        |v| load(simd, c_at.add(v * S::F32_LANES)),
+                    ),
+                );
+                for v in 0..2 {
+                    let u = unit + v * S::F32_LANES;
+                    let saved = step.saved[r].add(u);
+                    let (i, f) = (load(simd, saved), load(simd, saved.add(hp)));
+                    let (g, o) = (load(simd, saved.add(2 * hp)), load(simd, saved.add(3 * hp)));
+                    let dh = load(simd, step.dh.add(r * hp + u));
+                    let dc_at = step.dc.add(r * hp + u);
+                    let da_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c[v]), slope(simd, o));
+                    let through_h = simd.mul_f32s(dh, o);
+                    let through_tanh = simd.negate_mul_add_e_f32s(tanh_c[v], tanh_c[v], one);
+                    let mut dc = simd.mul_add_e_f32s(through_h, through_tanh, load(simd, dc_at));
+                    dc = sees(simd, peephole, 2 * hp + u, dc, da_o);
+                    let c_prev = load(simd, step.c_prev.add(r * hp + u));
+                    let da_i = simd.mul_f32s(simd.mul_f32s(dc, g), slope(simd, i));
+                    let da_f = simd.mul_f32s(simd.mul_f32s(dc, c_prev), slope(simd, f));
+                    let da_g = simd.mul_f32s(simd.mul_f32s(dc, i), simd.negate_mul_add_e_f32s(g, g, one));
+                    let gates = step.gates[r].add(u);
+                    store(simd, gates, da_i);
+                    store(simd, gates.add(hp), da_f);
+                    store(simd, gates.add(2 * hp), da_g);
+                    store(simd, gates.add(3 * hp), da_o);
+                    let dc_prev = sees(simd, peephole, u, simd.mul_f32s(dc, f), da_i);
+                    store(simd, dc_at, sees(simd, peephole, hp + u, dc_prev, da_f));
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The LSTM's own arithmetic after the products.
 
 use crate::recurrence::StepRows;
-use crate::simd::math::{sigmoid_vector, tanh_vector};
+use crate::simd::math::{each, gates};
 use crate::simd::{load, store};
 use pulp::Simd;
 
@@ -11,28 +11,56 @@ use pulp::Simd;
 /// As said in [`StepRows`]; `peephole` has `3 * hp` values.
 #[inline(always)]
 pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &StepRows<'_>, unit: usize) {
-    let hp = step.hp;
+    let (hp, lanes) = (step.hp, S::F32_LANES);
+    // Two loops, since one would leave the processor waiting for each cell before it can begin its tanh.
     for r in 0..step.rows {
-        for v in 0..2 {
-            let u = unit + v * S::F32_LANES;
-            // SAFETY: `u` stands inside the `hp` columns of every section.
-            unsafe {
-                let gates = step.gates[r].add(u);
-                let c_at = step.c.add(r * hp + u);
-                let c_prev = load(simd, c_at);
-                let i = sigmoid_vector(simd, sees(simd, peephole, u, load(simd, gates), c_prev));
-                let f = sigmoid_vector(simd, sees(simd, peephole, hp + u, load(simd, gates.add(hp)), c_prev));
-                let g = tanh_vector(simd, load(simd, gates.add(2 * hp)));
-                let c = simd.mul_add_e_f32s(f, c_prev, simd.mul_f32s(i, g));
-                let o = sigmoid_vector(simd, sees(simd, peephole, 2 * hp + u, load(simd, gates.add(3 * hp)), c));
-                let h = simd.mul_f32s(o, tanh_vector(simd, c));
-                store(simd, gates, i);
-                store(simd, gates.add(hp), f);
-                store(simd, gates.add(2 * hp), g);
-                store(simd, gates.add(3 * hp), o);
-                store(simd, gates.add(4 * hp), c);
-                store(simd, c_at, c);
-                store(simd, step.h_next.add(r * hp + u), h);
+        // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
+        unsafe {
+            let section = |gate: usize, v: usize| step.gates[r].wrapping_add(gate * hp + unit + v * lanes);
+            let c_at = step.c.add(r * hp + unit);
+            let c_prev: [S::f32s; 2] = each(
+                #[inline(always)]
+                |v| load(simd, c_at.add(v * lanes)),
+            );
+            let seen: [S::f32s; 4] = each(
+                #[inline(always)]
+                |i| {
+                    let (gate, v) = (i / 2, i % 2);
+                    sees(simd, peephole, gate * hp + unit + v * lanes, load(simd, section(gate, v)), c_prev[v])
+                },
+            );
+            let g: [S::f32s; 2] = each(
+                #[inline(always)]
+                |v| load(simd, section(2, v)),
+            );
+            let ifg = gates::<S, 6, 4>(simd, [seen[0], seen[1], seen[2], seen[3], g[0], g[1]]);
+            for v in 0..2 {
+                let (i, f, g) = (ifg[v], ifg[2 + v], ifg[4 + v]);
+                let c = simd.mul_add_e_f32s(f, c_prev[v], simd.mul_f32s(i, g));
+                store(simd, section(0, v), i);
+                store(simd, section(1, v), f);
+                store(simd, section(2, v), g);
+                store(simd, section(4, v), c);
+                store(simd, c_at.add(v * lanes), c);
+            }
+        }
+    }
+    for r in 0..step.rows {
+        // SAFETY: as above.
+        unsafe {
+            let output = |v: usize| step.gates[r].wrapping_add(3 * hp + unit + v * lanes);
+            let c: [S::f32s; 2] = each(
+                #[inline(always)]
+                |v| load(simd, step.c.add(r * hp + unit + v * lanes)),
+            );
+            let o: [S::f32s; 2] = each(
+                #[inline(always)]
+                |v| sees(simd, peephole, 2 * hp + unit + v * lanes, load(simd, output(v)), c[v]),
+            );
+            let out = gates::<S, 4, 2>(simd, [o[0], o[1], c[0], c[1]]);
+            for v in 0..2 {
+                store(simd, output(v), out[v]);
+                store(simd, step.h_next.add(r * hp + unit + v * lanes), simd.mul_f32s(out[v], out[2 + v]));
             }
         }
     }

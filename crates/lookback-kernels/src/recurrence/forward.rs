@@ -392,14 +392,13 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
                         panel(2, block, 3, bias),
                     ];
                     products(&gates, step.h_prev);
-                    gru::forward::reset_gate(simd, Reset::AfterProduct, step, block * width);
                     gru::forward::cell(simd, Reset::AfterProduct, step, block * width);
                 }
             }
             Cell::Gru(Reset::BeforeProduct) => {
                 for block in step.blocks.clone() {
                     products(&[panel(0, block, 0, Start::Output)], step.h_prev);
-                    gru::forward::reset_gate(simd, Reset::BeforeProduct, step, block * width);
+                    gru::forward::reset_gate(simd, step, block * width);
                 }
                 for block in step.blocks.clone() {
                     products(&[panel(1, block, 1, Start::Output)], step.h_prev);

@@ -2,7 +2,8 @@
 
 use crate::Activation;
 use crate::recurrence::StepRows;
-use crate::simd::{load, math, store};
+use crate::simd::math::{each, gates};
+use crate::simd::{load, store};
 use pulp::Simd;
 
 /// `h = act(a)` for two vectors of units from `unit`.
@@ -12,22 +13,27 @@ use pulp::Simd;
 #[inline(always)]
 pub(crate) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &StepRows<'_>, unit: usize) {
     for r in 0..step.rows {
-        for v in 0..2 {
-            let u = unit + v * S::F32_LANES;
-            // SAFETY: `u` stands inside the row's `hp` columns.
-            unsafe {
-                let gate = step.gates[r].add(u);
-                let a = load(simd, gate);
-                let h = match activation {
-                    Activation::Tanh => math::tanh_vector(simd, a),
-                    Activation::Relu => {
-                        let zero = simd.splat_f32s(0.0);
-                        // A comparison and not a maximum, so that NaN stays NaN.
-                        simd.select_f32s(simd.less_than_f32s(a, zero), zero, a)
-                    }
-                };
-                store(simd, gate, h);
-                store(simd, step.h_next.add(r * step.hp + u), h);
+        // SAFETY: two vectors from `unit` stand inside the row's `hp` columns.
+        unsafe {
+            let gate = |v: usize| step.gates[r].wrapping_add(unit + v * S::F32_LANES);
+            let a: [S::f32s; 2] = each(
+                #[inline(always)]
+                |v| load(simd, gate(v)),
+            );
+            let h = match activation {
+                Activation::Tanh => gates::<S, 2, 0>(simd, a),
+                Activation::Relu => {
+                    let zero = simd.splat_f32s(0.0);
+                    // A comparison and not a maximum, so that NaN stays NaN.
+                    each(
+                        #[inline(always)]
+                        |v| simd.select_f32s(simd.less_than_f32s(a[v], zero), zero, a[v]),
+                    )
+                }
+            };
+            for v in 0..2 {
+                store(simd, gate(v), h[v]);
+                store(simd, step.h_next.add(r * step.hp + unit + v * S::F32_LANES), h[v]);
             }
         }
     }
