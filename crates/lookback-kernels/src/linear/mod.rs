@@ -1,11 +1,12 @@
 //! A linear map `y = x Wᵀ + b` over rows, forward and backward.
 //!
-//! The products are `gemm`'s. Each is cut into pieces of a fixed size, whatever the number of threads, so that no bit
-//! depends on it; the bias is where the product starts, not a pass of its own.
+//! The bias is where the product starts, not a pass of its own. No bit depends on the number of threads. Few rows, which
+//! would not pay for packing the weight, go to the `gemm` crate.
 
 #[cfg(test)]
 mod tests;
 
+use crate::simd::product::{Packed, View, transposed};
 use crate::simd::{Shared, arch};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -13,7 +14,9 @@ use rayon::prelude::*;
 /// Rows of the result that one piece computes. A multiple of every register tile.
 const ROWS: usize = 192;
 /// Columns of the weight's gradient that one piece computes.
-const OUTPUTS: usize = 48;
+const OUTPUTS: usize = 96;
+/// The fewest rows for which the weight is packed.
+const PACKED_ROWS: usize = 48;
 
 /// The sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +45,18 @@ pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>
             None => row.fill(0.0),
         });
     }
+    if rows >= PACKED_ROWS {
+        // Wᵀ [inputs, outputs], which is W read by columns.
+        let packed = Packed::new(inputs, outputs, View { values: weight, strides: [1, inputs] });
+        return pieces(y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs)), threads, |(y, x)| {
+            packed.product(x, bias, y);
+        });
+    }
     pieces(y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs)), threads, |(y, x)| {
         if let Some(bias) = bias {
             y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
         }
         let from = if bias.is_some() { Some(1.0) } else { None };
-        // x [rows, inputs] times Wᵀ, which is W read by columns.
         product([y.len() / outputs, outputs, inputs], y, from, (x, [inputs, 1]), (weight, [1, inputs]));
     });
 }
@@ -65,6 +74,12 @@ pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f3
     if outputs == 0 {
         return dx.fill(0.0);
     }
+    if rows >= PACKED_ROWS {
+        let packed = Packed::new(outputs, inputs, View { values: weight, strides: [inputs, 1] });
+        return pieces(dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs)), threads, |(dx, dy)| {
+            packed.product(dy, None, dx);
+        });
+    }
     pieces(dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs)), threads, |(dx, dy)| {
         product([dx.len() / inputs, inputs, outputs], dx, None, (dy, [outputs, 1]), (weight, [inputs, 1]));
     });
@@ -80,12 +95,9 @@ pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f
     if outputs * inputs == 0 {
         return;
     }
-    if rows == 0 {
-        return dweight.fill(0.0);
-    }
     pieces(dweight.par_chunks_mut(OUTPUTS * inputs).enumerate(), threads, |(piece, dweight)| {
         let sizes = [dweight.len() / inputs, inputs, rows];
-        product(sizes, dweight, None, (&dy[piece * OUTPUTS..], [1, outputs]), (x, [inputs, 1]));
+        transposed(sizes, (&dy[piece * OUTPUTS..], outputs), (x, inputs), dweight);
     });
 }
 

@@ -232,7 +232,10 @@ impl Work for Walk<'_> {
 /// What a member keeps from block to block.
 #[derive(Default)]
 struct Buffers {
-    pairs: Vec<(*const f32, *mut f32)>,
+    /// The block's inputs, row after row: where they stand, rows far apart share the lines of the first cache.
+    x: Vec<f32>,
+    /// Where the product of each goes.
+    products: Vec<*mut f32>,
     gates: Vec<*mut f32>,
 }
 
@@ -265,13 +268,14 @@ impl WithSimd for Block<'_> {
             }
             None => walk.local_gates.at(((s - steps.start) * rows + r) * row_len),
         };
-        let Buffers { pairs, gates } = buffers;
-        pairs.clear();
+        let Buffers { x, products, gates } = buffers;
+        products.clear();
+        x.clear();
         for s in steps.clone() {
             for r in 0..task.active(s, active) {
                 let t = Tokens::position(d, task.lengths[r], s);
-                let x = call.inputs.x.as_ptr().wrapping_add((task.rows[r] * time + t) * input);
-                pairs.push((x, gates_at(s, r)));
+                x.extend_from_slice(&call.inputs.x[(task.rows[r] * time + t) * input..][..input]);
+                products.push(gates_at(s, r));
             }
         }
         for gate in 0..weights.input.count() / blocks {
@@ -283,10 +287,10 @@ impl WithSimd for Block<'_> {
                         simd,
                         input,
                         weights.input.panel(panel),
-                        pairs.len(),
+                        products.len(),
                         Start::Row(weights.bias.as_slice().as_ptr().add(column)),
-                        |i| pairs[i].0,
-                        |i| pairs[i].1.wrapping_add(column),
+                        |i| x.as_ptr().wrapping_add(i * input),
+                        |i| products[i].wrapping_add(column),
                     );
                 }
             }

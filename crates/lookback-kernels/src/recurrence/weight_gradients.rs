@@ -8,7 +8,8 @@ use super::forward::row_len;
 use super::packed::padded;
 use super::plan::Tokens;
 use super::{Cell, Dims, Inputs, Reset, WeightGradients};
-use crate::simd::{Aligned, Shared, arch};
+use crate::simd::product::transposed;
+use crate::simd::{Aligned, arch};
 use pulp::{Simd, WithSimd};
 
 /// Steps whose bias gradients are summed before they join the total, so that rounding grows slowly.
@@ -144,7 +145,7 @@ pub(super) fn compute<'g>(
     }
     share(pieces, threads, |piece| match piece {
         Piece::Product { gates, rows, columns, out } => {
-            product(gates, stride, rows, columns, tokens.count, hidden, out);
+            transposed([hidden, columns, tokens.count], (gates, stride), (rows, columns), out);
         }
         Piece::Bias { gates, out, twin } => {
             arch().dispatch(Bias { gates, stride, steps: tokens.count, out: &mut *out });
@@ -163,40 +164,6 @@ fn share<P: Send>(pieces: Vec<P>, threads: usize, work: impl Fn(P) + Sync) {
     }
     let work = &work;
     rayon::scope(|scope| pieces.into_iter().for_each(|piece| scope.spawn(move |_| work(piece))));
-}
-
-/// `out [H, columns] = gatesᵀ [H, steps] · rows [steps, columns]`.
-fn product(gates: &[f32], stride: usize, rows: &[f32], columns: usize, steps: usize, hidden: usize, out: &mut [f32]) {
-    if steps == 0 {
-        return out.fill(0.0);
-    }
-    assert!(gates.len() >= (steps - 1) * stride + hidden && rows.len() >= steps * columns);
-    assert!(out.len() == hidden * columns);
-    let out = Shared(out.as_mut_ptr());
-    // SAFETY: the two assertions above are the ranges that the product reads and writes.
-    unsafe {
-        gemm::gemm(
-            hidden,
-            columns,
-            steps,
-            out.at(0),
-            1,
-            columns as isize,
-            false,
-            gates.as_ptr(),
-            stride as isize,
-            1,
-            rows.as_ptr(),
-            1,
-            columns as isize,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
 }
 
 /// `out = Σ` over the steps.

@@ -4,6 +4,7 @@
 
 mod aligned;
 pub mod math;
+pub(crate) mod product;
 pub(crate) mod tile;
 
 pub(crate) use aligned::Aligned;

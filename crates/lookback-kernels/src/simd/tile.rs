@@ -188,13 +188,7 @@ impl<A: Fn(usize) -> *const f32, C: Fn(usize) -> *mut f32> WithSimd for PanelPro
         let PanelProduct { k, panel, rows, start, a, c } = self;
         let mut row = 0;
         while row < rows {
-            // 7 to 11 rows are split in two tiles that both stay at 4 or more (7: 4 and 3).
-            let tile = match rows - row {
-                left @ 1..=6 => left,
-                7 | 8 => 4,
-                9 | 10 => 5,
-                _ => ROWS,
-            };
+            let tile = split(rows - row);
             // SAFETY: the caller of `panel_product` promises every range, and `row + tile <= rows`.
             unsafe {
                 match tile {
@@ -207,6 +201,110 @@ impl<A: Fn(usize) -> *const f32, C: Fn(usize) -> *mut f32> WithSimd for PanelPro
                 }
             }
             row += tile;
+        }
+    }
+}
+
+/// How many of the rows that are left the next tile takes: 7 to 11 are split in two that both stay at 4 or more (7: 4
+/// and 3).
+#[inline(always)]
+pub(crate) fn split(left: usize) -> usize {
+    match left {
+        1..=6 => left,
+        7 | 8 => 4,
+        9 | 10 => 5,
+        _ => ROWS,
+    }
+}
+
+/// `c(r)[..2 vectors] = start + Σ_k a[k][r] · panel[k]` for `r` in `0..rows`, at most 6: a tile whose rows stand side by
+/// side.
+///
+/// # Safety
+/// `a` must be valid for reads of `k · rows` values, `panel` of `k · 2 · S::F32_LANES`, and `c` for reads and writes of
+/// `rows` times as many, `c_stride` apart, that overlap neither.
+#[allow(clippy::too_many_arguments, reason = "the sizes and places of three matrices")]
+#[inline(always)]
+pub(crate) unsafe fn columns_tile<S: Simd>(
+    simd: S,
+    rows: usize,
+    k: usize,
+    a: *const f32,
+    panel: *const f32,
+    start: Start,
+    c: *mut f32,
+    c_stride: usize,
+) {
+    simd.vectorize(ColumnsTile { rows, k, a, panel, start, c, c_stride });
+}
+
+struct ColumnsTile {
+    rows: usize,
+    k: usize,
+    a: *const f32,
+    panel: *const f32,
+    start: Start,
+    c: *mut f32,
+    c_stride: usize,
+}
+
+impl WithSimd for ColumnsTile {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: the caller of `columns_tile` promises every range.
+        unsafe {
+            match self.rows {
+                1 => columns_rows::<S, 1>(simd, &self),
+                2 => columns_rows::<S, 2>(simd, &self),
+                3 => columns_rows::<S, 3>(simd, &self),
+                4 => columns_rows::<S, 4>(simd, &self),
+                5 => columns_rows::<S, 5>(simd, &self),
+                _ => columns_rows::<S, 6>(simd, &self),
+            }
+        }
+    }
+}
+
+/// [`columns_tile`] of `R` rows.
+///
+/// # Safety
+/// As [`columns_tile`].
+#[inline(always)]
+unsafe fn columns_rows<S: Simd, const R: usize>(simd: S, tile: &ColumnsTile) {
+    let &ColumnsTile { k, mut a, mut panel, start, c, c_stride, .. } = tile;
+    let lanes = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
+    for (r, sums) in sums.iter_mut().enumerate() {
+        for (v, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: both ranges are the caller's promise.
+            *sum = unsafe {
+                match start {
+                    Start::Output => load(simd, c.add(r * c_stride + v * lanes)),
+                    Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
+                    Start::Row(from) => load(simd, from.add(v * lanes)),
+                }
+            };
+        }
+    }
+    for _ in 0..k {
+        // SAFETY: `a` and `panel` stand at one of `k` steps.
+        unsafe {
+            let columns = [load(simd, panel), load(simd, panel.add(lanes))];
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let value = simd.splat_f32s(*a.add(r));
+                sums[0] = simd.mul_add_e_f32s(value, columns[0], sums[0]);
+                sums[1] = simd.mul_add_e_f32s(value, columns[1], sums[1]);
+            }
+            a = a.add(R);
+            panel = panel.add(VECTORS * lanes);
+        }
+    }
+    for (r, sums) in sums.into_iter().enumerate() {
+        for (v, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the range is the caller's promise.
+            unsafe { store(simd, c.add(r * c_stride + v * lanes), sum) };
         }
     }
 }
