@@ -8,6 +8,13 @@ use bench::{Case, Options, Plan, ceiling_gflops, serve, timing};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use serde_json::json;
 
+/// The allocator of the `lookback` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The stack of the pool's threads, as in the `lookback` binary: a graph of many steps is taken apart on it.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,17 +31,22 @@ fn run() -> anyhow::Result<()> {
         Ok(plan) => plan,
         Err(error) => Options::command().error(ErrorKind::ArgumentConflict, error).exit(),
     };
-    rayon::ThreadPoolBuilder::new().num_threads(plan.threads).build_global()?;
+    rayon::ThreadPoolBuilder::new().num_threads(plan.threads).stack_size(STACK).build_global()?;
+    // On a thread of the pool, as the `lookback` binary runs: from outside, every parallel part begins with a wait.
+    rayon::scope(|_| measure(&options, &plan))
+}
+
+fn measure(options: &Options, plan: &Plan) -> anyhow::Result<()> {
     let measures = !options.serve && options.repetitions.is_none();
     // The ceiling comes first: nothing of it is left when the peak of memory begins anew.
     let ceiling = if measures { ceiling_gflops(plan.threads) } else { 0.0 };
     forget_peak();
     let before = resident_mib();
     let case = match &options.case {
-        Some(path) => Case::read(path, &plan)?,
-        None => Case::draw(&plan),
+        Some(path) => Case::read(path, plan)?,
+        None => Case::draw(plan),
     };
-    let mut work = bench::work(&plan, &case)?;
+    let mut work = bench::work(plan, &case)?;
     drop(case);
     if let Some(path) = &options.results {
         work.run()?;
@@ -42,13 +54,13 @@ fn run() -> anyhow::Result<()> {
         forget_peak();
     }
     if options.serve {
-        return serve::serve(&plan, &mut *work, before);
+        return serve::serve(plan, &mut *work, before);
     }
     if let Some(repetitions) = options.repetitions {
         return (0..repetitions).try_for_each(|_| work.run());
     }
     let measured = timing::measure(&mut *work, options.seconds)?;
-    report(&options, &plan, measured, ceiling, before);
+    report(options, plan, measured, ceiling, before);
     Ok(())
 }
 
