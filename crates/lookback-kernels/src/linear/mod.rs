@@ -13,8 +13,6 @@ use rayon::prelude::*;
 
 /// Rows of the result that one piece computes. A multiple of every register tile.
 const ROWS: usize = 192;
-/// Columns of the weight's gradient that one piece computes.
-const OUTPUTS: usize = 96;
 /// The fewest rows for which the weight is packed.
 const PACKED_ROWS: usize = 48;
 
@@ -95,9 +93,13 @@ pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f
     if outputs * inputs == 0 {
         return;
     }
-    pieces(dweight.par_chunks_mut(OUTPUTS * inputs).enumerate(), threads, |(piece, dweight)| {
+    if rows == 0 {
+        return dweight.fill(0.0);
+    }
+    let share = outputs.div_ceil(threads.max(1));
+    pieces(dweight.par_chunks_mut(share * inputs).enumerate(), threads, |(piece, dweight)| {
         let sizes = [dweight.len() / inputs, inputs, rows];
-        transposed(sizes, (&dy[piece * OUTPUTS..], outputs), (x, inputs), dweight);
+        transposed(sizes, (&dy[piece * share..], outputs), (x, inputs), dweight);
     });
 }
 
