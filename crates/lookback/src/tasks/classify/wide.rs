@@ -5,16 +5,20 @@
 //! the former each learns by a loss of its own, so that neither leaves the other nothing to learn, and their logits are
 //! averaged.
 
+use std::sync::Arc;
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+
+use lookback_nn::ops::{Bags, Lookup, lookup};
 
 use super::data::{Example, int_tensor};
 
 /// The bags of n-grams of a batch's texts, one after the other.
 #[derive(Clone, Debug)]
 pub struct WideBatch {
-    /// `[1, N]`: the buckets.
-    buckets: Tensor<2, Int>,
+    /// The buckets, `N` of them.
+    buckets: Arc<Lookup>,
     /// `[N, 1]`: their values.
     values: Tensor<2>,
     /// `[N]`: the row of the batch that each belongs to.
@@ -27,14 +31,18 @@ impl WideBatch {
         let (mut buckets, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for (row, example) in examples.iter().enumerate() {
             if let Example::Text(text) = example {
-                buckets.extend(text.wide.iter().map(|(bucket, _)| i64::from(*bucket)));
+                buckets.extend(text.wide.iter().map(|(bucket, _)| *bucket));
                 values.extend(text.wide.iter().map(|(_, value)| *value));
                 rows.extend(std::iter::repeat_n(row as i64, text.wide.len()));
             }
         }
         let count = values.len();
         (count > 0).then(|| WideBatch {
-            buckets: int_tensor(buckets, [1, count], device),
+            buckets: Arc::new(Lookup {
+                places: (0..count as u32).collect(),
+                different: count,
+                bags: vec![Bags::single(buckets)],
+            }),
             values: Tensor::from_data(TensorData::new(values, [count, 1]), device),
             rows: int_tensor(rows, [count], device),
         })
@@ -65,7 +73,8 @@ impl Wide {
         match batch {
             None => bias,
             Some(WideBatch { buckets, values, rows }) => {
-                let weights = burn::tensor::module::embedding(self.weight.val(), buckets.clone()).squeeze_dim::<2>(0);
+                let weights = lookup(vec![self.weight.val()], buckets.clone())
+                    .unwrap_or_else(|error| panic!("a bucket that was counted is not there: {error}"));
                 bias.select_assign(0, rows.clone(), weights * values.clone(), IndexingUpdateOp::Add)
             }
         }
