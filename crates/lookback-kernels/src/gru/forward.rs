@@ -23,10 +23,10 @@ pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usi
                     |v| load(simd, gate(v)),
                 ),
             );
-            for v in 0..2 {
+            for (v, r) in r.into_iter().enumerate() {
                 let at = row * step.hp + unit + v * S::F32_LANES;
-                store(simd, gate(v), r[v]);
-                store(simd, step.seen.add(at), simd.mul_f32s(r[v], load(simd, step.h_prev.add(at))));
+                store(simd, gate(v), r);
+                store(simd, step.seen.add(at), simd.mul_f32s(r, load(simd, step.h_prev.add(at))));
             }
         }
     }
@@ -52,8 +52,8 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, u
                         |i| load(simd, section(row, i / 2, i % 2)),
                     ),
                 );
-                for i in 0..4 {
-                    store(simd, section(row, i / 2, i % 2), rz[i]);
+                for (i, gate) in rz.into_iter().enumerate() {
+                    store(simd, section(row, i / 2, i % 2), gate);
                 }
             }
         }

@@ -26,16 +26,16 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &Bac
                         |v| load(simd, c_at.add(v * S::F32_LANES)),
                     ),
                 );
-                for v in 0..2 {
+                for (v, tanh_c) in tanh_c.into_iter().enumerate() {
                     let u = unit + v * S::F32_LANES;
                     let saved = step.saved[r].add(u);
                     let (i, f) = (load(simd, saved), load(simd, saved.add(hp)));
                     let (g, o) = (load(simd, saved.add(2 * hp)), load(simd, saved.add(3 * hp)));
                     let dh = load(simd, step.dh.add(r * hp + u));
                     let dc_at = step.dc.add(r * hp + u);
-                    let da_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c[v]), slope(simd, o));
+                    let da_o = simd.mul_f32s(simd.mul_f32s(dh, tanh_c), slope(simd, o));
                     let through_h = simd.mul_f32s(dh, o);
-                    let through_tanh = simd.negate_mul_add_e_f32s(tanh_c[v], tanh_c[v], one);
+                    let through_tanh = simd.negate_mul_add_e_f32s(tanh_c, tanh_c, one);
                     let mut dc = simd.mul_add_e_f32s(through_h, through_tanh, load(simd, dc_at));
                     dc = sees(simd, peephole, 2 * hp + u, dc, da_o);
                     let c_prev = load(simd, step.c_prev.add(r * hp + u));

@@ -31,9 +31,9 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &StepR
                     )
                 }
             };
-            for v in 0..2 {
-                store(simd, gate(v), h[v]);
-                store(simd, step.h_next.add(r * step.hp + unit + v * S::F32_LANES), h[v]);
+            for (v, h) in h.into_iter().enumerate() {
+                store(simd, gate(v), h);
+                store(simd, step.h_next.add(r * step.hp + unit + v * S::F32_LANES), h);
             }
         }
     }
