@@ -284,6 +284,12 @@ proptest! {
     }
 
     #[test]
+    fn portable_code_agrees_with_the_f64_reference(case in any_case()) {
+        crate::simd::PORTABLE.set(true);
+        case.assert_fast_is_close(1);
+    }
+
+    #[test]
     fn threads_change_no_bit(case in any_case()) {
         let one = case.fast(1);
         for threads in [2, 3, 7] {

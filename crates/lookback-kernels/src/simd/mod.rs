@@ -60,8 +60,18 @@ pub(crate) fn lanes() -> usize {
     arch().dispatch(Lanes)
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Whether this thread is to run the portable code.
+    pub(crate) static PORTABLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// The instruction set of this machine, detected once.
 pub(crate) fn arch() -> pulp::Arch {
+    #[cfg(test)]
+    if PORTABLE.get() {
+        return pulp::Arch::Scalar;
+    }
     static ARCH: std::sync::OnceLock<pulp::Arch> = std::sync::OnceLock::new();
     *ARCH.get_or_init(pulp::Arch::new)
 }
