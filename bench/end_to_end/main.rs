@@ -53,6 +53,9 @@ enum Task {
     Forecaster,
 }
 
+/// The stack of the pool's threads, as in the `lookback` binary: a graph of many steps is taken apart on it.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +68,12 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let options = Options::parse();
-    rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global()?;
+    rayon::ThreadPoolBuilder::new().num_threads(options.threads).stack_size(STACK).build_global()?;
+    // On a thread of the pool, as the `lookback` binary runs: from outside, every parallel part begins with a wait.
+    rayon::scope(|_| train(&options))
+}
+
+fn train(options: &Options) -> anyhow::Result<()> {
     forget_peak();
     let turns = turns::Turns::new(resident_mib(), options.results.clone());
     let case = |path: &Option<PathBuf>| {

@@ -2,8 +2,7 @@
 //! (Bahdanau 2015) and input feeding (Luong 2015, section 3.3), teacher forcing, cross-entropy.
 
 use bench::Case;
-use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
+use burn::module::{Module, Param};
 use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor};
 use lookback_nn::attention::{Attention, AttentionConfig, Mask, Score};
@@ -66,7 +65,11 @@ impl Translator {
             fed = ops::tanh(self.combine.forward(Tensor::cat(vec![context, h], 1)));
             outputs.push(fed.clone().unsqueeze_dim::<3>(1));
         }
-        self.output.forward(Tensor::cat(outputs, 1).reshape([batch * time, hidden]))
+        // As one operation over all steps; Burn keeps the weight the other way round.
+        let (weight, bias) = (self.output.weight.val().swap_dims(0, 1), self.output.bias.as_ref().map(Param::val));
+        let logits = run(ops::linear("outputs", Tensor::cat(outputs, 1), weight, bias));
+        let [_, _, words] = logits.dims();
+        logits.reshape([batch * time, words])
     }
 }
 
@@ -77,9 +80,8 @@ pub(crate) fn train(case: &Case, turns: Turns) -> anyhow::Result<()> {
     let before = load::ids(case, "input.before", &device)?;
     let [batch, time] = before.dims();
     let words: Tensor<1, Int> = load::ids(case, "input.words", &device)?.reshape([batch * time]);
-    let loss = CrossEntropyLossConfig::new().init(&device);
     steps::train(model, &device, batch, turns, |model: &Translator| {
-        loss.forward(model.forward(source.clone(), before.clone()), words.clone())
+        run(ops::cross_entropy(model.forward(source.clone(), before.clone()), words.clone()))
     })
 }
 

@@ -45,6 +45,7 @@
 //! ```
 
 pub mod attention;
+pub mod cross_entropy;
 pub mod dropout;
 mod error;
 pub mod gru;

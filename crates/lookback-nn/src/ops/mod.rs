@@ -6,6 +6,7 @@
 mod attention;
 mod autodiff;
 mod composite;
+mod cross_entropy;
 mod dropout;
 mod flex;
 mod linear;
@@ -25,6 +26,7 @@ use lookback_kernels::{Cell, Dims};
 
 pub use attention::{CoreOptions, CoreScore, attention, composite_attention};
 pub use composite::composite;
+pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, dropout_layer};
 pub use linear::linear;
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::lookup::composite as composite_lookup;
 use super::pool::composite as composite_pool;
-use super::{Bags, Lookup, NO_TOKEN, PoolQuery, attention_pool, dropout, lookup};
+use super::{Bags, Lookup, NO_TOKEN, PoolQuery, attention_pool, cross_entropy, dropout, lookup};
 use crate::Error;
 
 fn device() -> Device {
@@ -108,4 +109,22 @@ fn dropout_drops_the_same_values_backward_and_a_seed_repeats_it() {
     device.seed(5);
     assert_eq!(values(dropout(x.clone(), 0.4)), values(dropped.clone()));
     assert!(values(dropout(x, 0.4)) != values(dropped));
+}
+
+#[test]
+fn cross_entropy_equals_burns_own_and_refuses_what_does_not_fit() {
+    let device = device();
+    let logits = random([5, 37], &device);
+    let labels = || Tensor::<1, Int>::from_data([3, 0, 36, 7, 7], &device);
+    let run = |loss: Tensor<1>| {
+        let gradients = (loss.clone() * 2.5).backward();
+        (loss, logits.grad(&gradients).unwrap())
+    };
+    let fused = run(cross_entropy(logits.clone(), labels()).unwrap());
+    let own = run(CrossEntropyLossConfig::new().init(&device).forward(logits.clone(), labels()));
+    close(fused.0, own.0);
+    close(fused.1, own.1);
+    let refused = |labels: Tensor<1, Int>| cross_entropy(logits.clone(), labels).unwrap_err().to_string();
+    assert!(refused(Tensor::from_data([1, 2], &device)).contains("the logits are [5, 37]"));
+    assert!(refused(Tensor::from_data([1, 2, 3, 4, 37], &device)).contains("37"));
 }

@@ -1,0 +1,158 @@
+//! Cross-entropy of logits with labels, forward and backward, without a table of probabilities in between.
+//!
+//! Each row is read by one thread, so no bit depends on their number.
+
+use crate::simd::{arch, load, math, store};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Rows that one piece of work takes.
+const ROWS: usize = 16;
+
+/// logits: `[rows, classes]`, labels: `[rows]`, each below `classes`. Writes `log Σ e^logit` of each row to `log_sums`
+/// `[rows]` and gives the mean of `log_sum - logit of the label`.
+///
+/// # Panics
+/// If a slice has not the length of its shape, or a label is no class.
+pub fn forward(classes: usize, logits: &[f32], labels: &[u32], log_sums: &mut [f32], threads: usize) -> f32 {
+    assert!(logits.len() == labels.len() * classes && log_sums.len() == labels.len());
+    let least = if threads == 1 { usize::MAX } else { 1 };
+    let rows = log_sums.par_chunks_mut(ROWS).zip(logits.par_chunks((ROWS * classes).max(1)));
+    rows.with_min_len(least).for_each(|(sums, logits)| {
+        sums.iter_mut().zip(logits.chunks_exact(classes)).for_each(|(sum, row)| *sum = arch().dispatch(LogSum(row)));
+    });
+    let losses = log_sums.iter().zip(labels).enumerate();
+    let total: f64 =
+        losses.map(|(row, (sum, &label))| f64::from(sum - logits[row * classes..][..classes][label as usize])).sum();
+    (total / labels.len().max(1) as f64) as f32
+}
+
+/// Writes `upstream / rows · (softmax - one at the label)` to `gradient` `[rows, classes]`, given what [`forward`] wrote.
+///
+/// # Panics
+/// As [`forward`].
+pub fn backward(
+    classes: usize,
+    logits: &[f32],
+    labels: &[u32],
+    log_sums: &[f32],
+    upstream: f32,
+    gradient: &mut [f32],
+    threads: usize,
+) {
+    assert!(logits.len() == labels.len() * classes && log_sums.len() == labels.len());
+    assert!(gradient.len() == logits.len());
+    let scale = upstream / labels.len().max(1) as f32;
+    let least = if threads == 1 { usize::MAX } else { ROWS };
+    let rows = gradient.par_chunks_exact_mut(classes.max(1)).zip(logits.par_chunks_exact(classes.max(1)));
+    rows.zip(log_sums).zip(labels).with_min_len(least).for_each(|(((to, row), &log_sum), &label)| {
+        arch().dispatch(Scaled { row, log_sum, scale, to: &mut *to });
+        to[label as usize] -= scale;
+    });
+}
+
+/// `max + log Σ e^(x - max)`.
+struct LogSum<'a>(&'a [f32]);
+
+impl WithSimd for LogSum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let whole = self.0.len() - self.0.len() % S::F32_LANES;
+        // A comparison the other way round, so that a NaN is not passed over: it makes the sum NaN.
+        let mut largest = f32::NEG_INFINITY;
+        for &x in self.0 {
+            largest = if x <= largest { largest } else { x };
+        }
+        if largest.is_infinite() {
+            return largest;
+        }
+        let shift = simd.splat_f32s(largest);
+        let mut sums = simd.splat_f32s(0.0);
+        for at in (0..whole).step_by(S::F32_LANES) {
+            // SAFETY: a whole vector stands at `at`.
+            let x = unsafe { load(simd, self.0.as_ptr().add(at)) };
+            sums = simd.add_f32s(sums, math::exp_vector(simd, simd.sub_f32s(x, shift)));
+        }
+        let rest: f32 = self.0[whole..].iter().map(|x| (x - largest).exp()).sum();
+        largest + (simd.reduce_sum_f32s(sums) + rest).ln()
+    }
+}
+
+/// `to = scale · e^(row - log_sum)`.
+struct Scaled<'a> {
+    row: &'a [f32],
+    log_sum: f32,
+    scale: f32,
+    to: &'a mut [f32],
+}
+
+impl WithSimd for Scaled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Scaled { row, log_sum, scale, to } = self;
+        let whole = row.len().min(to.len()) / S::F32_LANES * S::F32_LANES;
+        let (shift, scales) = (simd.splat_f32s(log_sum), simd.splat_f32s(scale));
+        for at in (0..whole).step_by(S::F32_LANES) {
+            // SAFETY: a whole vector stands at `at` in both.
+            unsafe {
+                let e = math::exp_vector(simd, simd.sub_f32s(load(simd, row.as_ptr().add(at)), shift));
+                store(simd, to.as_mut_ptr().add(at), simd.mul_f32s(scales, e));
+            }
+        }
+        for (to, x) in to[whole..].iter_mut().zip(&row[whole..]) {
+            *to = scale * (x - log_sum).exp();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Loss and gradient in f64, as they stand in the books.
+    fn exact(classes: usize, logits: &[f32], labels: &[u32]) -> (f64, Vec<f64>) {
+        let rows = labels.len() as f64;
+        let (mut loss, mut gradient) = (0.0, Vec::new());
+        for (row, &label) in logits.chunks_exact(classes).zip(labels) {
+            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+            loss += (sum.ln() - f64::from(row[label as usize])) / rows;
+            let at = |j: usize| if j == label as usize { 1.0 } else { 0.0 };
+            gradient.extend(row.iter().enumerate().map(|(j, &x)| (f64::from(x).exp() / sum - at(j)) / rows));
+        }
+        (loss, gradient)
+    }
+
+    #[test]
+    fn loss_and_gradient_agree_with_f64_on_any_number_of_threads() {
+        for (rows, classes) in [(1, 1), (3, 7), (40, 33), (65, 130)] {
+            let logits: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.3).collect();
+            let labels: Vec<u32> = (0..rows).map(|row| (row * 5 % classes) as u32).collect();
+            let (loss, gradient) = exact(classes, &logits, &labels);
+            let mut first: Option<(f32, Vec<f32>)> = None;
+            for threads in [1, 2] {
+                let (mut sums, mut found) = (vec![f32::NAN; rows], vec![f32::NAN; rows * classes]);
+                let value = forward(classes, &logits, &labels, &mut sums, threads);
+                backward(classes, &logits, &labels, &sums, 1.0, &mut found, threads);
+                assert!((f64::from(value) - loss).abs() < 1e-5 * loss.abs().max(1.0), "{value}, want {loss}");
+                for (found, want) in found.iter().zip(&gradient) {
+                    assert!((f64::from(*found) - want).abs() < 1e-6, "{found}, want {want}");
+                }
+                let (value_one, found_one) = first.get_or_insert((value, found.clone()));
+                assert_eq!((*value_one, &*found_one), (value, &found));
+            }
+        }
+    }
+
+    #[test]
+    fn a_nan_is_not_hidden() {
+        for at in 0..9 {
+            let mut logits = [0.5; 9];
+            logits[at] = f32::NAN;
+            assert!(forward(9, &logits, &[3], &mut [0.0], 1).is_nan(), "at {at}");
+        }
+    }
+}
