@@ -119,7 +119,9 @@ def classifier(recipe: Path, packed: bool) -> Callable[[], float]:
         total = 0.0
         for batch in twin.batches(data.parts["train"], options.batch_size, draw):
             targets = torch.tensor([example.target for example in batch])
-            loss = cross_entropy(model(batch, draw), targets, label_smoothing=options.label_smoothing)
+            # Each part has a loss of its own.
+            losses = [cross_entropy(part, targets, label_smoothing=options.label_smoothing) for part in model(batch, draw)]
+            loss = sum(losses) / len(losses)
             optimizer.zero_grad()
             loss.backward()
             if options.clip > 0:
