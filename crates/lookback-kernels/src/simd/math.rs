@@ -6,8 +6,9 @@
 //! One function of one vector is a chain of some 60 cycles, longer than a processor looks ahead, so the cells compute
 //! several in step (`gates`). An LSTM's arithmetic, 16 rows of 256 units on an AMD EPYC (Zen 3), a vector of units:
 //! 27.1 ns one gate after another; 20.5 with the cell in one loop and the output in a second; 19.1 with one unit
-//! vector's gates in step; 17.5 with two vectors' gates in step (18.0 as it is written now). One division for all gates of a unit (the
-//! inverse of the product of their denominators) made it 18.9 again: its chain is longer than the divisions it saves.
+//! vector's gates in step; 17.5 with two vectors' gates in step (18.0 as it is written now). One division for all gates
+//! of a unit (the inverse of the product of their denominators) made it 18.9 again: its chain is longer than the
+//! divisions it saves.
 
 use super::{arch, load, store};
 use pulp::Simd;
