@@ -271,6 +271,9 @@ impl WithSimd for Block<'_> {
         let Buffers { x, products, gates } = buffers;
         products.clear();
         x.clear();
+        // Once for all blocks, also where the first ones are short.
+        products.reserve(walk.block * rows);
+        x.reserve(walk.block * rows * input);
         for s in steps.clone() {
             for r in 0..task.active(s, active) {
                 let t = Tokens::position(d, task.lengths[r], s);

@@ -8,8 +8,7 @@
 //!
 //! Measured on 2 cores of an AMD EPYC with 512 KiB of second-level cache each (`lookback-bench lstm --batch 1`, least
 //! of a run, one thread and two): (100, 128, 256) step 4.85 and 2.80 ms, inference 1.72 and 0.88; (100, 64, 128) step
-//! 1.14 and 0.79, inference 0.41 and 0.25. At H 256 each member's half of the weights fits its cache, the whole does
-//! not. Waiting for a helper at the start, instead of taking it in later, lost what a busy pool took to come.
+//! 1.14 and 0.79, inference 0.41 and 0.25. The bounds below were chosen by estimate, not by measurement.
 
 use super::plan::Task;
 use std::ops::Range;
@@ -17,9 +16,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// The most members of a team; one more would find few units left.
 const MOST: usize = 8;
-/// The fewest multiply-adds a step must leave each member for the barrier (a quarter of a microsecond) to pay.
+/// The fewest multiply-adds a step must leave each member for the barrier to pay.
 const STEP_WORK: usize = if cfg!(test) { 1 } else { 8_192 };
-/// The fewest multiply-adds of a whole sequence for waking another thread (tens of microseconds) to pay.
+/// The fewest multiply-adds of a whole sequence for waking another thread to pay.
 const SEQUENCE_WORK: usize = if cfg!(test) { 1 } else { 4_000_000 };
 /// How long a waiting member spins before it offers its core to whoever is behind.
 const SPINS: usize = 4_096;

@@ -84,25 +84,10 @@ pub(crate) fn each<T: Copy, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
 /// `e^x` of one vector; below -86.5 it gives `e^-86.5`, about 3e-38.
 #[inline(always)]
 pub(crate) fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    exp_vectors(simd, [x])[0]
-}
-
-/// [`exp_vector`] of `N` vectors.
-#[inline(always)]
-fn exp_vectors<S: Simd, const N: usize>(simd: S, x: [S::f32s; N]) -> [S::f32s; N] {
-    let (minus_one, half) = reduce::<S, N>(
-        simd,
-        each(
-            #[inline(always)]
-            |i| clamp(simd, x[i], -86.5, 89.0),
-        ),
-    );
+    let ([minus_one], [half]) = reduce(simd, [clamp(simd, x, -86.5, 89.0)]);
     // 2 e^r times 2^(n-1), so that the largest results overflow to infinity and not to NaN.
     let two = simd.splat_f32s(2.0);
-    each(
-        #[inline(always)]
-        |i| simd.mul_f32s(simd.mul_add_e_f32s(minus_one[i], two, two), half[i]),
-    )
+    simd.mul_f32s(simd.mul_add_e_f32s(minus_one, two, two), half)
 }
 
 /// `1 / (1 + e^-x)` of one vector.
@@ -116,8 +101,8 @@ pub(crate) fn sigmoid_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// `tanh x` of one vector, as `(e^2x - 1) / (e^2x + 1)` with `e^2x - 1` kept exact near zero.
 #[inline(always)]
 pub(crate) fn tanh_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let (minus_one, half) = reduce(simd, [clamp(simd, simd.add_f32s(x, x), -40.0, 40.0)]);
-    tanh_end(simd, minus_one[0], half[0])
+    let ([minus_one], [half]) = reduce(simd, [clamp(simd, simd.add_f32s(x, x), -40.0, 40.0)]);
+    tanh_end(simd, minus_one, half)
 }
 
 /// The end of [`tanh_vector`].
