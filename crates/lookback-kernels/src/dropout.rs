@@ -5,26 +5,32 @@
 //! draws the same mask again; the split over threads changes no bit.
 
 use crate::simd::arch;
+use crate::written::vector;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Values that one thread takes at a time.
 const BLOCK: usize = 1 << 14;
 
-/// `output = kept ? input / (1 - probability) : 0`. Both have the same length; `probability` is from 0 to below 1.
+/// `kept ? input / (1 - probability) : 0` for every value; `probability` is from 0 to below 1.
 ///
 /// The gradient of the input is the same function of the gradient of the output.
-pub fn dropout(input: &[f32], output: &mut [f32], probability: f32, seed: u64, threads: usize) {
+pub fn dropout(input: &[f32], probability: f32, seed: u64, threads: usize) -> Vec<f32> {
     let seed = spread(seed);
     let threshold = (f64::from(probability) * f64::from(u32::MAX)) as u32;
     let scale = 1.0 / (1.0 - probability);
     let block = |(index, (input, output)): (usize, (&[f32], &mut [f32]))| {
         arch().dispatch(Block { input, output, first: (index * BLOCK) as u32, threshold, scale, seed });
     };
-    if threads == 1 || input.len() <= BLOCK {
-        input.chunks(BLOCK).zip(output.chunks_mut(BLOCK)).enumerate().for_each(block);
-    } else {
-        input.par_chunks(BLOCK).zip(output.par_chunks_mut(BLOCK)).enumerate().for_each(block);
+    // SAFETY: a block writes each of its values, and the blocks are all of the output.
+    unsafe {
+        vector(input.len(), |output| {
+            if threads == 1 || input.len() <= BLOCK {
+                input.chunks(BLOCK).zip(output.chunks_mut(BLOCK)).enumerate().for_each(block);
+            } else {
+                input.par_chunks(BLOCK).zip(output.par_chunks_mut(BLOCK)).enumerate().for_each(block);
+            }
+        })
     }
 }
 
@@ -68,9 +74,7 @@ mod tests {
     use super::*;
 
     fn dropped(count: usize, probability: f32, seed: u64, threads: usize) -> Vec<f32> {
-        let mut output = vec![f32::NAN; count];
-        dropout(&vec![1.0; count], &mut output, probability, seed, threads);
-        output
+        dropout(&vec![1.0; count], probability, seed, threads)
     }
 
     #[test]

@@ -57,10 +57,11 @@ mod real;
 mod recurrence;
 pub mod rnn;
 pub mod simd;
+mod written;
 
 pub use error::KernelError;
 pub use real::Real;
 pub use recurrence::{
     Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Upstream, WeightGradients, Weights,
-    Workspace, backward, forward, reference, saved_len,
+    Workspace, backward, backward_owned, forward, forward_owned, reference, saved_len,
 };

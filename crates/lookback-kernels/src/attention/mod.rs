@@ -57,6 +57,7 @@ mod tests;
 use crate::KernelError;
 use crate::recurrence::run;
 use crate::simd::{Aligned, Shared, arch};
+use crate::written::Unwritten;
 use pulp::Arch;
 use std::marker::PhantomData;
 
@@ -183,6 +184,47 @@ impl<R> Default for Upstream<'_, R> {
     }
 }
 
+/// What [`forward_owned`] gives, as [`Outputs`] names it.
+#[derive(Debug)]
+pub struct OwnedOutputs {
+    /// `[B, Q, N * value]`.
+    pub context: Vec<f32>,
+    /// `[B, N, Q, K]`, where asked for.
+    pub weights: Option<Vec<f32>>,
+    /// `[B, N, Q, 2]`.
+    pub statistics: Vec<f32>,
+}
+
+/// Which of [`Gradients`] are wanted of [`backward_owned`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// That of the queries.
+    pub query: bool,
+    /// That of the keys.
+    pub keys: bool,
+    /// That of the values.
+    pub values: bool,
+    /// That of `v`.
+    pub v: bool,
+    /// That of every score.
+    pub bias: bool,
+}
+
+/// What [`backward_owned`] gives, as [`Gradients`] names it.
+#[derive(Debug, Default)]
+pub struct OwnedGradients {
+    /// `[B, Q, N * width]`.
+    pub query: Option<Vec<f32>>,
+    /// `[B, K, N * width]`.
+    pub keys: Option<Vec<f32>>,
+    /// `[B, K, N * value]`.
+    pub values: Option<Vec<f32>>,
+    /// `[N * width]`.
+    pub v: Option<Vec<f32>>,
+    /// `[B, N, Q, K]`.
+    pub bias: Option<Vec<f32>>,
+}
+
 /// Gradients of what attention reads, overwritten. `None` means not wanted.
 #[derive(Debug, Default)]
 pub struct Gradients<'a> {
@@ -264,6 +306,75 @@ pub fn backward(
     )
 }
 
+/// [`forward`] into memory of its own, which is not filled with zeros before.
+///
+/// # Errors
+/// As [`forward`].
+#[allow(clippy::too_many_arguments, reason = "as `forward`")]
+pub fn forward_owned(
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    weights: bool,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<OwnedOutputs, KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    let mut context = Unwritten::new(dims.batch * dims.queries * dims.heads * dims.value);
+    let mut weights = weights.then(|| Unwritten::new(dims.weights_len()));
+    let mut statistics = Unwritten::new(dims.statistics_len());
+    // SAFETY: the engine reads no output, and where it gives no error it has written all of them.
+    unsafe {
+        let outputs = Outputs {
+            context: context.slice(),
+            weights: weights.as_mut().map(|weights| weights.slice()),
+            statistics: Some(statistics.slice()),
+        };
+        forward(score, dims, mask, dropout, inputs, outputs, workspace, threads)?;
+        Ok(OwnedOutputs {
+            context: context.written(),
+            weights: weights.map(|weights| weights.written()),
+            statistics: statistics.written(),
+        })
+    }
+}
+
+/// [`backward`] into memory of its own, which is not filled with zeros before.
+///
+/// # Errors
+/// As [`backward`].
+#[allow(clippy::too_many_arguments, reason = "as `backward`")]
+pub fn backward_owned(
+    score: Score<'_>,
+    dims: &Dims,
+    mask: &Mask<'_>,
+    dropout: Option<Dropout>,
+    inputs: &Inputs<'_>,
+    context: &[f32],
+    statistics: &[f32],
+    upstream: &Upstream<'_>,
+    wanted: Wanted,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<OwnedGradients, KernelError> {
+    check::call(score, dims, mask, dropout, inputs)?;
+    let lens =
+        [inputs.query.len(), inputs.keys.len(), inputs.values.len(), dims.heads * dims.width, dims.weights_len()];
+    let wanted = [wanted.query, wanted.keys, wanted.values, wanted.v, wanted.bias];
+    let mut parts: [Option<Unwritten>; 5] =
+        std::array::from_fn(|part| wanted[part].then(|| Unwritten::new(lens[part])));
+    // SAFETY: the engine reads no gradient that it has not written, and where it gives no error it has written all.
+    unsafe {
+        let [query, keys, values, v, bias] = parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
+        let gradients = Gradients { query, keys, values, v, bias };
+        backward(score, dims, mask, dropout, inputs, context, statistics, upstream, gradients, workspace, threads)?;
+        let [query, keys, values, v, bias] = parts.map(|part| part.map(|part| part.written()));
+        Ok(OwnedGradients { query, keys, values, v, bias })
+    }
+}
+
 /// [`forward`] on a given instruction set.
 #[allow(clippy::too_many_arguments, reason = "a kernel's caller owns every buffer")]
 fn forward_on(
@@ -280,31 +391,34 @@ fn forward_on(
     check::call(score, dims, mask, dropout, inputs)?;
     check::outputs(dims, &outputs)?;
     let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
-    let tasks = plan::tasks(dims, mask, threads, true);
+    let all = plan::Units::new(dims, mask, threads, true);
     let context = Shared(outputs.context.as_mut_ptr());
     let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr()));
     let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr()));
-    run(tasks.iter().zip(workspace.tasks(tasks.len())).collect(), |(units, scratch)| {
+    run(workspace.tasks(all.shares(threads)).iter_mut().collect(), |scratch| {
         let call = &call;
-        match score {
-            Score::Additive { .. } => arch.dispatch(forward::Run::<additive::Additive> {
-                call,
-                units,
-                context,
-                weights,
-                statistics,
-                scratch,
-                kind: PhantomData,
-            }),
-            Score::Product { .. } => arch.dispatch(forward::Run::<product::Product> {
-                call,
-                units,
-                context,
-                weights,
-                statistics,
-                scratch,
-                kind: PhantomData,
-            }),
+        while let Some(units) = all.take() {
+            let scratch = &mut *scratch;
+            match score {
+                Score::Additive { .. } => arch.dispatch(forward::Run::<additive::Additive> {
+                    call,
+                    units,
+                    context,
+                    weights,
+                    statistics,
+                    scratch,
+                    kind: PhantomData,
+                }),
+                Score::Product { .. } => arch.dispatch(forward::Run::<product::Product> {
+                    call,
+                    units,
+                    context,
+                    weights,
+                    statistics,
+                    scratch,
+                    kind: PhantomData,
+                }),
+            }
         }
     });
     Ok(())
@@ -329,7 +443,7 @@ fn backward_on(
     check::call(score, dims, mask, dropout, inputs)?;
     check::gradients(score, dims, context, statistics, &upstream, &gradients)?;
     let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
-    let tasks = plan::tasks(dims, mask, threads, false);
+    let all = plan::Units::new(dims, mask, threads, false);
     let shared = |to: Option<&mut [f32]>| to.map(|to| Shared(to.as_mut_ptr()));
     let width = dims.heads * dims.width;
     let v_rows = workspace.partial.scratch(if gradients.v.is_some() { dims.batch * width } else { 0 });
@@ -344,17 +458,21 @@ fn backward_on(
         bias: shared(gradients.bias),
         v: gradients.v.is_some().then_some(Shared(v_rows.as_mut_ptr())),
     };
-    if workspace.tasks.len() < tasks.len() {
-        workspace.tasks.resize_with(tasks.len(), Aligned::default);
+    let shares = all.shares(threads);
+    if workspace.tasks.len() < shares {
+        workspace.tasks.resize_with(shares, Aligned::default);
     }
-    run(tasks.iter().zip(&mut workspace.tasks).collect(), |(units, scratch)| {
-        let back = &back;
-        match score {
-            Score::Additive { .. } => {
-                arch.dispatch(backward::Run::<additive::AdditiveGradient> { back, units, scratch, kind: PhantomData })
-            }
-            Score::Product { .. } => {
-                arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind: PhantomData })
+    run(workspace.tasks[..shares].iter_mut().collect(), |scratch| {
+        let (back, kind) = (&back, PhantomData);
+        while let Some(units) = all.take() {
+            let scratch = &mut *scratch;
+            match score {
+                Score::Additive { .. } => {
+                    arch.dispatch(backward::Run::<additive::AdditiveGradient> { back, units, scratch, kind })
+                }
+                Score::Product { .. } => {
+                    arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind: PhantomData })
+                }
             }
         }
     });

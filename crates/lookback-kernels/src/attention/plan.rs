@@ -2,6 +2,7 @@
 
 use super::{Dims, Mask};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Keys in a block: what is prepared of them (exponentials or panels) stays in the second cache while every
 /// query passes. A row of scores is one block long, and up to here no softmax is ever rescaled.
@@ -17,39 +18,57 @@ pub(super) struct Unit {
     pub(super) queries: Range<usize>,
 }
 
-/// Deals units to at most `threads` tasks so that each has about as many pairs. Where there are fewer rows and
-/// heads than threads, and `split` allows it, the queries of a row are split as well.
+/// How many times a thread comes for units: a thread that is held up leaves its later ones to the others.
+const TURNS: usize = 8;
+
+/// All units of a call, which threads take a few at a time.
 ///
-/// No result depends on how units are dealt: every unit is computed by itself, and every query within it.
-pub(super) fn tasks(dims: &Dims, mask: &Mask<'_>, threads: usize, split: bool) -> Vec<Vec<Unit>> {
-    let threads = threads.max(1);
-    let pairs = dims.batch * dims.heads;
-    let pieces = if split && pairs > 0 { threads.div_ceil(pairs) } else { 1 };
-    let step = dims.queries.div_ceil(pieces).next_multiple_of(QUERIES);
-    let mut units = Vec::with_capacity(pairs * pieces);
-    for row in 0..dims.batch {
-        for head in 0..dims.heads {
-            let mut first = 0;
-            while first < dims.queries || first == 0 {
-                let end = (first + step).min(dims.queries);
-                units.push(Unit { row, head, queries: first..end });
-                first += step.max(1);
+/// No result depends on who takes which: every unit is computed by itself, and every query within it.
+pub(super) struct Units {
+    units: Vec<Unit>,
+    few: usize,
+    next: AtomicUsize,
+}
+
+impl Units {
+    /// Units for `threads`. Where there are fewer rows and heads than threads, and `split` allows it, the queries of a row
+    /// are split as well. Units with many pairs come first, so that the last ones are small.
+    pub(super) fn new(dims: &Dims, mask: &Mask<'_>, threads: usize, split: bool) -> Self {
+        let threads = threads.max(1);
+        let pairs = dims.batch * dims.heads;
+        let pieces = if split && pairs > 0 { threads.div_ceil(pairs) } else { 1 };
+        let step = dims.queries.div_ceil(pieces).next_multiple_of(QUERIES);
+        let mut units = Vec::with_capacity(pairs * pieces);
+        for row in 0..dims.batch {
+            for head in 0..dims.heads {
+                let mut first = 0;
+                while first < dims.queries || first == 0 {
+                    let end = (first + step).min(dims.queries);
+                    units.push(Unit { row, head, queries: first..end });
+                    first += step.max(1);
+                }
             }
         }
+        if mask.key_lengths.is_some() {
+            units.sort_by_key(|unit| std::cmp::Reverse(unit.queries.len() * mask.length(dims, unit.row)));
+        }
+        let few = match threads {
+            1 => units.len().max(1),
+            _ => units.len().div_ceil(threads * TURNS).max(1),
+        };
+        Units { units, few, next: AtomicUsize::new(0) }
     }
-    let cost = |unit: &Unit| unit.queries.len() * mask.length(dims, unit.row) + 1;
-    if mask.key_lengths.is_some() {
-        units.sort_by_key(|unit| std::cmp::Reverse(cost(unit)));
+
+    /// How many threads have something to do.
+    pub(super) fn shares(&self, threads: usize) -> usize {
+        threads.max(1).min(self.units.len().div_ceil(self.few))
     }
-    let shares = threads.min(units.len());
-    let mut dealt = vec![Vec::new(); shares];
-    let mut loads = vec![0; shares];
-    for unit in units {
-        let least = (0..shares).min_by_key(|&share| loads[share]).unwrap_or(0);
-        loads[least] += cost(&unit);
-        dealt[least].push(unit);
+
+    /// The next few units that nobody has taken.
+    pub(super) fn take(&self) -> Option<&[Unit]> {
+        let first = self.next.fetch_add(self.few, Ordering::Relaxed);
+        (first < self.units.len()).then(|| &self.units[first..(first + self.few).min(self.units.len())])
     }
-    dealt
 }
 
 /// A tile of queries against a block of keys. Keys count from the block's first.

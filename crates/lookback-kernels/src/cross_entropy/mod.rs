@@ -3,6 +3,7 @@
 //! Each row is read by one thread, so no bit depends on their number.
 
 use crate::simd::{arch, load, math, store};
+use crate::written::vector;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -27,7 +28,7 @@ pub fn forward(classes: usize, logits: &[f32], labels: &[u32], log_sums: &mut [f
     (total / labels.len().max(1) as f64) as f32
 }
 
-/// Writes `upstream / rows · (softmax - one at the label)` to `gradient` `[rows, classes]`, given what [`forward`] wrote.
+/// `upstream / rows · (softmax - one at the label)`, `[rows, classes]`, given what [`forward`] wrote.
 ///
 /// # Panics
 /// As [`forward`].
@@ -37,18 +38,21 @@ pub fn backward(
     labels: &[u32],
     log_sums: &[f32],
     upstream: f32,
-    gradient: &mut [f32],
     threads: usize,
-) {
+) -> Vec<f32> {
     assert!(logits.len() == labels.len() * classes && log_sums.len() == labels.len());
-    assert!(gradient.len() == logits.len());
     let scale = upstream / labels.len().max(1) as f32;
     let least = if threads == 1 { usize::MAX } else { ROWS };
-    let rows = gradient.par_chunks_exact_mut(classes.max(1)).zip(logits.par_chunks_exact(classes.max(1)));
-    rows.zip(log_sums).zip(labels).with_min_len(least).for_each(|(((to, row), &log_sum), &label)| {
-        arch().dispatch(Scaled { row, log_sum, scale, to: &mut *to });
-        to[label as usize] -= scale;
-    });
+    // SAFETY: the rows are all of the gradient, and each is written before a value of it is changed.
+    unsafe {
+        vector(logits.len(), |gradient| {
+            let rows = gradient.par_chunks_exact_mut(classes.max(1)).zip(logits.par_chunks_exact(classes.max(1)));
+            rows.zip(log_sums).zip(labels).with_min_len(least).for_each(|(((to, row), &log_sum), &label)| {
+                arch().dispatch(Scaled { row, log_sum, scale, to: &mut *to });
+                to[label as usize] -= scale;
+            });
+        })
+    }
 }
 
 /// `max + log Σ e^(x - max)`.
@@ -134,9 +138,9 @@ mod tests {
             let (loss, gradient) = exact(classes, &logits, &labels);
             let mut first: Option<(f32, Vec<f32>)> = None;
             for threads in [1, 2] {
-                let (mut sums, mut found) = (vec![f32::NAN; rows], vec![f32::NAN; rows * classes]);
+                let mut sums = vec![f32::NAN; rows];
                 let value = forward(classes, &logits, &labels, &mut sums, threads);
-                backward(classes, &logits, &labels, &sums, 1.0, &mut found, threads);
+                let found = backward(classes, &logits, &labels, &sums, 1.0, threads);
                 assert!((f64::from(value) - loss).abs() < 1e-5 * loss.abs().max(1.0), "{value}, want {loss}");
                 for (found, want) in found.iter().zip(&gradient) {
                     assert!((f64::from(*found) - want).abs() < 1e-6, "{found}, want {want}");

@@ -8,11 +8,12 @@ mod tests;
 
 use crate::simd::product::{Packed, View, transposed};
 use crate::simd::{Shared, arch};
+use crate::written::vector;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows of the result that one piece computes. A multiple of every register tile.
-const ROWS: usize = 192;
+const ROWS: usize = 96;
 /// The fewest rows for which the weight is packed.
 const PACKED_ROWS: usize = 48;
 
@@ -27,13 +28,20 @@ pub struct LinearDims {
     pub outputs: usize,
 }
 
-/// x: `[rows, inputs]`, weight: `[outputs, inputs]`, bias: `[outputs]`. Writes y `[rows, outputs]`.
+/// x: `[rows, inputs]`, weight: `[outputs, inputs]`, bias: `[outputs]`. Gives y `[rows, outputs]`.
 ///
 /// # Panics
 /// If a slice has not the length of its shape.
-pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32], threads: usize) {
+pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, threads: usize) -> Vec<f32> {
     let LinearDims { rows, inputs, outputs } = dims;
-    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs && y.len() == rows * outputs);
+    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs);
+    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    // SAFETY: every product starts from the bias or from zeros, and the pieces are all of y.
+    unsafe { vector(rows * outputs, |y| write_forward(dims, x, weight, bias, y, threads)) }
+}
+
+fn write_forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
     if rows * outputs == 0 {
         return;
     }
@@ -63,9 +71,15 @@ pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>
 ///
 /// # Panics
 /// If a slice has not the length of its shape.
-pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f32], threads: usize) {
+pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], threads: usize) -> Vec<f32> {
     let LinearDims { rows, inputs, outputs } = dims;
-    assert!(dx.len() == rows * inputs && weight.len() == outputs * inputs && dy.len() == rows * outputs);
+    assert!(weight.len() == outputs * inputs && dy.len() == rows * outputs);
+    // SAFETY: every product starts from zeros, and the pieces are all of dx.
+    unsafe { vector(rows * inputs, |dx| write_input_gradient(dims, weight, dy, dx, threads)) }
+}
+
+fn write_input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
     if rows * inputs == 0 {
         return;
     }
@@ -87,9 +101,15 @@ pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f3
 ///
 /// # Panics
 /// If a slice has not the length of its shape.
-pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f32], threads: usize) {
+pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], threads: usize) -> Vec<f32> {
     let LinearDims { rows, inputs, outputs } = dims;
-    assert!(x.len() == rows * inputs && dweight.len() == outputs * inputs && dy.len() == rows * outputs);
+    assert!(x.len() == rows * inputs && dy.len() == rows * outputs);
+    // SAFETY: a transposed product starts from zeros, and the pieces are all of the weight's gradient.
+    unsafe { vector(outputs * inputs, |dweight| write_weight_gradient(dims, x, dy, dweight, threads)) }
+}
+
+fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f32], threads: usize) {
+    let LinearDims { rows, inputs, outputs } = dims;
     if outputs * inputs == 0 {
         return;
     }
@@ -104,11 +124,12 @@ pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f
 }
 
 /// The gradient of the bias, `[outputs]`: the sum of the rows of `dy`, in their order.
-pub fn bias_gradient(dims: LinearDims, dy: &[f32], dbias: &mut [f32]) {
-    dbias.fill(0.0);
+pub fn bias_gradient(dims: LinearDims, dy: &[f32]) -> Vec<f32> {
+    let mut dbias = vec![0.0; dims.outputs];
     if dims.outputs > 0 {
-        arch().dispatch(Sum { dy, dbias });
+        arch().dispatch(Sum { dy, dbias: &mut dbias });
     }
+    dbias
 }
 
 /// Rows whose sum is taken before it joins the total, so that rounding grows slowly.

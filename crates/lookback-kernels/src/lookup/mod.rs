@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::written::vector;
 use rayon::prelude::*;
 
 /// Marks a place that holds no token: its vector is zero and it gives no gradient.
@@ -76,8 +77,8 @@ impl Lookup {
     }
 }
 
-/// output: `[P, E]`, overwritten. tables: `[rows, E]` each. The lookup must have passed [`Lookup::check`].
-pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, output: &mut [f32], threads: usize) {
+/// The vectors of all places, `[P, E]`. tables: `[rows, E]` each. The lookup must have passed [`Lookup::check`].
+pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize) -> Vec<f32> {
     let mut vectors = vec![0.0f32; lookup.different * width];
     let put_together = |(token, vector): (usize, &mut [f32])| {
         for (bags, table) in lookup.bags.iter().zip(tables) {
@@ -94,7 +95,12 @@ pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, output: &mut [f
         NO_TOKEN => vector.fill(0.0),
         token => vector.copy_from_slice(&vectors[token as usize * width..][..width]),
     };
-    lookup.places.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
+    // SAFETY: every place is filled with zeros or with its token's vector.
+    unsafe {
+        vector(lookup.places.len() * width, |output| {
+            lookup.places.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
+        })
+    }
 }
 
 /// The dense gradient of each table, `[rows, E]`; `None` where it is not wanted. upstream: `[P, E]`.

@@ -16,9 +16,7 @@ fn example() -> (Lookup, Vec<Vec<f32>>, Vec<usize>) {
 
 fn laid_out(lookup: &Lookup, tables: &[Vec<f32>], threads: usize) -> Vec<f32> {
     let tables: Vec<&[f32]> = tables.iter().map(Vec::as_slice).collect();
-    let mut output = vec![f32::NAN; lookup.places.len() * 3];
-    forward(lookup, &tables, 3, &mut output, threads);
-    output
+    forward(lookup, &tables, 3, threads)
 }
 
 #[test]

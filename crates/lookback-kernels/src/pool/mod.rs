@@ -11,6 +11,7 @@ pub mod reference;
 mod tests;
 
 use crate::simd::{arch, math};
+use crate::written::Unwritten;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -64,7 +65,7 @@ pub struct PoolUpstream<'a> {
     pub weights: Option<&'a [f32]>,
 }
 
-/// weights: as [`forward`] gave them. Writes the gradient of the sequence, `[B, T, O]`, and that of the score's
+/// weights: as [`forward`] gave them. Gives the gradient of the sequence, `[B, T, O]`, and that of the score's
 /// vector, `[O]` or `[B, O]`.
 #[allow(clippy::too_many_arguments, reason = "plain slices")]
 pub fn backward(
@@ -74,26 +75,19 @@ pub fn backward(
     lengths: &[usize],
     weights: &[f32],
     upstream: PoolUpstream<'_>,
-    sequence_gradient: &mut [f32],
-    score_gradient: &mut [f32],
     threads: usize,
-) {
+) -> [Vec<f32>; 2] {
     let PoolDims { batch, time, outputs } = dims;
-    let mut partial = match score {
-        PoolScore::Learnt(_) => vec![0.0; batch * outputs],
-        PoolScore::Query(_) => Vec::new(),
-    };
-    let by_row = match score {
-        PoolScore::Learnt(_) => &mut partial[..],
-        PoolScore::Query(_) => &mut *score_gradient,
-    };
+    let mut by_row = vec![0.0; batch * outputs];
+    let mut gradient = Unwritten::new(batch * time * outputs);
+    // SAFETY: each row's real steps are written, and its padding filled with zeros.
+    let sequence_gradient = unsafe { gradient.slice() };
     each_row(
         threads,
         sequence_gradient.par_chunks_mut(time * outputs).zip(by_row.par_chunks_mut(outputs)).zip(lengths).enumerate(),
         |(row, ((sequence_gradient, score_gradient), &length))| {
             let (used, padding) = sequence_gradient.split_at_mut(length * outputs);
             padding.fill(0.0);
-            score_gradient.fill(0.0);
             arch().dispatch(Backward {
                 score: of_row(score, row, outputs),
                 sequence: &sequence[row * time * outputs..][..length * outputs],
@@ -105,12 +99,14 @@ pub fn backward(
             });
         },
     );
-    if let PoolScore::Learnt(_) = score {
-        score_gradient.fill(0.0);
-        for row in partial.chunks(outputs) {
-            score_gradient.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-        }
+    // SAFETY: as above.
+    let gradient = unsafe { gradient.written() };
+    let PoolScore::Learnt(_) = score else { return [gradient, by_row] };
+    let mut sum = vec![0.0; outputs];
+    for row in by_row.chunks(outputs) {
+        sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
+    [gradient, sum]
 }
 
 fn each_row<X: Send>(threads: usize, rows: impl IndexedParallelIterator<Item = X>, work: impl Fn(X) + Sync + Send) {

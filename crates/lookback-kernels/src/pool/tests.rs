@@ -45,10 +45,9 @@ impl Case {
         let [mut pooled, mut weights] = [vec![f32::NAN; batch * outputs], vec![f32::NAN; batch * time]];
         let score = self.score(&vector);
         forward(self.dims, score, &sequence, &self.lengths, &mut pooled, &mut weights, threads);
-        let [mut dh, mut dw] = [vec![f32::NAN; sequence.len()], vec![f32::NAN; vector.len()]];
         let (up, up_weights) = (narrow(&self.upstream), narrow(&self.upstream_weights));
         let upstream = PoolUpstream { pooled: &up, weights: Some(&up_weights) };
-        backward(self.dims, score, &sequence, &self.lengths, &weights, upstream, &mut dh, &mut dw, threads);
+        let [dh, dw] = backward(self.dims, score, &sequence, &self.lengths, &weights, upstream, threads);
         [pooled, weights, dh, dw]
     }
 

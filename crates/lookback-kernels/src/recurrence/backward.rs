@@ -14,6 +14,7 @@ use super::{
 };
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
+use crate::written::Unwritten;
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -101,6 +102,61 @@ pub fn backward(
     let parts = weight_gradients::Parts { cell, dims, inputs, y, saved, gates, tokens: &tokens };
     weight_gradients::compute(&parts, weight_gradients, &mut workspace.rows, threads);
     Ok(())
+}
+
+/// How many gradients an input has: of `x`, `h0` and `c0`.
+const OF_INPUTS: usize = 3;
+/// How many gradients a direction has: of `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` and `peephole`.
+const OF_WEIGHTS: usize = 5;
+
+/// [`backward`] into memory of its own, which is not filled with zeros before.
+///
+/// `wanted`, and what comes back, has one entry each for `x`, `h0` and `c0`, then five a direction: `weight_ih`,
+/// `weight_hh`, `bias_ih`, `bias_hh` and `peephole`.
+///
+/// # Errors
+/// As [`backward`], and where `wanted` has another length.
+#[allow(clippy::too_many_arguments, reason = "as `backward`")]
+pub fn backward_owned(
+    cell: Cell,
+    dims: &Dims,
+    weights: &[Weights<'_>],
+    inputs: &Inputs<'_>,
+    y: &[f32],
+    saved: &[f32],
+    upstream: &Upstream<'_>,
+    wanted: &[bool],
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<Vec<Option<Vec<f32>>>, KernelError> {
+    check::dims(dims, inputs.lengths)?;
+    check::inputs(cell, dims, inputs)?;
+    check::slice("wanted", wanted, &[OF_INPUTS + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
+    let (gates, hidden) = (cell.gates() * dims.hidden, dims.hidden);
+    let states = dims.directions * dims.batch * hidden;
+    let of_weights = [gates * dims.input, gates * hidden, gates, gates, 3 * hidden];
+    let lens = [inputs.x.len(), states, states].into_iter().chain(of_weights.into_iter().cycle());
+    let mut parts: Vec<Option<Unwritten>> =
+        wanted.iter().zip(lens).map(|(&wanted, len)| wanted.then(|| Unwritten::new(len))).collect();
+    // SAFETY: the engine reads no gradient that it has not written, and where it gives no error it has written all.
+    unsafe {
+        let mut each = parts.iter_mut().map(|part| part.as_mut().map(|part| part.slice()));
+        let mut next = || each.next().flatten();
+        let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
+        let mut weight_gradients: Vec<_> = (0..dims.directions)
+            .map(|_| WeightGradients {
+                weight_ih: next(),
+                weight_hh: next(),
+                bias_ih: next(),
+                bias_hh: next(),
+                peephole: next(),
+            })
+            .collect();
+        let gradients = &mut weight_gradients;
+        backward(cell, dims, weights, inputs, y, saved, upstream, input_gradients, gradients, workspace, threads)?;
+        drop(weight_gradients);
+        Ok(parts.into_iter().map(|part| part.map(|part| part.written())).collect())
+    }
 }
 
 /// What every task of one call shares. Slices are checked: each has the length of its shape.

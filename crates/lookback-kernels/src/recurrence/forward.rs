@@ -10,6 +10,7 @@ use super::team::{self, Member, Team, Work, run_teams};
 use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
+use crate::written::Unwritten;
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -24,12 +25,14 @@ pub fn saved_len(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> usize {
     dims.directions * Tokens::new(dims, lengths).count * row_len(cell, padded(dims.hidden))
 }
 
-/// The values kept for one step of one row: `[h]`, `[r z n product]` or `[i f g o c]`, each `Hp`.
+/// The values kept for one step of one row: `[h]`, `[i f g o c]`, `[r z n product]` or, when the reset comes before the
+/// product, `[r z n]`; each `Hp`.
 pub(super) fn row_len(cell: Cell, hp: usize) -> usize {
     hp * match cell {
         Cell::Rnn(_) => 1,
         Cell::Lstm => 5,
-        Cell::Gru(_) => 4,
+        Cell::Gru(Reset::AfterProduct) => 4,
+        Cell::Gru(Reset::BeforeProduct) => 3,
     }
 }
 
@@ -75,6 +78,39 @@ pub fn forward(
     });
     run_teams(walks.collect());
     Ok(())
+}
+
+/// [`forward`] into memory of its own, which is not filled with zeros before: `y`, `h_n` and `c_n` of [`Outputs`] one
+/// after another, and what it saved where `saving` says so.
+///
+/// # Errors
+/// As [`forward`].
+pub fn forward_owned(
+    cell: Cell,
+    dims: &Dims,
+    packed: &Packed,
+    inputs: &Inputs<'_>,
+    saving: bool,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(Vec<f32>, Option<Vec<f32>>), KernelError> {
+    check::dims(dims, inputs.lengths)?;
+    check::inputs(cell, dims, inputs)?;
+    let states = dims.directions * dims.batch * dims.hidden;
+    let cells = if cell.has_cell_state() { states } else { 0 };
+    let y = states * dims.time;
+    let mut made = Unwritten::new(y + states + cells);
+    let mut saved = saving.then(|| Unwritten::new(saved_len(cell, dims, inputs.lengths)));
+    // SAFETY: the engine reads no output that it has not written; where it gives no error it has written all of them, and
+    // all that the backward pass reads of what is saved.
+    unsafe {
+        let (y, rest) = made.slice().split_at_mut(y);
+        let (h_n, c_n) = rest.split_at_mut(states);
+        let outputs = Outputs { y, h_n, c_n: cell.has_cell_state().then_some(c_n) };
+        let to = saved.as_mut().map(|saved| saved.slice());
+        forward(cell, dims, packed, inputs, outputs, to, workspace, threads)?;
+        Ok((made.written(), saved.map(|saved| saved.written())))
+    }
 }
 
 /// What every task of one call shares. Slices are checked: each has the length of its shape.

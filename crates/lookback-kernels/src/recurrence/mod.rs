@@ -14,9 +14,9 @@ mod weight_gradients;
 use crate::simd::Aligned;
 
 pub(crate) use backward::BackRows;
-pub use backward::backward;
+pub use backward::{backward, backward_owned};
 pub(crate) use forward::StepRows;
-pub use forward::{forward, saved_len};
+pub use forward::{forward, forward_owned, saved_len};
 pub use packed::Packed;
 pub(crate) use plan::run;
 

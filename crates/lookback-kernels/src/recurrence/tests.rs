@@ -143,6 +143,15 @@ impl Case {
         for (inferred, trained) in [(&inferred.0, &trained.0), (&inferred.1, &trained.1), (&inferred.2, &trained.2)] {
             assert_eq!(bits(inferred), bits(trained), "inference differs from training");
         }
+        let owned = |saving, workspace: &mut Workspace| {
+            forward_owned(self.cell, &self.dims, &packed, &inputs, saving, workspace, threads).unwrap()
+        };
+        let all = bits(&[&trained.0[..], &trained.1, &trained.2].concat());
+        let (made, kept) = owned(true, workspace);
+        assert_eq!((bits(&made), bits(&kept.unwrap())), (all.clone(), bits(&saved)), "in memory of its own");
+        assert_eq!(bits(&owned(false, workspace).0), all, "in memory of its own, nothing saved");
+        let sound = !self.x.iter().any(|value| value.is_nan());
+        assert!(!sound || !saved.iter().any(|value| value.is_nan()), "a value to be saved was not written");
         let mut gx = filled(x.len());
         let (mut gh0, mut gc0) = (filled(states), if lstm { filled(states) } else { Vec::new() });
         let gh = self.cell.gates() * hidden;
@@ -177,6 +186,15 @@ impl Case {
             threads,
         )
         .unwrap();
+        let of_weights = [true, true, self.biases[0], self.biases[1], self.peephole];
+        let wanted = [vec![true, true, lstm], of_weights.repeat(directions)].concat();
+        let (y, saved) = (&trained.0, &saved);
+        let owned =
+            backward_owned(self.cell, &self.dims, &weights, &inputs, y, saved, &upstream, &wanted, workspace, threads);
+        let expected = [&gx, &gh0, &gc0].into_iter().chain(g.iter().flatten());
+        for (own, expected) in owned.unwrap().into_iter().zip(expected) {
+            assert_eq!(bits(&own.unwrap_or_default()), bits(expected), "a gradient in memory of its own");
+        }
         let mut named = vec![("y", trained.0), ("h_n", trained.1), ("c_n", trained.2)];
         named.extend([("grad x", gx), ("grad h0", gh0), ("grad c0", gc0)]);
         for g in g {

@@ -249,7 +249,8 @@ impl WithSimd for Transposed<'_> {
                                 if own == width {
                                     columns_tile(simd, tile, depth, a, panel.as_ptr(), start, to, n);
                                 } else {
-                                    for r in 0..tile {
+                                    // What the blocks before left; before the first, nothing has been written.
+                                    for r in (0..tile).filter(|_| first > 0) {
                                         let row = std::slice::from_raw_parts(to.add(r * n), own);
                                         edge[r * width..][..own].copy_from_slice(row);
                                     }

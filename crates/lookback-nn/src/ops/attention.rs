@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation::softmax};
 use lookback_kernels::attention as kernel;
-use lookback_kernels::attention::{Dims, Dropout, Gradients, Inputs, Outputs, Score, Upstream, Window, Workspace};
+use lookback_kernels::attention::{
+    Dims, Dropout, Inputs, OwnedGradients, OwnedOutputs, Score, Upstream, Wanted, Window, Workspace,
+};
 use rayon::current_num_threads;
 
 use super::on_flex;
@@ -240,11 +242,6 @@ impl Core {
         }
     }
 
-    fn context_len(&self) -> usize {
-        let Dims { batch, queries, heads, value, .. } = self.dims;
-        batch * queries * heads * value
-    }
-
     /// The gradient of a bias that was broadcast: that of every score, summed.
     fn bias_gradient(&self, scores: Vec<f32>, len: usize) -> Vec<f32> {
         let Dims { batch, heads, queries, keys, .. } = self.dims;
@@ -271,24 +268,20 @@ fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
 
 impl Core {
     fn run(&self, [query, keys, values, v, bias]: [&[f32]; SLICES]) -> Vec<f32> {
-        let mut context = vec![0.0; self.context_len()];
-        let mut weights = self.weights.then(|| vec![0.0; self.dims.weights_len()]);
-        let mut statistics = vec![0.0; self.dims.statistics_len()];
-        let outputs =
-            Outputs { context: &mut context, weights: weights.as_deref_mut(), statistics: Some(&mut statistics) };
-        with_workspace(|workspace| {
-            kernel::forward(
+        let made = with_workspace(|workspace| {
+            kernel::forward_owned(
                 self.score(v),
                 &self.dims,
                 &self.mask(bias),
                 self.dropout,
                 &Inputs { query, keys, values },
-                outputs,
+                self.weights,
                 workspace,
                 current_num_threads(),
             )
-        })
-        .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
+        });
+        let OwnedOutputs { context, weights, statistics } =
+            made.unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
         let copy = if self.weights { context.clone() } else { Vec::new() };
         // The same inputs give the same values, should the operation ever run twice.
         let _ = self.kept.set(Kept { statistics, context: copy });
@@ -304,13 +297,15 @@ impl Core {
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
         let kept = self.kept.get().expect("the forward pass has run before the backward pass");
-        let lengths = [query.len(), keys.len(), values.len(), v.len(), self.dims.weights_len()];
-        let present = [true, true, true, matches!(self.kind, Kind::Additive), self.bias];
-        let mut gradients: [Option<Vec<f32>>; SLICES] =
-            std::array::from_fn(|input| (wanted[input] && present[input]).then(|| vec![0.0; lengths[input]]));
-        let [to_query, to_keys, to_values, to_v, to_bias] = gradients.each_mut().map(Option::as_deref_mut);
-        with_workspace(|workspace| {
-            kernel::backward(
+        let wanted = Wanted {
+            query: wanted[0],
+            keys: wanted[1],
+            values: wanted[2],
+            v: wanted[3] && matches!(self.kind, Kind::Additive),
+            bias: wanted[4] && self.bias,
+        };
+        let gradients = with_workspace(|workspace| {
+            kernel::backward_owned(
                 self.score(v),
                 &self.dims,
                 &self.mask(bias),
@@ -319,14 +314,14 @@ impl Core {
                 context,
                 &kept.statistics,
                 upstream,
-                Gradients { query: to_query, keys: to_keys, values: to_values, v: to_v, bias: to_bias },
+                wanted,
                 workspace,
                 current_num_threads(),
             )
         })
         .unwrap_or_else(|error| panic!("a size that was checked does not fit: {error}"));
-        gradients[4] = gradients[4].take().map(|scores| self.bias_gradient(scores, bias.len()));
-        gradients
+        let OwnedGradients { query, keys, values, v, bias: scores } = gradients;
+        [query, keys, values, v, scores.map(|scores| self.bias_gradient(scores, bias.len()))]
     }
 }
 

@@ -74,10 +74,7 @@ impl SliceOperation for CrossEntropy {
     ) -> [Option<Vec<f32>>; SLICES] {
         let log_sums = self.log_sums.get().expect("the forward pass has run before the backward pass");
         let to_logits = wanted[0].then(|| {
-            let mut to = vec![0.0; logits.len()];
-            let threads = current_num_threads();
-            kernel::backward(self.classes, logits, &self.labels, log_sums, gradient[0], &mut to, threads);
-            to
+            kernel::backward(self.classes, logits, &self.labels, log_sums, gradient[0], current_num_threads())
         });
         [to_logits, None, None, None, None]
     }

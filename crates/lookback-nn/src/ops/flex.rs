@@ -7,10 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use lookback_kernels::simd::math;
-use lookback_kernels::{
-    InputGradients, Inputs, KernelError, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace, backward,
-    forward, saved_len,
-};
+use lookback_kernels::{Inputs, KernelError, Packed, Upstream, Weights, Workspace, backward_owned, forward_owned};
 use rayon::prelude::*;
 
 use super::{INPUTS, LayerSpec, PER_DIRECTION, RecurrentKernels, RecurrentOps};
@@ -65,7 +62,7 @@ impl RecurrentOps for Flex {
             bias_hh_reverse,
             peephole_reverse,
         ]);
-        run_forward(&inputs, &spec, None)
+        run_forward(&inputs, &spec, false).0
     }
 
     fn fast_tanh(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
@@ -81,8 +78,8 @@ impl RecurrentOps for Flex {
 impl RecurrentKernels for Flex {
     fn recurrent_saving(inputs: &[FloatTensor<Flex>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Flex>; 2] {
         let inputs = contiguous(inputs);
-        let mut saved = vec![0.0; saved_len(spec.cell, &spec.dims, spec.lengths.as_deref())];
-        let packed = run_forward(&inputs, spec, Some(&mut saved));
+        let (packed, saved) = run_forward(&inputs, spec, true);
+        let saved = saved.expect("what a saving pass saves");
         let shape = [saved.len()];
         [packed, tensor(saved, &shape)]
     }
@@ -103,22 +100,10 @@ impl RecurrentKernels for Flex {
         let upstream = slice(&gradient);
         let upstream =
             Upstream { y: Some(&upstream[..y]), h_n: Some(&upstream[y..h]), c_n: lstm.then(|| &upstream[h..c]) };
-        let mut gradients: [Option<Vec<f32>>; INPUTS] =
-            std::array::from_fn(|input| (wanted[input] && present[input]).then(|| vec![0.0; values[input].len()]));
-        let mut each = gradients.iter_mut().map(Option::as_deref_mut);
-        let mut next = || each.next().flatten();
-        let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
-        let mut weight_gradients: Vec<_> = (0..spec.dims.directions)
-            .map(|_| WeightGradients {
-                weight_ih: next(),
-                weight_hh: next(),
-                bias_ih: next(),
-                bias_hh: next(),
-                peephole: next(),
-            })
-            .collect();
-        with_workspace(|workspace| {
-            checked(backward(
+        let given = 3 + PER_DIRECTION * spec.dims.directions;
+        let wanted: Vec<bool> = wanted.iter().zip(present).map(|(&wanted, present)| wanted && present).collect();
+        let gradients = with_workspace(|workspace| {
+            checked(backward_owned(
                 spec.cell,
                 &spec.dims,
                 &weights(&values, &present, spec),
@@ -126,41 +111,35 @@ impl RecurrentKernels for Flex {
                 &slice(&packed)[..y],
                 slice(&saved),
                 &upstream,
-                input_gradients,
-                &mut weight_gradients,
+                &wanted[..given],
                 workspace,
                 rayon::current_num_threads(),
-            ));
+            ))
         });
-        let mut index = 0;
-        gradients.map(|values| {
-            index += 1;
-            values.map(|values| tensor(values, &inputs[index - 1].layout().shape().to_vec()))
+        let mut gradients = gradients.into_iter();
+        std::array::from_fn(|input| {
+            let values = gradients.next().flatten()?;
+            Some(tensor(values, &inputs[input].layout().shape().to_vec()))
         })
     }
 }
 
-fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saved: Option<&mut [f32]>) -> FlexTensor {
+fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saving: bool) -> (FlexTensor, Option<Vec<f32>>) {
     let (present, values) = (spec.present(), inputs.each_ref().map(slice));
-    let [y, h, c] = spec.packed();
-    let mut packed = vec![0.0; c];
-    let (y_out, states) = packed.split_at_mut(y);
-    let (h_n, c_n) = states.split_at_mut(h - y);
-    let outputs = Outputs { y: y_out, h_n, c_n: spec.cell.has_cell_state().then_some(c_n) };
     let weights = checked(Packed::new(spec.cell, &spec.dims, &weights(&values, &present, spec)));
-    with_workspace(|workspace| {
-        checked(forward(
+    let (packed, saved) = with_workspace(|workspace| {
+        checked(forward_owned(
             spec.cell,
             &spec.dims,
             &weights,
             &layer_inputs(&values, &present, spec),
-            outputs,
-            saved,
+            saving,
             workspace,
             rayon::current_num_threads(),
-        ));
+        ))
     });
-    tensor(packed, &[c])
+    let len = packed.len();
+    (tensor(packed, &[len]), saved)
 }
 
 fn layer_inputs<'a>(values: &[&'a [f32]; INPUTS], present: &[bool; INPUTS], spec: &'a LayerSpec) -> Inputs<'a> {

@@ -65,9 +65,7 @@ impl SliceOperation for Linear {
     }
 
     fn forward(&self, [x, weight, bias, ..]: [&[f32]; SLICES]) -> Vec<f32> {
-        let mut y = vec![0.0; self.dims.rows * self.dims.outputs];
-        kernel::forward(self.dims, x, weight, self.bias.then_some(bias), &mut y, current_num_threads());
-        y
+        kernel::forward(self.dims, x, weight, self.bias.then_some(bias), current_num_threads())
     }
 
     fn reads(&self) -> [bool; SLICES] {
@@ -86,21 +84,9 @@ impl SliceOperation for Linear {
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
         let (dims, threads) = (self.dims, current_num_threads());
-        let dx = wanted[0].then(|| {
-            let mut dx = vec![0.0; x.len()];
-            kernel::input_gradient(dims, weight, gradient, &mut dx, threads);
-            dx
-        });
-        let dweight = wanted[1].then(|| {
-            let mut dweight = vec![0.0; weight.len()];
-            kernel::weight_gradient(dims, x, gradient, &mut dweight, threads);
-            dweight
-        });
-        let dbias = (self.bias && wanted[2]).then(|| {
-            let mut dbias = vec![0.0; dims.outputs];
-            kernel::bias_gradient(dims, gradient, &mut dbias);
-            dbias
-        });
+        let dx = wanted[0].then(|| kernel::input_gradient(dims, weight, gradient, threads));
+        let dweight = wanted[1].then(|| kernel::weight_gradient(dims, x, gradient, threads));
+        let dbias = (self.bias && wanted[2]).then(|| kernel::bias_gradient(dims, gradient));
         [dx, dweight, dbias, None, None]
     }
 }

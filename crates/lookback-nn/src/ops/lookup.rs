@@ -77,10 +77,7 @@ impl SliceOperation for Tables {
     }
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
-        let mut output = vec![0.0; self.lookup.places.len() * self.width];
-        let tables = &inputs[..self.rows.len()];
-        kernel::forward(&self.lookup, tables, self.width, &mut output, current_num_threads());
-        output
+        kernel::forward(&self.lookup, &inputs[..self.rows.len()], self.width, current_num_threads())
     }
 
     fn reads(&self) -> [bool; SLICES] {

@@ -129,17 +129,13 @@ impl SliceOperation for Pool {
     ) -> [Option<Vec<f32>>; SLICES] {
         let PoolDims { batch, outputs, .. } = self.dims;
         let (pooled, weights) = gradient.split_at(batch * outputs);
-        let mut sequence_gradient = vec![0.0; sequence.len()];
-        let mut vector_gradient = vec![0.0; vector.len()];
-        kernel::backward(
+        let [sequence_gradient, vector_gradient] = kernel::backward(
             self.dims,
             self.score(vector),
             sequence,
             &self.lengths,
             &output[batch * outputs..],
             PoolUpstream { pooled, weights: Some(weights) },
-            &mut sequence_gradient,
-            &mut vector_gradient,
             current_num_threads(),
         );
         [wanted[0].then_some(sequence_gradient), wanted[1].then_some(vector_gradient), None, None, None]
