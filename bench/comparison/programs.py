@@ -16,6 +16,8 @@ BENCH = Path(__file__).resolve().parent.parent
 REPOSITORY = BENCH.parent
 REQUIREMENTS = BENCH / "peers" / "requirements.txt"
 CANDLE = BENCH / "peers" / "candle"
+# From here on a sequence is also run with its gates computed again.
+LONG = 1000
 
 
 def target(manifest: Path) -> Path:
@@ -101,6 +103,13 @@ OURS = (
         "lookback",
         lookback_bench("modules"),
         lambda work: work.recurrent and work.mode != "step",
+        build=build_ours(),
+    ),
+    Program(
+        "Lookback recomputing",
+        "lookback",
+        lookback_bench(None, "--recompute"),
+        lambda work: work.recurrent and work.mode == "train" and work.time >= LONG,
         build=build_ours(),
     ),
     Program(

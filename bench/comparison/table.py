@@ -52,6 +52,12 @@ class Compared:
                     "memory_target": memory_target,
                     "memory_met": peer.memory_mib >= memory_target * kernels.memory_mib,
                 }
+            if (again := named.get("Lookback recomputing")) is not None:
+                row |= {
+                    "recomputing_ms": again.median_ms,
+                    "ratio_recomputing": ratio(peer, again),
+                    "recomputing_mib": again.memory_mib,
+                }
             if (module := named.get("Lookback through Burn")) is not None:
                 row |= {"ours_through_burn_ms": module.median_ms, "ratio_through_burn": ratio(peer, module)}
             rows.append(row)
@@ -66,17 +72,21 @@ def cells(row: dict) -> list[str]:
     aims = [] if row["target"] is None else [f"{row['target']:g}{'' if row['met'] else ' missed'}"]
     if "memory_target" in row:
         aims.append(f"memory {row['memory_target']:g}{'' if row['memory_met'] else ' missed'}")
+    mib, ratio_to = f"{row['ours_mib']:.0f}", f"{row['ratio']:.2f}"
+    if "recomputing_mib" in row:
+        mib += f" ({row['recomputing_mib']:.0f} recomputing)"
+        ratio_to += f" ({row['ratio_recomputing']:.2f} recomputing)"
     return [
         row["work"],
         row["peer"],
         significant(row["peer_ms"]),
         significant(row["ours_ms"]),
-        f"{row['ratio']:.2f}",
+        ratio_to,
         "" if through is None else f"{through:.2f}",
         ", ".join(aims),
         f"{100 * row['peak_share']:.0f} %",
         f"{row['peer_mib']:.0f}",
-        f"{row['ours_mib']:.0f}",
+        mib,
     ]
 
 

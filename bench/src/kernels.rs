@@ -1,8 +1,8 @@
 //! A stack of recurrent layers by the kernels, over plain slices.
 
 use lookback_kernels::{
-    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Upstream, WeightGradients, Weights,
-    Workspace, backward, forward, saved_len,
+    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights,
+    Workspace, backward, backward_recomputing, forward, forward_owned, saved_len, segment,
 };
 
 use crate::options::{Layer, Mode, RecurrentShape};
@@ -63,6 +63,7 @@ impl Kernels {
         };
         let RecurrentShape { batch, time, hidden, directions, .. } = *shape;
         let train = mode == Mode::Train;
+        let keep = train && !shape.recompute;
         let (outputs, states) = (batch * time * directions * hidden, directions * batch * hidden);
         let mut layers = Vec::new();
         for layer in 0..shape.layers {
@@ -81,7 +82,7 @@ impl Kernels {
                 y: vec![0.0; outputs],
                 h_n: vec![0.0; states],
                 c_n: vec![0.0; states],
-                saved: vec![0.0; if train { saved_len(cell, &dims, shape.lengths.as_deref()) } else { 0 }],
+                saved: vec![0.0; if keep { saved_len(cell, &dims, shape.lengths.as_deref()) } else { 0 }],
                 upstream: vec![0.0; if train && layer + 1 < shape.layers { outputs } else { 0 }],
             });
         }
@@ -108,6 +109,29 @@ impl Kernels {
                 None => (self.x.as_slice(), &mut self.gradient_x),
             };
             let upstream = if above.is_empty() { &self.ones } else { &layer.upstream };
+            let inputs = Inputs { x, lengths: self.shape.lengths.as_deref(), h0: None, c0: None };
+            let upstream = Upstream { y: Some(upstream), h_n: None, c_n: None };
+            if self.shape.recompute {
+                let wanted =
+                    [[true, false, false].to_vec(), [true, true, true, true, false].repeat(layer.dims.directions)];
+                let mut gradients = backward_recomputing(
+                    self.cell,
+                    &layer.dims,
+                    &OneLayer::weights(&layer.parameters),
+                    &inputs,
+                    &layer.y,
+                    (segment(layer.dims.time), &layer.saved),
+                    &upstream,
+                    &wanted.concat(),
+                    &mut self.workspace,
+                    self.threads,
+                )?
+                .into_iter();
+                *gradient_x = gradients.next().flatten().unwrap_or_default();
+                let of_weights = layer.gradients.iter_mut().flatten();
+                of_weights.zip(gradients.flatten()).for_each(|(to, gradient)| *to = gradient);
+                continue;
+            }
             let mut gradients: Vec<_> = layer
                 .gradients
                 .iter_mut()
@@ -123,10 +147,10 @@ impl Kernels {
                 self.cell,
                 &layer.dims,
                 &OneLayer::weights(&layer.parameters),
-                &Inputs { x, lengths: self.shape.lengths.as_deref(), h0: None, c0: None },
+                &inputs,
                 &layer.y,
                 &layer.saved,
-                &Upstream { y: Some(upstream), h_n: None, c_n: None },
+                &upstream,
                 InputGradients { x: Some(gradient_x), h0: None, c0: None },
                 &mut gradients,
                 &mut self.workspace,
@@ -148,11 +172,28 @@ impl Work for Kernels {
                 layer.packed = Packed::new(self.cell, &layer.dims, &OneLayer::weights(&layer.parameters))?;
             }
             let x = below.last().map_or(self.x.as_slice(), |below| below.y.as_slice());
+            let inputs = Inputs { x, lengths: self.shape.lengths.as_deref(), h0: None, c0: None };
+            if self.shape.recompute {
+                let saving = Saving::Between { segment: segment(layer.dims.time) };
+                let (made, between) = forward_owned(
+                    self.cell,
+                    &layer.dims,
+                    &layer.packed,
+                    &inputs,
+                    saving,
+                    &mut self.workspace,
+                    self.threads,
+                )?;
+                let len = layer.y.len();
+                (layer.y, layer.saved) = (made, between);
+                layer.y.truncate(len);
+                continue;
+            }
             forward(
                 self.cell,
                 &layer.dims,
                 &layer.packed,
-                &Inputs { x, lengths: self.shape.lengths.as_deref(), h0: None, c0: None },
+                &inputs,
                 Outputs {
                     y: &mut layer.y,
                     h_n: &mut layer.h_n,

@@ -25,6 +25,7 @@ impl AnyLayer {
                 $config::new(shape.input, shape.hidden)
                     .with_layers(shape.layers)
                     .with_bidirectional(both)
+                    .with_recompute(shape.recompute)
                     .init(&device)?
                     .with_parameters(case.parameters())?
             };

@@ -29,6 +29,9 @@ pub struct Options {
     /// Run both directions; recurrent layers only
     #[arg(long)]
     pub bidirectional: bool,
+    /// Compute the gates again in the backward pass instead of keeping them; recurrent layers in training only
+    #[arg(long)]
+    pub recompute: bool,
     /// Queries (Q); attention only
     #[arg(long, value_name = "Q")]
     pub queries: Option<usize>,
@@ -176,6 +179,7 @@ pub struct RecurrentShape {
     pub hidden: usize,
     pub layers: usize,
     pub directions: usize,
+    pub recompute: bool,
     /// `[B]`; `None`: all `T`.
     pub lengths: Option<Vec<usize>>,
 }
@@ -278,7 +282,10 @@ impl Options {
             ];
             self.refuse(&given, "--mode step, which streams one row forward")?;
         }
+        let kept = self.mode != Mode::Train;
+        self.refuse(&[("--recompute", self.recompute && kept)], "a mode without a backward pass")?;
         if through == Through::Burn {
+            self.refuse(&[("--recompute", self.recompute)], "--through burn, whose layers keep everything")?;
             self.refuse(&[("--lengths", ragged)], "--through burn, whose layers know no lengths")?;
             let gru_both = self.bidirectional && self.layer != Layer::Lstm;
             self.refuse(&[("--bidirectional", gru_both)], "--through burn but with lstm: only BiLstm is compared")?;
@@ -292,6 +299,7 @@ impl Options {
             hidden: self.hidden.unwrap_or(128),
             layers: self.layers.unwrap_or(1),
             directions: if self.bidirectional { 2 } else { 1 },
+            recompute: self.recompute,
             lengths: self.lengths.and_then(|lengths| lengths.of(batch, time)),
         };
         Ok((Shape::Recurrent(shape), through))
@@ -303,6 +311,7 @@ impl Options {
             ("--time", self.time.is_some()),
             ("--layers", self.layers.is_some()),
             ("--bidirectional", self.bidirectional),
+            ("--recompute", self.recompute),
             ("--mode step", self.mode == Mode::Step),
         ];
         self.refuse(&recurrent_only, &format!("{name}, only to recurrent layers"))?;
@@ -385,6 +394,9 @@ impl Plan {
                 }
                 if s.directions > 1 {
                     text += ", bidirectional";
+                }
+                if s.recompute {
+                    text += ", recomputing";
                 }
                 text
             }

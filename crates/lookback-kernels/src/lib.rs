@@ -62,6 +62,6 @@ mod written;
 pub use error::KernelError;
 pub use real::Real;
 pub use recurrence::{
-    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Upstream, WeightGradients, Weights,
-    Workspace, backward, backward_owned, forward, forward_owned, reference, saved_len,
+    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights,
+    Workspace, backward, backward_owned, backward_recomputing, forward, forward_owned, reference, saved_len, segment,
 };

@@ -52,7 +52,15 @@ fn kernels_equal_the_composed_operations_forward_and_backward() {
                     peephole: (lstm && bias).then(|| vector(3 * dims.hidden)),
                 })
                 .collect();
-            let spec = LayerSpec { cell, dims, lengths: lengths.map(Into::into), bias, peephole: lstm && bias, state };
+            let spec = LayerSpec {
+                cell,
+                dims,
+                lengths: lengths.map(Into::into),
+                bias,
+                peephole: lstm && bias,
+                state,
+                recompute: false,
+            };
             let upstream = cube([dims.batch, dims.time, directions * dims.hidden]).detach();
             let upstream_state = cube(states).detach();
             let run = |output: LayerOutput| {

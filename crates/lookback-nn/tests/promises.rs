@@ -1,6 +1,7 @@
 //! What a service relies on: layers inside other threads' work, rows that do not see one another, padding that is
 //! never read, any shape at all, and refusals in place of panics.
 
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 use lookback_nn::ops::{DirectionTensors, LayerOutput, LayerSpec, composite, recurrent};
@@ -98,13 +99,40 @@ fn an_f64_input_or_state_and_a_broken_saved_state_are_refused() {
     }
 }
 
+/// Composed operations, which run in f64, would keep every gate.
+#[test]
+fn recomputing_is_refused_where_the_kernels_do_not_run() {
+    struct Wide;
+    impl ModuleMapper for Wide {
+        fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+            Param::from_tensor(param.val().cast(DType::F64))
+        }
+    }
+    let layer = |recompute: bool| {
+        let config = LstmConfig::new(3, 4).with_recompute(recompute);
+        config.init(&Device::default()).unwrap().map(&mut Wide)
+    };
+    let x = Tensor::<3>::zeros([2, 5, 3], &Device::default()).cast(DType::F64);
+    assert!(layer(false).forward(x.clone(), None, None).is_ok());
+    let want = "recompute is true but must be false where the kernels do not run (Flex, f32)";
+    assert_eq!(layer(true).forward(x, None, None).unwrap_err().to_string(), want);
+}
+
 /// Regression: the composed operations began from zeros of the device's type, not of the layer's.
 #[test]
 fn composed_operations_run_in_the_type_of_their_input() {
     let dims = Dims { batch: 2, time: 3, input: 2, hidden: 3, directions: 2 };
     for time in [0, 3] {
         let dims = Dims { time, ..dims };
-        let spec = LayerSpec { cell: Cell::Lstm, dims, lengths: None, bias: true, peephole: false, state: false };
+        let spec = LayerSpec {
+            cell: Cell::Lstm,
+            dims,
+            lengths: None,
+            bias: true,
+            peephole: false,
+            state: false,
+            recompute: false,
+        };
         let Drawn { x, parameters, .. } = Drawn::new(&spec, 0, DType::F64);
         let output = composite(x, None, None, parameters, &spec);
         assert_eq!(output.sequence.dims(), [2, time, 6]);
@@ -191,9 +219,9 @@ fn layers() -> impl Strategy<Value = LayerSpec> {
         Just(Cell::Gru(Reset::AfterProduct)),
         Just(Cell::Gru(Reset::BeforeProduct)),
     ];
-    let sizes = (1usize..6, 1usize..9, 1usize..10, 1usize..20, 1usize..3);
-    (cell, sizes, any::<[bool; 3]>()).prop_flat_map(|(cell, (batch, time, input, hidden, directions), flags)| {
-        let [bias, state, peephole] = flags;
+    let sizes = (1usize..6, prop_oneof![4 => 1usize..9, 1 => 30usize..70], 1usize..10, 1usize..20, 1usize..3);
+    (cell, sizes, any::<[bool; 4]>()).prop_flat_map(|(cell, (batch, time, input, hidden, directions), flags)| {
+        let [bias, state, peephole, recompute] = flags;
         let dims = Dims { batch, time, input, hidden, directions };
         proptest::option::of(proptest::collection::vec(0..=time, batch)).prop_map(move |lengths| LayerSpec {
             cell,
@@ -202,6 +230,7 @@ fn layers() -> impl Strategy<Value = LayerSpec> {
             bias,
             peephole: peephole && cell.has_cell_state(),
             state,
+            recompute,
         })
     })
 }

@@ -53,10 +53,30 @@ pub fn forward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
+    run(cell, dims, packed, inputs, outputs, saved, None, workspace, threads)
+}
+
+/// [`forward`], which may also write the cell states between the segments of time: `[D, segments - 1, B, H]`, not
+/// touched where a row has ended.
+#[allow(clippy::too_many_arguments, reason = "as `forward`")]
+fn run(
+    cell: Cell,
+    dims: &Dims,
+    packed: &Packed,
+    inputs: &Inputs<'_>,
+    outputs: Outputs<'_>,
+    saved: Option<&mut [f32]>,
+    between: Option<(usize, &mut [f32])>,
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
     check::dims(dims, inputs.lengths)?;
     packed.check(cell, dims)?;
     check::inputs(cell, dims, inputs)?;
     check::outputs(cell, dims, &outputs)?;
+    if let Some((segment, between)) = &between {
+        check::slice("between", between, &[between_len(cell, dims, *segment)], "[D, segments - 1, B, H]")?;
+    }
     if let Some(saved) = &saved {
         check::slice("saved", saved, &[saved_len(cell, dims, inputs.lengths)], "[saved_len]")?;
     }
@@ -71,6 +91,7 @@ pub fn forward(
         h_n: Shared(outputs.h_n.as_mut_ptr()),
         c_n: Shared(outputs.c_n.map_or(std::ptr::null_mut(), <[f32]>::as_mut_ptr)),
         saved: saved.map(|saved| Shared(saved.as_mut_ptr())),
+        between: between.filter(|_| cell.has_cell_state()).map(|(segment, to)| (segment, Shared(to.as_mut_ptr()))),
     };
     let walks = tasks.iter().zip(workspace.tasks(tasks.len())).map(|(task, scratch)| {
         // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
@@ -80,8 +101,29 @@ pub fn forward(
     Ok(())
 }
 
+/// What a forward pass leaves for a backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saving {
+    /// Nothing: there will be none.
+    Nothing,
+    /// All gates, [`saved_len`] values, for [`super::backward_owned`].
+    Gates,
+    /// The cell states between segments of so many steps (an LSTM's; the others need nothing), for
+    /// [`super::backward_recomputing`].
+    Between {
+        /// At least 1.
+        segment: usize,
+    },
+}
+
+/// How many values lie between the segments of time.
+pub(super) fn between_len(cell: Cell, dims: &Dims, segment: usize) -> usize {
+    let segments = dims.time.div_ceil(segment.max(1)).max(1);
+    if cell.has_cell_state() { dims.directions * (segments - 1) * dims.batch * dims.hidden } else { 0 }
+}
+
 /// [`forward`] into memory of its own, which is not filled with zeros before: `y`, `h_n` and `c_n` of [`Outputs`] one
-/// after another, and what it saved where `saving` says so.
+/// after another, and what `saving` asks for.
 ///
 /// # Errors
 /// As [`forward`].
@@ -90,17 +132,22 @@ pub fn forward_owned(
     dims: &Dims,
     packed: &Packed,
     inputs: &Inputs<'_>,
-    saving: bool,
+    saving: Saving,
     workspace: &mut Workspace,
     threads: usize,
-) -> Result<(Vec<f32>, Option<Vec<f32>>), KernelError> {
+) -> Result<(Vec<f32>, Vec<f32>), KernelError> {
     check::dims(dims, inputs.lengths)?;
     check::inputs(cell, dims, inputs)?;
     let states = dims.directions * dims.batch * dims.hidden;
     let cells = if cell.has_cell_state() { states } else { 0 };
     let y = states * dims.time;
     let mut made = Unwritten::new(y + states + cells);
-    let mut saved = saving.then(|| Unwritten::new(saved_len(cell, dims, inputs.lengths)));
+    let mut saved = (saving == Saving::Gates).then(|| Unwritten::new(saved_len(cell, dims, inputs.lengths)));
+    let mut between = match saving {
+        Saving::Between { segment: 0 } => return Err(KernelError::TooSmall { name: "segment", least: 1, found: 0 }),
+        Saving::Between { segment } => Some((segment, vec![0.0; between_len(cell, dims, segment)])),
+        _ => None,
+    };
     // SAFETY: the engine reads no output that it has not written; where it gives no error it has written all of them, and
     // all that the backward pass reads of what is saved.
     unsafe {
@@ -108,8 +155,10 @@ pub fn forward_owned(
         let (h_n, c_n) = rest.split_at_mut(states);
         let outputs = Outputs { y, h_n, c_n: cell.has_cell_state().then_some(c_n) };
         let to = saved.as_mut().map(|saved| saved.slice());
-        forward(cell, dims, packed, inputs, outputs, to, workspace, threads)?;
-        Ok((made.written(), saved.map(|saved| saved.written())))
+        let states = between.as_mut().map(|(segment, states)| (*segment, &mut states[..]));
+        run(cell, dims, packed, inputs, outputs, to, states, workspace, threads)?;
+        let kept = saved.map(|saved| saved.written()).or(between.map(|(_, states)| states));
+        Ok((made.written(), kept.unwrap_or_default()))
     }
 }
 
@@ -123,6 +172,8 @@ struct Call<'a> {
     h_n: Shared,
     c_n: Shared,
     saved: Option<Shared>,
+    /// The length of a segment, and where the cell states between them go.
+    between: Option<(usize, Shared)>,
 }
 
 impl Call<'_> {
@@ -361,6 +412,12 @@ impl WithSimd for Block<'_> {
                     std::ptr::copy_nonoverlapping(from, to, units.len());
                     if task.lengths[r] == s + 1 {
                         walk.finish(r, s + 1, units.clone());
+                    } else if let Some((segment, between)) = call.between
+                        && (s + 1).is_multiple_of(segment)
+                    {
+                        let place = d * (time.div_ceil(segment) - 1) + (s + 1) / segment - 1;
+                        let to = between.at((place * call.dims.batch + task.rows[r]) * hidden + units.start);
+                        std::ptr::copy_nonoverlapping(walk.c.at(r * hp + units.start), to, units.len());
                     }
                 }
             }

@@ -5,6 +5,7 @@ mod check;
 mod forward;
 mod packed;
 mod plan;
+mod recompute;
 pub mod reference;
 mod team;
 #[cfg(test)]
@@ -16,9 +17,10 @@ use crate::simd::Aligned;
 pub(crate) use backward::BackRows;
 pub use backward::{backward, backward_owned};
 pub(crate) use forward::StepRows;
-pub use forward::{forward, forward_owned, saved_len};
+pub use forward::{Saving, forward, forward_owned, saved_len};
 pub use packed::Packed;
 pub(crate) use plan::run;
+pub use recompute::{backward_recomputing, segment};
 
 /// The activation of a plain RNN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -147,9 +147,9 @@ impl Case {
             forward_owned(self.cell, &self.dims, &packed, &inputs, saving, workspace, threads).unwrap()
         };
         let all = bits(&[&trained.0[..], &trained.1, &trained.2].concat());
-        let (made, kept) = owned(true, workspace);
-        assert_eq!((bits(&made), bits(&kept.unwrap())), (all.clone(), bits(&saved)), "in memory of its own");
-        assert_eq!(bits(&owned(false, workspace).0), all, "in memory of its own, nothing saved");
+        let (made, kept) = owned(Saving::Gates, workspace);
+        assert_eq!((bits(&made), bits(&kept)), (all.clone(), bits(&saved)), "in memory of its own");
+        assert_eq!(bits(&owned(Saving::Nothing, workspace).0), all, "in memory of its own, nothing saved");
         let sound = !self.x.iter().any(|value| value.is_nan());
         assert!(!sound || !saved.iter().any(|value| value.is_nan()), "a value to be saved was not written");
         let mut gx = filled(x.len());
@@ -189,11 +189,29 @@ impl Case {
         let of_weights = [true, true, self.biases[0], self.biases[1], self.peephole];
         let wanted = [vec![true, true, lstm], of_weights.repeat(directions)].concat();
         let (y, saved) = (&trained.0, &saved);
-        let owned =
+        let gradients =
             backward_owned(self.cell, &self.dims, &weights, &inputs, y, saved, &upstream, &wanted, workspace, threads);
-        let expected = [&gx, &gh0, &gc0].into_iter().chain(g.iter().flatten());
-        for (own, expected) in owned.unwrap().into_iter().zip(expected) {
+        let expected = || [&gx, &gh0, &gc0].into_iter().chain(g.iter().flatten());
+        for (own, expected) in gradients.unwrap().into_iter().zip(expected()) {
             assert_eq!(bits(&own.unwrap_or_default()), bits(expected), "a gradient in memory of its own");
+        }
+        for segment in [1, 3, 7].into_iter().filter(|_| sound) {
+            let (made, between) = owned(Saving::Between { segment }, workspace);
+            assert_eq!(bits(&made), all, "with the states between segments");
+            let between = (segment, &between[..]);
+            let again = backward_recomputing(
+                self.cell, &self.dims, &weights, &inputs, y, between, &upstream, &wanted, workspace, threads,
+            );
+            for (part, (again, kept)) in again.unwrap().into_iter().zip(expected()).enumerate() {
+                let again = again.unwrap_or_default();
+                assert_eq!(again.len(), kept.len(), "gradient {part}, computed again");
+                let exact = part == 1 || part == 2 || part == 0 && directions == 1;
+                let largest = kept.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
+                for (again, kept) in again.iter().zip(kept) {
+                    let close = if exact { again == kept } else { (again - kept).abs() <= 1e-5 * largest };
+                    assert!(close, "gradient {part}: {again} computed again, {kept} before, segments of {segment}");
+                }
+            }
         }
         let mut named = vec![("y", trained.0), ("h_n", trained.1), ("c_n", trained.2)];
         named.extend([("grad x", gx), ("grad h0", gh0), ("grad c0", gc0)]);

@@ -7,7 +7,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use lookback_kernels::simd::math;
-use lookback_kernels::{Inputs, KernelError, Packed, Upstream, Weights, Workspace, backward_owned, forward_owned};
+use lookback_kernels::{
+    Inputs, KernelError, Packed, Saving, Upstream, Weights, Workspace, backward_owned, backward_recomputing,
+    forward_owned, segment,
+};
 use rayon::prelude::*;
 
 use super::{INPUTS, LayerSpec, PER_DIRECTION, RecurrentKernels, RecurrentOps};
@@ -62,7 +65,7 @@ impl RecurrentOps for Flex {
             bias_hh_reverse,
             peephole_reverse,
         ]);
-        run_forward(&inputs, &spec, false).0
+        run_forward(&inputs, &spec, Saving::Nothing).0
     }
 
     fn fast_tanh(x: FloatTensor<Flex>) -> FloatTensor<Flex> {
@@ -78,8 +81,8 @@ impl RecurrentOps for Flex {
 impl RecurrentKernels for Flex {
     fn recurrent_saving(inputs: &[FloatTensor<Flex>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Flex>; 2] {
         let inputs = contiguous(inputs);
-        let (packed, saved) = run_forward(&inputs, spec, true);
-        let saved = saved.expect("what a saving pass saves");
+        let saving = if spec.recompute { Saving::Between { segment: segment(spec.dims.time) } } else { Saving::Gates };
+        let (packed, saved) = run_forward(&inputs, spec, saving);
         let shape = [saved.len()];
         [packed, tensor(saved, &shape)]
     }
@@ -102,19 +105,18 @@ impl RecurrentKernels for Flex {
             Upstream { y: Some(&upstream[..y]), h_n: Some(&upstream[y..h]), c_n: lstm.then(|| &upstream[h..c]) };
         let given = 3 + PER_DIRECTION * spec.dims.directions;
         let wanted: Vec<bool> = wanted.iter().zip(present).map(|(&wanted, present)| wanted && present).collect();
+        let (cell, dims, threads) = (spec.cell, &spec.dims, rayon::current_num_threads());
+        let (weights, inputs_of) = (weights(&values, &present, spec), layer_inputs(&values, &present, spec));
+        let (y, saved, wanted) = (&slice(&packed)[..y], slice(&saved), &wanted[..given]);
         let gradients = with_workspace(|workspace| {
-            checked(backward_owned(
-                spec.cell,
-                &spec.dims,
-                &weights(&values, &present, spec),
-                &layer_inputs(&values, &present, spec),
-                &slice(&packed)[..y],
-                slice(&saved),
-                &upstream,
-                &wanted[..given],
-                workspace,
-                rayon::current_num_threads(),
-            ))
+            checked(if spec.recompute {
+                let between = (segment(dims.time), saved);
+                backward_recomputing(
+                    cell, dims, &weights, &inputs_of, y, between, &upstream, wanted, workspace, threads,
+                )
+            } else {
+                backward_owned(cell, dims, &weights, &inputs_of, y, saved, &upstream, wanted, workspace, threads)
+            })
         });
         let mut gradients = gradients.into_iter();
         std::array::from_fn(|input| {
@@ -124,7 +126,7 @@ impl RecurrentKernels for Flex {
     }
 }
 
-fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saving: bool) -> (FlexTensor, Option<Vec<f32>>) {
+fn run_forward(inputs: &[FlexTensor; INPUTS], spec: &LayerSpec, saving: Saving) -> (FlexTensor, Vec<f32>) {
     let (present, values) = (spec.present(), inputs.each_ref().map(slice));
     let weights = checked(Packed::new(spec.cell, &spec.dims, &weights(&values, &present, spec)));
     let (packed, saved) = with_workspace(|workspace| {

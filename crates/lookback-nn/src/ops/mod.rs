@@ -53,6 +53,8 @@ pub struct LayerSpec {
     pub peephole: bool,
     /// Whether an initial state was given.
     pub state: bool,
+    /// Whether the backward pass computes the gates again instead of keeping them: by the kernels alone.
+    pub recompute: bool,
 }
 
 impl LayerSpec {
@@ -217,7 +219,7 @@ pub fn tanh<const R: usize>(x: Tensor<R>) -> Tensor<R> {
 }
 
 /// Whether the tensor lives on the Flex backend, with or without autodiff. The kernels know f32 alone.
-fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
+pub(crate) fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
     fn is_flex(kind: &DispatchTensorKind) -> bool {
         match kind {
             DispatchTensorKind::Flex(_) => true,

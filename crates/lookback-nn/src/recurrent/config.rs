@@ -26,6 +26,7 @@ macro_rules! config {
                     dropout: 0.0,
                     forget_bias: None,
                     peepholes: false,
+                    recompute: false,
                 })
             }
 
@@ -50,6 +51,15 @@ macro_rules! config {
             /// The dropout on the outputs of every layer but the last, in training alone. Default 0.
             pub fn with_dropout(mut self, dropout: f64) -> Self {
                 self.0.dropout = dropout;
+                self
+            }
+
+            /// Whether the backward pass computes the gates again, segment of time by segment, instead of keeping them:
+            /// less than half of the memory for long sequences, for one more forward pass. The gradients of the
+            /// weights are then summed in another order, and differ in their last bits. Refused where the kernels do
+            /// not run. Default false.
+            pub fn with_recompute(mut self, recompute: bool) -> Self {
+                self.0.recompute = recompute;
                 self
             }
 

@@ -11,7 +11,7 @@ use lookback_kernels::{Cell, Dims};
 use super::{Output, State};
 use crate::Error;
 use crate::error::check_lengths;
-use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, recurrent};
+use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent};
 
 /// The options of all three layers.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,7 @@ pub(super) struct StackConfig {
     pub(super) dropout: f64,
     pub(super) forget_bias: Option<f64>,
     pub(super) peepholes: bool,
+    pub(super) recompute: bool,
 }
 
 impl StackConfig {
@@ -83,6 +84,7 @@ pub(super) struct Stack {
     /// `[L][D]`.
     layers: Vec<Vec<Direction>>,
     dropout: Dropout,
+    recompute: bool,
 }
 
 impl Stack {
@@ -113,7 +115,7 @@ impl Stack {
             })
             .collect();
         let dropout = DropoutConfig::new(config.dropout).init();
-        Ok(Stack { cell: config.cell, input: config.input, hidden, layers, dropout })
+        Ok(Stack { cell: config.cell, input: config.input, hidden, layers, dropout, recompute: config.recompute })
     }
 
     pub(super) fn cell(&self) -> Cell {
@@ -166,6 +168,7 @@ impl Stack {
                 bias: layer[0].bias.is_some(),
                 peephole: layer[0].peephole.is_some(),
                 state: state.is_some(),
+                recompute: self.recompute,
             };
             if index > 0 {
                 sequence = dropout_layer(&self.dropout, sequence);
@@ -204,6 +207,10 @@ impl Stack {
         for (name, found) in [("x", Some(x))].into_iter().chain(states) {
             let Some(found) = found.map(Tensor::dtype).filter(|&found| found != own) else { continue };
             return Err(Error::Type { name, found: format!("{found:?}"), expected: format!("{own:?}") });
+        }
+        if self.recompute && !on_flex(x) {
+            let (found, expected) = ("true".into(), "false where the kernels do not run (Flex, f32)");
+            return Err(Error::Config { name: "recompute", found, expected });
         }
         if let Some(lengths) = lengths {
             check_lengths(lengths, batch, time)?;

@@ -111,7 +111,7 @@ fn every_cell_pooling_and_optimiser_trains_and_is_read_back() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let cases: [&[&str]; 9] = [
-        &["--cell", "gru", "--pooling", "query"],
+        &["--cell", "gru", "--pooling", "query", "--recompute"],
         &["--cell", "rnn", "--pooling", "last", "--optimizer", "sgd", "--momentum", "0.9"],
         &["--layers", "2", "--pooling", "max+attention", "--optimizer", "adamw"],
         &["--bidirectional", "false", "--pooling", "mean+max+last", "--optimizer", "rmsprop"],

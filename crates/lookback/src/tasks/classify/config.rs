@@ -85,6 +85,8 @@ pub struct ModelPlan {
     pub(crate) layers: usize,
     pub(crate) bidirectional: bool,
     #[serde(default)]
+    pub(crate) recompute: bool,
+    #[serde(default)]
     pub(crate) attention: AttentionForm,
     pub(crate) pooling: Pooling,
     pub(crate) embedding_dropout: f64,
@@ -286,6 +288,7 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
         hidden: options.hidden.unwrap_or(128),
         layers,
         bidirectional: options.bidirectional.unwrap_or(true),
+        recompute: options.recompute.unwrap_or(false),
         attention: options.attention.as_deref().unwrap_or("none").parse()?,
         pooling: options.pooling.as_deref().unwrap_or("attention").parse()?,
         embedding_dropout,

@@ -100,6 +100,10 @@ pub struct ModelOptions {
     /// Recurrent layers, one on the other [default: 1]
     #[arg(long, value_name = "N")]
     pub layers: Option<usize>,
+    /// Compute the gates again in the backward pass instead of keeping them: less memory for long texts and series, for
+    /// one more forward pass [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub recompute: Option<bool>,
     /// Whether the layers read both ways [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub bidirectional: Option<bool>,

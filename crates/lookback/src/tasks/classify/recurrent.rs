@@ -26,6 +26,7 @@ impl Recurrent {
             Cell::Lstm => LstmConfig::new(width, plan.hidden)
                 .with_layers(plan.layers)
                 .with_bidirectional(plan.bidirectional)
+                .with_recompute(plan.recompute)
                 .with_dropout(dropout)
                 .with_forget_bias(plan.forget_bias)
                 .init(device)
@@ -33,12 +34,14 @@ impl Recurrent {
             Cell::Gru => GruConfig::new(width, plan.hidden)
                 .with_layers(plan.layers)
                 .with_bidirectional(plan.bidirectional)
+                .with_recompute(plan.recompute)
                 .with_dropout(dropout)
                 .init(device)
                 .map(Recurrent::Gru),
             Cell::Rnn => RnnConfig::new(width, plan.hidden)
                 .with_layers(plan.layers)
                 .with_bidirectional(plan.bidirectional)
+                .with_recompute(plan.recompute)
                 .with_dropout(dropout)
                 .init(device)
                 .map(Recurrent::Rnn),
