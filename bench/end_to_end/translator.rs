@@ -5,8 +5,8 @@ use bench::Case;
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, Linear};
 use burn::tensor::{Device, Int, Tensor};
-use lookback_nn::attention::{Attention, AttentionConfig, Mask, Score};
-use lookback_nn::{Lstm, LstmConfig, State, named, ops};
+use lookback_nn::attention::{AttentionConfig, InputFeedingDecoder, Mask, Score};
+use lookback_nn::{Lstm, LstmConfig, named, ops};
 
 use crate::turns::Turns;
 use crate::{load, steps};
@@ -16,11 +16,8 @@ struct Translator {
     source: Embedding,
     target: Embedding,
     encoder: Lstm,
-    decoder: Lstm,
-    /// Of the decoder's state `[H]` to the encoder's outputs `[2H]`.
-    attention: Attention,
-    /// From context and state to what is fed back and what the words are read from.
-    combine: Linear,
+    /// Its attention is of the state `[H]` to the encoder's outputs `[2H]`.
+    decoder: InputFeedingDecoder,
     output: Linear,
 }
 
@@ -30,16 +27,22 @@ impl Translator {
         let [_, encoded] = case.shape("param.encoder.weight_hh_l0")?;
         let [_, hidden] = case.shape("param.decoder.weight_hh_l0")?;
         let encoder = LstmConfig::new(width, encoded).with_layers(2).with_bidirectional(true).init(device)?;
-        let decoder = LstmConfig::new(width + hidden, hidden).init(device)?;
         let attention = AttentionConfig::new(Score::Additive { hidden }, hidden, 2 * encoded).with_bias(false);
-        let attention = attention.init(device)?;
+        let decoder = InputFeedingDecoder::new(width, hidden, 2 * encoded, 1, attention.init(device)?, device)?;
+        let parts = [
+            ("lstm.", "param.decoder."),
+            ("attention.", "param.attention."),
+            ("combine.projection.", "param.combine."),
+        ];
+        let named = |(own, there): (&'static str, &str)| {
+            case.under(there).into_iter().map(move |(name, values)| (format!("{own}{name}"), values))
+        };
+        let parameters = parts.into_iter().flat_map(named).collect();
         Ok(Translator {
             source: load::embedding(case, "source", device)?,
             target: load::embedding(case, "target", device)?,
             encoder: encoder.with_parameters(case.under("param.encoder."))?,
-            decoder: decoder.with_parameters(case.under("param.decoder."))?,
-            attention: named::with_parameters(attention, case.under("param.attention."))?,
-            combine: load::linear(case, "combine", device)?,
+            decoder: named::with_parameters(decoder, parameters)?,
             output: load::linear(case, "output", device)?,
         })
     }
@@ -48,26 +51,16 @@ impl Translator {
     fn forward(&self, source: Tensor<2, Int>, before: Tensor<2, Int>) -> Tensor<2> {
         let [batch, time] = before.dims();
         let memory = run(self.encoder.forward(self.source.forward(source), None, None)).sequence;
-        // The keys' part of the score is the same at every step.
-        let memory = run(self.attention.memory(memory.clone(), memory, &Mask::none()));
         let words = self.target.forward(before);
-        let [_, hidden] = self.combine.weight.val().dims();
+        // Burn keeps the weight with its inputs first.
+        let [hidden, _] = self.output.weight.val().dims();
         let mask = Mask::none();
-        let mut state: Option<State> = None;
-        let mut fed = Tensor::<2>::zeros([batch, hidden], &words.device());
-        let mut outputs = Vec::with_capacity(time);
-        for t in 0..time {
-            let word = words.clone().narrow(1, t, 1).squeeze_dim(1);
-            let (h, next) = run(self.decoder.step(Tensor::cat(vec![word, fed], 1), state));
-            state = Some(next);
-            let query = h.clone().unsqueeze_dim(1);
-            let context = run(self.attention.attend(query, &memory, &mask, false)).context.squeeze_dim(1);
-            fed = ops::tanh(self.combine.forward(Tensor::cat(vec![context, h], 1)));
-            outputs.push(fed.clone().unsqueeze_dim::<3>(1));
-        }
+        let memory = run(self.decoder.memory(memory, &mask));
+        let start = Tensor::<2>::zeros([batch, hidden], &words.device());
+        let (outputs, _) = run(self.decoder.forward(words, start, None, &memory, &mask));
         // As one operation over all steps; Burn keeps the weight the other way round.
         let (weight, bias) = (self.output.weight.val().swap_dims(0, 1), self.output.bias.as_ref().map(Param::val));
-        let logits = run(ops::linear("outputs", Tensor::cat(outputs, 1), weight, bias));
+        let logits = run(ops::linear("outputs", outputs, weight, bias));
         let [_, _, words] = logits.dims();
         logits.reshape([batch * time, words])
     }

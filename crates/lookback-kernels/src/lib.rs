@@ -62,6 +62,7 @@ mod written;
 pub use error::KernelError;
 pub use real::Real;
 pub use recurrence::{
-    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights,
-    Workspace, backward, backward_owned, backward_recomputing, forward, forward_owned, reference, saved_len, segment,
+    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Unrolled, UnrolledSteps, Upstream,
+    WeightGradients, Weights, Workspace, backward, backward_owned, backward_recomputing, forward, forward_owned,
+    reference, saved_len, segment,
 };

@@ -30,5 +30,5 @@ mod recurrent;
 pub use error::Error;
 pub use lookback_kernels::{Activation, Reset};
 pub use recurrent::{
-    Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, SavedState, State, Stepper, StepperState,
+    Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, SavedState, State, Stepper, StepperState, Unrolled,
 };

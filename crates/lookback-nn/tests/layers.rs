@@ -268,3 +268,64 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
         assert!(found.starts_with(want), "{found:?} does not start with {want:?}");
     }
 }
+
+/// Weights packed once and their gradients summed once, against the layer's own forward pass.
+#[test]
+fn unrolled_steps_have_the_outputs_and_the_gradients_of_the_whole_sequence() {
+    let device = Device::default().autodiff();
+    let (batch, time, input, hidden) = (3, 5, 4, 6);
+    let random = |shape: [usize; 3]| Tensor::<3>::random(shape, Distribution::Default, &device).detach().require_grad();
+    macro_rules! compare {
+        ($config:expr) => {
+            let layer = $config.with_layers(2).init(&device).unwrap();
+            let (x, upstream) = (random([batch, time, input]), random([batch, time, hidden]).detach());
+            let whole = layer.forward(x.clone(), None, None).unwrap();
+            let unrolled = layer.unrolled().unwrap();
+            let (mut state, mut outputs) = (None, Vec::new());
+            for t in 0..time {
+                let x_t = x.clone().slice([0..batch, t..t + 1]).squeeze_dim(1);
+                let (y, next) = unrolled.step(x_t, state).unwrap();
+                outputs.push(y.unsqueeze_dim::<3>(1));
+                state = Some(next);
+            }
+            let steps = Tensor::cat(outputs, 1);
+            assert_eq!(values(&steps), values(&whole.sequence));
+            assert_eq!(state.as_ref().unwrap().save(), whole.state.save());
+            let gradients = |sequence: Tensor<3>, state: &State| {
+                let loss = (sequence * upstream.clone()).sum() + state.hidden.clone().sum();
+                let gradients = loss.backward();
+                let mut all: Vec<_> = lookback_nn::named::gradients(&layer, &gradients)
+                    .into_iter()
+                    .map(|(name, data)| (name, data.iter::<f32>().collect::<Vec<_>>()))
+                    .collect();
+                all.push(("x".into(), values(&x.grad(&gradients).unwrap())));
+                all
+            };
+            let (found, want) = (gradients(steps, &state.unwrap()), gradients(whole.sequence, &whole.state));
+            assert!(found.len() == want.len() && found.len() > 6);
+            for ((name, found), (same, want)) in found.iter().zip(&want) {
+                assert_eq!(name, same);
+                let largest = want.iter().fold(0.1f32, |most, value| most.max(value.abs()));
+                for (found, want) in found.iter().zip(want) {
+                    assert!((found - want).abs() <= 1e-5 * largest, "{name}: {found}, want {want}");
+                }
+            }
+        };
+    }
+    compare!(RnnConfig::new(input, hidden));
+    compare!(LstmConfig::new(input, hidden));
+    compare!(LstmConfig::new(input, hidden).with_peepholes(true).with_bias(false));
+    compare!(GruConfig::new(input, hidden));
+    compare!(GruConfig::new(input, hidden).with_reset(Reset::BeforeProduct));
+
+    let both = LstmConfig::new(input, hidden).with_bidirectional(true).init(&device).unwrap();
+    assert!(both.unrolled().unwrap_err().to_string().contains("bidirectional"));
+    let again = LstmConfig::new(input, hidden).with_recompute(true).init(&device).unwrap();
+    let want = "recompute is true but must be false for unrolled steps, which keep their gates";
+    assert_eq!(again.unrolled().unwrap_err().to_string(), want);
+    let layer = LstmConfig::new(input, hidden).init(&device).unwrap().unrolled().unwrap();
+    let error = layer.step(Tensor::zeros([2, input + 1], &device), None).unwrap_err().to_string();
+    assert!(error.starts_with("x is [2, 1, 5]"), "{error}");
+    let (y, _) = layer.step(Tensor::zeros([0, input], &device), None).unwrap();
+    assert_eq!(y.dims(), [0, hidden]);
+}

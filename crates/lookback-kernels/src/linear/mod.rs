@@ -14,6 +14,8 @@ use rayon::prelude::*;
 
 /// Rows of the result that one piece computes. A multiple of every register tile.
 const ROWS: usize = 96;
+/// Rows are shared in multiples of this, the rows of the largest register tile.
+const SHARE: usize = 6;
 /// The fewest rows for which the weight is packed.
 const PACKED_ROWS: usize = 48;
 
@@ -121,6 +123,69 @@ fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut 
         let sizes = [dweight.len() / inputs, inputs, rows];
         transposed(sizes, (&dy[piece * share..], outputs), (x, inputs), dweight);
     });
+}
+
+/// A linear map whose weight is packed for both passes: for one that is used again and again before it changes.
+pub struct PackedLinear {
+    dims: LinearDims,
+    forward: Packed,
+    backward: Packed,
+    bias: Option<Vec<f32>>,
+}
+
+impl std::fmt::Debug for PackedLinear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PackedLinear").field("dims", &self.dims).finish_non_exhaustive()
+    }
+}
+
+impl PackedLinear {
+    /// weight: `[outputs, inputs]`, bias: `[outputs]`.
+    ///
+    /// # Panics
+    /// If a slice has not the length of its shape.
+    pub fn new(inputs: usize, outputs: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
+        assert!(weight.len() == outputs * inputs && bias.is_none_or(|bias| bias.len() == outputs));
+        PackedLinear {
+            dims: LinearDims { rows: 0, inputs, outputs },
+            forward: Packed::new(inputs, outputs, View { values: weight, strides: [1, inputs] }),
+            backward: Packed::new(outputs, inputs, View { values: weight, strides: [inputs, 1] }),
+            bias: bias.map(<[f32]>::to_vec),
+        }
+    }
+
+    /// x: `[rows, inputs]`. Gives y `[rows, outputs]`.
+    ///
+    /// # Panics
+    /// If `x` is no whole number of rows.
+    pub fn forward(&self, x: &[f32], threads: usize) -> Vec<f32> {
+        let LinearDims { inputs, outputs, .. } = self.dims;
+        by_rows(&self.forward, x, [inputs, outputs], self.bias.as_deref(), threads)
+    }
+
+    /// The gradient of x, `[rows, inputs]`. dy: `[rows, outputs]`.
+    ///
+    /// # Panics
+    /// If `dy` is no whole number of rows.
+    pub fn input_gradient(&self, dy: &[f32], threads: usize) -> Vec<f32> {
+        let LinearDims { inputs, outputs, .. } = self.dims;
+        by_rows(&self.backward, dy, [outputs, inputs], None, threads)
+    }
+}
+
+/// `a [rows, from] · packed [from, to]`, the rows shared between the threads.
+fn by_rows(packed: &Packed, a: &[f32], [from, to]: [usize; 2], bias: Option<&[f32]>, threads: usize) -> Vec<f32> {
+    assert!(from > 0 && to > 0 && a.len().is_multiple_of(from));
+    let rows = a.len() / from;
+    let share = rows.div_ceil(threads.max(1)).next_multiple_of(SHARE).min(ROWS);
+    // SAFETY: every product starts from the bias or from zeros, and the pieces are all of the result.
+    unsafe {
+        vector(rows * to, |c| {
+            pieces(c.par_chunks_mut(share * to).zip(a.par_chunks(share * from)), threads, |(c, a)| {
+                packed.product(a, bias, c);
+            });
+        })
+    }
 }
 
 /// The gradient of the bias, `[outputs]`: the sum of the rows of `dy`, in their order.

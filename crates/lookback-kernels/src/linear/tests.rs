@@ -61,6 +61,25 @@ proptest! {
 }
 
 #[test]
+fn a_packed_map_equals_the_sums_for_any_number_of_rows() {
+    for rows in [0, 1, 7, 64, 200] {
+        let dims = LinearDims { rows, inputs: 19, outputs: 33 };
+        let [y, dx, ..] = exact(dims, 5);
+        let (x, weight) = (values(rows * 19, 5), values(33 * 19, 6));
+        let (bias, dy) = (values(33, 7), values(rows * 33, 8));
+        let packed = PackedLinear::new(19, 33, &weight, Some(&bias));
+        for threads in [1, 2, 3] {
+            for (found, exact) in [(packed.forward(&x, threads), &y), (packed.input_gradient(&dy, threads), &dx)] {
+                assert_eq!(found.len(), exact.len());
+                for (found, exact) in found.iter().zip(exact) {
+                    assert!((f64::from(*found) - exact).abs() < 1e-5, "{found} instead of {exact}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn without_a_bias_the_sum_starts_at_zero() {
     let dims = LinearDims { rows: 2, inputs: 2, outputs: 1 };
     assert_eq!(forward(dims, &[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], None, 2), [12.0, 34.0]);

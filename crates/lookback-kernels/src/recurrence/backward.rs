@@ -65,43 +65,75 @@ pub fn backward(
     let tokens = Tokens::new(dims, inputs.lengths);
     let hp = padded(dims.hidden);
     let packed: Vec<PackedBackward> = weights.iter().map(|w| PackedBackward::new(cell, dims, w)).collect();
-    let tasks = tasks(dims, &tokens, threads);
     let gates = workspace.gradients.scratch(dims.directions * tokens.count * gradient_len(cell, hp));
+    let peepholes: Vec<_> = weights.iter().map(|weights| weights.peephole).collect();
+    let sequence = Sequence { cell, dims, packed: &packed, peepholes: &peepholes, inputs, y, saved, tokens: &tokens };
+    // SAFETY: every slice has been checked against its shape.
+    unsafe { gate_gradients(&sequence, upstream, gates, input_gradients, &mut workspace.tasks, threads) };
+    let parts = weight_gradients::Parts { cell, dims, inputs, y, saved, gates, tokens: &tokens };
+    weight_gradients::compute(&parts, weight_gradients, &mut workspace.rows, threads);
+    Ok(())
+}
+
+/// What a backward pass reads, beside the gradients that flow in.
+pub(super) struct Sequence<'a> {
+    pub(super) cell: Cell,
+    pub(super) dims: &'a Dims,
+    /// `[D]`.
+    pub(super) packed: &'a [PackedBackward],
+    /// `[D]`.
+    pub(super) peepholes: &'a [Option<&'a [f32]>],
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) y: &'a [f32],
+    pub(super) saved: &'a [f32],
+    pub(super) tokens: &'a Tokens,
+}
+
+/// The gradients of all gates, `[D, real steps, gradient_len]`, and those of the inputs.
+///
+/// # Safety
+/// Every slice must have the length of its shape.
+pub(super) unsafe fn gate_gradients(
+    sequence: &Sequence<'_>,
+    upstream: &Upstream<'_>,
+    gates: &mut [f32],
+    input_gradients: InputGradients<'_>,
+    scratch: &mut Vec<Aligned>,
+    threads: usize,
+) {
+    let Sequence { cell, dims, packed, peepholes, inputs, y, saved, tokens } = *sequence;
+    let tasks = tasks(dims, tokens, threads);
     let call = Call {
         cell,
         dims: *dims,
         inputs: *inputs,
         upstream: *upstream,
-        tokens: &tokens,
+        tokens,
         saved,
         gates: Shared(gates.as_mut_ptr()),
         h0: input_gradients.h0.map(|g| Shared(g.as_mut_ptr())),
         c0: input_gradients.c0.map(|g| Shared(g.as_mut_ptr())),
         y,
     };
-    if workspace.tasks.len() < tasks.len() {
-        workspace.tasks.resize_with(tasks.len(), Aligned::default);
+    if scratch.len() < tasks.len() {
+        scratch.resize_with(tasks.len(), Aligned::default);
     }
-    let walks = tasks.iter().zip(&mut workspace.tasks).map(|(task, scratch)| {
-        let (weights, peephole) = (&packed[task.direction], weights[task.direction].peephole);
-        // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
+    let walks = tasks.iter().zip(scratch).map(|(task, scratch)| {
+        let (weights, peephole) = (&packed[task.direction], peepholes[task.direction]);
+        // SAFETY: every slice has the length of its shape, and tasks have rows of their own.
         unsafe { Walk::new(&call, weights, peephole, task, scratch, threads / tasks.len().max(1)) }
     });
     run_teams(walks.collect());
     let gates = &*gates;
-    if let Some(x) = input_gradients.x {
-        let x = Shared(x.as_mut_ptr());
-        // A few rows a task, or a part of each row's steps; each step of the gradient is one task's own.
-        let share = dims.batch.div_ceil(threads.max(1)).max(1);
-        let parts = (threads / dims.batch.max(1)).max(1);
-        let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
-        run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
-            arch().dispatch(InputGradient { call: &call, packed: &packed, gates, x, rows, part, parts });
-        });
-    }
-    let parts = weight_gradients::Parts { cell, dims, inputs, y, saved, gates, tokens: &tokens };
-    weight_gradients::compute(&parts, weight_gradients, &mut workspace.rows, threads);
-    Ok(())
+    let Some(x) = input_gradients.x else { return };
+    let x = Shared(x.as_mut_ptr());
+    // A few rows a task, or a part of each row's steps; each step of the gradient is one task's own.
+    let share = dims.batch.div_ceil(threads.max(1)).max(1);
+    let parts = (threads / dims.batch.max(1)).max(1);
+    let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
+    run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
+        arch().dispatch(InputGradient { call: &call, packed, gates, x, rows, part, parts });
+    });
 }
 
 /// How many gradients an input has: of `x`, `h0` and `c0`.

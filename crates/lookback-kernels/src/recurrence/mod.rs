@@ -10,6 +10,7 @@ pub mod reference;
 mod team;
 #[cfg(test)]
 mod tests;
+mod unrolled;
 mod weight_gradients;
 
 use crate::simd::Aligned;
@@ -21,6 +22,7 @@ pub use forward::{Saving, forward, forward_owned, saved_len};
 pub use packed::Packed;
 pub(crate) use plan::run;
 pub use recompute::{backward_recomputing, segment};
+pub use unrolled::{Unrolled, UnrolledSteps};
 
 /// The activation of a plain RNN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

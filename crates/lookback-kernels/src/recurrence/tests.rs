@@ -7,6 +7,10 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+/// Errors are relative to the largest value of a tensor, or to this where all of it is smaller: such a tensor is a sum of
+/// terms near 1 that cancel, and no order of sums keeps their rounding out (`lookback-nn/tests/promises.rs` says how far).
+const SMALL: f32 = 0.1;
+
 /// A layer, a batch and its upstream gradients, in f64; the fast kernels read the same values rounded.
 #[derive(Debug, Clone)]
 struct Case {
@@ -139,7 +143,6 @@ impl Case {
         };
         let inferred = run(None, workspace);
         let trained = run(Some(&mut saved), workspace);
-        let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         for (inferred, trained) in [(&inferred.0, &trained.0), (&inferred.1, &trained.1), (&inferred.2, &trained.2)] {
             assert_eq!(bits(inferred), bits(trained), "inference differs from training");
         }
@@ -206,12 +209,16 @@ impl Case {
                 let again = again.unwrap_or_default();
                 assert_eq!(again.len(), kept.len(), "gradient {part}, computed again");
                 let exact = part == 1 || part == 2 || part == 0 && directions == 1;
-                let largest = kept.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
+                let largest = kept.iter().fold(SMALL, |most, value| most.max(value.abs()));
                 for (again, kept) in again.iter().zip(kept) {
                     let close = if exact { again == kept } else { (again - kept).abs() <= 1e-5 * largest };
                     assert!(close, "gradient {part}: {again} computed again, {kept} before, segments of {segment}");
                 }
             }
+        }
+        if sound && directions == 1 && self.lengths.is_none() {
+            let (y, expected) = (&trained.0, &expected().collect::<Vec<_>>());
+            self.assert_unrolled_is_the_same(&weights[0], &inputs, &upstream, y, expected, threads);
         }
         let mut named = vec![("y", trained.0), ("h_n", trained.1), ("c_n", trained.2)];
         named.extend([("grad x", gx), ("grad h0", gh0), ("grad c0", gc0)]);
@@ -222,12 +229,73 @@ impl Case {
         Results { named: named.into_iter().map(|(name, v)| (name.to_owned(), v)).collect() }
     }
 
+    /// Step by step, with the weights' gradients summed in the end: `y` and the gradients of `x`, `h0` and `c0` have the
+    /// same bits, and the gradients of the weights are as close as another order of sums leaves them.
+    fn assert_unrolled_is_the_same(
+        &self,
+        weights: &Weights<'_>,
+        inputs: &Inputs<'_>,
+        upstream: &Upstream<'_>,
+        y: &[f32],
+        expected: &[&Vec<f32>],
+        threads: usize,
+    ) {
+        let Dims { batch, time, input, hidden, .. } = self.dims;
+        let (lstm, states) = (self.cell.has_cell_state(), batch * hidden);
+        let workspace = &mut Workspace::default();
+        let layer = Unrolled::new(self.cell, input, hidden, weights).unwrap();
+        let at = |all: &[f32], t: usize, width: usize| -> Vec<f32> {
+            all.chunks_exact(time * width).flat_map(|row| row[t * width..][..width].to_vec()).collect()
+        };
+        let xs: Vec<Vec<f32>> = (0..time).map(|t| at(inputs.x, t, input)).collect();
+        let zeros = || vec![0.0; states];
+        let mut h = vec![inputs.h0.map_or_else(zeros, <[f32]>::to_vec)];
+        let mut c = vec![inputs.c0.map_or_else(zeros, <[f32]>::to_vec)];
+        let mut saved = Vec::new();
+        for t in 0..time {
+            let cell = lstm.then_some(&c[t][..]);
+            let (made, kept) = layer.forward(batch, &xs[t], Some(&h[t]), cell, true, workspace, threads).unwrap();
+            assert_eq!(bits(&made[..states]), bits(&at(y, t, hidden)), "step {t}");
+            h.push(made[states..2 * states].to_vec());
+            c.push(if lstm { made[2 * states..].to_vec() } else { Vec::new() });
+            saved.push(kept);
+        }
+        let own = |from: Option<&[f32]>| from.map_or_else(zeros, <[f32]>::to_vec);
+        let (mut dh, mut dc) = (own(upstream.h_n), own(upstream.c_n));
+        let mut steps = UnrolledSteps::default();
+        let mut dx = vec![0.0; inputs.x.len()];
+        for t in (0..time).rev() {
+            let dy = at(upstream.y.unwrap(), t, hidden);
+            let inputs = Inputs { x: &xs[t], lengths: None, h0: Some(&h[t]), c0: lstm.then_some(&c[t]) };
+            let upstream = Upstream { y: Some(&dy), h_n: Some(&dh), c_n: lstm.then_some(&dc) };
+            let wanted = [true; 3];
+            let gradients =
+                layer.backward(batch, &inputs, &saved[t], &upstream, wanted, &mut steps, workspace, threads);
+            let [own_dx, own_dh, own_dc] = gradients.unwrap();
+            (dh, dc) = (own_dh.unwrap(), own_dc.unwrap_or_default());
+            for (row, from) in own_dx.unwrap().chunks_exact(input).enumerate() {
+                dx[(row * time + t) * input..][..input].copy_from_slice(from);
+            }
+        }
+        let wanted = [true, true, true, true, self.peephole];
+        let of_weights = layer.weight_gradients(&mut steps, wanted, workspace, threads).unwrap();
+        assert_eq!((bits(&dx), bits(&dh)), (bits(expected[0]), bits(expected[1])), "gradients of x and h0");
+        assert_eq!(bits(&dc[..expected[2].len()]), bits(expected[2]), "gradient of c0");
+        for (part, (found, want)) in of_weights.iter().zip(&expected[3..]).enumerate() {
+            // A bias that the layer lacks has an empty gradient there.
+            let largest = want.iter().fold(SMALL, |most, value| most.max(value.abs()));
+            for (found, want) in found.iter().flatten().zip(*want) {
+                assert!((found - want).abs() <= 1e-5 * largest, "weight gradient {part}: {found}, want {want}");
+            }
+        }
+    }
+
     /// The largest error of the fast kernels relative to the largest value of each result.
     fn assert_fast_is_close(&self, threads: usize) {
         let (want, found) = (self.reference(|v| v), self.fast(threads));
         for ((name, want), (_, found)) in want.named.iter().zip(&found.named) {
             assert_eq!(want.len(), found.len(), "{name}");
-            let largest = want.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
+            let largest = want.iter().fold(f64::from(SMALL), |m, v| m.max(v.abs()));
             for (i, (want, found)) in want.iter().zip(found).enumerate() {
                 let error = (want - f64::from(*found)).abs() / largest;
                 assert!(error < 1e-5, "{name}[{i}] = {found}, want {want} in {:?} {:?}", self.cell, self.dims);
@@ -419,4 +487,8 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
     }
     let zero = Packed::new(cell, &Dims { hidden: 0, ..dims }, &weights).unwrap_err();
     assert_eq!(zero, KernelError::TooSmall { name: "H", least: 1, found: 0 });
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
 }

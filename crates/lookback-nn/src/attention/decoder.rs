@@ -1,12 +1,12 @@
 //! Decoder cells: a recurrent layer and attention over the encoder's outputs, one step at a time.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::{Attention, Mask, Memory};
-use crate::ops::tanh;
-use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State};
+use crate::ops::{UnrolledLinear, linear, on_flex, tanh};
+use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State, Unrolled};
 
 /// `h̃ = tanh(W_c [c; h])`, or the plain map: context and query side by side, projected (Luong 2015, eq. 5; the last
 /// two of the six steps in the well-known tutorials).
@@ -42,6 +42,26 @@ impl QueryAndContext {
     /// # Errors
     /// When sizes do not fit.
     pub fn forward(&self, context: Tensor<3>, query: Tensor<3>) -> Result<Tensor<3>, Error> {
+        self.apply(context, query, None)
+    }
+
+    /// The map, packed once for many calls; `None` where the kernels do not run.
+    fn unrolled(&self) -> Option<UnrolledLinear> {
+        let (weight, bias) = self.parameters();
+        on_flex(&weight).then(|| UnrolledLinear::new(weight, bias))
+    }
+
+    /// `[output, Dc + Dq]` and `[output]`; Burn keeps the weight the other way round.
+    fn parameters(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        (self.projection.weight.val().swap_dims(0, 1), self.projection.bias.as_ref().map(Param::val))
+    }
+
+    fn apply(
+        &self,
+        context: Tensor<3>,
+        query: Tensor<3>,
+        unrolled: Option<&UnrolledLinear>,
+    ) -> Result<Tensor<3>, Error> {
         if context.dims()[..2] != query.dims()[..2] {
             let expected = format!("{:?} (B and Q of query)", &query.dims()[..2]);
             return Err(Error::Shape { name: "context", found: context.dims().to_vec(), expected });
@@ -53,18 +73,31 @@ impl QueryAndContext {
             let expected = format!("sizes whose sum is {expected} (what the projection takes)");
             return Err(Error::Shape { name: "context and query", found, expected });
         }
-        let output = self.projection.forward(Tensor::cat(vec![context, query], 2));
+        let (name, both) = ("context and query", Tensor::cat(vec![context, query], 2));
+        let output = match (unrolled, self.parameters()) {
+            (Some(unrolled), _) => unrolled.step(name, both)?,
+            (None, (weight, bias)) => linear(name, both, weight, bias)?,
+        };
         Ok(if self.bent { tanh(output) } else { output })
     }
+}
+
+/// What stays the same over the steps of a sequence: the encoder's outputs, projected once, and the decoder's weights,
+/// packed once. Make one a sequence, and call `backward` once on what comes of it.
+#[derive(Debug, Clone)]
+pub struct DecoderMemory {
+    memory: Memory,
+    layers: Unrolled,
+    combine: Option<UnrolledLinear>,
 }
 
 /// Luong's decoder: the recurrent layer reads `[x_t; h̃_{t-1}]` (input feeding, Luong 2015, section 3.3), attention
 /// reads its output `h_t`, and `h̃_t = tanh(W_c [c_t; h_t])`.
 #[derive(Module, Debug)]
 pub struct InputFeedingDecoder {
-    lstm: Lstm,
-    attention: Attention,
-    combine: QueryAndContext,
+    pub(super) lstm: Lstm,
+    pub(super) attention: Attention,
+    pub(super) combine: QueryAndContext,
 }
 
 /// What one step of [`InputFeedingDecoder`] gives, and the next one takes.
@@ -97,12 +130,42 @@ impl InputFeedingDecoder {
         Ok(InputFeedingDecoder { lstm, attention, combine })
     }
 
-    /// Projects the encoder's outputs `[B, K, memory]` once for all steps.
+    /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
     ///
     /// # Errors
     /// When sizes do not fit.
-    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<Memory, Error> {
-        self.attention.memory(outputs.clone(), outputs, mask)
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
+        let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
+        Ok(DecoderMemory { memory, layers: self.lstm.unrolled()?, combine: self.combine.unrolled() })
+    }
+
+    /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. previous, state: as in
+    /// [`InputFeedingDecoder::step`], before the first step. Gives every `h̃_t`, `[B, T, H]`, and the last state.
+    ///
+    /// # Errors
+    /// When sizes do not fit.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<(Tensor<3>, Option<State>), Error> {
+        let [batch, time, _] = x.dims();
+        let (mut previous, mut state) = (previous, state);
+        if batch * time == 0 {
+            let [_, hidden] = previous.dims();
+            return Ok((Tensor::zeros([batch, time, hidden], &x.device()), state));
+        }
+        let mut all = Vec::with_capacity(time);
+        for t in 0..time {
+            let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
+            let step = self.step(x_t, previous, state, memory, mask, false)?;
+            (previous, state) = (step.attentional, Some(step.state));
+            all.push(previous.clone().unsqueeze_dim::<3>(1));
+        }
+        Ok((Tensor::cat(all, 1), state))
     }
 
     /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.
@@ -114,14 +177,14 @@ impl InputFeedingDecoder {
         x: Tensor<2>,
         previous: Tensor<2>,
         state: Option<State>,
-        memory: &Memory,
+        memory: &DecoderMemory,
         mask: &Mask,
         weights: bool,
     ) -> Result<InputFeedingStep, Error> {
-        let (hidden, state) = self.lstm.step(Tensor::cat(vec![x, previous], 1), state)?;
+        let (hidden, state) = memory.layers.step(Tensor::cat(vec![x, previous], 1), state)?;
         let query = hidden.unsqueeze_dim::<3>(1);
-        let seen = self.attention.attend(query.clone(), memory, mask, weights)?;
-        let attentional = self.combine.forward(seen.context, query)?.squeeze_dim(1);
+        let seen = self.attention.attend(query.clone(), &memory.memory, mask, weights)?;
+        let attentional = self.combine.apply(seen.context, query, memory.combine.as_ref())?.squeeze_dim(1);
         Ok(InputFeedingStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })
     }
 }
@@ -165,12 +228,13 @@ impl AttendFirstDecoder {
         Ok(AttendFirstDecoder { gru, attention })
     }
 
-    /// Projects the encoder's outputs `[B, K, memory]` once for all steps.
+    /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
     ///
     /// # Errors
     /// When sizes do not fit.
-    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<Memory, Error> {
-        self.attention.memory(outputs.clone(), outputs, mask)
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
+        let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
+        Ok(DecoderMemory { memory, layers: self.gru.unrolled()?, combine: None })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
@@ -181,7 +245,7 @@ impl AttendFirstDecoder {
         &self,
         x: Tensor<2>,
         state: State,
-        memory: &Memory,
+        memory: &DecoderMemory,
         mask: &Mask,
         weights: bool,
     ) -> Result<AttendFirstStep, Error> {
@@ -191,9 +255,9 @@ impl AttendFirstDecoder {
             return Err(Error::Shape { name: "state", found: vec![layers, batch, hidden], expected });
         }
         let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
-        let seen = self.attention.attend(query, memory, mask, weights)?;
+        let seen = self.attention.attend(query, &memory.memory, mask, weights)?;
         let context = seen.context.squeeze_dim::<2>(1);
-        let (output, state) = self.gru.step(Tensor::cat(vec![x, context.clone()], 1), Some(state))?;
+        let (output, state) = memory.layers.step(Tensor::cat(vec![x, context.clone()], 1), Some(state))?;
         let weights = seen.weights.map(|weights| weights.squeeze_dim(1));
         Ok(AttendFirstStep { output, state, context, weights })
     }

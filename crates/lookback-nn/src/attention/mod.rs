@@ -43,7 +43,9 @@ mod score;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{AttendFirstDecoder, AttendFirstStep, InputFeedingDecoder, InputFeedingStep, QueryAndContext};
+pub use decoder::{
+    AttendFirstDecoder, AttendFirstStep, DecoderMemory, InputFeedingDecoder, InputFeedingStep, QueryAndContext,
+};
 pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};
 pub use location::{LocationAttention, LocationState};

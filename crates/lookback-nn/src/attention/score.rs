@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Mask;
 use crate::Error;
-use crate::ops::{CoreOptions, CoreScore, attention, linear};
+use crate::ops::{AttentionSteps, CoreOptions, CoreScore, UnrolledLinear, attention, linear, on_flex};
 
 /// How well a query `q` `[Dq]` and a key `k` `[Dk]` fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,6 +195,10 @@ pub struct Memory {
     keys: Tensor<3>,
     /// `[B, K, Dv]`.
     values: Tensor<3>,
+    /// The map of the queries, packed once for all steps.
+    query: Option<UnrolledLinear>,
+    /// In training: what makes the gradients of keys and values once for all steps.
+    steps: Option<AttentionSteps>,
 }
 
 impl Attention {
@@ -251,7 +255,14 @@ impl Attention {
         }
         let [batch, count, _] = keys.dims();
         mask.check(batch, 1, 1, count)?;
-        Ok(Memory { keys: self.project_keys(keys, mask, 1)?, values })
+        let keys = self.project_keys(keys, mask, 1)?;
+        let query = self.query_map().filter(|(weight, _)| on_flex(weight));
+        let query = query.map(|(weight, bias)| UnrolledLinear::new(weight, bias));
+        let (device, [_, _, width]) = (keys.device(), keys.dims());
+        let fits = values.dims()[..2] == [batch, count] && batch * count * width * values.dims()[2] > 0;
+        let together = device.is_autodiff() && self.dropout == 0.0 && on_flex(&keys) && fits;
+        let steps = together.then(|| AttentionSteps::new(self.core(width, &device), keys.clone(), values.clone()));
+        Ok(Memory { keys, values, query, steps })
     }
 
     /// Attends to a memory made by [`Attention::memory`]. query: `[B, Q, Dq]`.
@@ -265,7 +276,18 @@ impl Attention {
         mask: &Mask,
         weights: bool,
     ) -> Result<AttentionOutput, Error> {
-        let query = self.project_query(query)?;
+        let query = match &memory.query {
+            Some(map) => {
+                self.check_size("query", &query, self.sizes[0])?;
+                map.step("query", query)?
+            }
+            None => self.project_query(query)?,
+        };
+        if let (Some(steps), false) = (&memory.steps, weights)
+            && let Some(context) = steps.step(query.clone(), mask)?
+        {
+            return Ok(AttentionOutput { context, weights: None });
+        }
         let options = CoreOptions { heads: 1, dropout: self.dropout, weights };
         let core = self.core(query.dims()[2], &query.device());
         let (context, weights) = attention(core, query, memory.keys.clone(), memory.values.clone(), mask, &options)?;
@@ -285,7 +307,8 @@ impl Attention {
         }
         let ([batch, queries, _], [_, count, _]) = (query.dims(), keys.dims());
         mask.check(batch, 1, queries, count)?;
-        let memory = Memory { keys: self.project_keys(keys, mask, queries)?, values };
+        let keys = self.project_keys(keys, mask, queries)?;
+        let memory = Memory { keys, values, query: None, steps: None };
         self.attend(query, &memory, mask, weights)
     }
 
@@ -308,22 +331,29 @@ impl Attention {
     }
 
     fn project_query(&self, query: Tensor<3>) -> Result<Tensor<3>, Error> {
-        let [width, _] = self.sizes;
-        self.check_size("query", &query, width)?;
+        self.check_size("query", &query, self.sizes[0])?;
+        if let Some((weight, bias)) = self.query_map() {
+            return linear("query", query, weight, bias);
+        }
+        Ok(match (self.score, &self.beta) {
+            (Score::Cosine, Some(beta)) => unit(query) * beta.val().unsqueeze::<3>(),
+            (Score::Cosine, None) => unit(query),
+            _ => query,
+        })
+    }
+
+    /// The linear map of the queries, `[width, Dq]` and its bias, where the score has one.
+    fn query_map(&self) -> Option<(Tensor<2>, Option<Tensor<1>>)> {
         let bias = self.bias.as_ref().map(Param::val);
         match (self.score, &self.w_query, &self.w) {
-            (Score::Additive { .. }, Some(weight), _) => linear("query", query, weight.val(), bias),
+            (Score::Additive { .. }, Some(weight), _) => Some((weight.val(), bias)),
             // qᵀ W k = (Wᵀ q) · k
-            (Score::General, _, Some(weight)) => linear("query", query, weight.val().swap_dims(0, 1), None),
+            (Score::General, _, Some(weight)) => Some((weight.val().swap_dims(0, 1), None)),
             (Score::Concat { .. } | Score::ConcatSum { .. }, _, Some(weight)) => {
                 let rows = weight.val().dims()[0];
-                linear("query", query, weight.val().slice([0..rows, 0..width]), bias)
+                Some((weight.val().slice([0..rows, 0..self.sizes[0]]), bias))
             }
-            (Score::Cosine, ..) => Ok(match &self.beta {
-                Some(beta) => unit(query) * beta.val().unsqueeze::<3>(),
-                None => unit(query),
-            }),
-            _ => Ok(query),
+            _ => None,
         }
     }
 

@@ -430,3 +430,87 @@ fn decoders_step_over_a_memory_and_learn_through_it() {
     // One key alone: the context is that key's value.
     close("context", step.context.slice([1..2, 0..6]), outputs.slice([1..2, 0..1, 0..6]).squeeze_dim(1));
 }
+
+/// Every gradient of a module, by name, and those of the tensors beside it.
+fn all_gradients<M: burn::module::Module>(
+    module: &M,
+    loss: Tensor<1>,
+    inputs: &[&Tensor<3>],
+) -> Vec<(String, Vec<f32>)> {
+    let gradients = loss.backward();
+    let mut all: Vec<_> = crate::named::gradients(module, &gradients)
+        .into_iter()
+        .map(|(name, data)| (name, data.iter::<f32>().collect()))
+        .collect();
+    all.sort_by(|(a, _), (b, _): &(String, Vec<f32>)| a.cmp(b));
+    for (index, input) in inputs.iter().enumerate() {
+        all.push((format!("input {index}"), values(input.grad(&gradients).unwrap())));
+    }
+    all
+}
+
+fn same_gradients(found: &[(String, Vec<f32>)], want: &[(String, Vec<f32>)]) {
+    let names = |all: &[(String, Vec<f32>)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(found), names(want));
+    for ((name, found), (_, want)) in found.iter().zip(want) {
+        let largest = want.iter().fold(0.1f32, |most, value| most.max(value.abs()));
+        assert_eq!(found.len(), want.len(), "{name}");
+        for (found, want) in found.iter().zip(want) {
+            assert!((found - want).abs() <= 2e-5 * largest, "{name}: {found}, want {want}");
+        }
+    }
+}
+
+/// A decoder whose weights are packed once and whose gradients are summed once, against its equations step by step.
+#[test]
+fn a_decoder_over_a_whole_sequence_has_the_gradients_of_its_steps() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let scores =
+        [Score::Additive { hidden: 4 }, Score::General, Score::Concat { hidden: 3 }, Score::ScaledDot, Score::Cosine];
+    for (score, layers, biased) in scores.into_iter().flat_map(|score| [(score, 1, false), (score, 2, true)]) {
+        let attention = AttentionConfig::new(score, 6, 6).init(&device).unwrap();
+        let decoder = InputFeedingDecoder::new(2, 6, 6, layers, attention, &device).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let upstream = random([B, 4, 6], &device).detach();
+        // A mask that is more than lengths goes by steps of their own.
+        let bias = Tensor::<2>::zeros([1, K], &device).detach();
+        let mask = if biased { mask.clone().with_bias(bias) } else { mask.clone() };
+        let start = || Tensor::<2>::zeros([B, 6], &device);
+        let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+        let (all, last) = decoder.forward(words.clone(), start(), None, &memory, &mask).unwrap();
+        let loss = (all.clone() * upstream.clone()).sum() + last.unwrap().cell.unwrap().sum();
+        let found = all_gradients(&decoder, loss, &[&outputs, &words]);
+
+        let (mut fed, mut state, mut each) = (start(), None, Vec::new());
+        for t in 0..4 {
+            let word = words.clone().slice([0..B, t..t + 1]).squeeze_dim(1);
+            let (h, next) = decoder.lstm.step(Tensor::cat(vec![word, fed], 1), state).unwrap();
+            let query = h.unsqueeze_dim::<3>(1);
+            let context = decoder.attention.forward(query.clone(), outputs.clone(), outputs.clone(), &mask).unwrap();
+            fed = decoder.combine.forward(context, query).unwrap().squeeze_dim(1);
+            each.push(fed.clone().unsqueeze_dim::<3>(1));
+            state = Some(next);
+        }
+        let want = Tensor::cat(each, 1);
+        close("outputs", all, want.clone());
+        let loss = (want * upstream).sum() + state.unwrap().cell.unwrap().sum();
+        same_gradients(&found, &all_gradients(&decoder, loss, &[&outputs, &words]));
+    }
+}
+
+#[test]
+fn steps_of_different_lengths_or_with_weights_go_beside_the_others() {
+    let device = device();
+    let attention = AttentionConfig::new(Score::Additive { hidden: 4 }, 6, 6).init(&device).unwrap();
+    let (outputs, query) = (random([B, K, 6], &device), random([B, 1, 6], &device));
+    let masks = [Mask::none().with_key_lengths(&[5, 1, 3]), Mask::none().with_key_lengths(&[2, 1, 1])];
+    let memory = attention.memory(outputs.clone(), outputs.clone(), &masks[0]).unwrap();
+    let together = |attend: &dyn Fn(&Mask, bool) -> Tensor<3>| {
+        (attend(&masks[0], false) + attend(&masks[1], false) * 2.0 + attend(&masks[0], true) * 3.0).sum()
+    };
+    let steps = together(&|mask, weights| attention.attend(query.clone(), &memory, mask, weights).unwrap().context);
+    let found = all_gradients(&attention, steps, &[&outputs, &query]);
+    let whole = together(&|mask, _| attention.forward(query.clone(), outputs.clone(), outputs.clone(), mask).unwrap());
+    same_gradients(&found, &all_gradients(&attention, whole, &[&outputs, &query]));
+}

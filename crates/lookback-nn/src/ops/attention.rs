@@ -91,7 +91,7 @@ pub fn attention(
     Ok((context, weights))
 }
 
-fn check(
+pub(super) fn check(
     score: &CoreScore,
     query: &Tensor<3>,
     keys: &Tensor<3>,
@@ -259,7 +259,7 @@ impl Core {
 }
 
 /// Runs a kernel with this thread's workspace, which is taken out and put back.
-fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
+pub(super) fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
     let mut workspace = WORKSPACE.take();
     let result = run(&mut workspace);
     WORKSPACE.set(workspace);

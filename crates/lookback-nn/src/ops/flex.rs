@@ -26,7 +26,7 @@ thread_local! {
 ///
 /// The workspace is taken out, not borrowed: a kernel that waits for its tasks lets rayon run other work on this
 /// thread, and that work may be another layer's forward pass.
-fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
+pub(super) fn with_workspace<X>(run: impl FnOnce(&mut Workspace) -> X) -> X {
     let mut workspace = WORKSPACE.take();
     let result = run(&mut workspace);
     WORKSPACE.set(workspace);
@@ -179,6 +179,6 @@ pub(super) fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
 }
 
 /// The layer has compared every size before it calls a kernel.
-fn checked<X>(result: Result<X, KernelError>) -> X {
+pub(super) fn checked<X>(result: Result<X, KernelError>) -> X {
     result.unwrap_or_else(|error| panic!("a size that the layer has checked does not fit: {error}"))
 }

@@ -4,6 +4,7 @@
 //! [`composite()`], made of Burn's own operations; it is also the reference that the tests compare with.
 
 mod attention;
+mod attention_steps;
 mod autodiff;
 mod composite;
 mod cross_entropy;
@@ -15,6 +16,7 @@ mod pool;
 mod slices;
 #[cfg(test)]
 mod tests;
+mod unrolled;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use burn_dispatch::DispatchTensorKind;
 use lookback_kernels::{Cell, Dims};
 
 pub use attention::{CoreOptions, CoreScore, attention, composite_attention};
+pub(crate) use attention_steps::AttentionSteps;
 pub use composite::composite;
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, dropout_layer};
@@ -32,6 +35,7 @@ pub use linear::linear;
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 pub use lookup::lookup;
 pub use pool::{PoolQuery, attention_pool};
+pub(crate) use unrolled::{UnrolledLayer, UnrolledLinear};
 
 /// Parameters a direction may have: two weights, two biases, peepholes.
 pub(crate) const PER_DIRECTION: usize = 5;

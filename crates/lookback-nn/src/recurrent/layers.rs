@@ -6,7 +6,7 @@ use burn::module::{Content, Module, ModuleDisplay, ModuleDisplayDefault, ModuleM
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::stack::Stack;
-use super::{Output, State, Stepper};
+use super::{Output, State, Stepper, Unrolled};
 use crate::Error;
 
 macro_rules! layer {
@@ -37,7 +37,7 @@ macro_rules! layer {
 
             /// One step of every row: x_t `[B, I]` to `[B, H]` and the new state. Stepping through a sequence
             /// gives what [`Self::forward`] gives, bit for bit. For many steps of a finished model
-            /// [`Self::stepper`] is faster: it packs the weights once.
+            /// [`Self::stepper`] is faster, and in training [`Self::unrolled`]: they pack the weights once.
             ///
             /// # Errors
             /// For a bidirectional layer, and when a shape does not fit.
@@ -51,6 +51,15 @@ macro_rules! layer {
             /// For a bidirectional layer.
             pub fn stepper(&self) -> Result<Stepper, Error> {
                 Stepper::new(&self.0)
+            }
+
+            /// The layers for the many steps of one sequence, in training too: the weights are packed once, and
+            /// their gradients summed once.
+            ///
+            /// # Errors
+            /// For a bidirectional layer.
+            pub fn unrolled(&self) -> Result<Unrolled, Error> {
+                Unrolled::new(&self.0)
             }
 
             /// All parameters by PyTorch's names.

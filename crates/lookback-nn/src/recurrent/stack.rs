@@ -193,7 +193,15 @@ impl Stack {
         Ok((output.sequence.squeeze_dim(1), output.state))
     }
 
-    fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
+    pub(super) fn recompute(&self) -> bool {
+        self.recompute
+    }
+
+    pub(super) fn dropout(&self) -> &Dropout {
+        &self.dropout
+    }
+
+    pub(super) fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
         let [batch, time, input] = x.dims();
         let shape =
             |name, found: &[usize], expected: String| Err(Error::Shape { name, found: found.to_vec(), expected });

@@ -1,0 +1,79 @@
+//! A layer run step by step in training.
+
+use burn::tensor::Tensor;
+use lookback_kernels::Cell;
+
+use super::State;
+use super::stack::Stack;
+use crate::Error;
+use crate::ops::{UnrolledLayer, dropout_layer, on_flex};
+
+/// Recurrent layers for the many steps of one sequence, with gradients, where something stands between the steps, as in a
+/// decoder.
+///
+/// The weights are packed once, and their gradients are one product over all steps instead of one a step: what
+/// [`crate::Lstm::step`] gives, several times as fast. It holds the weights as they were when it was made: make one a
+/// sequence, and call `backward` once on what comes of it.
+#[derive(Debug, Clone)]
+pub struct Unrolled {
+    stack: Stack,
+    /// None where the kernels do not run.
+    layers: Option<Vec<UnrolledLayer>>,
+}
+
+impl Unrolled {
+    pub(super) fn new(stack: &Stack) -> Result<Self, Error> {
+        let parameters = stack.forward_only()?;
+        if stack.recompute() {
+            let (found, expected) = ("true".into(), "false for unrolled steps, which keep their gates");
+            return Err(Error::Config { name: "recompute", found, expected });
+        }
+        let (cell, hidden, mut input) = (stack.cell(), stack.hidden(), stack.input());
+        let kernels = parameters.iter().all(|layer| on_flex(&layer.weight_ih));
+        let layers = kernels.then(|| {
+            let layer = |parameters| {
+                let own = std::mem::replace(&mut input, hidden);
+                UnrolledLayer::new(cell, own, hidden, parameters)
+            };
+            parameters.into_iter().map(layer).collect()
+        });
+        Ok(Unrolled { stack: stack.clone(), layers })
+    }
+
+    /// One step of every row: x_t `[B, I]` to `[B, H]` and the new state. state: `None` means zeros.
+    ///
+    /// # Errors
+    /// When a shape does not fit.
+    pub fn step(&self, x_t: Tensor<2>, state: Option<State>) -> Result<(Tensor<2>, State), Error> {
+        let ([batch, _], hidden) = (x_t.dims(), self.stack.hidden());
+        let Some(layers) = self.layers.as_ref().filter(|_| batch > 0) else { return self.stack.step(x_t, state) };
+        self.stack.check(&x_t.clone().unsqueeze_dim(1), None, state.as_ref())?;
+        let own = |all: &Tensor<3>, layer: usize| -> Tensor<2> {
+            let one = if layers.len() == 1 { all.clone() } else { all.clone().slice(layer..layer + 1) };
+            one.reshape([batch, hidden])
+        };
+        let (mut x, mut finals, mut cells) = (x_t, Vec::new(), Vec::new());
+        for (index, layer) in layers.iter().enumerate() {
+            if index > 0 {
+                x = dropout_layer(self.stack.dropout(), x.unsqueeze_dim::<3>(1)).squeeze_dim(1);
+            }
+            let h = state.as_ref().map(|state| own(&state.hidden, index));
+            let c = state.as_ref().and_then(|state| state.cell.as_ref()).map(|cell| own(cell, index));
+            let (h, c) = layer.step(x, h, c);
+            x = h.clone();
+            finals.push(h.unsqueeze());
+            cells.extend(c.map(|c| c.unsqueeze()));
+        }
+        let state = State { hidden: together(finals), cell: self.cell().has_cell_state().then(|| together(cells)) };
+        Ok((x, state))
+    }
+
+    fn cell(&self) -> Cell {
+        self.stack.cell()
+    }
+}
+
+/// `[L, B, H]` of `L` times `[1, B, H]`, without a copy for one.
+fn together(mut layers: Vec<Tensor<3>>) -> Tensor<3> {
+    if layers.len() == 1 { layers.remove(0) } else { Tensor::cat(layers, 0) }
+}
