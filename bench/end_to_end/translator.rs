@@ -3,7 +3,7 @@
 
 use bench::Case;
 use burn::module::{Module, Param};
-use burn::nn::{Embedding, Linear};
+use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
 use lookback_nn::attention::{AttentionConfig, InputFeedingDecoder, Mask, Score};
 use lookback_nn::{Lstm, LstmConfig, named, ops};
@@ -18,7 +18,9 @@ struct Translator {
     encoder: Lstm,
     /// Its attention is of the state `[H]` to the encoder's outputs `[2H]`.
     decoder: InputFeedingDecoder,
-    output: Linear,
+    /// `[V, H]`, as the kernels read it and PyTorch keeps it.
+    output_weight: Param<Tensor<2>>,
+    output_bias: Param<Tensor<1>>,
 }
 
 impl Translator {
@@ -43,7 +45,8 @@ impl Translator {
             target: load::embedding(case, "target", device)?,
             encoder: encoder.with_parameters(case.under("param.encoder."))?,
             decoder: named::with_parameters(decoder, parameters)?,
-            output: load::linear(case, "output", device)?,
+            output_weight: Param::from_tensor(case.tensor("param.output.weight", device)),
+            output_bias: Param::from_tensor(case.tensor("param.output.bias", device)),
         })
     }
 
@@ -52,15 +55,14 @@ impl Translator {
         let [batch, time] = before.dims();
         let memory = run(self.encoder.forward(self.source.forward(source), None, None)).sequence;
         let words = self.target.forward(before);
-        // Burn keeps the weight with its inputs first.
-        let [hidden, _] = self.output.weight.val().dims();
+        let [_, hidden] = self.output_weight.val().dims();
         let mask = Mask::none();
         let memory = run(self.decoder.memory(memory, &mask));
         let start = Tensor::<2>::zeros([batch, hidden], &words.device());
         let (outputs, _) = run(self.decoder.forward(words, start, None, &memory, &mask));
-        // As one operation over all steps; Burn keeps the weight the other way round.
-        let (weight, bias) = (self.output.weight.val().swap_dims(0, 1), self.output.bias.as_ref().map(Param::val));
-        let logits = run(ops::linear("outputs", outputs, weight, bias));
+        // As one operation over all steps.
+        let (weight, bias) = (self.output_weight.val(), self.output_bias.val());
+        let logits = run(ops::linear("outputs", outputs, weight, Some(bias)));
         let [_, _, words] = logits.dims();
         logits.reshape([batch * time, words])
     }
