@@ -57,7 +57,7 @@ pub fn forward(
 }
 
 /// [`forward`], which may also write the cell states between the segments of time: `[D, segments - 1, B, H]`, not
-/// touched where a row has ended.
+/// touched where a row has ended before.
 #[allow(clippy::too_many_arguments, reason = "as `forward`")]
 fn run(
     cell: Cell,
@@ -412,13 +412,18 @@ impl WithSimd for Block<'_> {
                     std::ptr::copy_nonoverlapping(from, to, units.len());
                     if task.lengths[r] == s + 1 {
                         walk.finish(r, s + 1, units.clone());
-                    } else if let Some((segment, between)) = call.between
-                        && (s + 1).is_multiple_of(segment)
-                    {
-                        let place = d * (time.div_ceil(segment) - 1) + (s + 1) / segment - 1;
-                        let to = between.at((place * call.dims.batch + task.rows[r]) * hidden + units.start);
-                        std::ptr::copy_nonoverlapping(walk.c.at(r * hp + units.start), to, units.len());
                     }
+                }
+            }
+            if let Some((segment, between)) = call.between
+                && (s + 1).is_multiple_of(segment)
+                && s + 1 < time
+            {
+                let place = d * (time.div_ceil(segment) - 1) + (s + 1) / segment - 1;
+                for r in 0..active {
+                    let to = between.at((place * call.dims.batch + task.rows[r]) * hidden + units.start);
+                    // SAFETY: the place is one of a segment's end, and this member alone writes these units of its rows.
+                    unsafe { std::ptr::copy_nonoverlapping(walk.c.at(r * hp + units.start), to, units.len()) };
                 }
             }
             member.meet(s + 1);
