@@ -177,7 +177,7 @@ impl PackedLinear {
 fn by_rows(packed: &Packed, a: &[f32], [from, to]: [usize; 2], bias: Option<&[f32]>, threads: usize) -> Vec<f32> {
     assert!(from > 0 && to > 0 && a.len().is_multiple_of(from));
     let rows = a.len() / from;
-    let share = rows.div_ceil(threads.max(1)).next_multiple_of(SHARE).min(ROWS);
+    let share = rows.div_ceil(threads.max(1)).next_multiple_of(SHARE).clamp(SHARE, ROWS);
     // SAFETY: every product starts from the bias or from zeros, and the pieces are all of the result.
     unsafe {
         vector(rows * to, |c| {
