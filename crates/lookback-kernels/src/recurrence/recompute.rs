@@ -51,7 +51,7 @@ pub fn backward_recomputing(
     check::sequence("y", y, dims)?;
     check::slice("between", between, &[between_len(cell, dims, segment)], "[D, segments - 1, B, H]")?;
     check::slice("wanted", wanted, &[3 + 5 * dims.directions], "[3 + 5*D]")?;
-    check::gradients(cell, dims, upstream, &InputGradients::default(), &mut no_gradients(dims.directions))?;
+    check::gradients(cell, dims, upstream, &InputGradients::default(), &no_gradients(dims.directions))?;
     let mut pass = Pass { cell, dims, weights, inputs, y, between, upstream, segment, workspace, threads };
     let state = dims.batch * dims.hidden;
     let mut dx = wanted[0].then(|| vec![0.0; inputs.x.len()]);

@@ -92,7 +92,7 @@ impl Unrolled {
         check::dims(dims, None)?;
         check::inputs(cell, dims, inputs)?;
         check::slice("saved", saved, &[saved_len(cell, dims, None)], "[saved_len]")?;
-        check::gradients(cell, dims, upstream, &InputGradients::default(), &mut [WeightGradients::default()])?;
+        check::gradients(cell, dims, upstream, &InputGradients::default(), &[WeightGradients::default()])?;
         let states = batch * self.hidden;
         let lens = [inputs.x.len(), states, states];
         let wanted = [wanted[0], wanted[1], wanted[2] && cell.has_cell_state()];

@@ -247,6 +247,9 @@ impl Attention {
     /// mask given here must mask what later masks mask for all queries, if something unreadable stands there: pass the
     /// mask of the key lengths.
     ///
+    /// In training, the gradients of keys, values and `v` are made once for all steps that have the same key lengths and
+    /// ask for no weights: make a memory for each pass, and call `backward` once on what comes of it.
+    ///
     /// # Errors
     /// When sizes do not fit, and for [`Score::Positions`], whose keys belong to the query.
     pub fn memory(&self, keys: Tensor<3>, values: Tensor<3>, mask: &Mask) -> Result<Memory, Error> {

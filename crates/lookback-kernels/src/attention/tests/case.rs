@@ -195,7 +195,8 @@ impl Case {
     ///
     /// The gradient of a score is the difference of a weight's gradient and their mean. Where a softmax reads one
     /// key, or is sure of one, that difference vanishes and leaves the rounding of its two terms, so that no
-    /// gradient is held closer than a twentieth of theirs, some eight roundings of f32; the gradient of `v` sums those of all queries.
+    /// gradient is held closer than a twentieth of theirs, some eight roundings of f32; the gradient of `v` sums
+    /// those of all queries.
     pub(super) fn assert_close(&self, found: &Results<f32>) {
         let want = self.reference(|v| v);
         let kept = self.dropout.map_or(1.0, |dropout| 1.0 - f64::from(dropout.probability)).max(0.1);
