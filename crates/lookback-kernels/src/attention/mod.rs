@@ -463,15 +463,17 @@ fn backward_on(
         workspace.tasks.resize_with(shares, Aligned::default);
     }
     run(workspace.tasks[..shares].iter_mut().collect(), |scratch| {
-        let (back, kind) = (&back, PhantomData);
+        let back = &back;
         while let Some(units) = all.take() {
             let scratch = &mut *scratch;
             match score {
                 Score::Additive { .. } => {
+                    let kind = PhantomData;
                     arch.dispatch(backward::Run::<additive::AdditiveGradient> { back, units, scratch, kind })
                 }
                 Score::Product { .. } => {
-                    arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind: PhantomData })
+                    let kind = PhantomData;
+                    arch.dispatch(backward::Run::<product::ProductGradient> { back, units, scratch, kind })
                 }
             }
         }

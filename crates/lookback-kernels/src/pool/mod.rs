@@ -78,6 +78,7 @@ pub fn backward(
     threads: usize,
 ) -> [Vec<f32>; 2] {
     let PoolDims { batch, time, outputs } = dims;
+    assert!(lengths.len() == batch && sequence.len() == batch * time * outputs && outputs > 0);
     let mut by_row = vec![0.0; batch * outputs];
     let mut gradient = Unwritten::new(batch * time * outputs);
     // SAFETY: each row's real steps are written, and its padding filled with zeros.

@@ -10,7 +10,8 @@ use super::packed::{PackedBackward, padded, panel_width};
 use super::plan::{Task, Tokens, run, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{
-    Cell, Dims, InputGradients, Inputs, Reset, Upstream, WeightGradients, Weights, Workspace, check, weight_gradients,
+    Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Reset, Upstream, WeightGradients, Weights, Workspace, check,
+    weight_gradients, weight_lens,
 };
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
@@ -138,8 +139,6 @@ pub(super) unsafe fn gate_gradients(
 
 /// How many gradients an input has: of `x`, `h0` and `c0`.
 const OF_INPUTS: usize = 3;
-/// How many gradients a direction has: of `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` and `peephole`.
-const OF_WEIGHTS: usize = 5;
 
 /// [`backward`] into memory of its own, which is not filled with zeros before.
 ///
@@ -164,10 +163,8 @@ pub fn backward_owned(
     check::dims(dims, inputs.lengths)?;
     check::inputs(cell, dims, inputs)?;
     check::slice("wanted", wanted, &[OF_INPUTS + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
-    let (gates, hidden) = (cell.gates() * dims.hidden, dims.hidden);
-    let states = dims.directions * dims.batch * hidden;
-    let of_weights = [gates * dims.input, gates * hidden, gates, gates, 3 * hidden];
-    let lens = [inputs.x.len(), states, states].into_iter().chain(of_weights.into_iter().cycle());
+    let states = dims.directions * dims.batch * dims.hidden;
+    let lens = [inputs.x.len(), states, states].into_iter().chain(weight_lens(cell, dims).into_iter().cycle());
     let mut parts: Vec<Option<Unwritten>> =
         wanted.iter().zip(lens).map(|(&wanted, len)| wanted.then(|| Unwritten::new(len))).collect();
     // SAFETY: the engine reads no gradient that it has not written, and where it gives no error it has written all.
@@ -175,15 +172,8 @@ pub fn backward_owned(
         let mut each = parts.iter_mut().map(|part| part.as_mut().map(|part| part.slice()));
         let mut next = || each.next().flatten();
         let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
-        let mut weight_gradients: Vec<_> = (0..dims.directions)
-            .map(|_| WeightGradients {
-                weight_ih: next(),
-                weight_hh: next(),
-                bias_ih: next(),
-                bias_hh: next(),
-                peephole: next(),
-            })
-            .collect();
+        let mut weight_gradients: Vec<_> =
+            (0..dims.directions).map(|_| WeightGradients::from(std::array::from_fn(|_| next()))).collect();
         let gradients = &mut weight_gradients;
         backward(cell, dims, weights, inputs, y, saved, upstream, input_gradients, gradients, workspace, threads)?;
         drop(weight_gradients);

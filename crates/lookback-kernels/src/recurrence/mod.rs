@@ -177,6 +177,22 @@ pub struct WeightGradients<'a> {
     pub peephole: Option<&'a mut [f32]>,
 }
 
+impl<'a> From<[Option<&'a mut [f32]>; OF_WEIGHTS]> for WeightGradients<'a> {
+    /// In the order of the fields.
+    fn from([weight_ih, weight_hh, bias_ih, bias_hh, peephole]: [Option<&'a mut [f32]>; OF_WEIGHTS]) -> Self {
+        WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole }
+    }
+}
+
+/// How many gradients a direction has: of `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh` and `peephole`.
+const OF_WEIGHTS: usize = 5;
+
+/// How many values each of a direction's parameters has.
+fn weight_lens(cell: Cell, dims: &Dims) -> [usize; OF_WEIGHTS] {
+    let gates = cell.gates() * dims.hidden;
+    [gates * dims.input, gates * dims.hidden, gates, gates, 3 * dims.hidden]
+}
+
 /// Scratch memory that the caller keeps between calls; it grows to the largest call and is never read
 /// before it is written.
 #[derive(Debug, Default)]

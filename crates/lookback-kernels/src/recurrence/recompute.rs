@@ -8,8 +8,8 @@
 use super::forward::between_len;
 use super::plan::Tokens;
 use super::{
-    Cell, Dims, InputGradients, Inputs, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace, backward,
-    check, forward, saved_len,
+    Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace,
+    backward, check, forward, saved_len, weight_lens,
 };
 use crate::KernelError;
 use rayon::prelude::*;
@@ -53,14 +53,12 @@ pub fn backward_recomputing(
     check::slice("wanted", wanted, &[3 + 5 * dims.directions], "[3 + 5*D]")?;
     check::gradients(cell, dims, upstream, &InputGradients::default(), &no_gradients(dims.directions))?;
     let mut pass = Pass { cell, dims, weights, inputs, y, between, upstream, segment, workspace, threads };
-    let state = dims.batch * dims.hidden;
     let mut dx = wanted[0].then(|| vec![0.0; inputs.x.len()]);
     let (mut dh0, mut dc0) = (Vec::new(), Vec::new());
     let mut of_weights = Vec::new();
     for d in 0..dims.directions {
         let from = 3 + 5 * d;
         let (dh, dc, gradients) = pass.direction(d, dx.as_deref_mut(), &wanted[from..from + 5])?;
-        debug_assert_eq!(dh.len(), state);
         dh0.extend(dh);
         dc0.extend(dc);
         of_weights.extend(gradients);
@@ -84,7 +82,7 @@ struct Pass<'a> {
 }
 
 /// The gradients of a direction's parameters, where they are wanted.
-type OfWeights = [Option<Vec<f32>>; 5];
+type OfWeights = [Option<Vec<f32>>; OF_WEIGHTS];
 
 impl Pass<'_> {
     /// All segments of direction `d`. Adds to `dx`, and gives the gradients of the initial states and of the parameters.
@@ -96,10 +94,10 @@ impl Pass<'_> {
     ) -> Result<(Vec<f32>, Vec<f32>, OfWeights), KernelError> {
         let (cell, threads) = (self.cell, self.threads);
         let Dims { batch, time, input, hidden, directions } = *self.dims;
-        let (state, gates, lstm) = (batch * hidden, cell.gates() * hidden, cell.has_cell_state());
-        let own = |all: Option<&[f32]>| all.map_or_else(|| vec![0.0; state], |all| all[d * state..][..state].to_vec());
-        let (mut dh, mut dc) = (own(self.upstream.h_n), if lstm { own(self.upstream.c_n) } else { Vec::new() });
-        let lens = [gates * input, gates * hidden, gates, gates, 3 * hidden];
+        let (state, lstm) = (batch * hidden, cell.has_cell_state());
+        let mut dh = self.state_of(d, self.upstream.h_n);
+        let mut dc = if lstm { self.state_of(d, self.upstream.c_n) } else { Vec::new() };
+        let lens = weight_lens(cell, self.dims);
         let zeros = || std::array::from_fn(|part| wanted[part].then(|| vec![0.0; lens[part]]));
         let (mut sums, mut parts): (OfWeights, OfWeights) = (zeros(), zeros());
         let lengths = self.inputs.lengths.map_or_else(|| vec![time; batch], <[usize]>::to_vec);
@@ -145,8 +143,7 @@ impl Pass<'_> {
                 h0: Some(&mut h_n),
                 c0: lstm.then_some(&mut c_n[..]),
             };
-            let [weight_ih, weight_hh, bias_ih, bias_hh, peephole] = parts.each_mut().map(Option::as_deref_mut);
-            let of_weights = &mut [WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole }];
+            let of_weights = &mut [WeightGradients::from(parts.each_mut().map(Option::as_deref_mut))];
             backward(
                 cell,
                 &dims,
@@ -177,14 +174,18 @@ impl Pass<'_> {
         Ok((dh, dc, sums))
     }
 
+    /// Direction `d`'s part of a state `[D, B, H]`, zeros where there is none.
+    fn state_of(&self, d: usize, all: Option<&[f32]>) -> Vec<f32> {
+        let state = self.dims.batch * self.dims.hidden;
+        all.map_or_else(|| vec![0.0; state], |all| all[d * state..][..state].to_vec())
+    }
+
     /// The states of direction `d` before segment `index`, `[B, H]` each; zeros where a row has ended.
     fn state_before(&self, d: usize, index: usize, lengths: &[usize]) -> (Vec<f32>, Vec<f32>) {
         let Dims { batch, time, hidden, directions, .. } = *self.dims;
         let state = batch * hidden;
         if index == 0 {
-            let own =
-                |all: Option<&[f32]>| all.map_or_else(|| vec![0.0; state], |all| all[d * state..][..state].to_vec());
-            return (own(self.inputs.h0), own(self.inputs.c0));
+            return (self.state_of(d, self.inputs.h0), self.state_of(d, self.inputs.c0));
         }
         let first = index * self.segment;
         let mut h = vec![0.0; state];

@@ -8,7 +8,7 @@ use super::packed::{PackedBackward, padded};
 use super::plan::Tokens;
 use super::{
     Cell, Dims, InputGradients, Inputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights, Workspace, check,
-    forward_owned, saved_len, weight_gradients,
+    forward_owned, saved_len, weight_gradients, weight_lens,
 };
 use crate::KernelError;
 use crate::written::Unwritten;
@@ -150,9 +150,8 @@ impl Unrolled {
             return Err(KernelError::NotPart { name: "gradient peephole", cell: "a layer without peepholes" });
         }
         let steps = std::mem::take(steps);
-        let (cell, hidden, dims) = (self.cell, self.hidden, &self.dims(steps.rows));
-        let gates = cell.gates() * hidden;
-        let lens = [gates * self.input, gates * hidden, gates, gates, 3 * hidden];
+        let (cell, dims) = (self.cell, &self.dims(steps.rows));
+        let lens = weight_lens(cell, dims);
         let mut parts: [Option<Unwritten>; 5] =
             std::array::from_fn(|part| wanted[part].then(|| Unwritten::new(lens[part])));
         let inputs =
@@ -169,9 +168,8 @@ impl Unrolled {
         };
         // SAFETY: every gradient that is asked for is written, also where there was no step.
         unsafe {
-            let [weight_ih, weight_hh, bias_ih, bias_hh, peephole] =
-                parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
-            let mut gradients = [WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole }];
+            let slices = parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
+            let mut gradients = [WeightGradients::from(slices)];
             weight_gradients::compute(&all, &mut gradients, &mut workspace.rows, threads);
             Ok(parts.map(|part| part.map(|part| part.written())))
         }

@@ -382,10 +382,6 @@ impl SliceOperation for Weights {
         [true; SLICES]
     }
 
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         inputs: [&[f32]; SLICES],

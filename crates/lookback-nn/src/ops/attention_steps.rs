@@ -142,10 +142,6 @@ impl SliceOperation for Open {
         [true, true, true, false, false]
     }
 
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         [keys, values, v, ..]: [&[f32]; SLICES],

@@ -61,10 +61,6 @@ impl SliceOperation for CrossEntropy {
         [true, false, false, false, false]
     }
 
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         [logits, ..]: [&[f32]; SLICES],

@@ -64,14 +64,6 @@ impl SliceOperation for Dropout {
         self.apply(inputs[0])
     }
 
-    fn reads(&self) -> [bool; SLICES] {
-        [false; SLICES]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         _: [&[f32]; SLICES],

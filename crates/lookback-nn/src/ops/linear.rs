@@ -72,10 +72,6 @@ impl SliceOperation for Linear {
         [true, true, false, false, false]
     }
 
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         [x, weight, ..]: [&[f32]; SLICES],

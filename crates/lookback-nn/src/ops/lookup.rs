@@ -80,14 +80,6 @@ impl SliceOperation for Tables {
         kernel::forward(&self.lookup, &inputs[..self.rows.len()], self.width, current_num_threads())
     }
 
-    fn reads(&self) -> [bool; SLICES] {
-        [false; SLICES]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         _: [&[f32]; SLICES],

@@ -26,11 +26,15 @@ pub(crate) trait SliceOperation: std::fmt::Debug + Send + Sync {
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32>;
 
-    /// Which inputs the backward pass reads; the others come empty.
-    fn reads(&self) -> [bool; SLICES];
+    /// Which inputs the backward pass reads; the others come empty. None by itself.
+    fn reads(&self) -> [bool; SLICES] {
+        [false; SLICES]
+    }
 
     /// Whether the backward pass reads the output; else it comes empty.
-    fn reads_output(&self) -> bool;
+    fn reads_output(&self) -> bool {
+        false
+    }
 
     /// The gradients that are `wanted`, each as long as its input.
     fn backward(

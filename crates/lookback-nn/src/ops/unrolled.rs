@@ -135,14 +135,6 @@ impl SliceOperation for OpenLayer {
         token()
     }
 
-    fn reads(&self) -> [bool; SLICES] {
-        [false; SLICES]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         _: [&[f32]; SLICES],
@@ -196,10 +188,6 @@ impl SliceOperation for LayerStep {
 
     fn reads(&self) -> [bool; SLICES] {
         [true, true, true, false, false]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
     }
 
     fn backward(
@@ -292,14 +280,6 @@ impl SliceOperation for OpenLinear {
         token()
     }
 
-    fn reads(&self) -> [bool; SLICES] {
-        [false; SLICES]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
-    }
-
     fn backward(
         &self,
         _: [&[f32]; SLICES],
@@ -339,10 +319,6 @@ impl SliceOperation for LinearStep {
 
     fn reads(&self) -> [bool; SLICES] {
         [true, false, false, false, false]
-    }
-
-    fn reads_output(&self) -> bool {
-        false
     }
 
     fn backward(

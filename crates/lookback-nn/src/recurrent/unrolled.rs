@@ -11,8 +11,8 @@ use crate::ops::{UnrolledLayer, dropout_layer, on_flex};
 /// Recurrent layers for the many steps of one sequence, with gradients, where something stands between the steps, as in a
 /// decoder.
 ///
-/// The weights are packed once, and their gradients are one product over all steps instead of one a step: what
-/// [`crate::Lstm::step`] gives, several times as fast. It holds the weights as they were when it was made: make one a
+/// It gives what [`crate::Lstm::step`] gives, but packs the weights once, and the gradients of the weights are one product
+/// over all steps instead of one a step. It holds the weights as they were when it was made: make one a
 /// sequence, and call `backward` once on what comes of it.
 #[derive(Debug, Clone)]
 pub struct Unrolled {

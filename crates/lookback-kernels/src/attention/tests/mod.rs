@@ -67,7 +67,7 @@ fn slope(case: &Case, place: Place, index: usize) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::same_cases(300))]
 
     #[test]
     fn fast_agrees_with_the_f64_reference(case in any_case(), threads in 1usize..4) {
