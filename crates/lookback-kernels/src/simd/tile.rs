@@ -14,6 +14,8 @@ use pulp::{Simd, WithSimd};
 pub(crate) const VECTORS: usize = 2;
 /// The most rows a tile has.
 const ROWS: usize = 6;
+/// How many steps of `k` stand in the loop.
+const UNROLL: usize = 4;
 
 /// Where a product's accumulators start.
 #[derive(Clone, Copy)]
@@ -22,6 +24,36 @@ pub(crate) enum Start {
     Output,
     /// From these values of one panel's width, the same for every row; null for zeros.
     Row(*const f32),
+}
+
+impl Start {
+    /// What the sums of one row begin with, where the output stands at `c`.
+    ///
+    /// # Safety
+    /// `c`, or the row of starts, must be valid for reads of two vectors.
+    #[inline(always)]
+    unsafe fn read<S: Simd>(self, simd: S, c: *const f32) -> [S::f32s; VECTORS] {
+        let from = match self {
+            Start::Output => c,
+            Start::Row(from) if from.is_null() => return [simd.splat_f32s(0.0); VECTORS],
+            Start::Row(from) => from,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { [load(simd, from), load(simd, from.add(S::F32_LANES))] }
+    }
+}
+
+/// Writes one row's sums.
+///
+/// # Safety
+/// `to` must be valid for writes of two vectors.
+#[inline(always)]
+unsafe fn write<S: Simd>(simd: S, to: *mut f32, sums: [S::f32s; VECTORS]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        store(simd, to, sums[0]);
+        store(simd, to.add(S::F32_LANES), sums[1]);
+    }
 }
 
 /// One panel of a product, and where its columns stand in the output.
@@ -108,44 +140,37 @@ unsafe fn few_rows<'a, S: Simd, const R: usize, const P: usize>(
 ) -> &'a [Panel] {
     let lanes = S::F32_LANES;
     let (now, left) = panels.split_at(P);
-    let a: [*const f32; R] = std::array::from_fn(a);
+    let a: [*const f32; R] = std::array::from_fn(|r| opaque(a(r)));
     let c: [*mut f32; R] = std::array::from_fn(c);
-    let mut at: [*const f32; P] = std::array::from_fn(|p| now[p].data);
-    let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; P]; R];
-    for r in 0..R {
-        for p in 0..P {
-            for (v, sum) in sums[r][p].iter_mut().enumerate() {
-                // SAFETY: both ranges are the caller's promise.
-                *sum = unsafe {
-                    match now[p].start {
-                        Start::Output => load(simd, c[r].add(now[p].column + v * lanes)),
-                        Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
-                        Start::Row(from) => load(simd, from.add(v * lanes)),
-                    }
-                };
-            }
+    let at: [*const f32; P] = std::array::from_fn(|p| opaque(now[p].data));
+    let mut sums = [[[simd.splat_f32s(0.0); VECTORS]; R]; P];
+    for (sums, panel) in sums.iter_mut().zip(now) {
+        for (sums, c) in sums.iter_mut().zip(c) {
+            // SAFETY: both ranges are the caller's promise.
+            *sums = unsafe { panel.start.read(simd, c.wrapping_add(panel.column)) };
         }
     }
-    for step in 0..k {
-        for p in 0..P {
-            // SAFETY: `at[p]` stands at `step` of the panel's `k`, and `a[r]` has `k` values.
-            unsafe {
-                let columns = [load(simd, at[p]), load(simd, at[p].add(lanes))];
-                for r in 0..R {
-                    let value = simd.splat_f32s(*a[r].add(step));
-                    sums[r][p][0] = simd.mul_add_e_f32s(value, columns[0], sums[r][p][0]);
-                    sums[r][p][1] = simd.mul_add_e_f32s(value, columns[1], sums[r][p][1]);
+    let mut step = 0;
+    // SAFETY: the panels have `k` steps, and `a(r)` has `k` values.
+    unsafe {
+        while step + UNROLL <= k {
+            for step in step..step + UNROLL {
+                for p in 0..P {
+                    multiply_add(simd, &a, step, at[p].add(step * VECTORS * lanes), &mut sums[p]);
                 }
-                at[p] = at[p].add(VECTORS * lanes);
+            }
+            step += UNROLL;
+        }
+        for step in step..k {
+            for p in 0..P {
+                multiply_add(simd, &a, step, at[p].add(step * VECTORS * lanes), &mut sums[p]);
             }
         }
     }
-    for r in 0..R {
-        for p in 0..P {
-            for (v, sum) in sums[r][p].into_iter().enumerate() {
-                // SAFETY: the range is the caller's promise.
-                unsafe { store(simd, c[r].add(now[p].column + v * lanes), sum) };
-            }
+    for (sums, panel) in sums.into_iter().zip(now) {
+        for (sums, c) in sums.into_iter().zip(c) {
+            // SAFETY: the range is the caller's promise.
+            unsafe { write(simd, c.add(panel.column), sums) };
         }
     }
     left
@@ -273,40 +298,10 @@ impl WithSimd for ColumnsTile {
 /// As [`columns_tile`].
 #[inline(always)]
 unsafe fn columns_rows<S: Simd, const R: usize>(simd: S, tile: &ColumnsTile) {
-    let &ColumnsTile { k, mut a, mut panel, start, c, c_stride, .. } = tile;
-    let lanes = S::F32_LANES;
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        for (v, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: both ranges are the caller's promise.
-            *sum = unsafe {
-                match start {
-                    Start::Output => load(simd, c.add(r * c_stride + v * lanes)),
-                    Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
-                    Start::Row(from) => load(simd, from.add(v * lanes)),
-                }
-            };
-        }
-    }
-    for _ in 0..k {
-        // SAFETY: `a` and `panel` stand at one of `k` steps.
-        unsafe {
-            let columns = [load(simd, panel), load(simd, panel.add(lanes))];
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let value = simd.splat_f32s(*a.add(r));
-                sums[0] = simd.mul_add_e_f32s(value, columns[0], sums[0]);
-                sums[1] = simd.mul_add_e_f32s(value, columns[1], sums[1]);
-            }
-            a = a.add(R);
-            panel = panel.add(VECTORS * lanes);
-        }
-    }
-    for (r, sums) in sums.into_iter().enumerate() {
-        for (v, sum) in sums.into_iter().enumerate() {
-            // SAFETY: the range is the caller's promise.
-            unsafe { store(simd, c.add(r * c_stride + v * lanes), sum) };
-        }
-    }
+    let &ColumnsTile { k, a, panel, start, c, c_stride, .. } = tile;
+    let a: [*const f32; R] = std::array::from_fn(|r| a.wrapping_add(r));
+    // SAFETY: the caller's promise.
+    unsafe { tile_of_rows(simd, k, a, R, panel, start, std::array::from_fn(|r| c.wrapping_add(r * c_stride))) };
 }
 
 /// One tile of [`panel_product`].
@@ -323,39 +318,86 @@ unsafe fn tile_product<S: Simd, const R: usize>(
     a: &impl Fn(usize) -> *const f32,
     c: &impl Fn(usize) -> *mut f32,
 ) {
-    let lanes = S::F32_LANES;
-    let a: [*const f32; R] = std::array::from_fn(|r| a(row + r));
-    let c: [*mut f32; R] = std::array::from_fn(|r| c(row + r));
+    let a: [*const f32; R] = std::array::from_fn(|r| opaque(a(row + r)));
+    // SAFETY: the caller's promise.
+    unsafe { tile_of_rows(simd, k, a, 1, panel, start, std::array::from_fn(|r| c(row + r))) };
+}
+
+/// `c(r)[..2 vectors] = start + Σ_k a(r)[k · stride] · panel[k]`.
+///
+/// # Safety
+/// As [`panel_product`].
+#[inline(always)]
+pub(crate) unsafe fn tile_of_rows<S: Simd, const R: usize>(
+    simd: S,
+    k: usize,
+    a: [*const f32; R],
+    stride: usize,
+    panel: *const f32,
+    start: Start,
+    c: [*mut f32; R],
+) {
+    let width = VECTORS * S::F32_LANES;
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; R];
     for (sums, c) in sums.iter_mut().zip(c) {
-        for (v, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: both ranges are the caller's promise.
-            *sum = unsafe {
-                match start {
-                    Start::Output => load(simd, c.add(v * lanes)),
-                    Start::Row(from) if from.is_null() => simd.splat_f32s(0.0),
-                    Start::Row(from) => load(simd, from.add(v * lanes)),
-                }
-            };
-        }
+        // SAFETY: both ranges are the caller's promise.
+        *sums = unsafe { start.read(simd, c) };
     }
-    let mut at = panel;
-    for step in 0..k {
-        // SAFETY: `at` stands at `step` of the panel's `k`, and `a(r)` has `k` values.
-        unsafe {
-            let columns = [load(simd, at), load(simd, at.add(lanes))];
-            for r in 0..R {
-                let value = simd.splat_f32s(*a[r].add(step));
-                sums[r][0] = simd.mul_add_e_f32s(value, columns[0], sums[r][0]);
-                sums[r][1] = simd.mul_add_e_f32s(value, columns[1], sums[r][1]);
+    let (mut step, mut columns) = (0, panel);
+    // SAFETY: `columns` stands at `step` of the panel's `k`, and `a(r)` has `k` values.
+    unsafe {
+        while step + UNROLL <= k {
+            for u in 0..UNROLL {
+                multiply_add(simd, &a, (step + u) * stride, columns.add(u * width), &mut sums);
             }
-            at = at.add(VECTORS * lanes);
+            columns = columns.add(UNROLL * width);
+            step += UNROLL;
+        }
+        for step in step..k {
+            multiply_add(simd, &a, step * stride, columns, &mut sums);
+            columns = columns.add(width);
         }
     }
     for (sums, c) in sums.into_iter().zip(c) {
-        for (v, sum) in sums.into_iter().enumerate() {
-            // SAFETY: the range is the caller's promise.
-            unsafe { store(simd, c.add(v * lanes), sum) };
+        // SAFETY: the range is the caller's promise.
+        unsafe { write(simd, c, sums) };
+    }
+}
+
+/// One step of `k`: `sums(r) += a(r)[at] · columns`.
+///
+/// # Safety
+/// `a(r)` has a value at `at`, `columns` two vectors.
+#[inline(always)]
+unsafe fn multiply_add<S: Simd, const R: usize>(
+    simd: S,
+    a: &[*const f32; R],
+    at: usize,
+    columns: *const f32,
+    sums: &mut [[S::f32s; VECTORS]; R],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let columns = [load(simd, columns), load(simd, columns.add(S::F32_LANES))];
+        for r in 0..R {
+            let value = simd.splat_f32s(*a[r].add(at));
+            sums[r][0] = simd.mul_add_e_f32s(value, columns[0], sums[r][0]);
+            sums[r][1] = simd.mul_add_e_f32s(value, columns[1], sums[r][1]);
         }
     }
+}
+
+/// The same pointer, of which the compiler does not know that it stands a fixed distance from others: it would compute
+/// each row's address in every step of `k` and spend a quarter of the loop's instructions on that.
+#[inline(always)]
+fn opaque(pointer: *const f32) -> *const f32 {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    {
+        let mut pointer = pointer;
+        // SAFETY: no instruction at all.
+        unsafe { std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+        pointer
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pointer
 }
