@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::simd::product::{Packed, View, transposed};
+use crate::simd::product::{Packed, Rows, Side, View, transposed};
 use crate::simd::{Shared, arch};
 use crate::written::vector;
 use pulp::{Simd, WithSimd};
@@ -120,8 +120,9 @@ fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut 
     }
     let share = outputs.div_ceil(threads.max(1));
     pieces(dweight.par_chunks_mut(share * inputs).enumerate(), threads, |(piece, dweight)| {
-        let sizes = [dweight.len() / inputs, inputs, rows];
-        transposed(sizes, (&dy[piece * share..], outputs), (x, inputs), dweight);
+        let sizes = [dweight.len() / inputs, rows];
+        let mut sides = [Side { b: Rows::Strided(x, inputs), columns: inputs, c: dweight }];
+        transposed(sizes, (&dy[piece * share..], outputs), &mut sides);
     });
 }
 

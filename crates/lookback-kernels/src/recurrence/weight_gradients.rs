@@ -8,14 +8,21 @@ use super::forward::row_len;
 use super::packed::padded;
 use super::plan::Tokens;
 use super::{Cell, Dims, Inputs, Reset, WeightGradients};
-use crate::simd::product::transposed;
+use crate::simd::product::{Rows, Side, transposed};
 use crate::simd::{Aligned, arch};
 use pulp::{Simd, WithSimd};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 /// Steps whose bias gradients are summed before they join the total, so that rounding grows slowly.
 const BIAS_BLOCK: usize = 64;
 /// Units whose bias gradients are summed at once.
 const BIAS_UNITS: usize = 64;
+/// About how many rows of a weight a piece has: each lays out anew what the weights met, and its sums are to stay in the
+/// second cache.
+const PIECE_ROWS: RangeInclusive<usize> = 96..=512;
+/// Rows of a weight in a piece are a multiple of this, the rows of the largest register tile.
+const TILE: usize = 6;
 
 /// What the products are made of.
 pub(super) struct Parts<'a> {
@@ -29,22 +36,15 @@ pub(super) struct Parts<'a> {
     pub(super) tokens: &'a Tokens,
 }
 
-/// One task: a gate of a direction against the inputs or the previous states.
+/// One task.
 enum Piece<'a> {
-    /// `out [H, columns] = gatesᵀ · rows`.
-    Product { gates: &'a [f32], rows: &'a [f32], columns: usize, out: &'a mut [f32] },
+    /// The gradients of some rows of both weights, or of one: the products of their `gates` (so many a step) with what
+    /// each weight met.
+    Products { gates: &'a [f32], count: usize, sides: Vec<Side<'a>> },
     /// `out [H] = Σ gates`, and the same in `twin`.
     Bias { gates: &'a [f32], out: &'a mut [f32], twin: Option<&'a mut [f32]> },
     /// `out [H] = Σ gates ∘ cell`.
     Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [f32] },
-}
-
-/// One task of copying steps together, for the products to read.
-enum Copy<'a> {
-    /// The real steps of `x`.
-    Inputs(&'a mut [f32]),
-    /// The hidden state before each real step of some rows, in direction `d`.
-    States { d: usize, rows: std::ops::Range<usize>, to: &'a mut [f32] },
 }
 
 /// Fills every gradient that is asked for.
@@ -54,70 +54,74 @@ pub(super) fn compute<'g>(
     scratch: &mut Aligned,
     threads: usize,
 ) {
-    let Dims { input, hidden, directions, time, .. } = *parts.dims;
+    let Dims { input, hidden, directions, .. } = *parts.dims;
     let tokens = parts.tokens;
     let hp = padded(hidden);
     let stride = gradient_len(parts.cell, hp);
-    let whole = tokens.lengths.iter().all(|&length| length == time);
-    let x_len = if whole { 0 } else { tokens.count * input };
-    let state_len = tokens.count * hidden;
-    let resets = if parts.cell == Cell::Gru(Reset::BeforeProduct) { directions } else { 0 };
-    let scratch = scratch.scratch(x_len + (directions + resets) * state_len);
-    let (scratch_x, scratch) = scratch.split_at_mut(x_len);
-    let (states, seen) = scratch.split_at_mut(directions * state_len);
-    let mut copies: Vec<Copy<'_>> = Vec::new();
-    if !whole {
-        copies.push(Copy::Inputs(&mut *scratch_x));
-    }
-    for (d, states) in states.chunks_exact_mut(state_len.max(1)).enumerate() {
-        // Two copies a direction, so that two threads have work.
-        let middle = tokens.offsets.get(tokens.offsets.len() / 2).copied().unwrap_or(0);
-        let (first, second) = states.split_at_mut(middle * hidden);
-        let rows = tokens.offsets.len();
-        copies.push(Copy::States { d, rows: 0..rows / 2, to: first });
-        copies.push(Copy::States { d, rows: rows / 2..rows, to: second });
-    }
-    share(copies, threads, |copy| match copy {
-        Copy::Inputs(to) => gather_x(parts, to),
-        Copy::States { d, rows, to } => gather_states(parts, d, rows, to),
-    });
-    for d in 0..directions {
-        if resets > 0 {
-            let seen = &mut seen[d * state_len..][..state_len];
-            let row_len = row_len(parts.cell, hp);
-            for (token, seen) in seen.chunks_exact_mut(hidden).enumerate() {
-                let r = &parts.saved[(d * tokens.count + token) * row_len..];
-                let h = &states[d * state_len + token * hidden..];
-                seen.iter_mut().zip(r).zip(h).for_each(|((seen, r), h)| *seen = r * h);
-            }
+    let zeros = vec![0.0; hidden];
+    let x = inputs(parts);
+    let states: Vec<_> = (0..directions).map(|d| states(parts, d, &zeros)).collect();
+    let resets = parts.cell == Cell::Gru(Reset::BeforeProduct);
+    let seen = scratch.scratch(if resets { directions * tokens.count * hidden } else { 0 });
+    if resets {
+        let row_len = row_len(parts.cell, hp);
+        for ((seen, r), h) in
+            seen.chunks_exact_mut(hidden).zip(parts.saved.chunks_exact(row_len)).zip(states.iter().flatten())
+        {
+            seen.iter_mut().zip(r).zip(*h).for_each(|((seen, r), h)| *seen = r * h);
         }
     }
-    let x = if whole { parts.inputs.x } else { &scratch_x[..] };
+    let seen = &*seen;
 
-    let mut pieces = Vec::new();
+    let most = (parts.cell.gates() * hidden * directions).div_ceil(threads.max(1));
+    let most = most.clamp(*PIECE_ROWS.start(), *PIECE_ROWS.end());
+    let (mut pieces, mut sums) = (Vec::new(), Vec::new());
     for (d, gradients) in gradients.iter_mut().enumerate() {
         // The gates of this direction; a section is reached by its offset in every row.
         let gates = &parts.gates[d * tokens.count * stride..][..tokens.count * stride];
         let at = |section: usize| &gates[(section * hp).min(gates.len())..];
-        let states = &states[d * state_len..][..state_len];
         let of_input = |gate: usize| if matches!(parts.cell, Cell::Gru(_)) { [1, 2, 0][gate] } else { gate };
         let of_state = |gate: usize| match parts.cell {
             Cell::Gru(Reset::AfterProduct) => [1, 2, 3][gate],
             _ => of_input(gate),
         };
-        let products =
-            [(gradients.weight_ih.as_deref_mut(), input, true), (gradients.weight_hh.as_deref_mut(), hidden, false)];
-        for (out, columns, of_x) in products {
-            let Some(out) = out else { continue };
-            for (gate, out) in out.chunks_exact_mut(hidden * columns).enumerate() {
-                let section = if of_x { of_input(gate) } else { of_state(gate) };
-                let rows = match (of_x, gate) {
-                    (true, _) => x,
-                    (false, 2) if resets > 0 => &seen[d * state_len..][..state_len],
-                    (false, _) => states,
-                };
-                pieces.push(Piece::Product { gates: at(section), rows, columns, out });
+        let mut of_x = gradients.weight_ih.as_deref_mut();
+        let mut of_h = gradients.weight_hh.as_deref_mut();
+        let mut gate = 0;
+        while gate < parts.cell.gates() {
+            // Gates that stand beside one another, in the weights and in the gradients of the gates, are one product.
+            let mut run = 1;
+            while hp == hidden
+                && gate + run < parts.cell.gates()
+                && of_input(gate + run) == of_input(gate) + run
+                && of_state(gate + run) == of_state(gate) + run
+                && !(resets && gate + run == 2)
+            {
+                run += 1;
             }
+            let rows = run * hidden;
+            let share = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(TILE);
+            for first in (0..rows).step_by(share) {
+                let count = share.min(rows - first);
+                let part = |section: usize| &gates[(section * hp + first).min(gates.len())..];
+                let of_x = of_x.as_mut().and_then(|left| left.split_off_mut(..count * input));
+                let of_h = of_h.as_mut().and_then(|left| left.split_off_mut(..count * hidden));
+                let rows = match (resets, gate) {
+                    (true, 2) => Rows::Strided(&seen[d * tokens.count * hidden..], hidden),
+                    _ => Rows::Listed(&states[d]),
+                };
+                let x = of_x.map(|c| Side { b: Rows::Listed(&x), columns: input, c });
+                let h = of_h.map(|c| Side { b: rows, columns: hidden, c });
+                let (x, h): (Vec<_>, Vec<_>) = (x.into_iter().collect(), h.into_iter().collect());
+                if of_input(gate) == of_state(gate) {
+                    let sides = x.into_iter().chain(h).collect();
+                    pieces.push(Piece::Products { gates: part(of_input(gate)), count, sides });
+                } else {
+                    pieces.push(Piece::Products { gates: part(of_input(gate)), count, sides: x });
+                    pieces.push(Piece::Products { gates: part(of_state(gate)), count, sides: h });
+                }
+            }
+            gate += run;
         }
         let each_gate = |out: Option<&'g mut [f32]>| {
             let mut gates = out.map(|out| out.chunks_exact_mut(hidden));
@@ -129,23 +133,24 @@ pub(super) fn compute<'g>(
             let (ih_at, hh_at) = (at(of_input(gate)), at(of_state(gate)));
             match (ih, hh) {
                 (Some(out), twin) if of_input(gate) == of_state(gate) => {
-                    pieces.push(Piece::Bias { gates: ih_at, out, twin });
+                    sums.push(Piece::Bias { gates: ih_at, out, twin });
                 }
                 (ih, hh) => {
-                    pieces.extend(ih.map(|out| Piece::Bias { gates: ih_at, out, twin: None }));
-                    pieces.extend(hh.map(|out| Piece::Bias { gates: hh_at, out, twin: None }));
+                    sums.extend(ih.map(|out| Piece::Bias { gates: ih_at, out, twin: None }));
+                    sums.extend(hh.map(|out| Piece::Bias { gates: hh_at, out, twin: None }));
                 }
             }
         }
         let peephole = gradients.peephole.as_deref_mut();
         for (index, out) in peephole.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
             let gate = [0, 1, 3][index];
-            pieces.push(Piece::Peephole { gates: at(gate), direction: d, gate, out });
+            sums.push(Piece::Peephole { gates: at(gate), direction: d, gate, out });
         }
     }
+    pieces.append(&mut sums);
     share(pieces, threads, |piece| match piece {
-        Piece::Product { gates, rows, columns, out } => {
-            transposed([hidden, columns, tokens.count], (gates, stride), (rows, columns), out);
+        Piece::Products { gates, count, mut sides } => {
+            transposed([count, tokens.count], (gates, stride), &mut sides);
         }
         Piece::Bias { gates, out, twin } => {
             arch().dispatch(Bias { gates, stride, steps: tokens.count, out: &mut *out });
@@ -157,13 +162,19 @@ pub(super) fn compute<'g>(
     });
 }
 
-/// Runs the pieces, each whole on one thread.
+/// Runs the pieces, each whole on one thread, in their order: the longest come first.
 fn share<P: Send>(pieces: Vec<P>, threads: usize, work: impl Fn(P) + Sync) {
     if threads <= 1 || pieces.len() <= 1 {
         return pieces.into_iter().for_each(work);
     }
-    let work = &work;
-    rayon::scope(|scope| pieces.into_iter().for_each(|piece| scope.spawn(move |_| work(piece))));
+    let workers = threads.min(pieces.len());
+    let left = Mutex::new(pieces.into_iter());
+    let take = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    rayon::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|_| std::iter::from_fn(take).for_each(&work));
+        }
+    });
 }
 
 /// `out = Σ` over the steps.
@@ -230,32 +241,25 @@ fn peephole(parts: &Parts<'_>, gates: &[f32], d: usize, gate: usize, out: &mut [
     }
 }
 
-/// The real steps of `x`, one after another.
-fn gather_x(parts: &Parts<'_>, to: &mut [f32]) {
+/// The inputs of the real steps, one after another.
+fn inputs<'a>(parts: &Parts<'a>) -> Vec<&'a [f32]> {
     let Dims { time, input, .. } = *parts.dims;
-    for (row, (&length, &offset)) in parts.tokens.lengths.iter().zip(&parts.tokens.offsets).enumerate() {
-        let from = &parts.inputs.x[row * time * input..][..length * input];
-        to[offset * input..][..length * input].copy_from_slice(from);
-    }
+    let rows = parts.tokens.lengths.iter().enumerate();
+    rows.flat_map(|(row, &length)| parts.inputs.x[row * time * input..][..length * input].chunks_exact(input)).collect()
 }
 
-/// The hidden state before each real step of `rows`, one after another.
-fn gather_states(parts: &Parts<'_>, d: usize, rows: std::ops::Range<usize>, to: &mut [f32]) {
+/// The hidden states before the real steps, one after another.
+fn states<'a>(parts: &Parts<'a>, d: usize, zeros: &'a [f32]) -> Vec<&'a [f32]> {
     let Dims { batch, time, hidden, directions, .. } = *parts.dims;
-    let first = parts.tokens.offsets.get(rows.start).copied().unwrap_or(0);
-    for row in rows {
-        let (length, offset) = (parts.tokens.lengths[row], parts.tokens.offsets[row] - first);
-        for s in 0..length {
-            let t = Tokens::position(d, length, s);
-            let to = &mut to[(offset + t) * hidden..][..hidden];
-            if s > 0 {
-                let before = Tokens::position(d, length, s - 1);
-                to.copy_from_slice(&parts.y[((row * time + before) * directions + d) * hidden..][..hidden]);
-            } else if let Some(h0) = parts.inputs.h0 {
-                to.copy_from_slice(&h0[(d * batch + row) * hidden..][..hidden]);
-            } else {
-                to.fill(0.0);
-            }
-        }
+    let mut states = Vec::with_capacity(parts.tokens.count);
+    for (row, &length) in parts.tokens.lengths.iter().enumerate() {
+        let h0 = parts.inputs.h0.map_or(zeros, |h0| &h0[(d * batch + row) * hidden..][..hidden]);
+        let y = |t: usize| &parts.y[((row * time + t) * directions + d) * hidden..][..hidden];
+        states.extend((0..length).map(|t| match d {
+            0 if t > 0 => y(t - 1),
+            1 if t + 1 < length => y(t + 1),
+            _ => h0,
+        }));
     }
+    states
 }

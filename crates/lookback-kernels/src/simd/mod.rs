@@ -31,6 +31,19 @@ pub(crate) unsafe fn store<S: Simd>(_: S, to: *mut f32, value: S::f32s) {
     unsafe { to.cast::<S::f32s>().write_unaligned(value) }
 }
 
+/// Asks for the line at `at`, which need not exist, before it is read.
+#[inline(always)]
+pub(crate) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has the instruction, and it reads nothing that the program sees.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// A pointer that tasks on several threads may use at once, each for its own rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Shared(pub(crate) *mut f32);

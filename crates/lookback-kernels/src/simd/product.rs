@@ -10,7 +10,7 @@
 use std::cell::Cell;
 
 use super::tile::{Start, columns_tile, panel_product, split};
-use super::{Aligned, arch, tile::VECTORS};
+use super::{Aligned, arch, prefetch, tile::VECTORS};
 use pulp::{Simd, WithSimd};
 
 /// How many values of `k` are taken at once: a panel of them stays in the first cache.
@@ -19,6 +19,12 @@ const DEPTH: usize = 256;
 const COLUMNS: usize = 256;
 /// How many rows are taken at once.
 const ROWS: usize = 96;
+/// The most rows of a tile.
+const TILE: usize = 6;
+/// How many rows ahead are fetched.
+const AHEAD: usize = 8;
+/// Values in a line of a cache.
+const LINE: usize = 16;
 
 thread_local! {
     static SCRATCH: Cell<Aligned> = Cell::new(Aligned::default());
@@ -157,126 +163,161 @@ impl WithSimd for RowsProduct<'_> {
     }
 }
 
-/// `c [m, n] = aᵀ b`, for `a [k, m]` and `b [k, n]` whose rows are `a_stride` and `b_stride` apart.
+/// Rows of a matrix, one a step of `k`.
+#[derive(Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// So far apart in one slice.
+    Strided(&'a [f32], usize),
+    /// Anywhere.
+    Listed(&'a [&'a [f32]]),
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    fn row(self, step: usize, columns: usize) -> &'a [f32] {
+        match self {
+            Rows::Strided(values, stride) => &values[step * stride..][..columns],
+            Rows::Listed(rows) => &rows[step][..columns],
+        }
+    }
+}
+
+/// `c [m, columns] = aᵀ b`, one of the products that share `a`.
+pub(crate) struct Side<'a> {
+    /// `[k, columns]`.
+    pub(crate) b: Rows<'a>,
+    pub(crate) columns: usize,
+    pub(crate) c: &'a mut [f32],
+}
+
+/// `c [m, columns] = aᵀ b` for every side, `a [k, m]` with rows `a_stride` apart.
 ///
 /// # Panics
 /// If a slice is too short.
-pub(crate) fn transposed(
-    [m, n, k]: [usize; 3],
-    (a, a_stride): (&[f32], usize),
-    (b, b_stride): (&[f32], usize),
-    c: &mut [f32],
-) {
-    assert!(c.len() == m * n);
+pub(crate) fn transposed([m, k]: [usize; 2], (a, a_stride): (&[f32], usize), sides: &mut [Side<'_>]) {
     assert!(View { values: a, strides: [a_stride, 1] }.holds(k, m));
-    assert!(View { values: b, strides: [b_stride, 1] }.holds(k, n));
-    if k == 0 {
-        return c.fill(0.0);
+    for side in &mut *sides {
+        assert!(side.c.len() == m * side.columns);
+        if k == 0 {
+            side.c.fill(0.0);
+        }
     }
-    let mut scratch = SCRATCH.take();
-    arch().dispatch(Transposed { m, n, k, a, a_stride, b, b_stride, c, scratch: &mut scratch });
-    SCRATCH.set(scratch);
+    if k * m > 0 {
+        let mut scratch = SCRATCH.take();
+        arch().dispatch(Transposed { m, k, a, a_stride, sides, scratch: &mut scratch });
+        SCRATCH.set(scratch);
+    }
 }
 
-struct Transposed<'a> {
+/// A panel of a side: its first column, and how many are real.
+struct Panel {
+    side: usize,
+    column: usize,
+    real: usize,
+}
+
+struct Transposed<'a, 'b> {
     m: usize,
-    n: usize,
     k: usize,
     a: &'a [f32],
     a_stride: usize,
-    b: &'a [f32],
-    b_stride: usize,
-    c: &'a mut [f32],
+    sides: &'a mut [Side<'b>],
     scratch: &'a mut Aligned,
 }
 
-impl WithSimd for Transposed<'_> {
+impl WithSimd for Transposed<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Transposed { m, n, k, a, a_stride, b, b_stride, c, scratch } = self;
+        let Transposed { m, k, a, a_stride, sides, scratch } = self;
         let width = VECTORS * S::F32_LANES;
-        let columns = COLUMNS.min(n.next_multiple_of(width));
-        let scratch = scratch.scratch(DEPTH * columns + DEPTH * ROWS.min(m) + 6 * width);
-        let (panels, rest) = scratch.split_at_mut(DEPTH * columns);
-        let (edge, tiles) = rest.split_at_mut(6 * width);
-        for column in (0..n).step_by(columns) {
-            let real = columns.min(n - column);
+        let panels: Vec<Panel> = sides
+            .iter()
+            .enumerate()
+            .flat_map(|(side, &Side { columns, .. })| {
+                (0..columns).step_by(width).map(move |column| Panel { side, column, real: width.min(columns - column) })
+            })
+            .collect();
+        let at_once = panels.len().min(COLUMNS.div_ceil(width));
+        // Panels and tiles are written a step of each at a time: a line more keeps them out of one another's place in
+        // the first cache. A tile's step is written as a whole vector, whose end the next step covers.
+        let depth = DEPTH.min(k);
+        let (panel_len, tile_len) = (depth * width + LINE, depth * TILE + LINE);
+        let tiles = ROWS.min(m).div_ceil(4);
+        let scratch = scratch.scratch(at_once * panel_len + TILE * width + tiles * tile_len);
+        let (packed, rest) = scratch.split_at_mut(at_once * panel_len);
+        let (edge, tiles) = rest.split_at_mut(TILE * width);
+        for now in panels.chunks(at_once.max(1)) {
             for first in (0..k).step_by(DEPTH) {
                 let depth = DEPTH.min(k - first);
                 let start = if first == 0 { Start::Row(std::ptr::null()) } else { Start::Output };
-                for (index, panel) in panels.chunks_exact_mut(DEPTH * width).take(real.div_ceil(width)).enumerate() {
-                    let (at, own) = (column + index * width, width.min(real - index * width));
-                    for (step, to) in panel.chunks_exact_mut(width).take(depth).enumerate() {
-                        let from = &b[(first + step) * b_stride + at..][..own];
-                        if own == width {
+                for step in 0..depth {
+                    for (Panel { side, column, real }, to) in now.iter().zip(packed.chunks_exact_mut(panel_len)) {
+                        let Side { b, columns, .. } = &sides[*side];
+                        let from = &b.row(first + step, *columns)[*column..];
+                        let to = &mut to[step * width..][..width];
+                        if *real == width {
                             to.copy_from_slice(&from[..width]);
                         } else {
-                            to[..own].copy_from_slice(from);
-                            to[own..].fill(0.0);
+                            to[..*real].copy_from_slice(from);
+                            to[*real..].fill(0.0);
                         }
                     }
                 }
                 for row in (0..m).step_by(ROWS) {
                     let count = ROWS.min(m - row);
-                    // Each tile's rows side by side, `[k][rows of the tile]`.
-                    let mut done = 0;
-                    while done < count {
-                        let tile = split(count - done);
-                        let to = &mut tiles[done * depth..][..tile * depth];
-                        let from = &a[first * a_stride + row + done..];
-                        match tile {
-                            6 => side_by_side::<6>(from, a_stride, to),
-                            5 => side_by_side::<5>(from, a_stride, to),
-                            4 => side_by_side::<4>(from, a_stride, to),
-                            3 => side_by_side::<3>(from, a_stride, to),
-                            2 => side_by_side::<2>(from, a_stride, to),
-                            _ => side_by_side::<1>(from, a_stride, to),
+                    for step in 0..depth {
+                        let from = &a[(first + step) * a_stride + row..];
+                        for line in (0..count).step_by(LINE) {
+                            prefetch(from.as_ptr().wrapping_add(AHEAD * a_stride + line));
                         }
-                        done += tile;
-                    }
-                    for (index, panel) in panels.chunks_exact(DEPTH * width).take(real.div_ceil(width)).enumerate() {
-                        let (at, own) = (column + index * width, width.min(real - index * width));
+                        let mut to = &mut tiles[..];
                         let mut done = 0;
                         while done < count {
-                            let tile = split(count - done);
-                            let to = c[(row + done) * n + at..].as_mut_ptr();
-                            let a = tiles[done * depth..].as_ptr();
-                            // SAFETY: the tile has `depth` steps of its rows, the panel of its columns, and `c` the
-                            // rows and columns; an edge has six rows of a panel's width.
+                            let (tile, rest) = to.split_at_mut(tile_len);
+                            let rows = split(count - done);
+                            match (from[done..].first_chunk::<8>(), tile[step * rows..].first_chunk_mut::<8>()) {
+                                (Some(from), Some(to)) => *to = *from,
+                                _ => tile[step * rows..][..rows].copy_from_slice(&from[done..][..rows]),
+                            }
+                            (to, done) = (rest, done + rows);
+                        }
+                    }
+                    for (&Panel { side, column, real }, panel) in now.iter().zip(packed.chunks_exact(panel_len)) {
+                        let Side { columns, c, .. } = &mut sides[side];
+                        let n = *columns;
+                        let mut done = 0;
+                        for a in tiles.chunks_exact(tile_len) {
+                            if done == count {
+                                break;
+                            }
+                            let rows = split(count - done);
+                            let to = c[(row + done) * n + column..].as_mut_ptr();
+                            // SAFETY: the tile has `depth` steps of its rows, the panel of its columns, and `c` the rows
+                            // and columns; an edge has six rows of a panel's width.
                             unsafe {
-                                if own == width {
-                                    columns_tile(simd, tile, depth, a, panel.as_ptr(), start, to, n);
+                                if real == width {
+                                    columns_tile(simd, rows, depth, a.as_ptr(), panel.as_ptr(), start, to, n);
                                 } else {
                                     // What the blocks before left; before the first, nothing has been written.
-                                    for r in (0..tile).filter(|_| first > 0) {
-                                        let row = std::slice::from_raw_parts(to.add(r * n), own);
-                                        edge[r * width..][..own].copy_from_slice(row);
+                                    for r in (0..rows).filter(|_| first > 0) {
+                                        let row = std::slice::from_raw_parts(to.add(r * n), real);
+                                        edge[r * width..][..real].copy_from_slice(row);
                                     }
                                     let through = edge.as_mut_ptr();
-                                    columns_tile(simd, tile, depth, a, panel.as_ptr(), start, through, width);
-                                    for r in 0..tile {
-                                        let row = std::slice::from_raw_parts_mut(to.add(r * n), own);
-                                        row.copy_from_slice(&edge[r * width..][..own]);
+                                    columns_tile(simd, rows, depth, a.as_ptr(), panel.as_ptr(), start, through, width);
+                                    for r in 0..rows {
+                                        let row = std::slice::from_raw_parts_mut(to.add(r * n), real);
+                                        row.copy_from_slice(&edge[r * width..][..real]);
                                     }
                                 }
                             }
-                            done += tile;
+                            done += rows;
                         }
                     }
                 }
             }
-        }
-    }
-}
-
-/// The first `R` values of every row of `from`, one after another.
-#[inline(always)]
-fn side_by_side<const R: usize>(from: &[f32], stride: usize, to: &mut [f32]) {
-    for (step, to) in to.as_chunks_mut::<R>().0.iter_mut().enumerate() {
-        if let Some(from) = from[step * stride..].first_chunk::<R>() {
-            *to = *from;
         }
     }
 }
@@ -330,16 +371,23 @@ mod tests {
             let (a_stride, b_stride) = (m + 3, n + 1);
             let (a, b) = (values(k * a_stride, 4), values(k * b_stride, 5));
             let mut c = vec![f32::NAN; m * n];
-            transposed([m, n, k], (&a, a_stride), (&b, b_stride), &mut c);
+            let rows = Rows::Strided(&b, b_stride);
+            transposed([m, k], (&a, a_stride), &mut [Side { b: rows, columns: n, c: &mut c }]);
             let want: Vec<f64> = (0..m * n)
                 .map(|i| (0..k).map(|s| f64::from(a[s * a_stride + i / n]) * f64::from(b[s * b_stride + i % n])).sum())
                 .collect();
             close(&c, &want, k);
-            // The last rows alone.
+            // The last rows alone, and beside another product.
             let half = m / 2;
-            let mut part = vec![f32::NAN; (m - half) * n];
-            transposed([m - half, n, k], (&a[half.min(a.len())..], a_stride), (&b, b_stride), &mut part);
+            let (mut part, mut twin) = (vec![f32::NAN; (m - half) * n], vec![f32::NAN; (m - half) * n]);
+            let listed: Vec<&[f32]> = (0..k).map(|step| &b[step * b_stride..][..n]).collect();
+            let mut sides = [
+                Side { b: rows, columns: n, c: &mut part },
+                Side { b: Rows::Listed(&listed), columns: n, c: &mut twin },
+            ];
+            transposed([m - half, k], (&a[half.min(a.len())..], a_stride), &mut sides);
             assert_eq!(part, c[half * n..]);
+            assert_eq!(twin, part);
         }
     }
 }
