@@ -2,8 +2,8 @@
 //!
 //! Three phases. Each task goes back through time over its rows and writes the gradients of the gates, one row
 //! a real step. Then the gradient of the input is one product over those rows, and the gradients of the
-//! weights are products over all real steps, split by gate and never by rows, so that no sum depends on the
-//! number of threads.
+//! weights are products over all real steps, split by rows of the weights and never by rows of the batch, so
+//! that no sum depends on the number of threads.
 
 use super::forward::{row_len, saved_len};
 use super::packed::{PackedBackward, padded, panel_width};

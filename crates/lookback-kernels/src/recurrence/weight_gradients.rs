@@ -1,7 +1,15 @@
-//! The gradients of weights and biases: one product a gate with `K` = all real steps.
+//! The gradients of weights and biases: products with `K` = all real steps.
 //!
-//! The work is split by gate, and every gate's product runs on one thread over the steps in their order, so
-//! the sums are the same whatever the number of threads.
+//! The work is split by rows of the weights, and every row's product runs on one thread over the steps in their order,
+//! so the sums are the same whatever the number of threads. What the two weights met, inputs and previous states, is
+//! read where it stands.
+//!
+//! Tried on 2 cores of an AMD EPYC (Zen 3), `lookback-bench lstm` steps, two programs in turns, 12 to 30 turns, the median
+//! of the turns' ratios; 1 is a product a gate and weight, each over states gathered before:
+//! - rows of all gates, as many a piece as a thread's share, both weights in one piece: (32, 500, 64, 64) 1.02 to 1.08,
+//!   (32, 100, 128, 128) 1.04;
+//! - half as many rows a piece, so that threads of unequal speed end together: 0.98 at (32, 500, 64, 64);
+//! - at (64, 100, 512, 512), pieces of 1,024 rows 0.98, of 256 rows 0.96, of 512 rows 1.03: kept.
 
 use super::backward::gradient_len;
 use super::forward::row_len;
