@@ -153,7 +153,7 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// Recurrent and peephole weights are within 0.8/√H, as a layer's own begin: a larger matrix can make a relu or
+    /// Recurrent and peephole weights are within 0.8/√H, where a layer's own begin: a larger matrix can make a relu or
     /// tanh layer, and a larger peephole an LSTM, expand what it is given, and over 70 steps two roundings of one sum
     /// then part by more than any bound, in f32 by whatever operations.
     fn new(spec: &LayerSpec, seed: u64, dtype: DType) -> Drawn {
@@ -254,7 +254,7 @@ proptest! {
 
     /// Outputs and every gradient, by the kernels in f32 and by the composed operations in f32 and f64: within 1e-5
     /// of the tensor's largest value, and of 0.1 where all of it is smaller. Such a tensor is a sum of terms near 1
-    /// that cancel, whose rounding no order of summing avoids: of 60,000 layers one came above the bound, by composed
+    /// that cancel, whose rounding no order of summing avoids: of some 60,000 layers one came above the bound, by composed
     /// operations whose gradient of one weight was 0.12. The cases are therefore the same in every run.
     #[test]
     fn kernels_equal_the_composed_operations_on_any_shape(spec in layers(), seed in any::<u64>()) {

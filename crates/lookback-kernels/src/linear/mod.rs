@@ -7,6 +7,7 @@
 mod tests;
 
 use crate::simd::product::{Packed, Rows, Side, View, transposed};
+use crate::simd::tile::ROWS as SHARE;
 use crate::simd::{Shared, arch};
 use crate::written::vector;
 use pulp::{Simd, WithSimd};
@@ -14,8 +15,6 @@ use rayon::prelude::*;
 
 /// Rows of the result that one piece computes. A multiple of every register tile.
 const ROWS: usize = 96;
-/// Rows are shared in multiples of this, the rows of the largest register tile.
-const SHARE: usize = 6;
 /// The fewest rows for which the weight is packed.
 const PACKED_ROWS: usize = 48;
 

@@ -50,15 +50,15 @@ pub fn backward_recomputing(
     check::inputs(cell, dims, inputs)?;
     check::sequence("y", y, dims)?;
     check::slice("between", between, &[between_len(cell, dims, segment)], "[D, segments - 1, B, H]")?;
-    check::slice("wanted", wanted, &[3 + 5 * dims.directions], "[3 + 5*D]")?;
+    check::slice("wanted", wanted, &[3 + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
     check::gradients(cell, dims, upstream, &InputGradients::default(), &no_gradients(dims.directions))?;
     let mut pass = Pass { cell, dims, weights, inputs, y, between, upstream, segment, workspace, threads };
     let mut dx = wanted[0].then(|| vec![0.0; inputs.x.len()]);
     let (mut dh0, mut dc0) = (Vec::new(), Vec::new());
     let mut of_weights = Vec::new();
     for d in 0..dims.directions {
-        let from = 3 + 5 * d;
-        let (dh, dc, gradients) = pass.direction(d, dx.as_deref_mut(), &wanted[from..from + 5])?;
+        let from = 3 + OF_WEIGHTS * d;
+        let (dh, dc, gradients) = pass.direction(d, dx.as_deref_mut(), &wanted[from..from + OF_WEIGHTS])?;
         dh0.extend(dh);
         dc0.extend(dc);
         of_weights.extend(gradients);

@@ -17,6 +17,7 @@ use super::packed::padded;
 use super::plan::Tokens;
 use super::{Cell, Dims, Inputs, Reset, WeightGradients};
 use crate::simd::product::{Rows, Side, transposed};
+use crate::simd::tile::ROWS as TILE;
 use crate::simd::{Aligned, arch};
 use pulp::{Simd, WithSimd};
 use std::ops::RangeInclusive;
@@ -29,8 +30,6 @@ const BIAS_UNITS: usize = 64;
 /// About how many rows of a weight a piece has: each lays out anew what the weights met, and its sums are to stay in the
 /// second cache.
 const PIECE_ROWS: RangeInclusive<usize> = 96..=512;
-/// Rows of a weight in a piece are a multiple of this, the rows of the largest register tile.
-const TILE: usize = 6;
 
 /// What the products are made of.
 pub(super) struct Parts<'a> {

@@ -13,7 +13,7 @@
 
 use std::cell::Cell;
 
-use super::tile::{Start, columns_tile, panel_product, split};
+use super::tile::{ROWS as TILE, Start, columns_tile, panel_product, split};
 use super::{Aligned, arch, prefetch, tile::VECTORS};
 use pulp::{Simd, WithSimd};
 
@@ -23,8 +23,6 @@ const DEPTH: usize = 256;
 const COLUMNS: usize = 256;
 /// How many rows are taken at once.
 const ROWS: usize = 96;
-/// The most rows of a tile.
-const TILE: usize = 6;
 /// How many rows ahead are fetched.
 const AHEAD: usize = 8;
 /// Values in a line of a cache.

@@ -27,7 +27,7 @@ use pulp::{Simd, WithSimd};
 /// Vectors in a panel's width.
 pub(crate) const VECTORS: usize = 2;
 /// The most rows a tile has.
-const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 /// How many steps of `k` stand in the loop.
 const UNROLL: usize = 4;
 
