@@ -24,6 +24,8 @@ use std::ops::Range;
 const BLOCK_ROWS: usize = 48;
 /// How many steps a task takes at once while helpers may still come.
 const SHORT_BLOCK: usize = 8;
+/// How many steps a team takes at once when all are there.
+const LONG_BLOCK: usize = 64;
 
 /// The gradients of one step's gates: `[a]`, `[i f g o]`, `[n r z product]` or, when the reset comes before
 /// the product, `[n r z]`; each `Hp`. A GRU's gates stand so that those the input meets, and those the
@@ -332,9 +334,13 @@ impl Work for Walk<'_> {
         self.task.longest()
     }
 
-    fn block(&self, _: usize, members: usize) -> usize {
-        // Short blocks while somebody may still come.
-        if members < self.limit { SHORT_BLOCK } else { self.task.longest() }
+    fn block(&self, _: usize, growing: bool) -> usize {
+        // Short blocks while somebody may still come; long ones end too, so that a leader can go on alone.
+        match (growing, self.limit) {
+            (true, _) => SHORT_BLOCK,
+            (false, 1) => self.task.longest(),
+            (false, _) => LONG_BLOCK,
+        }
     }
 
     fn team(&self) -> &Team {
@@ -426,7 +432,10 @@ impl WithSimd for Block<'_> {
                 dseen: walk.dseen.at(0),
             };
             // SAFETY: the pointers of `step` have `active` rows of `hp`, or of the gates' lengths.
-            unsafe { run_step(simd, cell, walk.weights, walk.peephole, &step, || member.meet(met + 1)) };
+            let whole = unsafe { run_step(simd, cell, walk.weights, walk.peephole, &step, || member.meet(met + 1)) };
+            if !whole {
+                return;
+            }
             if s == 0 {
                 // SAFETY: as above.
                 (0..active).for_each(|r| unsafe { walk.finish(r, units.clone()) });
@@ -435,7 +444,7 @@ impl WithSimd for Block<'_> {
     }
 }
 
-/// One step back of a task's active rows; `meet` waits for the gates of all units.
+/// One step back of a task's active rows; `meet` waits for the gates of all units. False where that gives false.
 ///
 /// # Safety
 /// As said in [`BackRows`].
@@ -446,8 +455,8 @@ unsafe fn run_step<S: Simd>(
     weights: &PackedBackward,
     peephole: Option<&[f32]>,
     step: &BackRows<'_>,
-    meet: impl FnOnce(),
-) {
+    meet: impl FnOnce() -> bool,
+) -> bool {
     let (hp, width) = (step.hp, 2 * S::F32_LANES);
     let blocks = step.units.start / width..step.units.end / width;
     // SAFETY: gates rows have the sections of `gradient_len`, states `hp` columns.
@@ -472,12 +481,16 @@ unsafe fn run_step<S: Simd>(
         match cell {
             Cell::Rnn(activation) => {
                 rnn::backward::cell(simd, activation, step);
-                meet();
+                if !meet() {
+                    return false;
+                }
                 product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
             }
             Cell::Lstm => {
                 lstm::backward::cell(simd, peephole, step);
-                meet();
+                if !meet() {
+                    return false;
+                }
                 product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
             }
             Cell::Gru(reset) => {
@@ -486,11 +499,14 @@ unsafe fn run_step<S: Simd>(
                     product(panels, 0, Start::Row(std::ptr::null()), step.dseen);
                     gru::backward::reset_gate(simd, step);
                 }
-                meet();
+                if !meet() {
+                    return false;
+                }
                 product(&weights.hidden, 1, Start::Output, step.dh);
             }
         }
     }
+    true
 }
 
 struct InputGradient<'a> {

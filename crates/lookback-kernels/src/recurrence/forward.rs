@@ -302,9 +302,9 @@ impl Work for Walk<'_> {
         self.task.longest()
     }
 
-    fn block(&self, first: usize, members: usize) -> usize {
+    fn block(&self, first: usize, growing: bool) -> usize {
         // Short blocks while somebody may still come.
-        if members < self.limit { self.block.min(first.max(FIRST_BLOCK)) } else { self.block }
+        if growing { self.block.min(first.max(FIRST_BLOCK)) } else { self.block }
     }
 
     fn team(&self) -> &Team {
@@ -426,7 +426,9 @@ impl WithSimd for Block<'_> {
                     unsafe { std::ptr::copy_nonoverlapping(walk.c.at(r * hp + units.start), to, units.len()) };
                 }
             }
-            member.meet(s + 1);
+            if !member.meet(s + 1) {
+                return;
+            }
         }
     }
 }
