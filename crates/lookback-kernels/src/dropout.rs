@@ -5,32 +5,40 @@
 //! draws the same mask again; the split over threads changes no bit.
 
 use crate::simd::arch;
-use crate::written::vector;
+use crate::written::{Slot, vector};
+use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Values that one thread takes at a time.
 const BLOCK: usize = 1 << 14;
 
-/// `kept ? input / (1 - probability) : 0` for every value; `probability` is from 0 to below 1.
+/// `kept ? input / (1 - probability) : 0` for every value; `probability` is from 0 to 1, where nothing is kept.
 ///
 /// The gradient of the input is the same function of the gradient of the output.
-pub fn dropout(input: &[f32], probability: f32, seed: u64, threads: usize) -> Vec<f32> {
+///
+/// # Errors
+/// [`KernelError::Probability`].
+pub fn dropout(input: &[f32], probability: f32, seed: u64, threads: usize) -> Result<Vec<f32>, KernelError> {
+    check::probability(probability)?;
+    if probability == 1.0 {
+        return Ok(vec![0.0; input.len()]);
+    }
     let seed = spread(seed);
     let threshold = (f64::from(probability) * f64::from(u32::MAX)) as u32;
     let scale = 1.0 / (1.0 - probability);
-    let block = |(index, (input, output)): (usize, (&[f32], &mut [f32]))| {
+    let block = |(index, (input, output)): (usize, (&[f32], &mut [Slot]))| {
         arch().dispatch(Block { input, output, first: (index * BLOCK) as u32, threshold, scale, seed });
     };
     // SAFETY: a block writes each of its values, and the blocks are all of the output.
     unsafe {
-        vector(input.len(), |output| {
+        Ok(vector(input.len(), |output| {
             if threads == 1 || input.len() <= BLOCK {
                 input.chunks(BLOCK).zip(output.chunks_mut(BLOCK)).enumerate().for_each(block);
             } else {
                 input.par_chunks(BLOCK).zip(output.par_chunks_mut(BLOCK)).enumerate().for_each(block);
             }
-        })
+        }))
     }
 }
 
@@ -44,7 +52,7 @@ fn spread(seed: u64) -> u64 {
 
 struct Block<'a> {
     input: &'a [f32],
-    output: &'a mut [f32],
+    output: &'a mut [Slot],
     first: u32,
     threshold: u32,
     scale: f32,
@@ -64,7 +72,7 @@ impl WithSimd for Block<'_> {
             hash = (hash ^ (hash >> 16)).wrapping_mul(0x7FEB_352D) ^ high;
             hash = (hash ^ (hash >> 15)).wrapping_mul(0x846C_A68B);
             hash ^= hash >> 16;
-            *y = if hash >= threshold { x * scale } else { 0.0 };
+            y.write(if hash >= threshold { x * scale } else { 0.0 });
         }
     }
 }
@@ -74,7 +82,7 @@ mod tests {
     use super::*;
 
     fn dropped(count: usize, probability: f32, seed: u64, threads: usize) -> Vec<f32> {
-        dropout(&vec![1.0; count], probability, seed, threads)
+        dropout(&vec![1.0; count], probability, seed, threads).unwrap()
     }
 
     #[test]
@@ -103,5 +111,13 @@ mod tests {
         assert_eq!(dropped(100_001, 0.3, 11, 1), dropped(100_001, 0.3, 11, 2));
         assert!(dropped(100_001, 0.3, 11, 1) != dropped(100_001, 0.3, 12, 1));
         assert!(dropped(1000, 0.0, 11, 1).iter().all(|&value| value == 1.0));
+        assert!(dropped(1000, 1.0, 11, 1).iter().all(|&value| value == 0.0));
+    }
+
+    #[test]
+    fn what_is_no_probability_is_refused() {
+        for probability in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
+            assert!(dropout(&[1.0], probability, 1, 1).is_err(), "{probability}");
+        }
     }
 }

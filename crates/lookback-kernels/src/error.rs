@@ -16,6 +16,38 @@ pub enum KernelError {
         /// How many values came.
         found: usize,
     },
+    /// Sizes whose product no memory holds.
+    #[error("{name} has shape {shape}, more values than memory can hold")]
+    TooLarge {
+        /// The argument's name.
+        name: &'static str,
+        /// Its shape, as in the documentation, with this call's sizes.
+        shape: String,
+    },
+    /// An index outside what it points into.
+    #[error("{name}[{at}] is {index} but there are {count} {of}")]
+    Index {
+        /// The argument's name.
+        name: &'static str,
+        /// Where the index stands.
+        at: usize,
+        /// The index.
+        index: u32,
+        /// How many there are.
+        count: usize,
+        /// Of what.
+        of: String,
+    },
+    /// Offsets that do not part what they should.
+    #[error("the offsets of table {table} do not part {ids} ids among {different} tokens")]
+    Offsets {
+        /// The table.
+        table: usize,
+        /// How many ids there are.
+        ids: usize,
+        /// How many tokens share them.
+        different: usize,
+    },
     /// A sequence length beyond the batch's time axis.
     #[error("lengths[{row}] is {length} but the batch has T = {time}")]
     SequenceLength {

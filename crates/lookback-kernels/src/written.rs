@@ -4,6 +4,27 @@
 //! processor's time in two runs of `perf record lookback-bench multi-head --batch 32 --queries 100 --keys 100 --input 256
 //! --heads 8 --weights --repetitions 60`, and 0.5 % without.
 
+use std::mem::MaybeUninit;
+
+/// The place of a value that may not have been written.
+pub(crate) type Slot = MaybeUninit<f32>;
+
+/// The places of values that have been written, for a function that may be given others too.
+///
+/// # Safety
+/// Nobody may write an uninitialised value into them.
+pub(crate) unsafe fn slots(values: &mut [f32]) -> &mut [Slot] {
+    // SAFETY: a slot has the layout of its value, and the caller promises that it stays one.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
+/// Writes a value in every slot.
+pub(crate) fn filled(slots: &mut [Slot], value: f32) -> &mut [f32] {
+    slots.fill(Slot::new(value));
+    // SAFETY: all have been written.
+    unsafe { slots.assume_init_mut() }
+}
+
 /// Memory for values that a kernel is to write, all of them.
 ///
 /// Where debug assertions are on, as in tests, it begins as NaN, so that a value read before it is written shows.
@@ -17,17 +38,14 @@ impl Unwritten {
         let mut values = Vec::with_capacity(len);
         if cfg!(debug_assertions) {
             values.resize(len, f32::NAN);
+            values.clear();
         }
         Unwritten { values, len }
     }
 
     /// Where to write.
-    ///
-    /// # Safety
-    /// No value of the slice may be read before it has been written.
-    pub(crate) unsafe fn slice(&mut self) -> &mut [f32] {
-        // SAFETY: the capacity is there, every bit pattern is an `f32`, and the caller promises not to read any yet.
-        unsafe { std::slice::from_raw_parts_mut(self.values.as_mut_ptr(), self.len) }
+    pub(crate) fn slots(&mut self) -> &mut [Slot] {
+        &mut self.values.spare_capacity_mut()[..self.len]
     }
 
     /// # Safety
@@ -42,12 +60,10 @@ impl Unwritten {
 /// A vector of `len` values, all of them written by `write`.
 ///
 /// # Safety
-/// `write` must write every value of the slice, and read none that it has not written.
-pub(crate) unsafe fn vector(len: usize, write: impl FnOnce(&mut [f32])) -> Vec<f32> {
+/// `write` must write every slot.
+pub(crate) unsafe fn vector(len: usize, write: impl FnOnce(&mut [Slot])) -> Vec<f32> {
     let mut values = Unwritten::new(len);
+    write(values.slots());
     // SAFETY: as the caller promises.
-    unsafe {
-        write(values.slice());
-        values.written()
-    }
+    unsafe { values.written() }
 }

@@ -2,6 +2,11 @@
 
 use super::{Dims, Dropout, Gradients, Inputs, Mask, Outputs, Score, Upstream};
 use crate::KernelError;
+use crate::check::{optional, positive, probability, product, slice};
+use crate::written::Slot;
+
+/// The widest panel of any machine, which a small width is padded to.
+const PADDED: usize = 64;
 
 /// Refuses sizes, masks, inputs and dropout that do not fit.
 pub(super) fn call(
@@ -12,11 +17,11 @@ pub(super) fn call(
     inputs: &Inputs<'_>,
 ) -> Result<(), KernelError> {
     let Dims { batch, queries, keys, heads, width, value } = *dims;
-    for (name, found) in [("N", heads), ("width", width), ("value", value)] {
-        if found == 0 {
-            return Err(KernelError::TooSmall { name, least: 1, found });
-        }
-    }
+    positive(&[("N", heads), ("width", width), ("value", value)])?;
+    // Everything that a pass computes with is a part of one of these: no size wraps behind this line.
+    product("queries and keys", &[batch, queries.max(keys), heads, PADDED.max(width), 2], "[B, Q or K, N, width, 2]")?;
+    product("values", &[batch, queries.max(keys), heads, PADDED.max(value)], "[B, Q or K, N, value]")?;
+    product("weights", &[batch, heads, queries, keys], "[B, N, Q, K]")?;
     slice("query", inputs.query, &[batch, queries, heads, width], "[B, Q, N, width]")?;
     slice("keys", inputs.keys, &[batch, keys, heads, width], "[B, K, N, width]")?;
     slice("values", inputs.values, &[batch, keys, heads, value], "[B, K, N, value]")?;
@@ -36,16 +41,11 @@ pub(super) fn call(
     ];
     one_of("attention mask", mask.allowed.map(<[bool]>::len), &shapes[..2])?;
     one_of("attention bias", mask.bias.map(<[f32]>::len), &shapes)?;
-    if let Some(Dropout { probability, .. }) = dropout
-        && !(0.0..=1.0).contains(&probability)
-    {
-        return Err(KernelError::Probability { found: probability.to_string() });
-    }
-    Ok(())
+    dropout.map_or(Ok(()), |dropout| probability(dropout.probability))
 }
 
 /// Refuses outputs that do not fit.
-pub(super) fn outputs(dims: &Dims, outputs: &Outputs<'_>) -> Result<(), KernelError> {
+pub(super) fn outputs(dims: &Dims, outputs: &Outputs<'_, Slot>) -> Result<(), KernelError> {
     let Dims { batch, queries, keys, heads, value, .. } = *dims;
     slice("context", outputs.context, &[batch, queries, heads, value], "[B, Q, N, value]")?;
     optional("weights", outputs.weights.as_deref(), &[batch, heads, queries, keys], "[B, N, Q, K]")?;
@@ -59,7 +59,7 @@ pub(super) fn gradients(
     context: &[f32],
     statistics: &[f32],
     upstream: &Upstream<'_>,
-    gradients: &Gradients<'_>,
+    gradients: &Gradients<'_, Slot>,
 ) -> Result<(), KernelError> {
     let Dims { batch, queries, keys, heads, width, value } = *dims;
     let of_context = [batch, queries, heads, value];
@@ -81,27 +81,12 @@ pub(super) fn gradients(
     }
 }
 
-/// The product of a shape, or more than any slice has where it overflows.
-fn product(shape: &[usize]) -> usize {
-    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).unwrap_or(usize::MAX)
-}
-
-fn slice<X>(name: &'static str, found: &[X], shape: &[usize], legend: &str) -> Result<(), KernelError> {
-    let expected = product(shape);
-    if found.len() == expected {
-        return Ok(());
-    }
-    Err(KernelError::Length { name, shape: format!("{legend} = {shape:?}"), expected, found: found.len() })
-}
-
-fn optional(name: &'static str, found: Option<&[f32]>, shape: &[usize], legend: &str) -> Result<(), KernelError> {
-    found.map_or(Ok(()), |found| slice(name, found, shape, legend))
-}
-
 fn one_of(name: &'static str, found: Option<usize>, shapes: &[(&str, Vec<usize>)]) -> Result<(), KernelError> {
     let Some(found) = found else { return Ok(()) };
-    if shapes.iter().any(|(_, shape)| product(shape) == found) {
-        return Ok(());
+    for (legend, shape) in shapes {
+        if product(name, shape, legend)? == found {
+            return Ok(());
+        }
     }
     let shapes: Vec<String> = shapes.iter().map(|(legend, shape)| format!("{legend} = {shape:?}")).collect();
     Err(KernelError::NoShape { name, found, shapes: shapes.join(" nor ") })

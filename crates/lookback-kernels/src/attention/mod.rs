@@ -57,7 +57,7 @@ mod tests;
 use crate::KernelError;
 use crate::recurrence::run;
 use crate::simd::{Aligned, Shared, arch};
-use crate::written::Unwritten;
+use crate::written::{Slot, Unwritten, filled, slots};
 use pulp::Arch;
 use std::marker::PhantomData;
 
@@ -160,13 +160,26 @@ pub struct Inputs<'a, R = f32> {
 
 /// What attention writes. All of it is overwritten.
 #[derive(Debug)]
-pub struct Outputs<'a> {
+pub struct Outputs<'a, X = f32> {
     /// `[B, Q, N * value]`.
-    pub context: &'a mut [f32],
+    pub context: &'a mut [X],
     /// `[B, N, Q, K]`: after the softmax and, as PyTorch returns them, after dropout.
-    pub weights: Option<&'a mut [f32]>,
+    pub weights: Option<&'a mut [X]>,
     /// `[B, N, Q, 2]`: what [`backward`] needs of each softmax, its greatest score and `1 / Σ e^(score - greatest)`.
-    pub statistics: Option<&'a mut [f32]>,
+    pub statistics: Option<&'a mut [X]>,
+}
+
+impl<'a> Outputs<'a> {
+    /// The same places, which may then also be ones that nobody has written.
+    ///
+    /// # Safety
+    /// As [`slots`].
+    unsafe fn slots(self) -> Outputs<'a, Slot> {
+        // SAFETY: as the caller promises.
+        let [weights, statistics] = [self.weights, self.statistics].map(|part| part.map(|part| unsafe { slots(part) }));
+        // SAFETY: as above.
+        Outputs { context: unsafe { slots(self.context) }, weights, statistics }
+    }
 }
 
 /// Gradients that flow in. `None` means zeros.
@@ -226,19 +239,39 @@ pub struct OwnedGradients {
 }
 
 /// Gradients of what attention reads, overwritten. `None` means not wanted.
-#[derive(Debug, Default)]
-pub struct Gradients<'a> {
+#[derive(Debug)]
+pub struct Gradients<'a, X = f32> {
     /// `[B, Q, N * width]`.
-    pub query: Option<&'a mut [f32]>,
+    pub query: Option<&'a mut [X]>,
     /// `[B, K, N * width]`.
-    pub keys: Option<&'a mut [f32]>,
+    pub keys: Option<&'a mut [X]>,
     /// `[B, K, N * value]`.
-    pub values: Option<&'a mut [f32]>,
+    pub values: Option<&'a mut [X]>,
     /// `[N * width]`, [`Score::Additive`] only.
-    pub v: Option<&'a mut [f32]>,
+    pub v: Option<&'a mut [X]>,
     /// `[B, N, Q, K]`, whatever the shape of the bias: the gradient of every score, zero where masked. A bias
     /// that was broadcast sums it over what it was broadcast over.
-    pub bias: Option<&'a mut [f32]>,
+    pub bias: Option<&'a mut [X]>,
+}
+
+impl<X> Default for Gradients<'_, X> {
+    fn default() -> Self {
+        Gradients { query: None, keys: None, values: None, v: None, bias: None }
+    }
+}
+
+impl<'a> Gradients<'a> {
+    /// The same places, which may then also be ones that nobody has written.
+    ///
+    /// # Safety
+    /// As [`slots`].
+    unsafe fn slots(self) -> Gradients<'a, Slot> {
+        let Gradients { query, keys, values, v, bias } = self;
+        let [query, keys, values, v, bias] =
+            // SAFETY: as the caller promises.
+            [query, keys, values, v, bias].map(|part| part.map(|part| unsafe { slots(part) }));
+        Gradients { query, keys, values, v, bias }
+    }
 }
 
 /// Scratch memory that the caller keeps between calls; it grows to the largest call and is never read
@@ -266,6 +299,8 @@ pub fn forward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
+    // SAFETY: the engine writes values alone.
+    let outputs = unsafe { outputs.slots() };
     forward_on(arch(), score, dims, mask, dropout, inputs, outputs, workspace, threads)
 }
 
@@ -290,6 +325,8 @@ pub fn backward(
     threads: usize,
 ) -> Result<(), KernelError> {
     let upstream = *upstream;
+    // SAFETY: the engine writes values alone.
+    let gradients = unsafe { gradients.slots() };
     backward_on(
         arch(),
         score,
@@ -325,14 +362,14 @@ pub fn forward_owned(
     let mut context = Unwritten::new(dims.batch * dims.queries * dims.heads * dims.value);
     let mut weights = weights.then(|| Unwritten::new(dims.weights_len()));
     let mut statistics = Unwritten::new(dims.statistics_len());
+    let outputs = Outputs {
+        context: context.slots(),
+        weights: weights.as_mut().map(Unwritten::slots),
+        statistics: Some(statistics.slots()),
+    };
+    forward_on(arch(), score, dims, mask, dropout, inputs, outputs, workspace, threads)?;
     // SAFETY: the engine reads no output, and where it gives no error it has written all of them.
     unsafe {
-        let outputs = Outputs {
-            context: context.slice(),
-            weights: weights.as_mut().map(|weights| weights.slice()),
-            statistics: Some(statistics.slice()),
-        };
-        forward(score, dims, mask, dropout, inputs, outputs, workspace, threads)?;
         Ok(OwnedOutputs {
             context: context.written(),
             weights: weights.map(|weights| weights.written()),
@@ -365,11 +402,14 @@ pub fn backward_owned(
     let wanted = [wanted.query, wanted.keys, wanted.values, wanted.v, wanted.bias];
     let mut parts: [Option<Unwritten>; 5] =
         std::array::from_fn(|part| wanted[part].then(|| Unwritten::new(lens[part])));
+    let [query, keys, values, v, bias] = parts.each_mut().map(|part| part.as_mut().map(Unwritten::slots));
+    let gradients = Gradients { query, keys, values, v, bias };
+    let (arch, upstream) = (arch(), *upstream);
+    backward_on(
+        arch, score, dims, mask, dropout, inputs, context, statistics, upstream, gradients, workspace, threads,
+    )?;
     // SAFETY: the engine reads no gradient that it has not written, and where it gives no error it has written all.
     unsafe {
-        let [query, keys, values, v, bias] = parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
-        let gradients = Gradients { query, keys, values, v, bias };
-        backward(score, dims, mask, dropout, inputs, context, statistics, upstream, gradients, workspace, threads)?;
         let [query, keys, values, v, bias] = parts.map(|part| part.map(|part| part.written()));
         Ok(OwnedGradients { query, keys, values, v, bias })
     }
@@ -384,7 +424,7 @@ fn forward_on(
     mask: &Mask<'_>,
     dropout: Option<Dropout>,
     inputs: &Inputs<'_>,
-    outputs: Outputs<'_>,
+    outputs: Outputs<'_, Slot>,
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
@@ -392,9 +432,9 @@ fn forward_on(
     check::outputs(dims, &outputs)?;
     let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
     let all = plan::Units::new(dims, mask, threads, true);
-    let context = Shared(outputs.context.as_mut_ptr());
-    let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr()));
-    let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr()));
+    let context = Shared(outputs.context.as_mut_ptr().cast());
+    let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr().cast()));
+    let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr().cast()));
     run(workspace.tasks(all.shares(threads)).iter_mut().collect(), |scratch| {
         let call = &call;
         while let Some(units) = all.take() {
@@ -436,7 +476,7 @@ fn backward_on(
     context: &[f32],
     statistics: &[f32],
     upstream: Upstream<'_>,
-    gradients: Gradients<'_>,
+    gradients: Gradients<'_, Slot>,
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
@@ -444,7 +484,7 @@ fn backward_on(
     check::gradients(score, dims, context, statistics, &upstream, &gradients)?;
     let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
     let all = plan::Units::new(dims, mask, threads, false);
-    let shared = |to: Option<&mut [f32]>| to.map(|to| Shared(to.as_mut_ptr()));
+    let shared = |to: Option<&mut [Slot]>| to.map(|to| Shared(to.as_mut_ptr().cast()));
     let width = dims.heads * dims.width;
     let v_rows = workspace.partial.scratch(if gradients.v.is_some() { dims.batch * width } else { 0 });
     let back = backward::Back {
@@ -480,7 +520,7 @@ fn backward_on(
     });
     if let Some(v) = gradients.v {
         // Row by row, so that the order of the sum is the batch's.
-        v.fill(0.0);
+        let v = filled(v, 0.0);
         for row in v_rows.chunks_exact(width) {
             v.iter_mut().zip(row).for_each(|(v, row)| *v += row);
         }

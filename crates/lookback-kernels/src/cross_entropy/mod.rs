@@ -3,7 +3,8 @@
 //! Each row is read by one thread, so no bit depends on their number.
 
 use crate::simd::{arch, load, math, store};
-use crate::written::vector;
+use crate::written::{Slot, vector};
+use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -13,10 +14,16 @@ const ROWS: usize = 16;
 /// logits: `[rows, classes]`, labels: `[rows]`, each below `classes`. Writes `log Σ e^logit` of each row to `log_sums`
 /// `[rows]` and gives the mean of `log_sum - logit of the label`.
 ///
-/// # Panics
+/// # Errors
 /// If a slice has not the length of its shape, or a label is no class.
-pub fn forward(classes: usize, logits: &[f32], labels: &[u32], log_sums: &mut [f32], threads: usize) -> f32 {
-    assert!(logits.len() == labels.len() * classes && log_sums.len() == labels.len());
+pub fn forward(
+    classes: usize,
+    logits: &[f32],
+    labels: &[u32],
+    log_sums: &mut [f32],
+    threads: usize,
+) -> Result<f32, KernelError> {
+    check_call(classes, logits, labels, log_sums)?;
     let least = if threads == 1 { usize::MAX } else { 1 };
     let rows = log_sums.par_chunks_mut(ROWS).zip(logits.par_chunks((ROWS * classes).max(1)));
     rows.with_min_len(least).for_each(|(sums, logits)| {
@@ -25,12 +32,18 @@ pub fn forward(classes: usize, logits: &[f32], labels: &[u32], log_sums: &mut [f
     let losses = log_sums.iter().zip(labels).enumerate();
     let total: f64 =
         losses.map(|(row, (sum, &label))| f64::from(sum - logits[row * classes..][..classes][label as usize])).sum();
-    (total / labels.len().max(1) as f64) as f32
+    Ok((total / labels.len().max(1) as f64) as f32)
+}
+
+fn check_call(classes: usize, logits: &[f32], labels: &[u32], log_sums: &[f32]) -> Result<(), KernelError> {
+    check::slice("logits", logits, &[labels.len(), classes], "[rows, classes]")?;
+    check::slice("log_sums", log_sums, &[labels.len()], "[rows]")?;
+    check::indices("labels", labels, (classes, "classes"), None)
 }
 
 /// `upstream / rows · (softmax - one at the label)`, `[rows, classes]`, given what [`forward`] wrote.
 ///
-/// # Panics
+/// # Errors
 /// As [`forward`].
 pub fn backward(
     classes: usize,
@@ -39,19 +52,19 @@ pub fn backward(
     log_sums: &[f32],
     upstream: f32,
     threads: usize,
-) -> Vec<f32> {
-    assert!(logits.len() == labels.len() * classes && log_sums.len() == labels.len());
+) -> Result<Vec<f32>, KernelError> {
+    check_call(classes, logits, labels, log_sums)?;
     let scale = upstream / labels.len().max(1) as f32;
     let least = if threads == 1 { usize::MAX } else { ROWS };
     // SAFETY: the rows are all of the gradient, and each is written before a value of it is changed.
     unsafe {
-        vector(logits.len(), |gradient| {
+        Ok(vector(logits.len(), |gradient| {
             let rows = gradient.par_chunks_exact_mut(classes.max(1)).zip(logits.par_chunks_exact(classes.max(1)));
             rows.zip(log_sums).zip(labels).with_min_len(least).for_each(|(((to, row), &log_sum), &label)| {
                 arch().dispatch(Scaled { row, log_sum, scale, to: &mut *to });
-                to[label as usize] -= scale;
+                *to[label as usize].assume_init_mut() -= scale;
             });
-        })
+        }))
     }
 }
 
@@ -89,7 +102,7 @@ struct Scaled<'a> {
     row: &'a [f32],
     log_sum: f32,
     scale: f32,
-    to: &'a mut [f32],
+    to: &'a mut [Slot],
 }
 
 impl WithSimd for Scaled<'_> {
@@ -104,11 +117,11 @@ impl WithSimd for Scaled<'_> {
             // SAFETY: a whole vector stands at `at` in both.
             unsafe {
                 let e = math::exp_vector(simd, simd.sub_f32s(load(simd, row.as_ptr().add(at)), shift));
-                store(simd, to.as_mut_ptr().add(at), simd.mul_f32s(scales, e));
+                store(simd, to.as_mut_ptr().cast::<f32>().add(at), simd.mul_f32s(scales, e));
             }
         }
         for (to, x) in to[whole..].iter_mut().zip(&row[whole..]) {
-            *to = scale * (x - log_sum).exp();
+            to.write(scale * (x - log_sum).exp());
         }
     }
 }
@@ -137,10 +150,10 @@ mod tests {
             let labels: Vec<u32> = (0..rows).map(|row| (row * 5 % classes) as u32).collect();
             let (loss, gradient) = exact(classes, &logits, &labels);
             let mut first: Option<(f32, Vec<f32>)> = None;
-            for threads in [1, 2] {
+            for threads in [1, 2, 3, 16] {
                 let mut sums = vec![f32::NAN; rows];
-                let value = forward(classes, &logits, &labels, &mut sums, threads);
-                let found = backward(classes, &logits, &labels, &sums, 1.0, threads);
+                let value = forward(classes, &logits, &labels, &mut sums, threads).unwrap();
+                let found = backward(classes, &logits, &labels, &sums, 1.0, threads).unwrap();
                 assert!((f64::from(value) - loss).abs() < 1e-5 * loss.abs().max(1.0), "{value}, want {loss}");
                 for (found, want) in found.iter().zip(&gradient) {
                     assert!((f64::from(*found) - want).abs() < 1e-6, "{found}, want {want}");
@@ -156,7 +169,7 @@ mod tests {
         for at in 0..9 {
             let mut logits = [0.5; 9];
             logits[at] = f32::NAN;
-            assert!(forward(9, &logits, &[3], &mut [0.0], 1).is_nan(), "at {at}");
+            assert!(forward(9, &logits, &[3], &mut [0.0], 1).unwrap().is_nan(), "at {at}");
         }
     }
 }

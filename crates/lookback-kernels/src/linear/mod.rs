@@ -9,7 +9,8 @@ mod tests;
 use crate::simd::product::{Packed, Rows, Side, View, transposed};
 use crate::simd::tile::ROWS as SHARE;
 use crate::simd::{Shared, arch};
-use crate::written::vector;
+use crate::written::{Slot, filled, vector};
+use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -29,27 +30,48 @@ pub struct LinearDims {
     pub outputs: usize,
 }
 
-/// x: `[rows, inputs]`, weight: `[outputs, inputs]`, bias: `[outputs]`. Gives y `[rows, outputs]`.
-///
-/// # Panics
-/// If a slice has not the length of its shape.
-pub fn forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, threads: usize) -> Vec<f32> {
-    let LinearDims { rows, inputs, outputs } = dims;
-    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs);
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
-    // SAFETY: every product starts from the bias or from zeros, and the pieces are all of y.
-    unsafe { vector(rows * outputs, |y| write_forward(dims, x, weight, bias, y, threads)) }
+impl LinearDims {
+    fn check_x(&self, x: &[f32]) -> Result<(), KernelError> {
+        check::slice("x", x, &[self.rows, self.inputs], "[rows, inputs]")
+    }
+
+    fn check_weight(&self, weight: &[f32]) -> Result<(), KernelError> {
+        check::slice("weight", weight, &[self.outputs, self.inputs], "[outputs, inputs]")
+    }
+
+    fn check_y(&self, name: &'static str, y: &[f32]) -> Result<(), KernelError> {
+        check::slice(name, y, &[self.rows, self.outputs], "[rows, outputs]")
+    }
 }
 
-fn write_forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32], threads: usize) {
+/// x: `[rows, inputs]`, weight: `[outputs, inputs]`, bias: `[outputs]`. Gives y `[rows, outputs]`.
+///
+/// # Errors
+/// If a slice has not the length of its shape.
+pub fn forward(
+    dims: LinearDims,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
+    dims.check_x(x)?;
+    dims.check_weight(weight)?;
+    check::optional("bias", bias, &[dims.outputs], "[outputs]")?;
+    let len = check::product("y", &[dims.rows, dims.outputs], "[rows, outputs]")?;
+    // SAFETY: every product starts from the bias or from zeros, and the pieces are all of y.
+    unsafe { Ok(vector(len, |y| write_forward(dims, x, weight, bias, y, threads))) }
+}
+
+fn write_forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [Slot], threads: usize) {
     let LinearDims { rows, inputs, outputs } = dims;
     if rows * outputs == 0 {
         return;
     }
     if inputs == 0 {
         return y.chunks_exact_mut(outputs).for_each(|row| match bias {
-            Some(bias) => row.copy_from_slice(bias),
-            None => row.fill(0.0),
+            Some(bias) => _ = row.write_copy_of_slice(bias),
+            None => _ = filled(row, 0.0),
         });
     }
     if rows >= PACKED_ROWS {
@@ -61,7 +83,7 @@ fn write_forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32
     }
     pieces(y.par_chunks_mut(ROWS * outputs).zip(x.par_chunks(ROWS * inputs)), threads, |(y, x)| {
         if let Some(bias) = bias {
-            y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+            y.chunks_exact_mut(outputs).for_each(|row| _ = row.write_copy_of_slice(bias));
         }
         let from = if bias.is_some() { Some(1.0) } else { None };
         product([y.len() / outputs, outputs, inputs], y, from, (x, [inputs, 1]), (weight, [1, inputs]));
@@ -70,22 +92,24 @@ fn write_forward(dims: LinearDims, x: &[f32], weight: &[f32], bias: Option<&[f32
 
 /// The gradient of x, `[rows, inputs]`: `dy W`.
 ///
-/// # Panics
+/// # Errors
 /// If a slice has not the length of its shape.
-pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], threads: usize) -> Vec<f32> {
-    let LinearDims { rows, inputs, outputs } = dims;
-    assert!(weight.len() == outputs * inputs && dy.len() == rows * outputs);
+pub fn input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
+    dims.check_weight(weight)?;
+    dims.check_y("dy", dy)?;
+    let len = check::product("dx", &[dims.rows, dims.inputs], "[rows, inputs]")?;
     // SAFETY: every product starts from zeros, and the pieces are all of dx.
-    unsafe { vector(rows * inputs, |dx| write_input_gradient(dims, weight, dy, dx, threads)) }
+    unsafe { Ok(vector(len, |dx| write_input_gradient(dims, weight, dy, dx, threads))) }
 }
 
-fn write_input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [f32], threads: usize) {
+fn write_input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [Slot], threads: usize) {
     let LinearDims { rows, inputs, outputs } = dims;
     if rows * inputs == 0 {
         return;
     }
     if outputs == 0 {
-        return dx.fill(0.0);
+        filled(dx, 0.0);
+        return;
     }
     if rows >= PACKED_ROWS {
         let packed = Packed::new(outputs, inputs, View { values: weight, strides: [inputs, 1] });
@@ -100,22 +124,24 @@ fn write_input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [
 
 /// The gradient of the weight, `[outputs, inputs]`: `dyᵀ x`.
 ///
-/// # Panics
+/// # Errors
 /// If a slice has not the length of its shape.
-pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], threads: usize) -> Vec<f32> {
-    let LinearDims { rows, inputs, outputs } = dims;
-    assert!(x.len() == rows * inputs && dy.len() == rows * outputs);
+pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
+    dims.check_x(x)?;
+    dims.check_y("dy", dy)?;
+    let len = check::product("the gradient of weight", &[dims.outputs, dims.inputs], "[outputs, inputs]")?;
     // SAFETY: a transposed product starts from zeros, and the pieces are all of the weight's gradient.
-    unsafe { vector(outputs * inputs, |dweight| write_weight_gradient(dims, x, dy, dweight, threads)) }
+    unsafe { Ok(vector(len, |dweight| write_weight_gradient(dims, x, dy, dweight, threads))) }
 }
 
-fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [f32], threads: usize) {
+fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [Slot], threads: usize) {
     let LinearDims { rows, inputs, outputs } = dims;
     if outputs * inputs == 0 {
         return;
     }
     if rows == 0 {
-        return dweight.fill(0.0);
+        filled(dweight, 0.0);
+        return;
     }
     let share = outputs.div_ceil(threads.max(1));
     pieces(dweight.par_chunks_mut(share * inputs).enumerate(), threads, |(piece, dweight)| {
@@ -142,59 +168,73 @@ impl std::fmt::Debug for PackedLinear {
 impl PackedLinear {
     /// weight: `[outputs, inputs]`, bias: `[outputs]`.
     ///
-    /// # Panics
-    /// If a slice has not the length of its shape.
-    pub fn new(inputs: usize, outputs: usize, weight: &[f32], bias: Option<&[f32]>) -> Self {
-        assert!(weight.len() == outputs * inputs && bias.is_none_or(|bias| bias.len() == outputs));
-        PackedLinear {
-            dims: LinearDims { rows: 0, inputs, outputs },
+    /// # Errors
+    /// If a slice has not the length of its shape, or a size is 0.
+    pub fn new(inputs: usize, outputs: usize, weight: &[f32], bias: Option<&[f32]>) -> Result<Self, KernelError> {
+        let dims = LinearDims { rows: 0, inputs, outputs };
+        check::positive(&[("inputs", inputs), ("outputs", outputs)])?;
+        dims.check_weight(weight)?;
+        check::optional("bias", bias, &[outputs], "[outputs]")?;
+        Ok(PackedLinear {
+            dims,
             forward: Packed::new(inputs, outputs, View { values: weight, strides: [1, inputs] }),
             backward: Packed::new(outputs, inputs, View { values: weight, strides: [inputs, 1] }),
             bias: bias.map(<[f32]>::to_vec),
-        }
+        })
     }
 
     /// x: `[rows, inputs]`. Gives y `[rows, outputs]`.
     ///
-    /// # Panics
+    /// # Errors
     /// If `x` is no whole number of rows.
-    pub fn forward(&self, x: &[f32], threads: usize) -> Vec<f32> {
+    pub fn forward(&self, x: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
         let LinearDims { inputs, outputs, .. } = self.dims;
-        by_rows(&self.forward, x, [inputs, outputs], self.bias.as_deref(), threads)
+        by_rows(&self.forward, ("x", x), [inputs, outputs], self.bias.as_deref(), threads)
     }
 
     /// The gradient of x, `[rows, inputs]`. dy: `[rows, outputs]`.
     ///
-    /// # Panics
+    /// # Errors
     /// If `dy` is no whole number of rows.
-    pub fn input_gradient(&self, dy: &[f32], threads: usize) -> Vec<f32> {
+    pub fn input_gradient(&self, dy: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
         let LinearDims { inputs, outputs, .. } = self.dims;
-        by_rows(&self.backward, dy, [outputs, inputs], None, threads)
+        by_rows(&self.backward, ("dy", dy), [outputs, inputs], None, threads)
     }
 }
 
 /// `a [rows, from] · packed [from, to]`, the rows shared between the threads.
-fn by_rows(packed: &Packed, a: &[f32], [from, to]: [usize; 2], bias: Option<&[f32]>, threads: usize) -> Vec<f32> {
-    assert!(from > 0 && to > 0 && a.len().is_multiple_of(from));
+fn by_rows(
+    packed: &Packed,
+    (name, a): (&'static str, &[f32]),
+    [from, to]: [usize; 2],
+    bias: Option<&[f32]>,
+    threads: usize,
+) -> Result<Vec<f32>, KernelError> {
     let rows = a.len() / from;
+    check::slice(name, a, &[rows, from], "[rows, width]")?;
+    check::product("the result", &[rows, to], "[rows, width]")?;
     let share = rows.div_ceil(threads.max(1)).next_multiple_of(SHARE).clamp(SHARE, ROWS);
     // SAFETY: every product starts from the bias or from zeros, and the pieces are all of the result.
     unsafe {
-        vector(rows * to, |c| {
+        Ok(vector(rows * to, |c| {
             pieces(c.par_chunks_mut(share * to).zip(a.par_chunks(share * from)), threads, |(c, a)| {
                 packed.product(a, bias, c);
             });
-        })
+        }))
     }
 }
 
 /// The gradient of the bias, `[outputs]`: the sum of the rows of `dy`, in their order.
-pub fn bias_gradient(dims: LinearDims, dy: &[f32]) -> Vec<f32> {
+///
+/// # Errors
+/// If `dy` has not the length of its shape.
+pub fn bias_gradient(dims: LinearDims, dy: &[f32]) -> Result<Vec<f32>, KernelError> {
+    dims.check_y("dy", dy)?;
     let mut dbias = vec![0.0; dims.outputs];
     if dims.outputs > 0 {
         arch().dispatch(Sum { dy, dbias: &mut dbias });
     }
-    dbias
+    Ok(dbias)
 }
 
 /// Rows whose sum is taken before it joins the total, so that rounding grows slowly.
@@ -235,7 +275,7 @@ fn pieces<X: Send>(pieces: impl IndexedParallelIterator<Item = X>, threads: usiz
 /// `to [m, n] = from · to + a [m, k] · b [k, n]`; `a` and `b` with their strides of row and column.
 fn product(
     [m, n, k]: [usize; 3],
-    to: &mut [f32],
+    to: &mut [Slot],
     from: Option<f32>,
     (a, a_strides): (&[f32], [usize; 2]),
     (b, b_strides): (&[f32], [usize; 2]),
@@ -245,7 +285,7 @@ fn product(
         _ => (rows - 1) * strides[0] + (columns - 1) * strides[1] + 1,
     };
     assert!(to.len() >= m * n && a.len() >= reach(m, k, a_strides) && b.len() >= reach(k, n, b_strides));
-    let to = Shared(to.as_mut_ptr());
+    let to = Shared(to.as_mut_ptr().cast());
     // SAFETY: the assertion above is the range that the product reads and writes.
     unsafe {
         gemm::gemm(

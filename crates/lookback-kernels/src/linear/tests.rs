@@ -18,6 +18,7 @@ fn all(dims: LinearDims, seed: u64, threads: usize) -> [Vec<f32>; 4] {
         weight_gradient(dims, &x, &dy, threads),
         bias_gradient(dims, &dy),
     ]
+    .map(Result::unwrap)
 }
 
 /// The same, as the sums stand, in f64.
@@ -67,9 +68,10 @@ fn a_packed_map_equals_the_sums_for_any_number_of_rows() {
         let [y, dx, ..] = exact(dims, 5);
         let (x, weight) = (values(rows * 19, 5), values(33 * 19, 6));
         let (bias, dy) = (values(33, 7), values(rows * 33, 8));
-        let packed = PackedLinear::new(19, 33, &weight, Some(&bias));
+        let packed = PackedLinear::new(19, 33, &weight, Some(&bias)).unwrap();
         for threads in [1, 2, 3] {
             for (found, exact) in [(packed.forward(&x, threads), &y), (packed.input_gradient(&dy, threads), &dx)] {
+                let found = found.unwrap();
                 assert_eq!(found.len(), exact.len());
                 for (found, exact) in found.iter().zip(exact) {
                     assert!((f64::from(*found) - exact).abs() < 1e-5, "{found} instead of {exact}");
@@ -82,5 +84,11 @@ fn a_packed_map_equals_the_sums_for_any_number_of_rows() {
 #[test]
 fn without_a_bias_the_sum_starts_at_zero() {
     let dims = LinearDims { rows: 2, inputs: 2, outputs: 1 };
-    assert_eq!(forward(dims, &[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], None, 2), [12.0, 34.0]);
+    assert_eq!(forward(dims, &[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], None, 2).unwrap(), [12.0, 34.0]);
+}
+
+#[test]
+fn without_inputs_the_result_is_the_bias() {
+    let dims = LinearDims { rows: 2, inputs: 0, outputs: 2 };
+    assert_eq!(forward(dims, &[], &[], Some(&[1.0, 2.0]), 2).unwrap(), [1.0, 2.0, 1.0, 2.0]);
 }

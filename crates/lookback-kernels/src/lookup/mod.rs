@@ -8,7 +8,8 @@
 #[cfg(test)]
 mod tests;
 
-use crate::written::vector;
+use crate::written::{Slot, filled, vector};
+use crate::{KernelError, check};
 use rayon::prelude::*;
 
 /// Marks a place that holds no token: its vector is zero and it gives no gradient.
@@ -53,32 +54,38 @@ impl Lookup {
     /// Whether every index is inside what it points into. `rows`: the rows of each table.
     ///
     /// # Errors
-    /// A sentence that names the index and the size.
-    pub fn check(&self, rows: &[usize]) -> Result<(), String> {
-        if let Some(place) = self.places.iter().find(|&&place| place != NO_TOKEN && place as usize >= self.different) {
-            return Err(format!("place {place} of {} different tokens", self.different));
-        }
-        if self.bags.len() != rows.len() {
-            return Err(format!("{} bags for {} tables", self.bags.len(), rows.len()));
-        }
+    /// [`KernelError`] names the index and the size.
+    pub fn check(&self, rows: &[usize]) -> Result<(), KernelError> {
+        check::indices("places", &self.places, (self.different, "different tokens"), Some(NO_TOKEN))?;
+        check::slice("bags", &self.bags, &[rows.len()], "[tables]")?;
         for (table, (bags, &rows)) in self.bags.iter().zip(rows).enumerate() {
             let whole = bags.offsets.first() == Some(&0)
                 && bags.offsets.last().map(|&end| end as usize) == Some(bags.ids.len())
                 && bags.offsets.is_sorted()
-                && bags.offsets.len() == self.different + 1;
+                && bags.offsets.len().checked_sub(1) == Some(self.different);
             if !whole {
-                return Err(format!("offsets of table {table} do not part {} rows", bags.ids.len()));
+                let (ids, different) = (bags.ids.len(), self.different);
+                return Err(KernelError::Offsets { table, ids, different });
             }
-            if let Some(id) = bags.ids.iter().find(|&&id| id as usize >= rows) {
-                return Err(format!("row {id} of table {table} with {rows} rows"));
-            }
+            check::indices("ids", &bags.ids, (rows, &format!("rows in table {table}")), None)?;
         }
         Ok(())
     }
 }
 
-/// The vectors of all places, `[P, E]`. tables: `[rows, E]` each. The lookup must have passed [`Lookup::check`].
-pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize) -> Vec<f32> {
+/// The vectors of all places, `[P, E]`. tables: `[rows, E]` each.
+///
+/// # Errors
+/// If a table is no whole number of rows, or [`Lookup::check`] refuses.
+pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize) -> Result<Vec<f32>, KernelError> {
+    check::positive(&[("E", width)])?;
+    for table in tables {
+        check::slice("table", table, &[table.len() / width, width], "[rows, E]")?;
+    }
+    let rows: Vec<usize> = tables.iter().map(|table| table.len() / width).collect();
+    lookup.check(&rows)?;
+    check::product("the different tokens' vectors", &[lookup.different, width], "[U, E]")?;
+    let len = check::product("the vectors", &[lookup.places.len(), width], "[P, E]")?;
     let mut vectors = vec![0.0f32; lookup.different * width];
     let put_together = |(token, vector): (usize, &mut [f32])| {
         for (bags, table) in lookup.bags.iter().zip(tables) {
@@ -91,19 +98,22 @@ pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize)
     };
     let least = if threads == 1 { usize::MAX } else { 64 };
     vectors.par_chunks_mut(width).enumerate().with_min_len(least).for_each(put_together);
-    let lay_out = |(place, vector): (&u32, &mut [f32])| match *place {
-        NO_TOKEN => vector.fill(0.0),
-        token => vector.copy_from_slice(&vectors[token as usize * width..][..width]),
+    let lay_out = |(place, vector): (&u32, &mut [Slot])| match *place {
+        NO_TOKEN => _ = filled(vector, 0.0),
+        token => _ = vector.write_copy_of_slice(&vectors[token as usize * width..][..width]),
     };
     // SAFETY: every place is filled with zeros or with its token's vector.
     unsafe {
-        vector(lookup.places.len() * width, |output| {
+        Ok(vector(len, |output| {
             lookup.places.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
-        })
+        }))
     }
 }
 
 /// The dense gradient of each table, `[rows, E]`; `None` where it is not wanted. upstream: `[P, E]`.
+///
+/// # Errors
+/// If a slice has not the length of its shape, or [`Lookup::check`] refuses.
 pub fn backward(
     lookup: &Lookup,
     rows: &[usize],
@@ -111,10 +121,18 @@ pub fn backward(
     upstream: &[f32],
     wanted: &[bool],
     threads: usize,
-) -> Vec<Option<Vec<f32>>> {
+) -> Result<Vec<Option<Vec<f32>>>, KernelError> {
+    check::positive(&[("E", width)])?;
+    lookup.check(rows)?;
+    check::product("the different tokens' vectors", &[lookup.different, width], "[U, E]")?;
+    check::slice("upstream", upstream, &[lookup.places.len(), width], "[P, E]")?;
+    check::slice("wanted", wanted, &[rows.len()], "[tables]")?;
+    for &rows in rows {
+        check::product("the gradient of a table", &[rows, width], "[rows, E]")?;
+    }
     let threads = threads.max(1);
     let vectors = token_gradients(lookup, width, upstream, threads);
-    lookup
+    let gradients = lookup
         .bags
         .iter()
         .zip(rows)
@@ -138,7 +156,8 @@ pub fn backward(
                 gradient
             })
         })
-        .collect()
+        .collect();
+    Ok(gradients)
 }
 
 /// `[U, E]`: what flows into each different token from all its places, in their order.

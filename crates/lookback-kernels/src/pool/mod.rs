@@ -11,7 +11,8 @@ pub mod reference;
 mod tests;
 
 use crate::simd::{arch, math};
-use crate::written::Unwritten;
+use crate::written::{Slot, filled, vector};
+use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -35,7 +36,23 @@ pub struct PoolDims {
     pub outputs: usize,
 }
 
+impl PoolDims {
+    fn check(&self, score: PoolScore<'_>, sequence: &[f32], lengths: &[usize]) -> Result<(), KernelError> {
+        let PoolDims { batch, time, outputs } = *self;
+        check::positive(&[("O", outputs)])?;
+        check::slice("sequence", sequence, &[batch, time, outputs], "[B, T, O]")?;
+        check::lengths(lengths, batch, time)?;
+        match score {
+            PoolScore::Learnt(vector) => check::slice("the score's vector", vector, &[outputs], "[O]"),
+            PoolScore::Query(queries) => check::slice("the queries", queries, &[batch, outputs], "[B, O]"),
+        }
+    }
+}
+
 /// sequence: `[B, T, O]`. lengths: `[B]`. Writes pooled `[B, O]` and weights `[B, T]`.
+///
+/// # Errors
+/// If a slice has not the length of its shape; nothing is written then.
 pub fn forward(
     dims: PoolDims,
     score: PoolScore<'_>,
@@ -44,8 +61,15 @@ pub fn forward(
     pooled: &mut [f32],
     weights: &mut [f32],
     threads: usize,
-) {
-    let PoolDims { time, outputs, .. } = dims;
+) -> Result<(), KernelError> {
+    let PoolDims { batch, time, outputs } = dims;
+    dims.check(score, sequence, lengths)?;
+    check::slice("pooled", pooled, &[batch, outputs], "[B, O]")?;
+    check::slice("weights", weights, &[batch, time], "[B, T]")?;
+    if time == 0 {
+        pooled.fill(0.0);
+        return Ok(());
+    }
     each_row(
         threads,
         pooled.par_chunks_mut(outputs).zip(weights.par_chunks_mut(time)).zip(lengths).enumerate(),
@@ -54,6 +78,7 @@ pub fn forward(
             arch().dispatch(Forward { score: of_row(score, row, outputs), sequence, pooled, weights });
         },
     );
+    Ok(())
 }
 
 /// What flows in.
@@ -67,6 +92,9 @@ pub struct PoolUpstream<'a> {
 
 /// weights: as [`forward`] gave them. Gives the gradient of the sequence, `[B, T, O]`, and that of the score's
 /// vector, `[O]` or `[B, O]`.
+///
+/// # Errors
+/// If a slice has not the length of its shape.
 #[allow(clippy::too_many_arguments, reason = "plain slices")]
 pub fn backward(
     dims: PoolDims,
@@ -76,38 +104,45 @@ pub fn backward(
     weights: &[f32],
     upstream: PoolUpstream<'_>,
     threads: usize,
-) -> [Vec<f32>; 2] {
+) -> Result<[Vec<f32>; 2], KernelError> {
     let PoolDims { batch, time, outputs } = dims;
-    assert!(lengths.len() == batch && sequence.len() == batch * time * outputs && outputs > 0);
+    dims.check(score, sequence, lengths)?;
+    check::slice("weights", weights, &[batch, time], "[B, T]")?;
+    check::slice("upstream pooled", upstream.pooled, &[batch, outputs], "[B, O]")?;
+    check::optional("upstream weights", upstream.weights, &[batch, time], "[B, T]")?;
     let mut by_row = vec![0.0; batch * outputs];
-    let mut gradient = Unwritten::new(batch * time * outputs);
-    // SAFETY: each row's real steps are written, and its padding filled with zeros.
-    let sequence_gradient = unsafe { gradient.slice() };
-    each_row(
-        threads,
-        sequence_gradient.par_chunks_mut(time * outputs).zip(by_row.par_chunks_mut(outputs)).zip(lengths).enumerate(),
-        |(row, ((sequence_gradient, score_gradient), &length))| {
-            let (used, padding) = sequence_gradient.split_at_mut(length * outputs);
-            padding.fill(0.0);
-            arch().dispatch(Backward {
-                score: of_row(score, row, outputs),
-                sequence: &sequence[row * time * outputs..][..length * outputs],
-                weights: &weights[row * time..][..length],
-                pooled: &upstream.pooled[row * outputs..][..outputs],
-                upstream: upstream.weights.map(|weights| &weights[row * time..][..length]),
-                sequence_gradient: used,
-                score_gradient,
-            });
-        },
-    );
-    // SAFETY: as above.
-    let gradient = unsafe { gradient.written() };
-    let PoolScore::Learnt(_) = score else { return [gradient, by_row] };
+    let write = |sequence_gradient: &mut [Slot]| {
+        each_row(
+            threads,
+            sequence_gradient
+                .par_chunks_mut((time * outputs).max(1))
+                .zip(by_row.par_chunks_mut(outputs))
+                .zip(lengths)
+                .enumerate(),
+            |(row, ((sequence_gradient, score_gradient), &length))| {
+                let (used, padding) = sequence_gradient.split_at_mut(length * outputs);
+                filled(padding, 0.0);
+                arch().dispatch(Backward {
+                    score: of_row(score, row, outputs),
+                    sequence: &sequence[row * time * outputs..][..length * outputs],
+                    weights: &weights[row * time..][..length],
+                    pooled: &upstream.pooled[row * outputs..][..outputs],
+                    upstream: upstream.weights.map(|weights| &weights[row * time..][..length]),
+                    // In the first or second cache, where the pass that follows finds it.
+                    sequence_gradient: filled(used, 0.0),
+                    score_gradient,
+                });
+            },
+        );
+    };
+    // SAFETY: the rows are all of the gradient, and each is written, its padding with zeros.
+    let gradient = unsafe { vector(sequence.len(), write) };
+    let PoolScore::Learnt(_) = score else { return Ok([gradient, by_row]) };
     let mut sum = vec![0.0; outputs];
     for row in by_row.chunks(outputs) {
         sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
-    [gradient, sum]
+    Ok([gradient, sum])
 }
 
 fn each_row<X: Send>(threads: usize, rows: impl IndexedParallelIterator<Item = X>, work: impl Fn(X) + Sync + Send) {

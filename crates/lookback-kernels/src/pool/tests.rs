@@ -44,10 +44,10 @@ impl Case {
         let PoolDims { batch, time, outputs } = self.dims;
         let [mut pooled, mut weights] = [vec![f32::NAN; batch * outputs], vec![f32::NAN; batch * time]];
         let score = self.score(&vector);
-        forward(self.dims, score, &sequence, &self.lengths, &mut pooled, &mut weights, threads);
+        forward(self.dims, score, &sequence, &self.lengths, &mut pooled, &mut weights, threads).unwrap();
         let (up, up_weights) = (narrow(&self.upstream), narrow(&self.upstream_weights));
         let upstream = PoolUpstream { pooled: &up, weights: Some(&up_weights) };
-        let [dh, dw] = backward(self.dims, score, &sequence, &self.lengths, &weights, upstream, threads);
+        let [dh, dw] = backward(self.dims, score, &sequence, &self.lengths, &weights, upstream, threads).unwrap();
         [pooled, weights, dh, dw]
     }
 

@@ -5,17 +5,18 @@
 //! weights are products over all real steps, split by rows of the weights and never by rows of the batch, so
 //! that no sum depends on the number of threads.
 
-use super::forward::{row_len, saved_len};
+use super::forward::{row_len, saved_values};
 use super::packed::{PackedBackward, padded, panel_width};
-use super::plan::{Task, Tokens, run, tasks};
+use super::plan::{self, Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{
     Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Reset, Upstream, WeightGradients, Weights, Workspace, check,
     weight_gradients, weight_lens,
 };
+use crate::check::slice;
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
-use crate::written::Unwritten;
+use crate::written::{Slot, Unwritten};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -59,11 +60,33 @@ pub fn backward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
+    // SAFETY: the engine writes values alone.
+    let (input_gradients, mut weight_gradients) =
+        unsafe { (input_gradients.slots(), weight_gradients.iter_mut().map(|part| part.slots()).collect::<Vec<_>>()) };
+    let weight_gradients = &mut weight_gradients[..];
+    run(cell, dims, weights, inputs, y, saved, upstream, input_gradients, weight_gradients, workspace, threads)
+}
+
+/// [`backward`] into memory that need not have been written.
+#[allow(clippy::too_many_arguments, reason = "as `backward`")]
+fn run(
+    cell: Cell,
+    dims: &Dims,
+    weights: &[Weights<'_>],
+    inputs: &Inputs<'_>,
+    y: &[f32],
+    saved: &[f32],
+    upstream: &Upstream<'_>,
+    input_gradients: InputGradients<'_, Slot>,
+    weight_gradients: &mut [WeightGradients<'_, Slot>],
+    workspace: &mut Workspace,
+    threads: usize,
+) -> Result<(), KernelError> {
     check::dims(dims, inputs.lengths)?;
     check::weights(cell, dims, weights)?;
     check::inputs(cell, dims, inputs)?;
     check::sequence("y", y, dims)?;
-    check::slice("saved", saved, &[saved_len(cell, dims, inputs.lengths)], "[saved_len]")?;
+    slice("saved", saved, &[saved_values(cell, dims, inputs.lengths)], "[saved_len]")?;
     check::gradients(cell, dims, upstream, &input_gradients, weight_gradients)?;
     let tokens = Tokens::new(dims, inputs.lengths);
     let hp = padded(dims.hidden);
@@ -100,7 +123,7 @@ pub(super) unsafe fn gate_gradients(
     sequence: &Sequence<'_>,
     upstream: &Upstream<'_>,
     gates: &mut [f32],
-    input_gradients: InputGradients<'_>,
+    input_gradients: InputGradients<'_, Slot>,
     scratch: &mut Vec<Aligned>,
     threads: usize,
 ) {
@@ -114,8 +137,8 @@ pub(super) unsafe fn gate_gradients(
         tokens,
         saved,
         gates: Shared(gates.as_mut_ptr()),
-        h0: input_gradients.h0.map(|g| Shared(g.as_mut_ptr())),
-        c0: input_gradients.c0.map(|g| Shared(g.as_mut_ptr())),
+        h0: input_gradients.h0.map(|g| Shared(g.as_mut_ptr().cast())),
+        c0: input_gradients.c0.map(|g| Shared(g.as_mut_ptr().cast())),
         y,
     };
     if scratch.len() < tasks.len() {
@@ -129,12 +152,12 @@ pub(super) unsafe fn gate_gradients(
     run_teams(walks.collect());
     let gates = &*gates;
     let Some(x) = input_gradients.x else { return };
-    let x = Shared(x.as_mut_ptr());
+    let x = Shared(x.as_mut_ptr().cast());
     // A few rows a task, or a part of each row's steps; each step of the gradient is one task's own.
     let share = dims.batch.div_ceil(threads.max(1)).max(1);
     let parts = (threads / dims.batch.max(1)).max(1);
     let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
-    run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
+    plan::run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
         arch().dispatch(InputGradient { call: &call, packed, gates, x, rows, part, parts });
     });
 }
@@ -164,23 +187,21 @@ pub fn backward_owned(
 ) -> Result<Vec<Option<Vec<f32>>>, KernelError> {
     check::dims(dims, inputs.lengths)?;
     check::inputs(cell, dims, inputs)?;
-    check::slice("wanted", wanted, &[OF_INPUTS + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
+    slice("wanted", wanted, &[OF_INPUTS + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
     let states = dims.directions * dims.batch * dims.hidden;
     let lens = [inputs.x.len(), states, states].into_iter().chain(weight_lens(cell, dims).into_iter().cycle());
     let mut parts: Vec<Option<Unwritten>> =
         wanted.iter().zip(lens).map(|(&wanted, len)| wanted.then(|| Unwritten::new(len))).collect();
+    let mut each = parts.iter_mut().map(|part| part.as_mut().map(Unwritten::slots));
+    let mut next = || each.next().flatten();
+    let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
+    let mut weight_gradients: Vec<_> =
+        (0..dims.directions).map(|_| WeightGradients::from(std::array::from_fn(|_| next()))).collect();
+    let gradients = &mut weight_gradients;
+    run(cell, dims, weights, inputs, y, saved, upstream, input_gradients, gradients, workspace, threads)?;
+    drop(weight_gradients);
     // SAFETY: the engine reads no gradient that it has not written, and where it gives no error it has written all.
-    unsafe {
-        let mut each = parts.iter_mut().map(|part| part.as_mut().map(|part| part.slice()));
-        let mut next = || each.next().flatten();
-        let input_gradients = InputGradients { x: next(), h0: next(), c0: next() };
-        let mut weight_gradients: Vec<_> =
-            (0..dims.directions).map(|_| WeightGradients::from(std::array::from_fn(|_| next()))).collect();
-        let gradients = &mut weight_gradients;
-        backward(cell, dims, weights, inputs, y, saved, upstream, input_gradients, gradients, workspace, threads)?;
-        drop(weight_gradients);
-        Ok(parts.into_iter().map(|part| part.map(|part| part.written())).collect())
-    }
+    Ok(parts.into_iter().map(|part| part.map(|part| unsafe { part.written() })).collect())
 }
 
 /// What every task of one call shares. Slices are checked: each has the length of its shape.

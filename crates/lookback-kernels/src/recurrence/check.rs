@@ -2,24 +2,30 @@
 
 use super::{Cell, Dims, InputGradients, Inputs, Outputs, Upstream, WeightGradients, Weights};
 use crate::KernelError;
+use crate::check::{self, optional, positive, product, slice};
+use crate::written::Slot;
+
+/// The widest panel of any machine.
+const MOST_PANEL: usize = 64;
+/// The most sections of `Hp` values that a step keeps.
+const MOST_GATES: usize = 5;
 
 /// Refuses sizes that no layer has, and lengths beyond the time axis.
 pub(super) fn dims(dims: &Dims, lengths: Option<&[usize]>) -> Result<(), KernelError> {
     if !(1..=2).contains(&dims.directions) {
         return Err(KernelError::Directions(dims.directions));
     }
-    for (name, found) in [("I", dims.input), ("H", dims.hidden)] {
-        if found == 0 {
-            return Err(KernelError::TooSmall { name, least: 1, found });
-        }
-    }
-    if let Some(lengths) = lengths {
-        slice("lengths", lengths, &[dims.batch], "[B]")?;
-        if let Some((row, &length)) = lengths.iter().enumerate().find(|&(_, &l)| l > dims.time) {
-            return Err(KernelError::SequenceLength { row, length, time: dims.time });
-        }
-    }
-    Ok(())
+    positive(&[("I", dims.input), ("H", dims.hidden)])?;
+    // Everything that a pass computes with is a part of one of these: no size wraps behind this line.
+    let padded = dims.hidden.checked_next_multiple_of(MOST_PANEL).unwrap_or(usize::MAX);
+    product("the layer's weights", &[dims.directions, MOST_GATES, padded, padded.max(dims.input)], "[D, 5, Hp, I]")?;
+    product(
+        "the batch",
+        &[dims.batch, dims.time, dims.directions, MOST_GATES, padded.max(dims.input)],
+        "[B, T, D, 5, Hp]",
+    )?;
+    product("the states", &[dims.batch, dims.directions, MOST_GATES, padded], "[B, D, 5, Hp]")?;
+    lengths.map_or(Ok(()), |lengths| check::lengths(lengths, dims.batch, dims.time))
 }
 
 /// Refuses weights whose sizes do not fit, or that the cell does not have.
@@ -47,7 +53,7 @@ pub(super) fn inputs(cell: Cell, dims: &Dims, inputs: &Inputs<'_>) -> Result<(),
 }
 
 /// Refuses outputs that do not fit.
-pub(super) fn outputs(cell: Cell, dims: &Dims, outputs: &Outputs<'_>) -> Result<(), KernelError> {
+pub(super) fn outputs(cell: Cell, dims: &Dims, outputs: &Outputs<'_, Slot>) -> Result<(), KernelError> {
     let state = [dims.directions, dims.batch, dims.hidden];
     sequence("y", outputs.y, dims)?;
     slice("h_n", outputs.h_n, &state, "[D, B, H]")?;
@@ -63,8 +69,8 @@ pub(super) fn gradients(
     cell: Cell,
     dims: &Dims,
     upstream: &Upstream<'_>,
-    inputs: &InputGradients<'_>,
-    weights: &[WeightGradients<'_>],
+    inputs: &InputGradients<'_, Slot>,
+    weights: &[WeightGradients<'_, Slot>],
 ) -> Result<(), KernelError> {
     let (gh, h) = (cell.gates() * dims.hidden, dims.hidden);
     let state = [dims.directions, dims.batch, h];
@@ -91,21 +97,8 @@ pub(super) fn gradients(
 }
 
 /// Refuses a `[B, T, D*H]` slice of another length.
-pub(super) fn sequence(name: &'static str, found: &[f32], dims: &Dims) -> Result<(), KernelError> {
+pub(super) fn sequence<X>(name: &'static str, found: &[X], dims: &Dims) -> Result<(), KernelError> {
     slice(name, found, &[dims.batch, dims.time, dims.directions * dims.hidden], "[B, T, D*H]")
-}
-
-/// Refuses a slice whose length is not the product of `shape`.
-pub(super) fn slice<X>(name: &'static str, found: &[X], shape: &[usize], legend: &str) -> Result<(), KernelError> {
-    let expected = shape.iter().product();
-    if found.len() == expected {
-        return Ok(());
-    }
-    Err(KernelError::Length { name, shape: format!("{legend} = {shape:?}"), expected, found: found.len() })
-}
-
-fn optional(name: &'static str, found: Option<&[f32]>, shape: &[usize], legend: &str) -> Result<(), KernelError> {
-    found.map_or(Ok(()), |found| slice(name, found, shape, legend))
 }
 
 fn only_lstm(cell: Cell, name: &'static str, given: bool) -> Result<(), KernelError> {

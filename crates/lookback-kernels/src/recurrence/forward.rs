@@ -8,9 +8,10 @@ use super::packed::{PackedDirection, padded, panel_width};
 use super::plan::{Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
+use crate::check::slice;
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
-use crate::written::Unwritten;
+use crate::written::{Slot, Unwritten, slots};
 use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -21,7 +22,16 @@ const BLOCK_ROWS: usize = 96;
 const FIRST_BLOCK: usize = 6;
 
 /// How many values a training [`forward`] saves for [`super::backward`].
-pub fn saved_len(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> usize {
+///
+/// # Errors
+/// [`KernelError`] when a size is one that no layer has.
+pub fn saved_len(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> Result<usize, KernelError> {
+    check::dims(dims, lengths)?;
+    Ok(saved_values(cell, dims, lengths))
+}
+
+/// [`saved_len`] of sizes that have been checked.
+pub(super) fn saved_values(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> usize {
     dims.directions * Tokens::new(dims, lengths).count * row_len(cell, padded(dims.hidden))
 }
 
@@ -53,6 +63,8 @@ pub fn forward(
     workspace: &mut Workspace,
     threads: usize,
 ) -> Result<(), KernelError> {
+    // SAFETY: the engine writes values alone.
+    let (outputs, saved) = unsafe { (outputs.slots(), saved.map(|saved| slots(saved))) };
     run(cell, dims, packed, inputs, outputs, saved, None, workspace, threads)
 }
 
@@ -64,8 +76,8 @@ fn run(
     dims: &Dims,
     packed: &Packed,
     inputs: &Inputs<'_>,
-    outputs: Outputs<'_>,
-    saved: Option<&mut [f32]>,
+    outputs: Outputs<'_, Slot>,
+    saved: Option<&mut [Slot]>,
     between: Option<(usize, &mut [f32])>,
     workspace: &mut Workspace,
     threads: usize,
@@ -75,10 +87,10 @@ fn run(
     check::inputs(cell, dims, inputs)?;
     check::outputs(cell, dims, &outputs)?;
     if let Some((segment, between)) = &between {
-        check::slice("between", between, &[between_len(cell, dims, *segment)], "[D, segments - 1, B, H]")?;
+        slice("between", between, &[between_len(cell, dims, *segment)], "[D, segments - 1, B, H]")?;
     }
     if let Some(saved) = &saved {
-        check::slice("saved", saved, &[saved_len(cell, dims, inputs.lengths)], "[saved_len]")?;
+        slice("saved", saved, &[saved_values(cell, dims, inputs.lengths)], "[saved_len]")?;
     }
     let tokens = Tokens::new(dims, inputs.lengths);
     let tasks = tasks(dims, &tokens, threads);
@@ -87,10 +99,10 @@ fn run(
         dims: *dims,
         inputs: *inputs,
         tokens: &tokens,
-        y: Shared(outputs.y.as_mut_ptr()),
-        h_n: Shared(outputs.h_n.as_mut_ptr()),
-        c_n: Shared(outputs.c_n.map_or(std::ptr::null_mut(), <[f32]>::as_mut_ptr)),
-        saved: saved.map(|saved| Shared(saved.as_mut_ptr())),
+        y: Shared(outputs.y.as_mut_ptr().cast()),
+        h_n: Shared(outputs.h_n.as_mut_ptr().cast()),
+        c_n: Shared(outputs.c_n.map_or(std::ptr::null_mut(), |c_n| c_n.as_mut_ptr().cast())),
+        saved: saved.map(|saved| Shared(saved.as_mut_ptr().cast())),
         between: between.filter(|_| cell.has_cell_state()).map(|(segment, to)| (segment, Shared(to.as_mut_ptr()))),
     };
     let walks = tasks.iter().zip(workspace.tasks(tasks.len())).map(|(task, scratch)| {
@@ -142,21 +154,20 @@ pub fn forward_owned(
     let cells = if cell.has_cell_state() { states } else { 0 };
     let y = states * dims.time;
     let mut made = Unwritten::new(y + states + cells);
-    let mut saved = (saving == Saving::Gates).then(|| Unwritten::new(saved_len(cell, dims, inputs.lengths)));
+    let mut saved = (saving == Saving::Gates).then(|| Unwritten::new(saved_values(cell, dims, inputs.lengths)));
     let mut between = match saving {
         Saving::Between { segment: 0 } => return Err(KernelError::TooSmall { name: "segment", least: 1, found: 0 }),
         Saving::Between { segment } => Some((segment, vec![0.0; between_len(cell, dims, segment)])),
         _ => None,
     };
-    // SAFETY: the engine reads no output that it has not written; where it gives no error it has written all of them, and
-    // all that the backward pass reads of what is saved.
+    let (y, rest) = made.slots().split_at_mut(y);
+    let (h_n, c_n) = rest.split_at_mut(states);
+    let outputs = Outputs { y, h_n, c_n: cell.has_cell_state().then_some(c_n) };
+    let to = saved.as_mut().map(Unwritten::slots);
+    let states = between.as_mut().map(|(segment, states)| (*segment, &mut states[..]));
+    run(cell, dims, packed, inputs, outputs, to, states, workspace, threads)?;
+    // SAFETY: the engine reads no output that it has not written; where it gives no error it has written all of them.
     unsafe {
-        let (y, rest) = made.slice().split_at_mut(y);
-        let (h_n, c_n) = rest.split_at_mut(states);
-        let outputs = Outputs { y, h_n, c_n: cell.has_cell_state().then_some(c_n) };
-        let to = saved.as_mut().map(|saved| saved.slice());
-        let states = between.as_mut().map(|(segment, states)| (*segment, &mut states[..]));
-        run(cell, dims, packed, inputs, outputs, to, states, workspace, threads)?;
         let kept = saved.map(|saved| saved.written()).or(between.map(|(_, states)| states));
         Ok((made.written(), kept.unwrap_or_default()))
     }

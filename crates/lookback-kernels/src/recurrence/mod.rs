@@ -14,6 +14,7 @@ mod unrolled;
 mod weight_gradients;
 
 use crate::simd::Aligned;
+use crate::written::{Slot, slots};
 
 pub(crate) use backward::BackRows;
 pub use backward::{backward, backward_owned};
@@ -125,13 +126,24 @@ pub struct Inputs<'a, R = f32> {
 
 /// What a layer writes. All of it is overwritten.
 #[derive(Debug)]
-pub struct Outputs<'a> {
+pub struct Outputs<'a, X = f32> {
     /// `[B, T, D*H]`; zero at and past `lengths[b]`.
-    pub y: &'a mut [f32],
+    pub y: &'a mut [X],
     /// `[D, B, H]`: each row's own last state (the initial state of a row of length 0).
-    pub h_n: &'a mut [f32],
+    pub h_n: &'a mut [X],
     /// `[D, B, H]`; required for an LSTM, refused for the others.
-    pub c_n: Option<&'a mut [f32]>,
+    pub c_n: Option<&'a mut [X]>,
+}
+
+impl<'a> Outputs<'a> {
+    /// The same places, which may then also be ones that nobody has written.
+    ///
+    /// # Safety
+    /// As [`slots`].
+    unsafe fn slots(self) -> Outputs<'a, Slot> {
+        // SAFETY: as the caller promises.
+        unsafe { Outputs { y: slots(self.y), h_n: slots(self.h_n), c_n: self.c_n.map(|c_n| slots(c_n)) } }
+    }
 }
 
 /// Gradients that flow in. `None` means zeros.
@@ -152,35 +164,72 @@ impl<R> Default for Upstream<'_, R> {
 }
 
 /// Gradients of what a layer reads, overwritten. `None` means not wanted.
-#[derive(Debug, Default)]
-pub struct InputGradients<'a> {
+#[derive(Debug)]
+pub struct InputGradients<'a, X = f32> {
     /// `[B, T, I]`; zero at and past `lengths[b]`.
-    pub x: Option<&'a mut [f32]>,
+    pub x: Option<&'a mut [X]>,
     /// `[D, B, H]`.
-    pub h0: Option<&'a mut [f32]>,
+    pub h0: Option<&'a mut [X]>,
     /// `[D, B, H]`, LSTM only.
-    pub c0: Option<&'a mut [f32]>,
+    pub c0: Option<&'a mut [X]>,
+}
+
+impl<X> Default for InputGradients<'_, X> {
+    fn default() -> Self {
+        InputGradients { x: None, h0: None, c0: None }
+    }
+}
+
+impl<'a> InputGradients<'a> {
+    /// The same places, which may then also be ones that nobody has written.
+    ///
+    /// # Safety
+    /// As [`slots`].
+    unsafe fn slots(self) -> InputGradients<'a, Slot> {
+        // SAFETY: as the caller promises.
+        let [x, h0, c0] = [self.x, self.h0, self.c0].map(|part| part.map(|part| unsafe { slots(part) }));
+        InputGradients { x, h0, c0 }
+    }
 }
 
 /// Gradients of one direction's parameters, overwritten. `None` means not wanted.
-#[derive(Debug, Default)]
-pub struct WeightGradients<'a> {
+#[derive(Debug)]
+pub struct WeightGradients<'a, X = f32> {
     /// `[G*H, I]`.
-    pub weight_ih: Option<&'a mut [f32]>,
+    pub weight_ih: Option<&'a mut [X]>,
     /// `[G*H, H]`.
-    pub weight_hh: Option<&'a mut [f32]>,
+    pub weight_hh: Option<&'a mut [X]>,
     /// `[G*H]`.
-    pub bias_ih: Option<&'a mut [f32]>,
+    pub bias_ih: Option<&'a mut [X]>,
     /// `[G*H]`. It differs from `bias_ih`'s only in a GRU whose reset follows the product.
-    pub bias_hh: Option<&'a mut [f32]>,
+    pub bias_hh: Option<&'a mut [X]>,
     /// `[3*H]`, LSTM only.
-    pub peephole: Option<&'a mut [f32]>,
+    pub peephole: Option<&'a mut [X]>,
 }
 
-impl<'a> From<[Option<&'a mut [f32]>; OF_WEIGHTS]> for WeightGradients<'a> {
+impl<X> Default for WeightGradients<'_, X> {
+    fn default() -> Self {
+        [const { None }; OF_WEIGHTS].into()
+    }
+}
+
+impl<'a, X> From<[Option<&'a mut [X]>; OF_WEIGHTS]> for WeightGradients<'a, X> {
     /// In the order of the fields.
-    fn from([weight_ih, weight_hh, bias_ih, bias_hh, peephole]: [Option<&'a mut [f32]>; OF_WEIGHTS]) -> Self {
+    fn from([weight_ih, weight_hh, bias_ih, bias_hh, peephole]: [Option<&'a mut [X]>; OF_WEIGHTS]) -> Self {
         WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole }
+    }
+}
+
+impl WeightGradients<'_> {
+    /// The same places, which may then also be ones that nobody has written.
+    ///
+    /// # Safety
+    /// As [`slots`].
+    unsafe fn slots(&mut self) -> WeightGradients<'_, Slot> {
+        let WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole } = self;
+        let parts = [weight_ih, weight_hh, bias_ih, bias_hh, peephole];
+        // SAFETY: as the caller promises.
+        parts.map(|part| part.as_deref_mut().map(|part| unsafe { slots(part) })).into()
     }
 }
 

@@ -5,13 +5,15 @@
 //! forward once more from the state before it, then backward. Only one segment's gates and their gradients exist at once.
 //! The gates come out with the same bits; the gradients of the weights are summed segment by segment.
 
-use super::forward::between_len;
+use super::forward::{between_len, saved_values};
 use super::plan::Tokens;
 use super::{
     Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Outputs, Packed, Upstream, WeightGradients, Weights, Workspace,
-    backward, check, forward, saved_len, weight_lens,
+    backward, check, forward, weight_lens,
 };
 use crate::KernelError;
+use crate::check::slice;
+use crate::written::Slot;
 use rayon::prelude::*;
 
 /// About how many segments a sequence has.
@@ -49,8 +51,8 @@ pub fn backward_recomputing(
     check::weights(cell, dims, weights)?;
     check::inputs(cell, dims, inputs)?;
     check::sequence("y", y, dims)?;
-    check::slice("between", between, &[between_len(cell, dims, segment)], "[D, segments - 1, B, H]")?;
-    check::slice("wanted", wanted, &[3 + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
+    slice("between", between, &[between_len(cell, dims, segment)], "[D, segments - 1, B, H]")?;
+    slice("wanted", wanted, &[3 + OF_WEIGHTS * dims.directions], "[3 + 5*D]")?;
     check::gradients(cell, dims, upstream, &InputGradients::default(), &no_gradients(dims.directions))?;
     let mut pass = Pass { cell, dims, weights, inputs, y, between, upstream, segment, workspace, threads };
     let mut dx = wanted[0].then(|| vec![0.0; inputs.x.len()]);
@@ -131,7 +133,7 @@ impl Pass<'_> {
             let dims = Dims { time: steps, ..one };
             let inputs = Inputs { x, lengths: Some(&rest), h0: Some(&h0), c0: lstm.then_some(&c0) };
             y.resize(batch * steps * hidden, 0.0);
-            saved.resize(saved_len(cell, &dims, Some(&rest)), 0.0);
+            saved.resize(saved_values(cell, &dims, Some(&rest)), 0.0);
             let (mut h_n, mut c_n) = (vec![0.0; state], vec![0.0; if lstm { state } else { 0 }]);
             let outputs = Outputs { y: &mut y[..], h_n: &mut h_n, c_n: lstm.then_some(&mut c_n[..]) };
             forward(cell, &dims, &packed, &inputs, outputs, Some(&mut saved[..]), self.workspace, threads)?;
@@ -199,6 +201,6 @@ impl Pass<'_> {
     }
 }
 
-fn no_gradients(directions: usize) -> Vec<WeightGradients<'static>> {
+fn no_gradients(directions: usize) -> Vec<WeightGradients<'static, Slot>> {
     (0..directions).map(|_| WeightGradients::default()).collect()
 }

@@ -135,7 +135,7 @@ impl Case {
         let (mut y, mut h_n, mut c_n) = (filled(batch * time * directions * hidden), filled(states), filled(states));
         let workspace = &mut Workspace::default();
         let packed = Packed::new(self.cell, &self.dims, &weights).unwrap();
-        let mut saved = filled(saved_len(self.cell, &self.dims, self.lengths.as_deref()));
+        let mut saved = filled(saved_len(self.cell, &self.dims, self.lengths.as_deref()).unwrap());
         let mut run = |saved: Option<&mut [f32]>, workspace: &mut Workspace| {
             let outputs = Outputs { y: &mut y, h_n: &mut h_n, c_n: lstm.then_some(&mut c_n) };
             forward(self.cell, &self.dims, &packed, &inputs, outputs, saved, workspace, threads).unwrap();

@@ -4,13 +4,15 @@
 //! the gradients of the weights are one product over all steps in the end, instead of a small one a step.
 
 use super::backward::{Sequence, gate_gradients, gradient_len};
+use super::forward::saved_values;
 use super::packed::{PackedBackward, padded};
 use super::plan::Tokens;
 use super::{
     Cell, Dims, InputGradients, Inputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights, Workspace, check,
-    forward_owned, saved_len, weight_gradients, weight_lens,
+    forward_owned, weight_gradients, weight_lens,
 };
 use crate::KernelError;
+use crate::check::slice;
 use crate::written::Unwritten;
 
 /// The weights of one forward layer, packed for both passes.
@@ -27,6 +29,8 @@ pub struct Unrolled {
 /// What the steps of an [`Unrolled`] layer left for the gradients of its weights, in the order of their backward passes.
 #[derive(Debug, Default)]
 pub struct UnrolledSteps {
+    /// The layer whose steps these are; `None` before the first.
+    of: Option<(Cell, usize, usize, bool)>,
     rows: usize,
     x: Vec<f32>,
     h: Vec<f32>,
@@ -49,6 +53,24 @@ impl Unrolled {
 
     fn dims(&self, batch: usize) -> Dims {
         Dims { batch, time: 1, input: self.input, hidden: self.hidden, directions: 1 }
+    }
+
+    fn kind(&self) -> (Cell, usize, usize, bool) {
+        (self.cell, self.input, self.hidden, self.peephole.is_some())
+    }
+
+    /// Refuses steps of another layer.
+    fn check_steps(&self, steps: &UnrolledSteps) -> Result<(), KernelError> {
+        let describe = |(cell, input, hidden, peephole): (Cell, usize, usize, bool)| {
+            let with = if peephole { " and peepholes" } else { "" };
+            format!("{cell:?} with I = {input}, H = {hidden}{with}")
+        };
+        match steps.of {
+            Some(of) if of != self.kind() => {
+                Err(KernelError::Packed { packed: describe(of), called: describe(self.kind()) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One step. x: `[B, I]`, h, c: `[B, H]`, `None` for zeros. Gives `y`, `h_n` and `c_n` one after another, and what
@@ -91,8 +113,10 @@ impl Unrolled {
         let (cell, dims) = (self.cell, &self.dims(batch));
         check::dims(dims, None)?;
         check::inputs(cell, dims, inputs)?;
-        check::slice("saved", saved, &[saved_len(cell, dims, None)], "[saved_len]")?;
+        slice("saved", saved, &[saved_values(cell, dims, None)], "[saved_len]")?;
         check::gradients(cell, dims, upstream, &InputGradients::default(), &[WeightGradients::default()])?;
+        self.check_steps(steps)?;
+        steps.of = Some(self.kind());
         let states = batch * self.hidden;
         let lens = [inputs.x.len(), states, states];
         let wanted = [wanted[0], wanted[1], wanted[2] && cell.has_cell_state()];
@@ -111,9 +135,9 @@ impl Unrolled {
             saved,
             tokens: &Tokens::new(dims, None),
         };
+        let [x, h0, c0] = parts.each_mut().map(|part| part.as_mut().map(Unwritten::slots));
         // SAFETY: every slice has been checked against its shape, and the engine writes every gradient.
         let gradients = unsafe {
-            let [x, h0, c0] = parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
             let gradients = InputGradients { x, h0, c0 };
             gate_gradients(&sequence, upstream, &mut steps.gates[from..], gradients, &mut workspace.tasks, threads);
             parts.map(|part| part.map(|part| part.written()))
@@ -138,7 +162,7 @@ impl Unrolled {
     /// `steps`, which are given back empty.
     ///
     /// # Errors
-    /// [`KernelError`] when peepholes are wanted that the layer does not have.
+    /// [`KernelError`] when peepholes are wanted that the layer does not have, or the steps are another layer's.
     pub fn weight_gradients(
         &self,
         steps: &mut UnrolledSteps,
@@ -149,6 +173,7 @@ impl Unrolled {
         if wanted[4] && self.peephole.is_none() {
             return Err(KernelError::NotPart { name: "gradient peephole", cell: "a layer without peepholes" });
         }
+        self.check_steps(steps)?;
         let steps = std::mem::take(steps);
         let (cell, dims) = (self.cell, &self.dims(steps.rows));
         let lens = weight_lens(cell, dims);
@@ -166,12 +191,9 @@ impl Unrolled {
             gates: &steps.gates,
             tokens,
         };
+        let mut gradients = [WeightGradients::from(parts.each_mut().map(|part| part.as_mut().map(Unwritten::slots)))];
+        weight_gradients::compute(&all, &mut gradients, &mut workspace.rows, threads);
         // SAFETY: every gradient that is asked for is written, also where there was no step.
-        unsafe {
-            let slices = parts.each_mut().map(|part| part.as_mut().map(|part| part.slice()));
-            let mut gradients = [WeightGradients::from(slices)];
-            weight_gradients::compute(&all, &mut gradients, &mut workspace.rows, threads);
-            Ok(parts.map(|part| part.map(|part| part.written())))
-        }
+        Ok(parts.map(|part| part.map(|part| unsafe { part.written() })))
     }
 }

@@ -19,6 +19,7 @@ use super::{Cell, Dims, Inputs, Reset, WeightGradients};
 use crate::simd::product::{Rows, Side, transposed};
 use crate::simd::tile::ROWS as TILE;
 use crate::simd::{Aligned, arch};
+use crate::written::{Slot, filled};
 use pulp::{Simd, WithSimd};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
@@ -49,15 +50,15 @@ enum Piece<'a> {
     /// each weight met.
     Products { gates: &'a [f32], count: usize, sides: Vec<Side<'a>> },
     /// `out [H] = Σ gates`, and the same in `twin`.
-    Bias { gates: &'a [f32], out: &'a mut [f32], twin: Option<&'a mut [f32]> },
+    Bias { gates: &'a [f32], out: &'a mut [Slot], twin: Option<&'a mut [Slot]> },
     /// `out [H] = Σ gates ∘ cell`.
-    Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [f32] },
+    Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [Slot] },
 }
 
 /// Fills every gradient that is asked for.
 pub(super) fn compute<'g>(
     parts: &Parts<'_>,
-    gradients: &'g mut [WeightGradients<'_>],
+    gradients: &'g mut [WeightGradients<'_, Slot>],
     scratch: &mut Aligned,
     threads: usize,
 ) {
@@ -130,7 +131,7 @@ pub(super) fn compute<'g>(
             }
             gate += run;
         }
-        let each_gate = |out: Option<&'g mut [f32]>| {
+        let each_gate = |out: Option<&'g mut [Slot]>| {
             let mut gates = out.map(|out| out.chunks_exact_mut(hidden));
             std::iter::from_fn(move || Some(gates.as_mut().and_then(Iterator::next)))
         };
@@ -160,12 +161,13 @@ pub(super) fn compute<'g>(
             transposed([count, tokens.count], (gates, stride), &mut sides);
         }
         Piece::Bias { gates, out, twin } => {
-            arch().dispatch(Bias { gates, stride, steps: tokens.count, out: &mut *out });
+            let out = filled(out, 0.0);
+            arch().dispatch(Bias { gates, stride, steps: tokens.count, out });
             if let Some(twin) = twin {
-                twin.copy_from_slice(out);
+                twin.write_copy_of_slice(out);
             }
         }
-        Piece::Peephole { gates, direction, gate, out } => peephole(parts, gates, direction, gate, out),
+        Piece::Peephole { gates, direction, gate, out } => peephole(parts, gates, direction, gate, filled(out, 0.0)),
     });
 }
 
@@ -184,7 +186,7 @@ fn share<P: Send>(pieces: Vec<P>, threads: usize, work: impl Fn(P) + Sync) {
     });
 }
 
-/// `out = Σ` over the steps.
+/// `out += Σ` over the steps.
 struct Bias<'a> {
     gates: &'a [f32],
     stride: usize,
@@ -199,7 +201,6 @@ impl WithSimd for Bias<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Bias { gates, stride, steps, out } = self;
-        out.fill(0.0);
         let mut block = [0.0; BIAS_UNITS];
         for (chunk, out) in out.chunks_mut(BIAS_UNITS).enumerate() {
             let block = &mut block[..out.len()];
@@ -219,14 +220,13 @@ impl WithSimd for Bias<'_> {
     }
 }
 
-/// `out = Σ gates ∘ c`: the previous cell for `i` and `f`, the new one for `o`.
+/// `out += Σ gates ∘ c`: the previous cell for `i` and `f`, the new one for `o`.
 fn peephole(parts: &Parts<'_>, gates: &[f32], d: usize, gate: usize, out: &mut [f32]) {
     let Dims { batch, hidden, .. } = *parts.dims;
     let hp = padded(hidden);
     let (stride, row_len) = (gradient_len(parts.cell, hp), row_len(parts.cell, hp));
     let tokens = parts.tokens;
     let mut sums = vec![0.0; hidden];
-    out.fill(0.0);
     for row in 0..batch {
         let length = tokens.lengths[row];
         sums.fill(0.0);

@@ -15,6 +15,7 @@ use std::cell::Cell;
 
 use super::tile::{ROWS as TILE, Start, columns_tile, panel_product, split};
 use super::{Aligned, arch, prefetch, tile::VECTORS};
+use crate::written::{Slot, filled};
 use pulp::{Simd, WithSimd};
 
 /// How many values of `k` are taken at once: a panel of them stays in the first cache.
@@ -89,7 +90,7 @@ impl Packed {
     ///
     /// # Panics
     /// If a slice is too short.
-    pub(crate) fn product(&self, a: &[f32], bias: Option<&[f32]>, c: &mut [f32]) {
+    pub(crate) fn product(&self, a: &[f32], bias: Option<&[f32]>, c: &mut [Slot]) {
         let rows = c.len() / self.columns.max(1);
         assert!(c.len() == rows * self.columns && a.len() >= rows * self.k);
         assert!(bias.is_none_or(|bias| bias.len() == self.columns));
@@ -98,8 +99,8 @@ impl Packed {
         }
         if self.k == 0 {
             return c.chunks_exact_mut(self.columns).for_each(|row| match bias {
-                Some(bias) => row.copy_from_slice(bias),
-                None => row.fill(0.0),
+                Some(bias) => _ = row.write_copy_of_slice(bias),
+                None => _ = filled(row, 0.0),
             });
         }
         arch().dispatch(RowsProduct { packed: self, a, bias, rows, c });
@@ -111,7 +112,7 @@ struct RowsProduct<'a> {
     a: &'a [f32],
     bias: Option<&'a [f32]>,
     rows: usize,
-    c: &'a mut [f32],
+    c: &'a mut [Slot],
 }
 
 impl WithSimd for RowsProduct<'_> {
@@ -140,7 +141,7 @@ impl WithSimd for RowsProduct<'_> {
                     None => Start::Row(std::ptr::null()),
                 };
                 for column in (0..whole).step_by(width) {
-                    let to = c[row * columns + column..].as_mut_ptr();
+                    let to = c[row * columns + column..].as_mut_ptr().cast::<f32>();
                     // SAFETY: a panel has `depth` rows, `a` and `c` hold `count` rows here, a bias every column.
                     unsafe {
                         let (from, to) = (|r: usize| from.wrapping_add(r * k), |r: usize| to.wrapping_add(r * columns));
@@ -159,7 +160,7 @@ impl WithSimd for RowsProduct<'_> {
                 }
             }
             for (r, edge) in edge.chunks_exact(width).take(count).enumerate() {
-                c[(row + r) * columns + whole..][..rest].copy_from_slice(&edge[..rest]);
+                c[(row + r) * columns + whole..][..rest].write_copy_of_slice(&edge[..rest]);
             }
         }
     }
@@ -189,7 +190,7 @@ pub(crate) struct Side<'a> {
     /// `[k, columns]`.
     pub(crate) b: Rows<'a>,
     pub(crate) columns: usize,
-    pub(crate) c: &'a mut [f32],
+    pub(crate) c: &'a mut [Slot],
 }
 
 /// `c [m, columns] = aᵀ b` for every side, `a [k, m]` with rows `a_stride` apart.
@@ -201,7 +202,7 @@ pub(crate) fn transposed([m, k]: [usize; 2], (a, a_stride): (&[f32], usize), sid
     for side in &mut *sides {
         assert!(side.c.len() == m * side.columns);
         if k == 0 {
-            side.c.fill(0.0);
+            filled(side.c, 0.0);
         }
     }
     if k * m > 0 {
@@ -295,7 +296,7 @@ impl WithSimd for Transposed<'_, '_> {
                                 break;
                             }
                             let rows = split(count - done);
-                            let to = c[(row + done) * n + column..].as_mut_ptr();
+                            let to = c[(row + done) * n + column..].as_mut_ptr().cast::<f32>();
                             // SAFETY: the tile has `depth` steps of its rows, the panel of its columns, and `c` the rows
                             // and columns; an edge has six rows of a panel's width.
                             unsafe {
@@ -310,8 +311,8 @@ impl WithSimd for Transposed<'_, '_> {
                                     let through = edge.as_mut_ptr();
                                     columns_tile(simd, rows, depth, a.as_ptr(), panel.as_ptr(), start, through, width);
                                     for r in 0..rows {
-                                        let row = std::slice::from_raw_parts_mut(to.add(r * n), real);
-                                        row.copy_from_slice(&edge[r * width..][..real]);
+                                        let edge = edge[r * width..][..real].as_ptr();
+                                        edge.copy_to_nonoverlapping(to.add(r * n), real);
                                     }
                                 }
                             }
@@ -327,6 +328,11 @@ impl WithSimd for Transposed<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn slots(values: &mut [f32]) -> &mut [Slot] {
+        // SAFETY: a product writes values alone.
+        unsafe { crate::written::slots(values) }
+    }
 
     fn values(len: usize, seed: u64) -> Vec<f32> {
         let mut state = seed;
@@ -355,7 +361,7 @@ mod tests {
                 let at = |s: usize, j: usize| f64::from(b[s * strides[0] + j * strides[1]]);
                 let packed = Packed::new(k, n, View { values: &b, strides });
                 let mut c = vec![f32::NAN; m * n];
-                packed.product(&a, with_bias.then_some(&bias[..]), &mut c);
+                packed.product(&a, with_bias.then_some(&bias[..]), slots(&mut c));
                 let want: Vec<f64> = (0..m * n)
                     .map(|i| {
                         let sum: f64 = (0..k).map(|s| f64::from(a[i / n * k + s]) * at(s, i % n)).sum();
@@ -374,7 +380,7 @@ mod tests {
             let (a, b) = (values(k * a_stride, 4), values(k * b_stride, 5));
             let mut c = vec![f32::NAN; m * n];
             let rows = Rows::Strided(&b, b_stride);
-            transposed([m, k], (&a, a_stride), &mut [Side { b: rows, columns: n, c: &mut c }]);
+            transposed([m, k], (&a, a_stride), &mut [Side { b: rows, columns: n, c: slots(&mut c) }]);
             let want: Vec<f64> = (0..m * n)
                 .map(|i| (0..k).map(|s| f64::from(a[s * a_stride + i / n]) * f64::from(b[s * b_stride + i % n])).sum())
                 .collect();
@@ -384,8 +390,8 @@ mod tests {
             let (mut part, mut twin) = (vec![f32::NAN; (m - half) * n], vec![f32::NAN; (m - half) * n]);
             let listed: Vec<&[f32]> = (0..k).map(|step| &b[step * b_stride..][..n]).collect();
             let mut sides = [
-                Side { b: rows, columns: n, c: &mut part },
-                Side { b: Rows::Listed(&listed), columns: n, c: &mut twin },
+                Side { b: rows, columns: n, c: slots(&mut part) },
+                Side { b: Rows::Listed(&listed), columns: n, c: slots(&mut twin) },
             ];
             transposed([m - half, k], (&a[half.min(a.len())..], a_stride), &mut sides);
             assert_eq!(part, c[half * n..]);

@@ -153,8 +153,12 @@ impl Case {
         let (mut alone, mut statistics) = (context.clone(), filled(dims.statistics_len()));
         let workspace = &mut Workspace::default();
         let outputs = Outputs { context: &mut alone, weights: None, statistics: None };
+        // SAFETY: the engine writes values alone.
+        let outputs = unsafe { outputs.slots() };
         forward_on(arch, score, dims, &mask, self.dropout, &inputs, outputs, workspace, threads).unwrap();
         let outputs = Outputs { context: &mut context, weights: Some(&mut weights), statistics: Some(&mut statistics) };
+        // SAFETY: as above.
+        let outputs = unsafe { outputs.slots() };
         forward_on(arch, score, dims, &mask, self.dropout, &inputs, outputs, workspace, threads).unwrap();
         assert_eq!(bits(&alone), bits(&context), "asking for weights changes the context");
         let additive = self.kind == Kind::Additive;
@@ -172,6 +176,8 @@ impl Case {
             v: additive.then_some(dv),
             bias: Some(dbias),
         };
+        // SAFETY: as above.
+        let gradients = unsafe { gradients.slots() };
         backward_on(
             arch,
             score,
