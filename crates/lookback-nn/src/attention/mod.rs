@@ -33,6 +33,7 @@
 //! ```
 
 mod decoder;
+mod fitted;
 mod hierarchical;
 mod local;
 mod location;
@@ -46,6 +47,7 @@ mod tests;
 pub use decoder::{
     AttendFirstDecoder, AttendFirstStep, DecoderMemory, InputFeedingDecoder, InputFeedingStep, QueryAndContext,
 };
+pub(crate) use fitted::Fitted;
 pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};
 pub use location::{LocationAttention, LocationState};

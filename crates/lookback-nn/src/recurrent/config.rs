@@ -66,7 +66,8 @@ macro_rules! config {
             /// A layer whose parameters are drawn from `U(-1/√H, 1/√H)`, as PyTorch draws them.
             ///
             /// # Errors
-            /// [`Error::Config`] when a size is 0 or an option is out of its range.
+            /// [`Error::Config`] when a size is 0 or an option is out of its range, [`Error::TooLarge`] when no memory
+            /// holds the parameters.
             pub fn init(&self, device: &Device) -> Result<$layer, Error> {
                 Ok($layer(Stack::new(&self.0, device)?))
             }

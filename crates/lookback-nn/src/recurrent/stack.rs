@@ -9,9 +9,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use lookback_kernels::{Cell, Dims};
 
 use super::{Output, State};
-use crate::Error;
-use crate::error::check_lengths;
 use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent};
+use crate::{Error, check};
 
 /// The options of all three layers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,16 +28,20 @@ pub(super) struct StackConfig {
 }
 
 impl StackConfig {
+    fn directions(&self) -> usize {
+        if self.bidirectional { 2 } else { 1 }
+    }
+
     fn check(&self) -> Result<(), Error> {
-        for (name, size) in [("input", self.input), ("hidden", self.hidden), ("layers", self.layers)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let found = self.dropout.to_string();
-            return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
-        }
+        let StackConfig { input, hidden, layers, .. } = *self;
+        check::sizes(&[("input", input), ("hidden", hidden), ("layers", layers)])?;
+        check::dropout(self.dropout)?;
+        let (directions, rows) = (self.directions(), check::times(self.cell.gates(), hidden));
+        let between = check::times(directions, hidden);
+        check::parameters(directions, &[("weight_ih", &[rows, input])])?;
+        let each = check::times(directions, layers);
+        check::parameters(each, &[("weight_hh", &[rows, hidden])])?;
+        check::parameters(each - directions, &[("weight_ih", &[rows, between])])?;
         if self.forget_bias.is_some_and(|bias| !bias.is_finite()) {
             let found = format!("{:?}", self.forget_bias);
             return Err(Error::Config { name: "forget_bias", found, expected: "a finite number" });
@@ -91,7 +94,7 @@ impl Stack {
     pub(super) fn new(config: &StackConfig, device: &Device) -> Result<Self, Error> {
         config.check()?;
         let (hidden, gates) = (config.hidden, config.cell.gates());
-        let directions = if config.bidirectional { 2 } else { 1 };
+        let directions = config.directions();
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let layers = (0..config.layers)
@@ -176,7 +179,7 @@ impl Stack {
             let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
             let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
-            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec);
+            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec)?;
             sequence = output.sequence;
             finals.push(output.hidden);
             cells.extend(output.cell);
@@ -189,8 +192,14 @@ impl Stack {
         if self.directions() > 1 {
             return Err(Error::StepBidirectional);
         }
-        let output = self.forward(x_t.unsqueeze_dim(1), None, state)?;
+        let output = self.forward(self.one_step(x_t)?, None, state)?;
         Ok((output.sequence.squeeze_dim(1), output.state))
+    }
+
+    /// x_t `[B, I]` as `[B, 1, I]`. Burn adds no axis before one of size 0.
+    pub(super) fn one_step(&self, x_t: Tensor<2>) -> Result<Tensor<3>, Error> {
+        check::shape("x_t", &x_t, [x_t.dims()[0], self.input], "the layer's input size")?;
+        Ok(x_t.unsqueeze_dim(1))
     }
 
     pub(super) fn recompute(&self) -> bool {
@@ -221,7 +230,7 @@ impl Stack {
             return Err(Error::Config { name: "recompute", found, expected });
         }
         if let Some(lengths) = lengths {
-            check_lengths(lengths, batch, time)?;
+            check::lengths(lengths, batch, time)?;
         }
         if state.is_none() {
             return Ok(());
