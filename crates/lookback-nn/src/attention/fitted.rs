@@ -147,8 +147,7 @@ impl Fitted<'_> {
             }
         };
         match self.mask.bias() {
-            // Negative infinity stays what it is in any type.
-            Some(bias) => with_values(&apart(bias).cast(DType::F32), |bias| look(Some(bias))),
+            Some(bias) => with_values(&apart(bias), |bias| look(Some(bias))),
             None => look(None),
         }
         unread

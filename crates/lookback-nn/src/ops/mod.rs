@@ -170,16 +170,14 @@ pub(crate) fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
     x.dtype() == burn::tensor::DType::F32 && is_flex(&x.clone().into_dispatch().kind)
 }
 
-/// Lets `use_it` read a tensor's values: without a copy where the tensor lives on Flex and is contiguous in memory.
-///
-/// # Panics
-/// If the tensor is not f32.
+/// Lets `use_it` read a tensor's values as f32: without a copy where the tensor is f32, lives on Flex and is contiguous in
+/// memory.
 pub fn with_values<const R: usize, X>(x: &Tensor<R>, use_it: impl FnOnce(&[f32]) -> X) -> X {
     if let DispatchTensorKind::Flex(tensor) = &x.clone().into_dispatch().kind
         && let Some(values) = tensor.as_float().as_slice::<f32>()
     {
         return use_it(values);
     }
-    let data = x.to_data();
-    use_it(data.as_slice::<f32>().unwrap_or_else(|error| panic!("the tensor is not f32: {error:?}")))
+    let data = x.to_data().convert::<f32>();
+    use_it(data.as_slice::<f32>().expect("it was converted"))
 }

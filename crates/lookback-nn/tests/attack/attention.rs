@@ -246,7 +246,7 @@ fn sizes_that_no_memory_holds_are_refused() {
     let words = "which no memory holds";
     let score = |hidden| AttentionConfig::new(Score::Additive { hidden }, 4, 4).init(device);
     table.refuses("additive", words, || score(most));
-    table.refuses("additive, 4 TB", words, || score(1 << 40));
+    table.refuses("additive, countable", words, || score(1 << 50));
     table.refuses("general", words, || AttentionConfig::new(Score::General, 1 << 40, 1 << 40).init(device));
     table.refuses("concat", words, || AttentionConfig::new(Score::Concat { hidden: 2 }, most, 1).init(device));
     let positions = Score::Positions { positions: 1 << 62 };
@@ -254,8 +254,8 @@ fn sizes_that_no_memory_holds_are_refused() {
     table.refuses("heads", words, || MultiHeadConfig::new(1 << 40, 1).init(device));
     table.refuses("heads, keys", words, || MultiHeadConfig::new(4, 2).with_key_and_value(most, 4).init(device));
     table.refuses("pool", words, || AttentionPool::new(PoolScore::Tanh, most, device));
-    table.refuses("pool, context", words, || AttentionPool::new(PoolScore::Context { hidden: 1 << 40 }, 4, device));
-    table.refuses("structured", words, || StructuredPool::new(4, 1 << 40, 2, device));
+    table.refuses("pool, context", words, || AttentionPool::new(PoolScore::Context { hidden: 1 << 50 }, 4, device));
+    table.refuses("structured", words, || StructuredPool::new(4, 1 << 50, 2, device));
     table.refuses("location", words, || LocationAttention::new(4, 4, most, 2, 3, device));
     table.refuses("location, filter", words, || LocationAttention::new(4, 4, 3, 2, most, device));
     table.refuses("documents", words, || HierarchicalAttention::new(4, most, 3, device));

@@ -6,7 +6,7 @@ use burn::tensor::{DType, Int, Tensor};
 use lookback_nn::attention::Mask;
 use lookback_nn::ops::{
     Bags, CoreOptions, CoreScore, Lookup, PoolQuery, attention, attention_pool, composite_attention, cross_entropy,
-    dropout, dropout_layer, linear, lookup,
+    dropout, dropout_layer, linear, lookup, with_values,
 };
 
 use super::{Table, devices, random, values};
@@ -63,6 +63,15 @@ fn what_does_not_fit_is_refused() {
                 composite_attention(score, q, k, v, none, &options)
             });
         }
+    }
+}
+
+#[test]
+fn values_are_read_as_f32_whatever_their_type() {
+    for (device, dtype) in devices().into_iter().flat_map(|device| [(device.clone(), DType::F64), (device, DType::F16)])
+    {
+        let x = Tensor::<2>::from_data([[1.0, 2.0], [-3.0, f32::NEG_INFINITY]], &device).cast(dtype);
+        assert_eq!(with_values(&x, <[f32]>::to_vec), [1.0, 2.0, -3.0, f32::NEG_INFINITY]);
     }
 }
 
