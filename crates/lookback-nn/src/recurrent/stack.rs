@@ -8,51 +8,10 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_kernels::{Cell, Dims};
 
+use super::config::StackConfig;
 use super::{Output, State};
 use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent};
 use crate::{Error, check};
-
-/// The options of all three layers.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct StackConfig {
-    pub(super) cell: Cell,
-    pub(super) input: usize,
-    pub(super) hidden: usize,
-    pub(super) layers: usize,
-    pub(super) bidirectional: bool,
-    pub(super) bias: bool,
-    pub(super) dropout: f64,
-    pub(super) forget_bias: Option<f64>,
-    pub(super) peepholes: bool,
-    pub(super) recompute: bool,
-}
-
-impl StackConfig {
-    fn directions(&self) -> usize {
-        if self.bidirectional { 2 } else { 1 }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let StackConfig { input, hidden, layers, .. } = *self;
-        check::sizes(&[("input", input), ("hidden", hidden), ("layers", layers)])?;
-        check::dropout(self.dropout)?;
-        let (directions, rows) = (self.directions(), check::times(self.cell.gates(), hidden));
-        let between = check::times(directions, hidden);
-        check::parameters(directions, &[("weight_ih", &[rows, input])])?;
-        let each = check::times(directions, layers);
-        check::parameters(each, &[("weight_hh", &[rows, hidden])])?;
-        check::parameters(each - directions, &[("weight_ih", &[rows, between])])?;
-        if self.forget_bias.is_some_and(|bias| !bias.is_finite()) {
-            let found = format!("{:?}", self.forget_bias);
-            return Err(Error::Config { name: "forget_bias", found, expected: "a finite number" });
-        }
-        if self.forget_bias.is_some() && !self.bias {
-            let found = format!("{:?}", self.forget_bias);
-            return Err(Error::Config { name: "forget_bias", found, expected: "none in a layer without biases" });
-        }
-        Ok(())
-    }
-}
 
 /// One direction of one layer. `suffix` ends its parameters' names: `_l0`, `_l0_reverse`.
 #[derive(Debug, Clone)]
