@@ -40,7 +40,11 @@ pub(crate) fn parameters(times: usize, shapes: &[(&'static str, &[usize])]) -> R
 }
 
 fn fits(bytes: usize) -> bool {
-    bytes < LARGE || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+    let mut trial = Vec::<u8>::new();
+    let fits = bytes < LARGE || trial.try_reserve_exact(bytes).is_ok();
+    // An allocation that nobody sees may be optimised away, and would then always succeed.
+    std::hint::black_box(trial.as_ptr());
+    fits
 }
 
 /// `factor * size`; what is too much to count stays the most there is, and [`parameters`] refuses it.

@@ -50,7 +50,8 @@ impl QueryAndContext {
     /// The map, packed once for many calls; `None` where the kernels do not run.
     fn unrolled(&self) -> Option<UnrolledLinear> {
         let (weight, bias) = self.parameters();
-        on_flex(&weight).then(|| UnrolledLinear::new(weight, bias))
+        let fused = on_flex(&weight) && bias.as_ref().is_none_or(on_flex);
+        fused.then(|| UnrolledLinear::new(weight, bias))
     }
 
     /// `[output, Dc + Dq]` and `[output]`; Burn keeps the weight the other way round.

@@ -93,6 +93,7 @@ impl LocationAttention {
         check::shape("state.weights", &state.weights, [batch, count], "B and K of the keys at the start")?;
         check::types([("keys", Some(state.keys.dtype())), ("state.weights", Some(state.weights.dtype()))])?;
         let filter = self.filter.val();
+        check::types([("keys", Some(state.keys.dtype())), ("the filter", Some(filter.dtype()))])?;
         let [filters, _, width] = filter.dims();
         let options = ConvOptions::new([1], [width / 2], [1], 1);
         // Burn convolves no empty row.

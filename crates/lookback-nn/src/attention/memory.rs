@@ -119,11 +119,12 @@ impl Attention {
         let [batch, count, _] = keys.dims();
         check::remembered(&keys, &values)?;
         let keys = self.project_keys(keys, &mask.fit(batch, 1, 1, count)?)?;
-        let query = self.query_map().filter(|(weight, _)| on_flex(weight));
+        let query = self.query_map().filter(|(weight, bias)| on_flex(weight) && bias.as_ref().is_none_or(on_flex));
         let query = query.map(|(weight, bias)| UnrolledLinear::new(weight, bias));
         let (device, [_, _, width]) = (keys.device(), keys.dims());
         let nothing = batch * count * width * values.dims()[2] == 0;
-        let together = device.is_autodiff() && self.dropout == 0.0 && on_flex(&keys) && !nothing;
+        let fused = on_flex(&keys) && self.v.as_ref().is_none_or(|v| on_flex(&v.val()));
+        let together = device.is_autodiff() && self.dropout == 0.0 && fused && !nothing;
         let steps = together
             .then(|| AttentionSteps::new(self.core(width, (&device, keys.dtype())), keys.clone(), values.clone()));
         Ok(Memory { keys, values, query, steps })

@@ -292,14 +292,19 @@ fn multi_head_over_itself_equals_the_three_projections() {
 #[test]
 fn dropout_on_the_weights_is_drawn_in_training_alone() {
     let device = device();
-    let layer = AttentionConfig::new(Score::ScaledDot, 6, 6).with_dropout(0.5).init(&device).unwrap();
-    let (query, keys) = (random([2, 40, 6], &device), random([2, 50, 6], &device));
-    let weights = |query: Tensor<3>, keys: Tensor<3>| {
-        values(layer.forward_with_weights(query, keys.clone(), keys, &Mask::none()).unwrap().weights.unwrap())
-    };
-    let zeros = weights(query.clone(), keys.clone()).iter().filter(|&&weight| weight == 0.0).count();
-    assert!((1700..2300).contains(&zeros), "{zeros} of 4000");
-    assert!(weights(query.inner(), keys.inner()).iter().all(|&weight| weight > 0.0));
+    // A score over positions, whose keys are one a query, is composed.
+    for (score, count) in [(Score::ScaledDot, 50), (Score::Positions { positions: 50 }, 40)] {
+        let layer = AttentionConfig::new(score, 6, 6).with_dropout(0.5).init(&device).unwrap();
+        let [query, keys, content] = [40, count, 50].map(|steps| random([2, steps, 6], &device));
+        let weights = |layer: &Attention, query: Tensor<3>, keys: Tensor<3>, content: Tensor<3>| {
+            values(layer.forward_with_weights(query, keys, content, &Mask::none()).unwrap().weights.unwrap())
+        };
+        let drawn = weights(&layer, query.clone(), keys.clone(), content.clone());
+        let zeros = drawn.iter().filter(|&&weight| weight == 0.0).count();
+        assert!((1700..2300).contains(&zeros), "{score:?}: {zeros} of 4000");
+        let kept = weights(&layer.valid(), query.inner(), keys.inner(), content.inner());
+        assert!(kept.iter().all(|&weight| weight > 0.0), "{score:?}");
+    }
 }
 
 #[test]

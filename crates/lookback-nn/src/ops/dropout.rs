@@ -17,7 +17,7 @@ use super::{Nothing, on_flex};
 /// With `probability` 1 nothing is kept, and nothing scaled.
 ///
 /// # Panics
-/// If `probability` is not from 0 to 1: as Burn's own dropout, it stands where no result could be given.
+/// If `probability` is not from 0 to 1. That of a layer was looked at when the layer was made.
 pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
     assert!((0.0..=1.0).contains(&probability), "the probability of dropout is {probability}, not from 0 to 1");
     if probability == 0.0 {

@@ -1,11 +1,13 @@
 //! Attention of every score and kind: what does not fit together, masks at their ends, element types.
 
+use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 use lookback_nn::attention::{
     AttentionConfig, AttentionPool, HierarchicalAttention, LocalAttention, LocationAttention, Mask, MultiHeadConfig,
-    PoolScore, Position, Score, StructuredPool,
+    PoolScore, Position, QueryAndContext, Score, StructuredPool,
 };
 
+use super::recurrent::Wide;
 use super::{SCORES, Table, attention, devices, keys, random, values};
 
 fn masks(device: &Device) -> [(&'static str, Mask); 6] {
@@ -164,6 +166,43 @@ fn other_element_types_are_refused_by_name() {
         table.refuses("documents", &words, || {
             documents.forward(random([1, 2, 3, 4], &device).cast(dtype), &[2], &[3, 1])
         });
+    }
+}
+
+#[test]
+fn parameters_of_several_types_are_refused() {
+    let mut table = Table::default();
+    let none = Mask::none();
+    for device in devices() {
+        let [q, k, v] = [[2, 3, 4], [2, 7, 4], [2, 7, 6]].map(|shape| random(shape, &device));
+        let sequence = || random([2, 5, 4], &device);
+        for score in SCORES {
+            let layer = attention(score, &device).map(&mut Wide);
+            let words = match score {
+                Score::Dot | Score::ScaledDot | Score::General => continue,
+                _ => "F64",
+            };
+            let own = random(keys(score, [2, 3, 7]), &device);
+            table.refuses(&format!("{score:?}"), words, || layer.forward(q.clone(), own, v.clone(), &none));
+            if !matches!(score, Score::Positions { .. }) {
+                table.refuses(&format!("{score:?}, memory"), words, || {
+                    layer.attend(q.clone(), &layer.memory(k.clone(), v.clone(), &none)?, &none, false)
+                });
+            }
+        }
+        let heads = MultiHeadConfig::new(4, 2).init(&device).unwrap().map(&mut Wide);
+        table.refuses("heads", "bias is F64 but", || heads.over_itself(sequence(), &none, false));
+        for score in [PoolScore::Tanh, PoolScore::Context { hidden: 3 }] {
+            let pool = AttentionPool::new(score, 4, &device).unwrap().map(&mut Wide);
+            table.refuses(&format!("{score:?}"), "F64", || pool.forward(sequence(), &[5, 2], None));
+        }
+        let location = LocationAttention::new(4, 4, 3, 2, 3, &device).unwrap().map(&mut Wide);
+        table.refuses("location", "bias is F64 but", || {
+            let mut state = location.start(k.clone(), v.clone(), &none)?;
+            location.step(random([2, 4], &device), &mut state, &none)
+        });
+        let map = QueryAndContext::new(4, 4, 4, false, &device).unwrap().map(&mut Wide);
+        table.refuses("map", "bias is F64 but", || map.forward(q.clone(), q.clone()));
     }
 }
 

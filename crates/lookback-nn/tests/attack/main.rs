@@ -33,7 +33,7 @@ fn devices() -> [Device; 2] {
     [Device::flex(), Device::flex().autodiff()]
 }
 
-/// Values between 0 and 1, in a graph where the device has one; burn draws none of an empty shape.
+/// Values between 0 and 1, in a graph where the device has one. Burn draws none of an empty shape.
 fn random<const R: usize>(shape: [usize; R], device: &Device) -> Tensor<R> {
     let tensor = match shape.contains(&0) {
         true => Tensor::zeros(shape, device),

@@ -13,7 +13,7 @@ use lookback_nn::{Error, GruConfig, LstmConfig, RnnConfig, State};
 
 use super::{SCORES, Table, attention, devices, keys, random, values};
 
-/// Whether every parameter of a module has a gradient, finite, and zero unless `bias_alone` may have one.
+/// Whether every parameter of a module has a gradient, of zeros.
 fn learns_nothing(module: &impl Module, gradients: &Gradients) -> bool {
     struct All<'a>(&'a Gradients, bool);
     impl ModuleVisitor for All<'_> {

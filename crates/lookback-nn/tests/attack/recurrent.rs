@@ -80,18 +80,17 @@ fn a_step_of_another_width_is_refused_whether_or_not_the_weights_are_packed() {
     }
 }
 
-/// A layer whose parameters are not all of one type, as a mapper or a record may leave it.
+/// Vectors in f64 beside matrices in f32, as a mapper or a record may leave a module.
+pub(crate) struct Wide;
+
+impl ModuleMapper for Wide {
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        if R == 1 { Param::from_tensor(param.val().cast(DType::F64).detach()) } else { param }
+    }
+}
+
 #[test]
 fn parameters_of_several_types_are_refused() {
-    struct Wide;
-    impl ModuleMapper for Wide {
-        fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
-            match R {
-                1 => Param::from_tensor(param.val().cast(DType::F64).detach()),
-                _ => param,
-            }
-        }
-    }
     let mut table = Table::default();
     for device in devices() {
         let layer = GruConfig::new(3, 4).init(&device).unwrap().map(&mut Wide);
