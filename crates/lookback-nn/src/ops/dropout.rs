@@ -37,6 +37,9 @@ pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
 }
 
 /// [`dropout()`] where `layer` would drop: on a training device, unless the layer is frozen.
+///
+/// # Panics
+/// As [`dropout()`], should the layer's probability have been set to another after it was made.
 pub fn dropout_layer<const R: usize>(layer: &burn::nn::Dropout, x: Tensor<R>) -> Tensor<R> {
     if layer.training.is_enabled() && x.device().is_autodiff() { dropout(x, layer.prob) } else { x }
 }
