@@ -34,6 +34,28 @@ pub enum Error {
         /// The parameters' element type.
         expected: String,
     },
+    /// Two tensors of one operation with different element types.
+    #[error("{name} is {found} but {other} is {expected}")]
+    Types {
+        /// The argument.
+        name: &'static str,
+        /// Its element type.
+        found: String,
+        /// What it is used with.
+        other: &'static str,
+        /// The element type of that.
+        expected: String,
+    },
+    /// Parameters that no memory holds.
+    #[error("{name} would be {times} times {shape:?} in f32, which no memory holds")]
+    TooLarge {
+        /// The parameter.
+        name: &'static str,
+        /// Its shape; a size that cannot be counted is the largest there is.
+        shape: Vec<usize>,
+        /// How many of them.
+        times: usize,
+    },
     /// A sequence length beyond the time axis.
     #[error("lengths[{row}] is {length} but x has T = {time}")]
     Length {
@@ -112,16 +134,4 @@ pub enum Error {
         /// What does not fit.
         what: String,
     },
-}
-
-/// Compares the lengths of a batch with its shape.
-pub(crate) fn check_lengths(lengths: &[usize], batch: usize, time: usize) -> Result<(), Error> {
-    if lengths.len() != batch {
-        let expected = format!("[{batch}] (one a row of x)");
-        return Err(Error::Shape { name: "lengths", found: vec![lengths.len()], expected });
-    }
-    match lengths.iter().enumerate().find(|&(_, &length)| length > time) {
-        Some((row, &length)) => Err(Error::Length { row, length, time }),
-        None => Ok(()),
-    }
 }

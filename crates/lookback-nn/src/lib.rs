@@ -22,6 +22,7 @@
 //! ```
 
 pub mod attention;
+mod check;
 mod error;
 pub mod named;
 pub mod ops;

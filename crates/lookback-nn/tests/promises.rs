@@ -135,7 +135,7 @@ fn composed_operations_run_in_the_type_of_their_input() {
             recompute: false,
         };
         let Drawn { x, parameters, .. } = Drawn::new(&spec, 0, DType::F64);
-        let output = composite(x, None, None, parameters, &spec);
+        let output = composite(x, None, None, parameters, &spec).unwrap();
         assert_eq!(output.sequence.dims(), [2, time, 6]);
         for tensor in [output.sequence, output.hidden, output.cell.unwrap()] {
             assert_eq!(tensor.dtype(), DType::F64);
@@ -258,9 +258,9 @@ proptest! {
     /// operations whose gradient of one weight was 0.12. The cases are therefore the same in every run.
     #[test]
     fn kernels_equal_the_composed_operations_on_any_shape(spec in layers(), seed in any::<u64>()) {
-        let composed = |Drawn { x, states: [h0, c0], parameters, .. }| composite(x, h0, c0, parameters, &spec);
+        let composed = |Drawn { x, states: [h0, c0], parameters, .. }| composite(x, h0, c0, parameters, &spec).unwrap();
         let fused = Drawn::new(&spec, seed, DType::F32).run(|Drawn { x, states: [h0, c0], parameters, .. }| {
-            recurrent(x, h0, c0, parameters, spec.clone())
+            recurrent(x, h0, c0, parameters, spec.clone()).unwrap()
         });
         let single = Drawn::new(&spec, seed, DType::F32).run(composed);
         let exact = Drawn::new(&spec, seed, DType::F64).run(composed);

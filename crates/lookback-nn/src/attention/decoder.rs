@@ -5,14 +5,17 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::{Attention, Mask, Memory};
-use crate::ops::{UnrolledLinear, linear, on_flex, tanh};
-use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State, Unrolled};
+use crate::ops::{Nothing, UnrolledLinear, joined, linear, on_flex, tanh};
+use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State, Unrolled, check};
 
 /// `h̃ = tanh(W_c [c; h])`, or the plain map: context and query side by side, projected (Luong 2015, eq. 5; the last
 /// two of the six steps in the well-known tutorials).
 #[derive(Module, Debug)]
 pub struct QueryAndContext {
     projection: Linear,
+    /// `Dc` and `Dq`: the projection knows their sum alone.
+    #[module(skip)]
+    sizes: [usize; 2],
     #[module(skip)]
     bent: bool,
 }
@@ -21,7 +24,7 @@ impl QueryAndContext {
     /// context, query, output: the sizes. bent: whether `tanh` follows.
     ///
     /// # Errors
-    /// A size of 0.
+    /// A size of 0, or sizes whose parameters no memory holds.
     pub fn new(
         context: usize,
         query: usize,
@@ -29,18 +32,17 @@ impl QueryAndContext {
         bent: bool,
         device: &Device,
     ) -> Result<QueryAndContext, Error> {
-        for (name, size) in [("context size", context), ("query size", query), ("output size", output)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
-        Ok(QueryAndContext { projection: LinearConfig::new(context + query, output).init(device), bent })
+        check::sizes(&[("context size", context), ("query size", query), ("output size", output)])?;
+        let both = context.saturating_add(query);
+        check::parameters(1, &[("projection", &[both, output])])?;
+        let projection = LinearConfig::new(both, output).init(device);
+        Ok(QueryAndContext { projection, sizes: [context, query], bent })
     }
 
     /// context: `[B, Q, Dc]`, query: `[B, Q, Dq]`. Gives `[B, Q, output]`.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn forward(&self, context: Tensor<3>, query: Tensor<3>) -> Result<Tensor<3>, Error> {
         self.apply(context, query, None)
     }
@@ -48,7 +50,8 @@ impl QueryAndContext {
     /// The map, packed once for many calls; `None` where the kernels do not run.
     fn unrolled(&self) -> Option<UnrolledLinear> {
         let (weight, bias) = self.parameters();
-        on_flex(&weight).then(|| UnrolledLinear::new(weight, bias))
+        let fused = on_flex(&weight) && bias.as_ref().is_none_or(on_flex);
+        fused.then(|| UnrolledLinear::new(weight, bias))
     }
 
     /// `[output, Dc + Dq]` and `[output]`; Burn keeps the weight the other way round.
@@ -62,18 +65,11 @@ impl QueryAndContext {
         query: Tensor<3>,
         unrolled: Option<&UnrolledLinear>,
     ) -> Result<Tensor<3>, Error> {
-        if context.dims()[..2] != query.dims()[..2] {
-            let expected = format!("{:?} (B and Q of query)", &query.dims()[..2]);
-            return Err(Error::Shape { name: "context", found: context.dims().to_vec(), expected });
-        }
-        let ([_, _, dc], [_, _, dq]) = (context.dims(), query.dims());
-        let expected = self.projection.weight.val().dims()[0];
-        if dc + dq != expected {
-            let found = vec![dc, dq];
-            let expected = format!("sizes whose sum is {expected} (what the projection takes)");
-            return Err(Error::Shape { name: "context and query", found, expected });
-        }
-        let (name, both) = ("context and query", Tensor::cat(vec![context, query], 2));
+        let ([dc, dq], [batch, queries, _]) = (self.sizes, query.dims());
+        check::shape("query", &query, [batch, queries, dq], "the size this layer was made for")?;
+        let why = format_args!("B and Q of query {:?}, and the size this layer was made for", query.dims());
+        check::shape("context", &context, [batch, queries, dc], why)?;
+        let (name, both) = ("context and query", check::beside(("context", context), ("query", query))?);
         let output = match (unrolled, self.parameters()) {
             (Some(unrolled), _) => unrolled.step(name, both)?,
             (None, (weight, bias)) => linear(name, both, weight, bias)?,
@@ -98,6 +94,8 @@ pub struct InputFeedingDecoder {
     pub(super) lstm: Lstm,
     pub(super) attention: Attention,
     pub(super) combine: QueryAndContext,
+    #[module(skip)]
+    input: usize,
 }
 
 /// What one step of [`InputFeedingDecoder`] gives, and the next one takes.
@@ -116,7 +114,7 @@ impl InputFeedingDecoder {
     /// for queries of size `H` and keys of size `memory`. layers: of the LSTM.
     ///
     /// # Errors
-    /// A size of 0.
+    /// A size of 0, sizes whose parameters no memory holds, or an attention for other sizes.
     pub fn new(
         input: usize,
         hidden: usize,
@@ -125,15 +123,16 @@ impl InputFeedingDecoder {
         attention: Attention,
         device: &Device,
     ) -> Result<InputFeedingDecoder, Error> {
-        let lstm = LstmConfig::new(input + hidden, hidden).with_layers(layers).init(device)?;
+        check_sizes(input, hidden, memory, &attention)?;
+        let lstm = LstmConfig::new(input.saturating_add(hidden), hidden).with_layers(layers).init(device)?;
         let combine = QueryAndContext::new(memory, hidden, hidden, true, device)?;
-        Ok(InputFeedingDecoder { lstm, attention, combine })
+        Ok(InputFeedingDecoder { lstm, attention, combine, input })
     }
 
     /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
         Ok(DecoderMemory { memory, layers: self.lstm.unrolled()?, combine: self.combine.unrolled() })
@@ -143,7 +142,7 @@ impl InputFeedingDecoder {
     /// [`InputFeedingDecoder::step`], before the first step. Gives every `h̃_t`, `[B, T, H]`, and the last state.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -153,10 +152,11 @@ impl InputFeedingDecoder {
         mask: &Mask,
     ) -> Result<(Tensor<3>, Option<State>), Error> {
         let [batch, time, _] = x.dims();
+        self.check_step(&x, [batch, time, self.input], &previous)?;
         let (mut previous, mut state) = (previous, state);
-        if batch * time == 0 {
+        if time == 0 {
             let [_, hidden] = previous.dims();
-            return Ok((Tensor::zeros([batch, time, hidden], &x.device()), state));
+            return Ok((Nothing::of(&x).and(&previous).and_module(self).zeros([batch, time, hidden]), state));
         }
         let mut all = Vec::with_capacity(time);
         for t in 0..time {
@@ -165,13 +165,13 @@ impl InputFeedingDecoder {
             (previous, state) = (step.attentional, Some(step.state));
             all.push(previous.clone().unsqueeze_dim::<3>(1));
         }
-        Ok((Tensor::cat(all, 1), state))
+        Ok((joined(all, 1), state))
     }
 
     /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn step(
         &self,
         x: Tensor<2>,
@@ -181,12 +181,36 @@ impl InputFeedingDecoder {
         mask: &Mask,
         weights: bool,
     ) -> Result<InputFeedingStep, Error> {
-        let (hidden, state) = memory.layers.step(Tensor::cat(vec![x, previous], 1), state)?;
+        self.check_step(&x, [x.dims()[0], self.input], &previous)?;
+        let (hidden, state) = memory.layers.step(check::beside(("x", x), ("previous", previous))?, state)?;
         let query = hidden.unsqueeze_dim::<3>(1);
         let seen = self.attention.attend(query.clone(), &memory.memory, mask, weights)?;
         let attentional = self.combine.apply(seen.context, query, memory.combine.as_ref())?.squeeze_dim(1);
         Ok(InputFeedingStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })
     }
+
+    /// `x` and what is fed back, of which the recurrent layer knows the sum of the sizes alone.
+    fn check_step<const R: usize>(
+        &self,
+        x: &Tensor<R>,
+        expected: [usize; R],
+        previous: &Tensor<2>,
+    ) -> Result<(), Error> {
+        check::shape("x", x, expected, "the size this decoder was made for")?;
+        let [hidden, _] = self.attention.sizes();
+        check::shape("previous", previous, [expected[0], hidden], format_args!("B of x {:?}, and H", x.dims()))?;
+        check::types([("x", Some(x.dtype())), ("previous", Some(previous.dtype()))])
+    }
+}
+
+/// The sizes of a decoder, and that its attention was made for them.
+fn check_sizes(input: usize, hidden: usize, memory: usize, attention: &Attention) -> Result<(), Error> {
+    check::sizes(&[("input size", input), ("hidden size", hidden), ("memory size", memory)])?;
+    if attention.sizes() == [hidden, memory] {
+        return Ok(());
+    }
+    let expected = format!("[{hidden}, {memory}] (H and the size of the memory)");
+    Err(Error::Shape { name: "the attention's query and key size", found: attention.sizes().to_vec(), expected })
 }
 
 /// Bahdanau's decoder: attention reads the previous state `s_{t-1}` first, then the GRU steps on `[x_t; c_t]`
@@ -195,6 +219,8 @@ impl InputFeedingDecoder {
 pub struct AttendFirstDecoder {
     gru: Gru,
     attention: Attention,
+    #[module(skip)]
+    input: usize,
 }
 
 /// What one step of [`AttendFirstDecoder`] gives.
@@ -215,7 +241,7 @@ impl AttendFirstDecoder {
     /// and keys of size `memory`. layers: of the GRU; its top layer's state is the query.
     ///
     /// # Errors
-    /// A size of 0.
+    /// A size of 0, sizes whose parameters no memory holds, or an attention for other sizes.
     pub fn new(
         input: usize,
         hidden: usize,
@@ -224,14 +250,15 @@ impl AttendFirstDecoder {
         attention: Attention,
         device: &Device,
     ) -> Result<AttendFirstDecoder, Error> {
-        let gru = GruConfig::new(input + memory, hidden).with_layers(layers).init(device)?;
-        Ok(AttendFirstDecoder { gru, attention })
+        check_sizes(input, hidden, memory, &attention)?;
+        let gru = GruConfig::new(input.saturating_add(memory), hidden).with_layers(layers).init(device)?;
+        Ok(AttendFirstDecoder { gru, attention, input })
     }
 
     /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
         Ok(DecoderMemory { memory, layers: self.gru.unrolled()?, combine: None })
@@ -240,7 +267,7 @@ impl AttendFirstDecoder {
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn step(
         &self,
         x: Tensor<2>,
@@ -254,10 +281,12 @@ impl AttendFirstDecoder {
             let expected = "[layers, B, H] with at least one layer".into();
             return Err(Error::Shape { name: "state", found: vec![layers, batch, hidden], expected });
         }
+        check::shape("x", &x, [batch, self.input], format_args!("B of the state {:?}", state.hidden.dims()))?;
         let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
         let seen = self.attention.attend(query, &memory.memory, mask, weights)?;
         let context = seen.context.squeeze_dim::<2>(1);
-        let (output, state) = memory.layers.step(Tensor::cat(vec![x, context.clone()], 1), Some(state))?;
+        let (output, state) =
+            memory.layers.step(check::beside(("x", x), ("context", context.clone()))?, Some(state))?;
         let weights = seen.weights.map(|weights| weights.squeeze_dim(1));
         Ok(AttendFirstStep { output, state, context, weights })
     }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{AttentionPool, PoolScore};
-use crate::{Error, Gru, GruConfig};
+use crate::{Error, Gru, GruConfig, check};
 
 /// A bidirectional GRU with attention over words, and one over sentences (Yang 2016, section 2.2).
 #[derive(Module, Debug)]
@@ -30,13 +30,14 @@ impl HierarchicalAttention {
     /// input: the size of a word's vector. hidden: `H`, of both GRUs. attention: the size of both learnt contexts.
     ///
     /// # Errors
-    /// A size of 0.
+    /// A size of 0, or sizes whose parameters no memory holds.
     pub fn new(input: usize, hidden: usize, attention: usize, device: &Device) -> Result<Self, Error> {
-        let pool = || AttentionPool::new(PoolScore::Context { hidden: attention }, 2 * hidden, device);
+        let both = check::times(2, hidden);
+        let pool = || AttentionPool::new(PoolScore::Context { hidden: attention }, both, device);
         Ok(HierarchicalAttention {
             words: GruConfig::new(input, hidden).with_bidirectional(true).init(device)?,
             word_pool: pool()?,
-            sentences: GruConfig::new(2 * hidden, hidden).with_bidirectional(true).init(device)?,
+            sentences: GruConfig::new(both, hidden).with_bidirectional(true).init(device)?,
             sentence_pool: pool()?,
         })
     }
@@ -45,7 +46,7 @@ impl HierarchicalAttention {
     /// document has. words: `[B * S]`, how many words each sentence has; 0 past the document's end.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn forward(&self, x: Tensor<4>, sentences: &[usize], words: &[usize]) -> Result<HierarchicalOutput, Error> {
         let [batch, count, longest, input] = x.dims();
         if batch * count * longest == 0 {

@@ -2,12 +2,12 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
 
 use super::score::uniform;
 use super::{Attention, AttentionOutput, Mask};
-use crate::Error;
-use crate::ops::{linear, tanh};
+use crate::ops::{Nothing, linear, tanh};
+use crate::{Error, check};
 
 /// Where the window stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,8 @@ impl LocalAttention {
     /// attention: the score inside the window. query: `Dq`. window: `D`, so that `2 D + 1` keys are read.
     ///
     /// # Errors
-    /// A size of 0, or a predictive window of 0, whose Gaussian would have no width.
+    /// A size of 0, sizes whose parameters no memory holds, or a predictive window of 0, whose Gaussian would have no
+    /// width.
     pub fn new(
         attention: Attention,
         position: Position,
@@ -48,11 +49,8 @@ impl LocalAttention {
     ) -> Result<LocalAttention, Error> {
         let (mut w_p, mut v_p) = (None, None);
         if let Position::Predictive { hidden } = position {
-            for (name, size) in [("query size", query), ("hidden size of the position", hidden), ("window", window)] {
-                if size == 0 {
-                    return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-                }
-            }
+            check::sizes(&[("query size", query), ("hidden size of the position", hidden), ("window", window)])?;
+            check::parameters(1, &[("weight of the position", &[hidden, query])])?;
             w_p = Some(uniform(query).init([hidden, query], device));
             v_p = Some(uniform(hidden).init([1, hidden], device));
         }
@@ -62,7 +60,7 @@ impl LocalAttention {
     /// query: `[B, Q, Dq]`, keys: `[B, K, Dk]`, values: `[B, K, Dv]`. `S` is the row's key length, or `K`.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn forward(
         &self,
         query: Tensor<3>,
@@ -74,19 +72,26 @@ impl LocalAttention {
             let mask = mask.clone().with_window(self.window, self.window);
             return self.attention.forward_with_weights(query, keys, values, &mask);
         };
-        let ([batch, queries, _], [_, count, _]) = (query.dims(), keys.dims());
-        let device = query.device();
-        mask.check(batch, 1, queries, count)?;
+        // A score over positions has as many keys as queries: values alone are what is read.
+        let ([batch, queries, _], [_, count, width]) = (query.dims(), values.dims());
+        let options = TensorCreationOptions::from((&query.device(), query.dtype()));
+        self.attention.check_call(&query, &keys, &values)?;
+        mask.fit(batch, 1, queries, count)?;
         let lengths: Vec<f32> = match mask.key_lengths() {
             Some(lengths) => lengths.iter().map(|&length| length as f32).collect(),
             None => vec![count as f32; batch],
         };
-        let lengths = Tensor::<3>::from_data(TensorData::new(lengths, [batch, 1, 1]), &device);
+        let lengths = Tensor::<3>::from_data(TensorData::new(lengths, [batch, 1, 1]), options.clone());
         let seen = tanh(linear("query", query.clone(), w_p.val(), None)?);
         // [B, Q, 1]
         let position = sigmoid(linear("query", seen, v_p.val(), None)?) * lengths;
         let keys_at: Vec<f32> = (0..count).map(|key| key as f32).collect();
-        let keys_at = Tensor::<3>::from_data(TensorData::new(keys_at, [1, 1, count]), &device);
+        let keys_at = Tensor::<3>::from_data(TensorData::new(keys_at, [1, 1, count]), options);
+        if batch * queries * count == 0 {
+            let aligned = self.attention.forward_with_weights(query, keys, values, mask)?;
+            let zeros = Nothing::of(&position).zeros([batch, queries, width]);
+            return Ok(AttentionOutput { context: aligned.context + zeros, ..aligned });
+        }
         let distance = keys_at.expand([batch, queries, count]) - position.expand([batch, queries, count]);
         let within: Tensor<3, Bool> = distance.clone().detach().abs().lower_equal_elem(self.window as f32);
         let mask = mask.clone().with_allowed(within);
@@ -94,7 +99,7 @@ impl LocalAttention {
         let sigma = self.window as f32 / 2.0;
         let near = (distance.clone() * distance * (-0.5 / (sigma * sigma))).exp();
         let weights = aligned.weights.expect("they were asked for") * near;
-        let context = weights.clone().matmul(mask.without_unread(values, queries, 1));
+        let context = weights.clone().matmul(mask.fit(batch, 1, queries, count)?.without_unread("values", values)?);
         Ok(AttentionOutput { context, weights: Some(weights) })
     }
 }

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::score::uniform;
 use super::{AttentionOutput, Mask};
-use crate::Error;
-use crate::ops::{CoreOptions, CoreScore, attention, linear};
+use crate::ops::{CoreOptions, CoreScore, Nothing, attention, linear};
+use crate::{Error, check};
 
 /// `e_j = v · tanh(W q + V k_j + U f_j + b)` with `f = F * α`, the previous weights convolved (eq. 8 and 9).
 #[derive(Module, Debug)]
@@ -42,7 +42,7 @@ impl LocationAttention {
     /// query, key: the sizes `Dq` and `Dk`. hidden: `H`. filters, width: of the convolution; the width must be odd.
     ///
     /// # Errors
-    /// A size of 0, or an even width.
+    /// A size of 0, an even width, or sizes whose parameters no memory holds.
     pub fn new(
         query: usize,
         key: usize,
@@ -51,14 +51,12 @@ impl LocationAttention {
         width: usize,
         device: &Device,
     ) -> Result<LocationAttention, Error> {
-        for (name, size) in [("query size", query), ("key size", key), ("hidden size", hidden), ("filters", filters)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
+        check::sizes(&[("query size", query), ("key size", key), ("hidden size", hidden), ("filters", filters)])?;
         if width.is_multiple_of(2) {
             return Err(Error::Config { name: "filter width", found: width.to_string(), expected: "odd" });
         }
+        let shapes: [&[usize]; 4] = [&[hidden, query], &[hidden, key], &[filters, 1, width], &[hidden, filters]];
+        check::parameters(1, &shapes.map(|shape| ("weight of the score", shape)))?;
         Ok(LocationAttention {
             w_query: uniform(query).init([hidden, query], device),
             w_key: uniform(key).init([hidden, key], device),
@@ -72,25 +70,37 @@ impl LocationAttention {
     /// The state before the first step. keys: `[B, K, Dk]`, values: `[B, K, Dv]`.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn start(&self, keys: Tensor<3>, values: Tensor<3>, mask: &Mask) -> Result<LocationState, Error> {
         let [batch, count, _] = keys.dims();
-        mask.check(batch, 1, 1, count)?;
-        let weights = Tensor::zeros([batch, count], &keys.device());
-        let keys = linear("keys", mask.without_unread(keys, 1, 1), self.w_key.val(), None)?;
+        check::remembered(&keys, &values)?;
+        let fitted = mask.fit(batch, 1, 1, count)?;
+        let weights = Tensor::zeros([batch, count], (&keys.device(), keys.dtype()));
+        let keys = linear("keys", fitted.without_unread("keys", keys)?, self.w_key.val(), None)?;
         Ok(LocationState { keys, values, weights })
     }
 
     /// One step of a decoder. query: `[B, Dq]`. The state's weights become this step's.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn step(&self, query: Tensor<2>, state: &mut LocationState, mask: &Mask) -> Result<AttentionOutput, Error> {
+        let [_, width] = self.w_query.val().dims();
+        check::shape("query", &query, [query.dims()[0], width], "the size this layer was made for")?;
         let query = linear("query", query.unsqueeze_dim(1), self.w_query.val(), Some(self.bias.val()))?;
+        let [batch, count, _] = state.keys.dims();
+        check::attended(&query, &state.keys, &state.values)?;
+        check::shape("state.weights", &state.weights, [batch, count], "B and K of the keys at the start")?;
+        check::types([("keys", Some(state.keys.dtype())), ("state.weights", Some(state.weights.dtype()))])?;
         let filter = self.filter.val();
-        let [_, _, width] = filter.dims();
+        check::types([("keys", Some(state.keys.dtype())), ("the filter", Some(filter.dtype()))])?;
+        let [filters, _, width] = filter.dims();
         let options = ConvOptions::new([1], [width / 2], [1], 1);
-        let seen = conv1d(state.weights.clone().unsqueeze_dim::<3>(1), filter, None, options);
+        // Burn convolves no empty row.
+        let seen = match batch * count {
+            0 => Nothing::of(&filter).and(&state.weights).zeros([batch, filters, count]),
+            _ => conv1d(state.weights.clone().unsqueeze_dim::<3>(1), filter, None, options),
+        };
         let location = linear("location", seen.swap_dims(1, 2), self.w_location.val(), None)?;
         let keys = state.keys.clone() + location;
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Tensor};
 pub use lookback_kernels::attention::Window;
-
-use crate::Error;
-use crate::ops::with_values;
 
 /// Which keys each query may read. Every part that is given holds at once.
 ///
@@ -43,6 +40,14 @@ impl Bias {
             Bias::Matrix(bias) => bias.dims().to_vec(),
             Bias::Rows(bias) => bias.dims().to_vec(),
             Bias::Heads(bias) => bias.dims().to_vec(),
+        }
+    }
+
+    fn dtype(&self) -> DType {
+        match self {
+            Bias::Matrix(bias) => bias.dtype(),
+            Bias::Rows(bias) => bias.dtype(),
+            Bias::Heads(bias) => bias.dtype(),
         }
     }
 
@@ -115,11 +120,7 @@ impl Mask {
 
     /// Whether nothing is masked and nothing added.
     pub fn is_none(&self) -> bool {
-        self.key_lengths.is_none()
-            && !self.causal
-            && self.window.is_none()
-            && self.allowed.is_empty()
-            && self.bias.is_none()
+        self.opens_all_but_bias() && self.bias.is_none()
     }
 
     pub(crate) fn key_lengths(&self) -> Option<&Arc<[usize]>> {
@@ -139,35 +140,29 @@ impl Mask {
         self.bias.as_ref().map(Bias::flat)
     }
 
-    /// Compares every part with the sizes of a call.
-    pub(crate) fn check(&self, batch: usize, heads: usize, queries: usize, keys: usize) -> Result<(), Error> {
-        if let Some(lengths) = &self.key_lengths {
-            if lengths.len() != batch {
-                let expected = format!("[{batch}] (one a row of keys)");
-                return Err(Error::Shape { name: "key lengths", found: vec![lengths.len()], expected });
-            }
-            if let Some((row, &length)) = lengths.iter().enumerate().find(|&(_, &length)| length > keys) {
-                return Err(Error::KeyLength { row, length, keys });
-            }
-        }
-        let two_or_three = |shape: &[usize]| shape == [queries, keys] || shape == [batch, queries, keys];
-        for (_, shape) in &self.allowed {
-            if !two_or_three(shape) {
-                let expected = format!("[{queries}, {keys}] or [{batch}, {queries}, {keys}] ([Q, K] or [B, Q, K])");
-                return Err(Error::Shape { name: "attention mask", found: shape.clone(), expected });
-            }
-        }
-        if let Some(shape) = self.bias.as_ref().map(Bias::shape)
-            && !two_or_three(&shape)
-            && shape != [batch, heads, queries, keys]
-        {
-            let expected = format!(
-                "[{queries}, {keys}], [{batch}, {queries}, {keys}] or [{batch}, {heads}, {queries}, {keys}] ([Q, K], \
-                 [B, Q, K] or [B, N, Q, K])"
-            );
-            return Err(Error::Shape { name: "attention bias", found: shape, expected });
-        }
-        Ok(())
+    /// The shapes of the boolean masks.
+    pub(super) fn allowed_shapes(&self) -> impl Iterator<Item = &[usize]> {
+        self.allowed.iter().map(|(_, shape)| &shape[..])
+    }
+
+    /// `[Q, K]`, `[B, Q, K]` or `[B, N, Q, K]`.
+    pub(super) fn bias_shape(&self) -> Option<Vec<usize>> {
+        self.bias.as_ref().map(Bias::shape)
+    }
+
+    /// The element type of the bias.
+    pub(super) fn bias_type(&self) -> Option<DType> {
+        self.bias.as_ref().map(Bias::dtype)
+    }
+
+    /// Whether there is nothing, or a bias alone.
+    pub(super) fn opens_all_but_bias(&self) -> bool {
+        self.key_lengths.is_none() && !self.causal && self.window.is_none() && self.allowed.is_empty()
+    }
+
+    /// Whether there are key lengths alone, or nothing.
+    pub(crate) fn has_lengths_at_most(&self) -> bool {
+        !self.causal && self.window.is_none() && self.allowed.is_empty() && self.bias.is_none()
     }
 
     /// All boolean masks in one, `[Q, K]` or `[B, Q, K]`.
@@ -180,84 +175,5 @@ impl Mask {
         let whole =
             |at: usize| self.allowed.iter().all(|(mask, _)| mask[if mask.len() == matrix { at % matrix } else { at }]);
         Some((0..batch * matrix).map(whole).collect())
-    }
-
-    /// Whether query `q` of batch row `b` may read key `k`, the bias apart.
-    fn reads(&self, allowed: Option<&[bool]>, sizes: [usize; 3], [b, q, k]: [usize; 3]) -> bool {
-        let [_, queries, keys] = sizes;
-        self.key_lengths.as_ref().is_none_or(|lengths| k < lengths[b])
-            && (!self.causal || k <= q)
-            && self.window.is_none_or(|window| k + window.before >= q && k <= q.saturating_add(window.after))
-            && allowed.is_none_or(|allowed| {
-                let matrix = if allowed.len() == queries * keys { 0 } else { b };
-                allowed[(matrix * queries + q) * keys + k]
-            })
-    }
-
-    /// `[B, Q, K]`: whether the key may be read, the bias apart; `None` where all may. Only for sizes that were checked.
-    pub(crate) fn pairs(&self, batch: usize, queries: usize, keys: usize) -> Option<Vec<bool>> {
-        if self.key_lengths.is_none() && !self.causal && self.window.is_none() && self.allowed.is_empty() {
-            return None;
-        }
-        let allowed = self.allowed(batch);
-        let sizes = [batch, queries, keys];
-        let pairs = (0..batch * queries * keys)
-            .map(|at| self.reads(allowed.as_deref(), sizes, [at / (queries * keys), at / keys % queries, at % keys]));
-        Some(pairs.collect())
-    }
-
-    /// `x` `[B, K, D]` with zeros where no query of the row reads the key, so that a projection does not read what is
-    /// masked either. Only for sizes that were checked.
-    pub(crate) fn without_unread(&self, x: Tensor<3>, queries: usize, heads: usize) -> Tensor<3> {
-        let [batch, keys, width] = x.dims();
-        let unread = self.unread(batch, heads, queries, keys);
-        if !unread.contains(&true) {
-            return x;
-        }
-        let unread = Tensor::<3, Bool>::from_data(TensorData::new(unread, [batch, keys, 1]), &x.device());
-        x.mask_fill(unread.expand([batch, keys, width]), 0.0)
-    }
-
-    /// `[B, K]`: whether no query reads the key; empty where every key is read.
-    fn unread(&self, batch: usize, heads: usize, queries: usize, keys: usize) -> Vec<bool> {
-        // Lengths alone, the most common mask, need no look at every pair.
-        let only_lengths = !self.causal && self.window.is_none() && self.allowed.is_empty() && self.bias.is_none();
-        if only_lengths {
-            return match &self.key_lengths {
-                Some(lengths) => lengths.iter().flat_map(|&length| (0..keys).map(move |k| k >= length)).collect(),
-                None => Vec::new(),
-            };
-        }
-        let pairs = self.pairs(batch, queries, keys);
-        let mut unread = vec![true; batch * keys];
-        let mut look = |bias: Option<&[f32]>| {
-            for at in 0..batch * queries * keys {
-                let (b, q, k) = (at / (queries * keys), at / keys % queries, at % keys);
-                let open = |bias: &[f32]| match bias.len() {
-                    len if len == queries * keys => bias[q * keys + k] != f32::NEG_INFINITY,
-                    len if len == batch * queries * keys => bias[at] != f32::NEG_INFINITY,
-                    _ => (0..heads).any(|n| bias[((b * heads + n) * queries + q) * keys + k] != f32::NEG_INFINITY),
-                };
-                if pairs.as_ref().is_none_or(|pairs| pairs[at]) && bias.is_none_or(open) {
-                    unread[b * keys + k] = false;
-                }
-            }
-        };
-        match self.bias() {
-            Some(bias) => with_values(&bias.inner_or_self(), |bias| look(Some(bias))),
-            None => look(None),
-        }
-        unread
-    }
-}
-
-/// The tensor without autodiff, wherever it lives.
-trait InnerOrSelf {
-    fn inner_or_self(self) -> Self;
-}
-
-impl<const R: usize> InnerOrSelf for Tensor<R> {
-    fn inner_or_self(self) -> Self {
-        if self.device().is_autodiff() { self.inner() } else { self }
     }
 }

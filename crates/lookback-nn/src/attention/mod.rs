@@ -33,10 +33,12 @@
 //! ```
 
 mod decoder;
+mod fitted;
 mod hierarchical;
 mod local;
 mod location;
 mod mask;
+mod memory;
 mod multi_head;
 mod pool;
 mod score;
@@ -46,10 +48,12 @@ mod tests;
 pub use decoder::{
     AttendFirstDecoder, AttendFirstStep, DecoderMemory, InputFeedingDecoder, InputFeedingStep, QueryAndContext,
 };
+pub(crate) use fitted::Fitted;
 pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};
 pub use location::{LocationAttention, LocationState};
 pub use mask::{Bias, Mask, Window};
+pub use memory::{Attention, AttentionOutput, Memory};
 pub use multi_head::{MultiHeadAttention, MultiHeadConfig, MultiHeadOutput};
 pub use pool::{AttentionPool, PoolOutput, PoolScore, StructuredOutput, StructuredPool};
-pub use score::{Attention, AttentionConfig, AttentionOutput, Memory, Score};
+pub use score::{AttentionConfig, Score};

@@ -6,8 +6,8 @@ use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
 
 use super::Mask;
-use crate::Error;
 use crate::ops::{CoreOptions, CoreScore, attention, linear};
+use crate::{Error, check};
 
 /// Options of a [`MultiHeadAttention`].
 #[derive(Debug, Clone, PartialEq)]
@@ -47,21 +47,17 @@ impl MultiHeadConfig {
     /// Draws the parameters as PyTorch does: Xavier uniform, biases zero.
     ///
     /// # Errors
-    /// A size of 0, heads that do not divide `E`, or a dropout that is no probability.
+    /// A size of 0, heads that do not divide `E`, sizes whose parameters no memory holds, or a dropout that is no
+    /// probability.
     pub fn init(&self, device: &Device) -> Result<MultiHeadAttention, Error> {
         let MultiHeadConfig { size, heads, key, value, bias, dropout } = *self;
-        for (name, size) in [("size", size), ("heads", heads), ("key size", key), ("value size", value)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
+        check::sizes(&[("size", size), ("heads", heads), ("key size", key), ("value size", value)])?;
         if size % heads != 0 {
             return Err(Error::Heads { name: "size", found: size.to_string(), heads });
         }
-        if !(0.0..1.0).contains(&dropout) {
-            let found = dropout.to_string();
-            return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
-        }
+        check::dropout(dropout)?;
+        let shapes: [&[usize]; 4] = [&[size, size], &[size, size], &[size, key], &[size, value]];
+        check::parameters(1, &shapes.map(|shape| ("projection", shape)))?;
         let xavier = |rows: usize, columns: usize| -> Param<Tensor<2>> {
             let bound = (6.0 / (rows + columns) as f64).sqrt();
             Initializer::Uniform { min: -bound, max: bound }.init([rows, columns], device)
@@ -133,7 +129,7 @@ impl MultiHeadAttention {
     /// The context alone. query: `[B, Q, E]`, keys: `[B, K, key size]`, values: `[B, K, value size]`.
     ///
     /// # Errors
-    /// When sizes do not fit; the message names both.
+    /// When sizes or element types do not fit; the message names both.
     pub fn forward(
         &self,
         query: Tensor<3>,
@@ -175,14 +171,11 @@ impl MultiHeadAttention {
         weights: bool,
     ) -> Result<MultiHeadOutput, Error> {
         let ([batch, queries, _], [_, count, _]) = (query.dims(), keys.dims());
-        mask.check(batch, self.heads, queries, count)?;
-        if values.dims()[..2] != keys.dims()[..2] {
-            let expected = format!("[{}, {count}, ..] (B and K of keys {:?})", keys.dims()[0], keys.dims());
-            return Err(Error::Shape { name: "values", found: values.dims().to_vec(), expected });
-        }
+        check::attended(&query, &keys, &values)?;
+        let fitted = mask.fit(batch, self.heads, queries, count)?;
         // A projection reads what it projects: masked keys and values are taken out before.
-        let keys = mask.without_unread(keys, queries, self.heads);
-        let values = mask.without_unread(values, queries, self.heads);
+        let keys = fitted.without_unread("keys", keys)?;
+        let values = fitted.without_unread("values", values)?;
         let part = |index: usize| index * self.size..(index + 1) * self.size;
         let own = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];
         let project = |index: usize, name: &'static str, x: Tensor<3>| -> Result<Tensor<3>, Error> {
@@ -206,10 +199,6 @@ impl MultiHeadAttention {
         let scale = 1.0 / ((self.size / self.heads) as f32).sqrt();
         let options = CoreOptions { heads: self.heads, dropout: self.dropout, weights };
         let (context, weights) = attention(CoreScore::Product(scale), query, keys, values, mask, &options)?;
-        let [batch, queries, _] = context.dims();
-        if batch * queries == 0 {
-            return Ok(MultiHeadOutput { context, weights });
-        }
         let bias = self.out_proj.bias.as_ref().map(Param::val);
         let context = linear("context", context, self.out_proj.weight.val().swap_dims(0, 1), bias)?;
         Ok(MultiHeadOutput { context, weights })

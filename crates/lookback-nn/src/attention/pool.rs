@@ -5,9 +5,8 @@ use burn::tensor::{Device, Tensor};
 
 use super::Mask;
 use super::score::uniform;
-use crate::Error;
-use crate::error::check_lengths;
-use crate::ops::{CoreOptions, CoreScore, PoolQuery, attention, attention_pool, linear};
+use crate::ops::{CoreOptions, CoreScore, PoolQuery, attention, attention_pool, in_every_row, linear};
+use crate::{Error, check};
 
 /// How [`AttentionPool`] scores a step `h_t` `[O]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +50,11 @@ impl AttentionPool {
     /// outputs: `O`, the width of a step.
     ///
     /// # Errors
-    /// A size of 0.
+    /// A size of 0, or sizes whose parameters no memory holds.
     pub fn new(score: PoolScore, outputs: usize, device: &Device) -> Result<AttentionPool, Error> {
         let hidden = if let PoolScore::Context { hidden } = score { hidden } else { 1 };
-        for (name, size) in [("outputs", outputs), ("hidden size of the score", hidden)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
+        check::sizes(&[("outputs", outputs), ("hidden size of the score", hidden)])?;
+        check::parameters(1, &[("weight of the score", &[hidden, outputs])])?;
         let yang = matches!(score, PoolScore::Context { .. });
         Ok(AttentionPool {
             w: (score == PoolScore::Tanh).then(|| uniform(outputs).init([outputs], device)),
@@ -73,7 +69,7 @@ impl AttentionPool {
     /// query: `[B, O]`, for [`PoolScore::Query`] and for no other.
     ///
     /// # Errors
-    /// When sizes do not fit, or a query is missing or too much.
+    /// When sizes or element types do not fit, or a query is missing or too much.
     pub fn forward(
         &self,
         sequence: Tensor<3>,
@@ -90,7 +86,7 @@ impl AttentionPool {
             (Some(w), None) => PoolQuery::Learnt(w.val()),
             (None, Some(query)) if !learnt => PoolQuery::Row(query),
             (None, None) if learnt => {
-                check_lengths(lengths, batch, time)?;
+                check::lengths(lengths, batch, time)?;
                 return self.by_context(sequence, lengths);
             }
             (_, query) => {
@@ -107,12 +103,13 @@ impl AttentionPool {
         let (Some(weight), Some(bias), Some(context)) = (&self.weight, &self.bias, &self.context) else {
             unreachable!("the score of Yang 2016 has all three")
         };
-        let [batch, _, _] = sequence.dims();
+        let [batch, time, _] = sequence.dims();
         let mask = Mask::none().with_key_lengths(lengths);
-        let keys = linear("sequence", mask.without_unread(sequence.clone(), 1, 1), weight.val(), None)?;
+        let read = mask.fit(batch, 1, 1, time)?.without_unread("sequence", sequence.clone())?;
+        let keys = linear("sequence", read, weight.val(), None)?;
         // The bias enters as the query: u · tanh(b + W h).
         let hidden = bias.val().dims()[0];
-        let query = bias.val().reshape([1, 1, hidden]).expand([batch, 1, hidden]);
+        let query = in_every_row(bias.val().reshape([1, 1, hidden]), batch);
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };
         let (pooled, weights) = attention(CoreScore::Additive(context.val()), query, keys, sequence, &mask, &options)?;
         let weights = weights.expect("they were asked for").squeeze_dim::<3>(1).squeeze_dim::<2>(1);
@@ -145,13 +142,10 @@ impl StructuredPool {
     /// outputs: `O`. hidden: the size `d_a` of the score. hops: `r`.
     ///
     /// # Errors
-    /// A size of 0, or no hop.
+    /// A size of 0, no hop, or sizes whose parameters no memory holds.
     pub fn new(outputs: usize, hidden: usize, hops: usize, device: &Device) -> Result<StructuredPool, Error> {
-        for (name, size) in [("outputs", outputs), ("hidden size of the score", hidden), ("hops", hops)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
+        check::sizes(&[("outputs", outputs), ("hidden size of the score", hidden), ("hops", hops)])?;
+        check::parameters(1, &[("w_1", &[hidden, outputs]), ("w_2", &[hops, hidden])])?;
         Ok(StructuredPool {
             w_1: uniform(outputs).init([hidden, outputs], device),
             w_2: uniform(hidden).init([hops, hidden], device),
@@ -166,21 +160,22 @@ impl StructuredPool {
     /// sequence: `[B, T, O]`. lengths: `[B]`; steps at or past them are never read.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub fn forward(&self, sequence: Tensor<3>, lengths: &[usize]) -> Result<StructuredOutput, Error> {
         let [batch, time, _] = sequence.dims();
-        check_lengths(lengths, batch, time)?;
+        check::lengths(lengths, batch, time)?;
         let mask = Mask::none().with_key_lengths(lengths);
-        let [hops, hidden] = self.w_2.val().dims();
-        let device = sequence.device();
-        let keys = linear("sequence", mask.without_unread(sequence.clone(), hops, 1), self.w_1.val(), None)?;
-        let query = self.w_2.val().unsqueeze::<3>().expand([batch, hops, hidden]);
+        let [hops, _] = self.w_2.val().dims();
+        let (device, dtype) = (sequence.device(), sequence.dtype());
+        let read = mask.fit(batch, 1, hops, time)?.without_unread("sequence", sequence.clone())?;
+        let keys = linear("sequence", read, self.w_1.val(), None)?;
+        let query = in_every_row(self.w_2.val().unsqueeze::<3>(), batch);
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: true };
         let (pooled, weights) =
             attention(CoreScore::Product(1.0), query, crate::ops::tanh(keys), sequence, &mask, &options)?;
         let weights = weights.expect("they were asked for").squeeze_dim::<3>(1);
         let overlap = weights.clone().matmul(weights.clone().swap_dims(1, 2));
-        let excess = overlap - Tensor::<2>::eye(hops, &device).unsqueeze::<3>();
+        let excess = overlap - Tensor::<2>::eye(hops, &device).cast(dtype).unsqueeze::<3>();
         let penalty = (excess.clone() * excess).sum() / batch.max(1) as f32;
         Ok(StructuredOutput { hops: pooled, weights, penalty })
     }

@@ -83,7 +83,7 @@ fn the_fused_core_equals_the_composed_one_forward_and_backward() {
                 let (q, k, c) = arguments();
                 let fused = run(attention(score(), q, k, c, &mask, &options).unwrap());
                 let (q, k, c) = arguments();
-                let composed = run(composite_attention(score(), q, k, c, &mask, &options));
+                let composed = run(composite_attention(score(), q, k, c, &mask, &options).unwrap());
                 let what = format!("{name}, additive {additive}");
                 close(&what, fused.0, composed.0);
                 assert_eq!(fused.1.is_some(), weights);
@@ -112,7 +112,7 @@ fn a_bias_gets_its_gradient_whatever_its_shape() {
         let (q, k, c) = (query.clone(), keys.clone(), content.clone());
         let fused = run(attention(CoreScore::Product(1.0), q, k, c, &mask, &options).unwrap().0);
         let (q, k, c) = (query.clone(), keys.clone(), content.clone());
-        let composed = run(composite_attention(CoreScore::Product(1.0), q, k, c, &mask, &options).0);
+        let composed = run(composite_attention(CoreScore::Product(1.0), q, k, c, &mask, &options).unwrap().0);
         assert_eq!(fused.len(), composed.len());
         for (fused, composed) in fused.into_iter().zip(composed) {
             assert!((fused - composed).abs() < 1e-5, "{fused} instead of {composed}");
@@ -235,11 +235,11 @@ fn sizes_masks_and_options_that_do_not_fit_are_refused_by_name() {
     assert_eq!(run([B, Q, 7], fits.1, fits.2, Mask::none()), format!("query is [3, 4, 7] but {sizes} was expected"));
     assert_eq!(
         run(fits.0, [2, K, 5], fits.2, Mask::none()),
-        "keys is [2, 5, 4] but [3, K, 4] (B and the width of query [3, 4, 4]) was expected"
+        "keys is [2, 5, 5] but [3, K, 5] (B of query [3, 4, 6]) was expected"
     );
     assert_eq!(
         run(fits.0, fits.1, [B, 9, 3], Mask::none()),
-        "values is [3, 9, 3] but [3, 5, ..] (B and K of keys [3, 5, 4]) was expected"
+        "values is [3, 9, 3] but [3, 5, 3] (B and K of keys [3, 5, 5]) was expected"
     );
     assert_eq!(
         run(fits.0, fits.1, fits.2, Mask::none().with_key_lengths(&[5, 6, 1])),
@@ -292,14 +292,19 @@ fn multi_head_over_itself_equals_the_three_projections() {
 #[test]
 fn dropout_on_the_weights_is_drawn_in_training_alone() {
     let device = device();
-    let layer = AttentionConfig::new(Score::ScaledDot, 6, 6).with_dropout(0.5).init(&device).unwrap();
-    let (query, keys) = (random([2, 40, 6], &device), random([2, 50, 6], &device));
-    let weights = |query: Tensor<3>, keys: Tensor<3>| {
-        values(layer.forward_with_weights(query, keys.clone(), keys, &Mask::none()).unwrap().weights.unwrap())
-    };
-    let zeros = weights(query.clone(), keys.clone()).iter().filter(|&&weight| weight == 0.0).count();
-    assert!((1700..2300).contains(&zeros), "{zeros} of 4000");
-    assert!(weights(query.inner(), keys.inner()).iter().all(|&weight| weight > 0.0));
+    // A score over positions, whose keys are one a query, is composed.
+    for (score, count) in [(Score::ScaledDot, 50), (Score::Positions { positions: 50 }, 40)] {
+        let layer = AttentionConfig::new(score, 6, 6).with_dropout(0.5).init(&device).unwrap();
+        let [query, keys, content] = [40, count, 50].map(|steps| random([2, steps, 6], &device));
+        let weights = |layer: &Attention, query: Tensor<3>, keys: Tensor<3>, content: Tensor<3>| {
+            values(layer.forward_with_weights(query, keys, content, &Mask::none()).unwrap().weights.unwrap())
+        };
+        let drawn = weights(&layer, query.clone(), keys.clone(), content.clone());
+        let zeros = drawn.iter().filter(|&&weight| weight == 0.0).count();
+        assert!((1700..2300).contains(&zeros), "{score:?}: {zeros} of 4000");
+        let kept = weights(&layer.valid(), query.inner(), keys.inner(), content.inner());
+        assert!(kept.iter().all(|&weight| weight > 0.0), "{score:?}");
+    }
 }
 
 #[test]

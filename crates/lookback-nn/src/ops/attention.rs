@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation::softmax};
+use burn::tensor::{Device, Tensor};
 use lookback_kernels::attention as kernel;
 use lookback_kernels::attention::{
     Dims, Dropout, Inputs, OwnedGradients, OwnedOutputs, Score, Upstream, Wanted, Window, Workspace,
 };
 use rayon::current_num_threads;
 
-use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
-use crate::Error;
-use crate::attention::Mask;
+use super::{Nothing, composite_attention, on_flex};
+use crate::attention::{Fitted, Mask};
+use crate::{Error, check};
 
 thread_local! {
     static WORKSPACE: std::cell::Cell<Workspace> = std::cell::Cell::new(Workspace::default());
@@ -46,7 +46,7 @@ pub struct CoreOptions {
 /// On Flex the fused kernel runs; elsewhere [`composite_attention`].
 ///
 /// # Errors
-/// When sizes do not fit.
+/// When sizes or element types do not fit.
 pub fn attention(
     score: CoreScore,
     query: Tensor<3>,
@@ -55,15 +55,13 @@ pub fn attention(
     mask: &Mask,
     options: &CoreOptions,
 ) -> Result<(Tensor<3>, Option<Tensor<4>>), Error> {
-    let dims = check(&score, &query, &keys, &values, mask, options)?;
-    let Dims { batch, queries, keys: key_count, heads, value, .. } = dims;
-    let device = query.device();
+    let (dims, _) = check(&score, &query, &keys, &values, mask, options)?;
+    let (Dims { batch, queries, keys: key_count, .. }, device) = (dims, query.device());
     if batch * queries * key_count == 0 {
-        let weights = options.weights.then(|| Tensor::zeros([batch, heads, queries, key_count], &device));
-        return Ok((Tensor::zeros([batch, queries, heads * value], &device), weights));
+        return Ok(nothing(&score, &query, &keys, &values, &dims, options));
     }
     if !on_flex(&query) {
-        return Ok(composite_attention(score, query, keys, values, mask, options));
+        return composite_attention(score, query, keys, values, mask, options);
     }
     let (kind, v) = match score {
         CoreScore::Additive(v) => (Kind::Additive, Some(v.into_dispatch())),
@@ -91,43 +89,34 @@ pub fn attention(
     Ok((context, weights))
 }
 
-pub(super) fn check(
+/// Compares everything with everything, before anything is read.
+pub(super) fn check<'a>(
     score: &CoreScore,
     query: &Tensor<3>,
     keys: &Tensor<3>,
     values: &Tensor<3>,
-    mask: &Mask,
+    mask: &'a Mask,
     options: &CoreOptions,
-) -> Result<Dims, Error> {
+) -> Result<(Dims, Fitted<'a>), Error> {
     let ([batch, queries, width], heads) = (query.dims(), options.heads);
-    let [key_batch, key_count, key_width] = keys.dims();
-    let [value_batch, value_count, value_width] = values.dims();
-    let shape = |name, found: &[usize], expected: String| Err(Error::Shape { name, found: found.to_vec(), expected });
-    if (key_batch, key_width) != (batch, width) {
-        let expected = format!("[{batch}, K, {width}] (B and the width of query {:?})", query.dims());
-        return shape("keys", &keys.dims(), expected);
-    }
-    if (value_batch, value_count) != (batch, key_count) {
-        let expected = format!("[{batch}, {key_count}, ..] (B and K of keys {:?})", keys.dims());
-        return shape("values", &values.dims(), expected);
-    }
+    let ([_, key_count, _], [_, _, value_width]) = (keys.dims(), values.dims());
+    check::attended(query, keys, values)?;
+    check::shape("keys", keys, [batch, key_count, width], format_args!("the width of query {:?}", query.dims()))?;
     for (name, width) in [("the width of queries and keys", width), ("the width of values", value_width)] {
         if heads == 0 || width == 0 || width % heads != 0 {
             let found = width.to_string();
             return Err(Error::Heads { name, found, heads });
         }
     }
-    if let CoreScore::Additive(v) = score
-        && v.dims() != [width]
-    {
-        return shape("v", &v.dims(), format!("[{width}] (the width of query {:?})", query.dims()));
+    if let CoreScore::Additive(v) = score {
+        check::shape("v", v, [width], format_args!("the width of query {:?}", query.dims()))?;
+        check::types([("query", Some(query.dtype())), ("v", Some(v.dtype()))])?;
     }
-    if !(0.0..1.0).contains(&options.dropout) {
-        let found = options.dropout.to_string();
-        return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
-    }
-    mask.check(batch, heads, queries, key_count)?;
-    Ok(Dims { batch, queries, keys: key_count, heads, width: width / heads, value: value_width / heads })
+    check::dropout(options.dropout)?;
+    let fitted = mask.fit(batch, heads, queries, key_count)?;
+    fitted.check_type("query", query.dtype())?;
+    let dims = Dims { batch, queries, keys: key_count, heads, width: width / heads, value: value_width / heads };
+    Ok((dims, fitted))
 }
 
 /// A draw of dropout, seeded from the device's random numbers.
@@ -135,62 +124,22 @@ fn draw(probability: f64, device: &Device) -> Dropout {
     Dropout { probability: probability as f32, seed: super::dropout::seed(device) }
 }
 
-/// The same, made of Burn's own operations. Here a NaN stored at a key that only some queries are masked from does
-/// reach those; at a key that no query reads it does not.
-pub fn composite_attention(
-    score: CoreScore,
-    query: Tensor<3>,
-    keys: Tensor<3>,
-    values: Tensor<3>,
-    mask: &Mask,
+/// What an attention gives without rows, queries or keys: zeros, whatever stands in the other arguments.
+pub(super) fn nothing(
+    score: &CoreScore,
+    query: &Tensor<3>,
+    keys: &Tensor<3>,
+    values: &Tensor<3>,
+    dims: &Dims,
     options: &CoreOptions,
 ) -> (Tensor<3>, Option<Tensor<4>>) {
-    let ([batch, queries, width], [_, key_count, value], heads) = (query.dims(), values.dims(), options.heads);
-    let device = query.device();
-    let keys = mask.without_unread(keys, queries, heads);
-    let values = mask.without_unread(values, queries, heads);
-    let by_head = |x: Tensor<3>| {
-        let [batch, steps, width] = x.dims();
-        x.reshape([batch, steps, heads, width / heads]).swap_dims(1, 2)
-    };
-    let mut scores = match score {
-        CoreScore::Product(scale) => by_head(query).matmul(by_head(keys).swap_dims(2, 3)) * scale,
-        CoreScore::Additive(v) => {
-            let each = width / heads;
-            let q = by_head(query).reshape([batch * heads, queries, 1, each]);
-            let k = by_head(keys).reshape([batch * heads, 1, key_count, each]);
-            let bent = (q + k).tanh().reshape([batch, heads, queries * key_count, each]);
-            let v = v.reshape([1, heads, 1, each]);
-            (bent * v).sum_dim(3).reshape([batch, heads, queries, key_count])
-        }
-    };
-    let full = [batch, heads, queries, key_count];
-    let mut closed = Tensor::<4>::zeros(full, &device).bool();
-    if let Some(pairs) = mask.pairs(batch, queries, key_count) {
-        let shut: Vec<bool> = pairs.into_iter().map(|open| !open).collect();
-        let shut = Tensor::<4, Bool>::from_data(TensorData::new(shut, [batch, 1, queries, key_count]), &device);
-        closed = shut.expand(full);
+    let Dims { batch, queries, keys: key_count, heads, value, .. } = *dims;
+    let mut nothing = Nothing::of(query).and(keys).and(values);
+    if let CoreScore::Additive(v) = score {
+        nothing = nothing.and(v);
     }
-    if let Some(bias) = mask.bias() {
-        let count = bias.dims()[0];
-        let bias = match count {
-            _ if count == queries * key_count => bias.reshape([1, 1, queries, key_count]),
-            _ if count == batch * queries * key_count => bias.reshape([batch, 1, queries, key_count]),
-            _ => bias.reshape(full),
-        };
-        let bias = bias.expand(full);
-        let shut = bias.clone().equal_elem(f32::NEG_INFINITY);
-        closed = closed.bool_or(shut.clone());
-        scores = scores + bias.mask_fill(shut, 0.0);
-    }
-    let scores = scores.mask_fill(closed.clone(), f32::MIN / 2.0);
-    let mut weights = softmax(scores, 3).mask_fill(closed, 0.0);
-    if options.dropout > 0.0 && device.is_autodiff() {
-        let kept = weights.random_like(Distribution::Bernoulli(1.0 - options.dropout));
-        weights = weights * kept * (1.0 / (1.0 - options.dropout));
-    }
-    let context = weights.clone().matmul(by_head(values)).swap_dims(1, 2).reshape([batch, queries, value]);
-    (context, options.weights.then_some(weights))
+    let weights = options.weights.then(|| nothing.zeros([batch, heads, queries, key_count]));
+    (nothing.zeros([batch, queries, heads * value]), weights)
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -80,14 +80,13 @@ impl AttentionSteps {
     /// first step had, for then the steps could not be put together.
     ///
     /// # Errors
-    /// When sizes do not fit.
+    /// When sizes or element types do not fit.
     pub(crate) fn step(&self, query: Tensor<3>, mask: &Mask) -> Result<Option<Tensor<3>>, Error> {
         let Shared { batch, keys, width, value, .. } = *self.shared;
         let options = CoreOptions { heads: 1, dropout: 0.0, weights: false };
         check(&self.score, &query, &self.keys, &self.values, mask, &options)?;
-        let plain = !mask.causal() && mask.window().is_none() && mask.bias().is_none() && mask.allowed(batch).is_none();
         let [_, queries, _] = query.dims();
-        if !plain
+        if !mask.has_lengths_at_most()
             || queries == 0
             || self.shared.key_lengths.get_or_init(|| mask.key_lengths().cloned()).as_deref()
                 != mask.key_lengths().map(|lengths| &lengths[..])

@@ -5,19 +5,27 @@ use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 
 use super::{DirectionTensors, LayerOutput, LayerSpec};
+use crate::Error;
 
 /// One layer over a batch; arguments as [`super::recurrent`].
 ///
 /// Time runs over the padded axis, and a row past its own end keeps its state: so the reverse direction starts
 /// at each row's own last step.
+///
+/// # Errors
+/// As [`super::recurrent`].
 pub fn composite(
     x: Tensor<3>,
     h0: Option<Tensor<3>>,
     c0: Option<Tensor<3>>,
     parameters: Vec<DirectionTensors>,
     spec: &LayerSpec,
-) -> LayerOutput {
+) -> Result<LayerOutput, Error> {
+    spec.check(&x, h0.as_ref(), c0.as_ref(), &parameters)?;
     let Dims { batch, time, input, hidden, .. } = spec.dims;
+    if batch * time == 0 {
+        return Ok(spec.nothing(&x, h0, c0, &parameters));
+    }
     let device = x.device();
     let zeros = TensorCreationOptions::from((&device, x.dtype()));
     let masks = spec.lengths.as_deref().map(|lengths| masks(lengths, time, &device));
@@ -25,7 +33,7 @@ pub fn composite(
     let x = match &masks {
         Some(masks) => {
             let padding: Vec<_> = masks.iter().map(|mask| mask.clone().unsqueeze_dim::<3>(1)).collect();
-            if padding.is_empty() { x } else { x.mask_fill(Tensor::cat(padding, 1).expand([batch, time, input]), 0.0) }
+            x.mask_fill(Tensor::cat(padding, 1).expand([batch, time, input]), 0.0)
         }
         None => x,
     };
@@ -58,19 +66,15 @@ pub fn composite(
         if d == 1 {
             outputs.reverse();
         }
-        sequences.push(if outputs.is_empty() {
-            Tensor::zeros([batch, 0, hidden], zeros.clone())
-        } else {
-            Tensor::cat(outputs, 1)
-        });
+        sequences.push(Tensor::cat(outputs, 1));
         finals.push(h.unsqueeze_dim::<3>(0));
         cells.push(c.unsqueeze_dim::<3>(0));
     }
-    LayerOutput {
+    Ok(LayerOutput {
         sequence: Tensor::cat(sequences, 2),
         hidden: Tensor::cat(finals, 0),
         cell: spec.cell.has_cell_state().then(|| Tensor::cat(cells, 0)),
-    }
+    })
 }
 
 /// `[T]` masks of `[B, 1]`: true where a row has ended before this step.

@@ -6,22 +6,28 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use lookback_kernels::dropout::dropout as kernel;
 use rayon::current_num_threads;
 
-use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
+use super::{Nothing, on_flex};
 
 /// Zeroes each value with `probability` and scales the others by `1 / (1 - probability)` (Srivastava 2014).
 ///
 /// The seed of the mask is drawn from the device's random numbers, so that [`burn::tensor::Device::seed`] repeats it.
 /// On Flex neither mask nor random numbers are ever stored; elsewhere Burn's own operations run, with other masks.
 ///
+/// With `probability` 1 nothing is kept, and nothing scaled.
+///
 /// # Panics
-/// If `probability` is not from 0 to below 1.
+/// If `probability` is not from 0 to 1. That of a layer was looked at when the layer was made.
 pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
-    assert!((0.0..1.0).contains(&probability), "the probability of dropout is {probability}, not from 0 to below 1");
+    assert!((0.0..=1.0).contains(&probability), "the probability of dropout is {probability}, not from 0 to 1");
     if probability == 0.0 {
         return x;
     }
     let device = x.device();
+    // Rounded to the kernel's f32 it may be 1, and 1 / (1 - probability) infinite.
+    if probability as f32 == 1.0 {
+        return Nothing::of(&x).zeros(x.dims());
+    }
     if !on_flex(&x) {
         let kept = x.random_like(Distribution::Bernoulli(1.0 - probability));
         return x * kept * (1.0 / (1.0 - probability));
@@ -31,6 +37,9 @@ pub fn dropout<const R: usize>(x: Tensor<R>, probability: f64) -> Tensor<R> {
 }
 
 /// [`dropout()`] where `layer` would drop: on a training device, unless the layer is frozen.
+///
+/// # Panics
+/// As [`dropout()`], should the layer's probability have been set to another after it was made.
 pub fn dropout_layer<const R: usize>(layer: &burn::nn::Dropout, x: Tensor<R>) -> Tensor<R> {
     if layer.training.is_enabled() && x.device().is_autodiff() { dropout(x, layer.prob) } else { x }
 }

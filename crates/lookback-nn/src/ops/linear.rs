@@ -6,15 +6,15 @@ use burn::tensor::Tensor;
 use lookback_kernels::linear::{self as kernel, LinearDims};
 use rayon::current_num_threads;
 
-use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
-use crate::Error;
+use super::{Nothing, on_flex};
+use crate::{Error, check};
 
 /// `x Wᵀ + b` along the last axis. x: `[B, S, inputs]`, weight: `[outputs, inputs]` as PyTorch keeps it, bias:
 /// `[outputs]`. `name` is what the error calls `x`.
 ///
 /// # Errors
-/// When sizes do not fit.
+/// When sizes or element types do not fit.
 pub fn linear(
     name: &'static str,
     x: Tensor<3>,
@@ -32,12 +32,16 @@ pub fn linear(
         let expected = format!("[{outputs}] (the layer's weight is [{outputs}, {inputs}])");
         return Err(Error::Shape { name: "bias", found: bias.dims().to_vec(), expected });
     }
+    let bias_type = bias.as_ref().map(Tensor::dtype);
+    check::types([("the weight", Some(weight.dtype())), (name, Some(x.dtype())), ("bias", bias_type)])?;
     let device = x.device();
-    if batch * steps * outputs * inputs == 0 {
-        return Ok(Tensor::zeros([batch, steps, outputs], &device));
-    }
-    if !on_flex(&x) {
-        let y = x.reshape([batch * steps, inputs]).matmul(weight.swap_dims(0, 1)).reshape([batch, steps, outputs]);
+    let nothing = batch * steps * outputs * inputs == 0;
+    if nothing || !on_flex(&x) {
+        // Without inputs the product is zero, and the bias is what remains.
+        let y = match nothing {
+            true => Nothing::of(&x).and(&weight).zeros([batch, steps, outputs]),
+            false => x.reshape([batch * steps, inputs]).matmul(weight.swap_dims(0, 1)).reshape([batch, steps, outputs]),
+        };
         return Ok(match bias {
             Some(bias) => y + bias.unsqueeze::<3>(),
             None => y,

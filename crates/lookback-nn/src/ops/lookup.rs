@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorCreationOptions, TensorData};
 use lookback_kernels::lookup::{self as kernel, Lookup, NO_TOKEN};
 use rayon::current_num_threads;
 
-use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
-use crate::Error;
+use super::{Nothing, on_flex};
+use crate::{Error, check};
 
 /// Gives `[P, E]`: at each place the sum over the tables of the mean of the token's rows, and zeros where there is no
 /// token. tables: `[rows, E]`, one to five of them.
 ///
 /// # Errors
-/// When `lookup` does not fit the tables, or their widths differ.
+/// When `lookup` does not fit the tables, or their widths or element types differ.
 pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, Error> {
     let refuse = |what: String| Error::Lookup { what };
     let Some(first) = tables.first() else { return Err(refuse("no table".into())) };
@@ -26,9 +26,16 @@ pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, 
     if let Some(other) = tables.iter().map(|table| table.dims()[1]).find(|&other| other != width) {
         return Err(refuse(format!("a table of width {other} beside one of width {width}")));
     }
+    for table in &tables[1..] {
+        check::types([("the first table", Some(first.dtype())), ("another table", Some(table.dtype()))])?;
+    }
+    if lookup.different == usize::MAX {
+        // One more of them is where the offsets end, and cannot be counted.
+        return Err(refuse(format!("{} different tokens", lookup.different)));
+    }
     lookup.check(&rows).map_err(refuse)?;
     if width == 0 || lookup.places.is_empty() {
-        return Ok(Tensor::zeros([lookup.places.len(), width], &device));
+        return Ok(Nothing::of(first).and_all(&tables[1..]).zeros([lookup.places.len(), width]));
     }
     if !tables.iter().all(on_flex) {
         return Ok(composite(&tables, &lookup, width));
@@ -41,12 +48,13 @@ pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, 
 /// The same, made of Burn's own operations.
 pub(super) fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> Tensor<2> {
     let device = tables[0].device();
+    let like_tables = TensorCreationOptions::from((&device, tables[0].dtype()));
     let ints = |values: Vec<i64>| {
         let count = values.len();
         Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
     };
     // One row more, of zeros, for the places without a token.
-    let mut vectors = Tensor::<2>::zeros([lookup.different + 1, width], &device);
+    let mut vectors = Tensor::<2>::zeros([lookup.different + 1, width], like_tables.clone());
     for (bags, table) in lookup.bags.iter().zip(tables).filter(|(bags, _)| !bags.ids.is_empty()) {
         let ids = bags.ids.iter().map(|&id| i64::from(id)).collect();
         let (mut owners, mut shares) = (Vec::new(), Vec::new());
@@ -56,7 +64,7 @@ pub(super) fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> 
             shares.extend(std::iter::repeat_n(1.0 / count as f32, count));
         }
         let count = shares.len();
-        let shares = Tensor::<2>::from_data(TensorData::new(shares, [count, 1]), &device);
+        let shares = Tensor::<2>::from_data(TensorData::new(shares, [count, 1]), like_tables.clone());
         let parts = table.clone().select(0, ints(ids)) * shares;
         vectors = vectors.select_assign(0, ints(owners), parts, IndexingUpdateOp::Add);
     }

@@ -7,112 +7,43 @@ mod attention;
 mod attention_steps;
 mod autodiff;
 mod composite;
+mod composite_attention;
 mod cross_entropy;
 mod dropout;
 mod flex;
+mod layer;
 mod linear;
 mod lookup;
+mod nothing;
 mod pool;
 mod slices;
 #[cfg(test)]
 mod tests;
 mod unrolled;
 
-use std::sync::Arc;
-
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use burn_dispatch::DispatchTensorKind;
-use lookback_kernels::{Cell, Dims};
+use lookback_kernels::Dims;
 
-pub use attention::{CoreOptions, CoreScore, attention, composite_attention};
+use crate::Error;
+
+pub use attention::{CoreOptions, CoreScore, attention};
 pub(crate) use attention_steps::AttentionSteps;
 pub use composite::composite;
+pub use composite_attention::composite_attention;
+pub(crate) use composite_attention::masked_softmax;
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, dropout_layer};
+pub use layer::{DirectionTensors, LayerOutput, LayerSpec};
+pub(crate) use layer::{INPUTS, PER_DIRECTION};
 pub use linear::linear;
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 pub use lookup::lookup;
+pub(crate) use nothing::{Nothing, in_every_row, joined};
 pub use pool::{PoolQuery, attention_pool};
 pub(crate) use unrolled::{UnrolledLayer, UnrolledLinear};
-
-/// Parameters a direction may have: two weights, two biases, peepholes.
-pub(crate) const PER_DIRECTION: usize = 5;
-/// What the operation reads: `x`, `h0`, `c0`, then the parameters of two directions.
-pub(crate) const INPUTS: usize = 3 + 2 * PER_DIRECTION;
-
-/// What one layer is, beside its tensors.
-#[derive(Debug, Clone)]
-pub struct LayerSpec {
-    /// The kind of cell.
-    pub cell: Cell,
-    /// The sizes of layer and batch.
-    pub dims: Dims,
-    /// `[B]`, checked against `T`; `None`: all `T`.
-    pub lengths: Option<Arc<[usize]>>,
-    /// Whether the layer has biases.
-    pub bias: bool,
-    /// Whether the LSTM has peepholes.
-    pub peephole: bool,
-    /// Whether an initial state was given.
-    pub state: bool,
-    /// Whether the backward pass computes the gates again instead of keeping them: by the kernels alone.
-    pub recompute: bool,
-}
-
-impl LayerSpec {
-    /// Whether each of the operation's inputs is there, or only a placeholder.
-    pub(crate) fn present(&self) -> [bool; INPUTS] {
-        let lstm = self.cell.has_cell_state();
-        std::array::from_fn(|input| match input {
-            0 => true,
-            1 => self.state,
-            2 => self.state && lstm,
-            _ => {
-                let (direction, parameter) = ((input - 3) / PER_DIRECTION, (input - 3) % PER_DIRECTION);
-                direction < self.dims.directions
-                    && match parameter {
-                        0 | 1 => true,
-                        4 => self.peephole,
-                        _ => self.bias,
-                    }
-            }
-        })
-    }
-
-    /// Where `y`, `h_n` and `c_n` end in the packed output.
-    pub(crate) fn packed(&self) -> [usize; 3] {
-        let Dims { batch, time, hidden, directions, .. } = self.dims;
-        let y = batch * time * directions * hidden;
-        let state = directions * batch * hidden;
-        [y, y + state, if self.cell.has_cell_state() { y + 2 * state } else { y + state }]
-    }
-}
-
-/// One direction's parameters as tensors.
-#[derive(Debug, Clone)]
-pub struct DirectionTensors {
-    /// `[G*H, I]`.
-    pub weight_ih: Tensor<2>,
-    /// `[G*H, H]`.
-    pub weight_hh: Tensor<2>,
-    /// `[G*H]` each.
-    pub bias: Option<[Tensor<1>; 2]>,
-    /// `[3*H]`.
-    pub peephole: Option<Tensor<1>>,
-}
-
-/// What one layer gives.
-#[derive(Debug, Clone)]
-pub struct LayerOutput {
-    /// `[B, T, D*H]`.
-    pub sequence: Tensor<3>,
-    /// `[D, B, H]`.
-    pub hidden: Tensor<3>,
-    /// `[D, B, H]`, LSTM only.
-    pub cell: Option<Tensor<3>>,
-}
 
 /// The recurrent operations of a backend.
 #[backend_extension(Flex, Autodiff)]
@@ -159,17 +90,21 @@ pub trait RecurrentKernels: RecurrentOps {
 
 /// Runs one layer by the kernels where the backend has them, else by [`composite()`].
 ///
-/// x: `[B, T, I]`. h0, c0: `[D, B, H]`. parameters: one entry a direction. Sizes must fit `spec`.
+/// x: `[B, T, I]`. h0, c0: `[D, B, H]`. parameters: one entry a direction.
+///
+/// # Errors
+/// When `spec` is of no layer, or a tensor is not what it says.
 pub fn recurrent(
     x: Tensor<3>,
     h0: Option<Tensor<3>>,
     c0: Option<Tensor<3>>,
     parameters: Vec<DirectionTensors>,
     spec: LayerSpec,
-) -> LayerOutput {
+) -> Result<LayerOutput, Error> {
     if !on_flex(&x) {
         return composite(x, h0, c0, parameters, &spec);
     }
+    spec.check(&x, h0.as_ref(), c0.as_ref(), &parameters)?;
     let Dims { batch, time, hidden, directions, .. } = spec.dims;
     let device = x.device();
     let placeholder = || Tensor::<1>::empty([1], &device).into_dispatch();
@@ -206,14 +141,14 @@ pub fn recurrent(
     ));
     let part = |from: usize, to: usize, shape: [usize; 3]| match from == to {
         // To Burn's reshape a 0 means "as before".
-        true => Tensor::empty(shape, &device),
+        true => Nothing::of(&packed).zeros(shape),
         false => packed.clone().slice(from..to).reshape(shape),
     };
-    LayerOutput {
+    Ok(LayerOutput {
         sequence: part(0, y_end, [batch, time, directions * hidden]),
         hidden: part(y_end, h_end, [directions, batch, hidden]),
         cell: lstm.then(|| part(h_end, c_end, [directions, batch, hidden])),
-    }
+    })
 }
 
 /// `tanh` of every value, by the vector function of the kernels where the backend has them (Burn's own is a
@@ -235,16 +170,14 @@ pub(crate) fn on_flex<const R: usize>(x: &Tensor<R>) -> bool {
     x.dtype() == burn::tensor::DType::F32 && is_flex(&x.clone().into_dispatch().kind)
 }
 
-/// Lets `use_it` read a tensor's values: without a copy where the tensor lives on Flex and is contiguous in memory.
-///
-/// # Panics
-/// If the tensor is not f32.
+/// Lets `use_it` read a tensor's values as f32: without a copy where the tensor is f32, lives on Flex and is contiguous in
+/// memory.
 pub fn with_values<const R: usize, X>(x: &Tensor<R>, use_it: impl FnOnce(&[f32]) -> X) -> X {
     if let DispatchTensorKind::Flex(tensor) = &x.clone().into_dispatch().kind
         && let Some(values) = tensor.as_float().as_slice::<f32>()
     {
         return use_it(values);
     }
-    let data = x.to_data();
-    use_it(data.as_slice::<f32>().unwrap_or_else(|error| panic!("the tensor is not f32: {error:?}")))
+    let data = x.to_data().convert::<f32>();
+    use_it(data.as_slice::<f32>().expect("it was converted"))
 }

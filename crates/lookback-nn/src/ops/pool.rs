@@ -7,8 +7,8 @@ use lookback_kernels::pool::{self as kernel, PoolDims, PoolScore, PoolUpstream};
 use rayon::current_num_threads;
 
 use super::slices::{SLICES, SliceOperation, run_slices};
-use super::{on_flex, tanh};
-use crate::Error;
+use super::{Nothing, on_flex, tanh};
+use crate::{Error, check};
 
 /// What every step of a sequence is compared with.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub enum PoolQuery {
 /// row of length 0 gives zeros.
 ///
 /// # Errors
-/// When sizes do not fit.
+/// When sizes or element types do not fit.
 pub fn attention_pool(
     sequence: Tensor<3>,
     query: PoolQuery,
@@ -47,10 +47,19 @@ pub fn attention_pool(
         };
         return Err(Error::Shape { name: "query", found: shape, expected });
     }
-    crate::error::check_lengths(lengths, batch, time)?;
+    let query_type = match &query {
+        PoolQuery::Learnt(weight) => weight.dtype(),
+        PoolQuery::Row(queries) => queries.dtype(),
+    };
+    check::types([("query", Some(query_type)), ("sequence", Some(sequence.dtype()))])?;
+    check::lengths(lengths, batch, time)?;
     let device = sequence.device();
     if batch * time * outputs == 0 {
-        return Ok((Tensor::zeros([batch, outputs], &device), Tensor::zeros([batch, time], &device)));
+        let nothing = match &query {
+            PoolQuery::Learnt(weight) => Nothing::of(&sequence).and(weight),
+            PoolQuery::Row(queries) => Nothing::of(&sequence).and(queries),
+        };
+        return Ok((nothing.zeros([batch, outputs]), nothing.zeros([batch, time])));
     }
     if !on_flex(&sequence) {
         return Ok(composite(sequence, query, lengths));

@@ -8,14 +8,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use lookback_kernels::linear::{LinearDims, PackedLinear, bias_gradient, weight_gradient};
 use lookback_kernels::{Cell, Inputs, Unrolled, UnrolledSteps, Upstream, Weights, Workspace};
 use rayon::current_num_threads;
 
 use super::slices::{SLICES, SliceOperation, run_slices};
-use super::{DirectionTensors, flex};
-use crate::Error;
+use super::{DirectionTensors, Nothing, flex};
+use crate::{Error, check};
 
 /// Makes the token that steps depend on.
 fn open<const N: usize>(
@@ -249,7 +249,7 @@ impl UnrolledLinear {
     /// x: `[B, S, inputs]`.
     ///
     /// # Errors
-    /// When the width of `x` does not fit; `name` is what the error calls it.
+    /// When the width or the element type of `x` does not fit; `name` is what the error calls it.
     pub(crate) fn step(&self, name: &'static str, x: Tensor<3>) -> Result<Tensor<3>, Error> {
         let ([batch, steps, width], SharedLinear { inputs, outputs, .. }) = (x.dims(), &*self.shared);
         if width != *inputs {
@@ -257,8 +257,10 @@ impl UnrolledLinear {
             return Err(Error::Shape { name, found: vec![batch, steps, width], expected });
         }
         let device = x.device();
+        // The packed weights are f32.
+        check::types([("the weight", Some(DType::F32)), (name, Some(x.dtype()))])?;
         if batch * steps == 0 {
-            return Ok(Tensor::zeros([batch, steps, *outputs], &device));
+            return Ok(Nothing::of(&x).and(&self.token).zeros([batch, steps, *outputs]));
         }
         let step = LinearStep { shared: self.shared.clone(), shape: [batch, steps] };
         let inputs = [Some(x.into_dispatch()), Some(self.token.clone().into_dispatch()), None, None, None];

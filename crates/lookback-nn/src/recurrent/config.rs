@@ -4,8 +4,8 @@ use burn::tensor::Device;
 use lookback_kernels::{Activation, Cell, Reset};
 
 use super::layers::{Gru, Lstm, Rnn};
-use super::stack::{Stack, StackConfig};
-use crate::Error;
+use super::stack::Stack;
+use crate::{Error, check};
 
 macro_rules! config {
     ($(#[$doc:meta])* $config:ident => $layer:ident, $cell:expr) => {
@@ -66,7 +66,8 @@ macro_rules! config {
             /// A layer whose parameters are drawn from `U(-1/√H, 1/√H)`, as PyTorch draws them.
             ///
             /// # Errors
-            /// [`Error::Config`] when a size is 0 or an option is out of its range.
+            /// [`Error::Config`] when a size is 0 or an option is out of its range, [`Error::TooLarge`] when no memory
+            /// holds the parameters.
             pub fn init(&self, device: &Device) -> Result<$layer, Error> {
                 Ok($layer(Stack::new(&self.0, device)?))
             }
@@ -115,5 +116,47 @@ impl GruConfig {
     pub fn with_reset(mut self, reset: Reset) -> Self {
         self.0.cell = Cell::Gru(reset);
         self
+    }
+}
+
+/// The options of all three layers.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StackConfig {
+    pub(super) cell: Cell,
+    pub(super) input: usize,
+    pub(super) hidden: usize,
+    pub(super) layers: usize,
+    pub(super) bidirectional: bool,
+    pub(super) bias: bool,
+    pub(super) dropout: f64,
+    pub(super) forget_bias: Option<f64>,
+    pub(super) peepholes: bool,
+    pub(super) recompute: bool,
+}
+
+impl StackConfig {
+    pub(super) fn directions(&self) -> usize {
+        if self.bidirectional { 2 } else { 1 }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let StackConfig { input, hidden, layers, .. } = *self;
+        check::sizes(&[("input", input), ("hidden", hidden), ("layers", layers)])?;
+        check::dropout(self.dropout)?;
+        let (directions, rows) = (self.directions(), check::times(self.cell.gates(), hidden));
+        let between = check::times(directions, hidden);
+        check::parameters(directions, &[("weight_ih", &[rows, input])])?;
+        let each = check::times(directions, layers);
+        check::parameters(each, &[("weight_hh", &[rows, hidden])])?;
+        check::parameters(each - directions, &[("weight_ih", &[rows, between])])?;
+        if self.forget_bias.is_some_and(|bias| !bias.is_finite()) {
+            let found = format!("{:?}", self.forget_bias);
+            return Err(Error::Config { name: "forget_bias", found, expected: "a finite number" });
+        }
+        if self.forget_bias.is_some() && !self.bias {
+            let found = format!("{:?}", self.forget_bias);
+            return Err(Error::Config { name: "forget_bias", found, expected: "none in a layer without biases" });
+        }
+        Ok(())
     }
 }

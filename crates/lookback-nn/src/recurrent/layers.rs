@@ -25,7 +25,7 @@ macro_rules! layer {
             /// `T`, in any order; `None`: all `T`. state: what the rows start from; `None`: zeros.
             ///
             /// # Errors
-            /// When a shape does not fit, both sides named.
+            /// When a shape or an element type does not fit, both sides named.
             pub fn forward(
                 &self,
                 x: Tensor<3>,
@@ -40,7 +40,7 @@ macro_rules! layer {
             /// [`Self::stepper`] is faster, and in training [`Self::unrolled`]: they pack the weights once.
             ///
             /// # Errors
-            /// For a bidirectional layer, and when a shape does not fit.
+            /// For a bidirectional layer, and when a shape or an element type does not fit.
             pub fn step(&self, x_t: Tensor<2>, state: Option<State>) -> Result<(Tensor<2>, State), Error> {
                 self.0.step(x_t, state)
             }
@@ -57,7 +57,7 @@ macro_rules! layer {
             /// their gradients summed once.
             ///
             /// # Errors
-            /// For a bidirectional layer.
+            /// For a bidirectional layer, one that recomputes, and parameters of several element types.
             pub fn unrolled(&self) -> Result<Unrolled, Error> {
                 Unrolled::new(&self.0)
             }

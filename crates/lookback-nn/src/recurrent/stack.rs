@@ -8,48 +8,10 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_kernels::{Cell, Dims};
 
+use super::config::StackConfig;
 use super::{Output, State};
-use crate::Error;
-use crate::error::check_lengths;
 use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent};
-
-/// The options of all three layers.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct StackConfig {
-    pub(super) cell: Cell,
-    pub(super) input: usize,
-    pub(super) hidden: usize,
-    pub(super) layers: usize,
-    pub(super) bidirectional: bool,
-    pub(super) bias: bool,
-    pub(super) dropout: f64,
-    pub(super) forget_bias: Option<f64>,
-    pub(super) peepholes: bool,
-    pub(super) recompute: bool,
-}
-
-impl StackConfig {
-    fn check(&self) -> Result<(), Error> {
-        for (name, size) in [("input", self.input), ("hidden", self.hidden), ("layers", self.layers)] {
-            if size == 0 {
-                return Err(Error::Config { name, found: "0".into(), expected: "at least 1" });
-            }
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let found = self.dropout.to_string();
-            return Err(Error::Config { name: "dropout", found, expected: "from 0 to less than 1" });
-        }
-        if self.forget_bias.is_some_and(|bias| !bias.is_finite()) {
-            let found = format!("{:?}", self.forget_bias);
-            return Err(Error::Config { name: "forget_bias", found, expected: "a finite number" });
-        }
-        if self.forget_bias.is_some() && !self.bias {
-            let found = format!("{:?}", self.forget_bias);
-            return Err(Error::Config { name: "forget_bias", found, expected: "none in a layer without biases" });
-        }
-        Ok(())
-    }
-}
+use crate::{Error, check};
 
 /// One direction of one layer. `suffix` ends its parameters' names: `_l0`, `_l0_reverse`.
 #[derive(Debug, Clone)]
@@ -91,7 +53,7 @@ impl Stack {
     pub(super) fn new(config: &StackConfig, device: &Device) -> Result<Self, Error> {
         config.check()?;
         let (hidden, gates) = (config.hidden, config.cell.gates());
-        let directions = if config.bidirectional { 2 } else { 1 };
+        let directions = config.directions();
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = Initializer::Uniform { min: -bound, max: bound };
         let layers = (0..config.layers)
@@ -176,7 +138,7 @@ impl Stack {
             let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
             let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
-            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec);
+            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec)?;
             sequence = output.sequence;
             finals.push(output.hidden);
             cells.extend(output.cell);
@@ -189,8 +151,14 @@ impl Stack {
         if self.directions() > 1 {
             return Err(Error::StepBidirectional);
         }
-        let output = self.forward(x_t.unsqueeze_dim(1), None, state)?;
+        let output = self.forward(self.one_step(x_t)?, None, state)?;
         Ok((output.sequence.squeeze_dim(1), output.state))
+    }
+
+    /// x_t `[B, I]` as `[B, 1, I]`. Burn adds no axis before one of size 0.
+    pub(super) fn one_step(&self, x_t: Tensor<2>) -> Result<Tensor<3>, Error> {
+        check::shape("x_t", &x_t, [x_t.dims()[0], self.input], "the layer's input size")?;
+        Ok(x_t.unsqueeze_dim(1))
     }
 
     pub(super) fn recompute(&self) -> bool {
@@ -221,7 +189,7 @@ impl Stack {
             return Err(Error::Config { name: "recompute", found, expected });
         }
         if let Some(lengths) = lengths {
-            check_lengths(lengths, batch, time)?;
+            check::lengths(lengths, batch, time)?;
         }
         if state.is_none() {
             return Ok(());

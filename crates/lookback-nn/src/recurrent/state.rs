@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, check};
 
 /// The state of all layers and directions of a batch.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl State {
     /// The state that was saved, on `device`.
     ///
     /// # Errors
-    /// When the values are not as many as the shape has.
+    /// When the values are not as many as the shape has, or those of the shape cannot be counted.
     pub fn restore(saved: &SavedState, device: &Device) -> Result<State, Error> {
         saved.check()?;
         let tensor = |values: &Vec<f32>| Tensor::from_data(TensorData::new(values.clone(), saved.shape), device);
@@ -53,9 +53,9 @@ impl State {
 }
 
 impl SavedState {
-    /// Refuses values that are not as many as the shape has: a file may hold anything.
+    /// Refuses values that are not as many as the shape has, and shapes beyond counting: a file may hold anything.
     pub(super) fn check(&self) -> Result<(), Error> {
-        let count = self.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+        let count = check::count(&self.shape);
         for values in std::iter::once(&self.hidden).chain(&self.cell) {
             if Some(values.len()) != count {
                 return Err(Error::Shape {

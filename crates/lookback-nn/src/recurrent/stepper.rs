@@ -118,7 +118,8 @@ impl Stepper {
 }
 
 impl StepperState {
-    /// The state's values, `[L, 1, H]`: a [`super::State`] of one row has the same.
+    /// The state's values, `[L, 1, H]`: a [`super::State`] of one row has the same. layers: `L` of the layer; what is saved
+    /// with a number that does not divide the values is refused by [`StepperState::restore`].
     pub fn save(&self, layers: usize) -> SavedState {
         SavedState {
             shape: [layers, 1, self.hidden.len() / layers.max(1)],
@@ -130,7 +131,7 @@ impl StepperState {
     /// The stream that was saved.
     ///
     /// # Errors
-    /// When it was of several rows, or its values are not as many as its shape has.
+    /// When it was of several rows, its values are not as many as its shape has, or those cannot be counted.
     pub fn restore(saved: &SavedState) -> Result<StepperState, Error> {
         saved.check()?;
         if saved.shape[1] != 1 {

@@ -28,6 +28,9 @@ impl Unrolled {
             let (found, expected) = ("true".into(), "false for unrolled steps, which keep their gates");
             return Err(Error::Config { name: "recompute", found, expected });
         }
+        for layer in &parameters {
+            layer.check_types("weight_ih_l0", parameters[0].weight_ih.dtype())?;
+        }
         let (cell, hidden, mut input) = (stack.cell(), stack.hidden(), stack.input());
         let kernels = parameters.iter().all(|layer| on_flex(&layer.weight_ih));
         let layers = kernels.then(|| {
@@ -43,11 +46,11 @@ impl Unrolled {
     /// One step of every row: x_t `[B, I]` to `[B, H]` and the new state. state: `None` means zeros.
     ///
     /// # Errors
-    /// When a shape does not fit.
+    /// When a shape or an element type does not fit.
     pub fn step(&self, x_t: Tensor<2>, state: Option<State>) -> Result<(Tensor<2>, State), Error> {
         let ([batch, _], hidden) = (x_t.dims(), self.stack.hidden());
         let Some(layers) = self.layers.as_ref().filter(|_| batch > 0) else { return self.stack.step(x_t, state) };
-        self.stack.check(&x_t.clone().unsqueeze_dim(1), None, state.as_ref())?;
+        self.stack.check(&self.stack.one_step(x_t.clone())?, None, state.as_ref())?;
         let own = |all: &Tensor<3>, layer: usize| -> Tensor<2> {
             let one = if layers.len() == 1 { all.clone() } else { all.clone().slice(layer..layer + 1) };
             one.reshape([batch, hidden])
