@@ -82,7 +82,7 @@ impl Kernels {
                 y: vec![0.0; outputs],
                 h_n: vec![0.0; states],
                 c_n: vec![0.0; states],
-                saved: vec![0.0; if keep { saved_len(cell, &dims, shape.lengths.as_deref()) } else { 0 }],
+                saved: vec![0.0; if keep { saved_len(cell, &dims, shape.lengths.as_deref())? } else { 0 }],
                 upstream: vec![0.0; if train && layer + 1 < shape.layers { outputs } else { 0 }],
             });
         }

@@ -2,10 +2,13 @@
 //! made of.
 //!
 //! A softmax's gradient needs `Σ_k weight · dweight` over its whole row. With one block of keys the row is there;
-//! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before.
+//! with more, it is `dcontext · context`, or, where weights have a gradient of their own, a pass before. `gradients.rs`
+//! says from where it is counted, so that it keeps its digits where a query is sure.
 
 use super::forward::{Call, Scoring, parts};
-use super::gradients::{Scores, dcontext_rows, dot, row_mean, score_gradients, value_gradients, weight_gradients};
+use super::gradients::{
+    Scores, dcontext_rows, references, row_mean, score_gradients, value_gradients, weight_gradients,
+};
 use super::panels::{pack_rows, panel_width, row_stride, write_scaled};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
 use super::{Dims, Upstream};
@@ -39,7 +42,7 @@ pub(super) trait ScoreGradient: Scoring {
 pub(super) struct Back<'a> {
     pub(super) call: &'a Call<'a>,
     pub(super) context: &'a [f32],
-    /// `[B, N, Q, 2]`.
+    /// `[B, N, Q, 3]`.
     pub(super) statistics: &'a [f32],
     pub(super) upstream: Upstream<'a>,
     pub(super) query: Option<Shared>,
@@ -85,10 +88,11 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
     let kept = if keys <= KEYS { QUERIES.min(queries) } else { queries };
     let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
     let dropout_len = if call.dropout.is_some() { QUERIES * block } else { 0 };
-    let [dquery, means, dkeys, dvalues, dv, factors, ones, rest] = parts(
+    let [dquery, means, counted_from, dkeys, dvalues, dv, factors, ones, rest] = parts(
         scratch,
         [
             kept * width_stride,
+            kept,
             kept,
             block * width_stride,
             block * value_padded,
@@ -124,14 +128,12 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
         let tiles = queries.div_ceil(QUERIES);
         let blocks = length.div_ceil(KEYS).max(1);
         if !single {
-            for (query, mean) in means.iter_mut().enumerate().take(queries) {
-                *mean = match back.upstream {
-                    Upstream { context: Some(dcontext), weights: None } => {
-                        let at = ((unit.row * queries + query) * heads + unit.head) * value;
-                        dot(simd, &dcontext[at..at + value], &back.context[at..at + value])
-                    }
-                    _ => 0.0,
-                };
+            for first in (0..queries).step_by(QUERIES) {
+                let tile = first..(first + QUERIES).min(queries);
+                let scratch = [&mut dcontext[..], &mut values[..], &mut scores.gradients[..]];
+                let to = (&mut counted_from[tile.clone()], &mut means[tile]);
+                // SAFETY: every slice has the length of its shape, and the scratch of a block has room for a tile.
+                unsafe { references(simd, back, unit, first, all_values, scratch, to) };
             }
         }
         let before = !single && back.upstream.weights.is_some();
@@ -171,7 +173,8 @@ unsafe fn run<S: Simd, C: ScoreGradient>(simd: S, run: Run<'_, C>) {
                     unsafe {
                         scoring.set_queries(simd, all_queries.part(first, rows));
                         scoring.score(simd, tile, scores.weights.as_mut_ptr());
-                        weight_gradients(simd, back, unit, tile, first, first_key, &scoring, values, &mut scores);
+                        let from = (!single).then_some(&counted_from[base..base + rows]);
+                        weight_gradients(simd, back, unit, tile, first, first_key, &scoring, values, &mut scores, from);
                     }
                     if single || only_means {
                         for (r, to) in means.iter_mut().enumerate() {

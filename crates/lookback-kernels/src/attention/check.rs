@@ -1,6 +1,6 @@
 //! Every refusal of the attention kernels, in one place, before anything is written.
 
-use super::{Dims, Dropout, Gradients, Inputs, Mask, Outputs, Score, Upstream};
+use super::{Dims, Dropout, Gradients, Inputs, Mask, Outputs, STATISTICS, Score, Upstream};
 use crate::KernelError;
 use crate::check::{optional, positive, probability, product, slice};
 use crate::written::Slot;
@@ -49,7 +49,7 @@ pub(super) fn outputs(dims: &Dims, outputs: &Outputs<'_, Slot>) -> Result<(), Ke
     let Dims { batch, queries, keys, heads, value, .. } = *dims;
     slice("context", outputs.context, &[batch, queries, heads, value], "[B, Q, N, value]")?;
     optional("weights", outputs.weights.as_deref(), &[batch, heads, queries, keys], "[B, N, Q, K]")?;
-    optional("statistics", outputs.statistics.as_deref(), &[batch, heads, queries, 2], "[B, N, Q, 2]")
+    optional("statistics", outputs.statistics.as_deref(), &[batch, heads, queries, STATISTICS], "[B, N, Q, 3]")
 }
 
 /// Refuses what the backward pass reads beyond the inputs, and gradients on either side, that do not fit.
@@ -65,7 +65,7 @@ pub(super) fn gradients(
     let of_context = [batch, queries, heads, value];
     let of_weights = [batch, heads, queries, keys];
     slice("context", context, &of_context, "[B, Q, N, value]")?;
-    slice("statistics", statistics, &[batch, heads, queries, 2], "[B, N, Q, 2]")?;
+    slice("statistics", statistics, &[batch, heads, queries, STATISTICS], "[B, N, Q, 3]")?;
     optional("upstream context", upstream.context, &of_context, "[B, Q, N, value]")?;
     optional("upstream weights", upstream.weights, &of_weights, "[B, N, Q, K]")?;
     optional("gradient query", gradients.query.as_deref(), &[batch, queries, heads, width], "[B, Q, N, width]")?;

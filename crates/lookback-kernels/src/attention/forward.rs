@@ -6,7 +6,7 @@
 
 use super::panels::{Rows, pack_columns, pair_product, panel_width, product, write_scaled};
 use super::plan::{KEYS, QUERIES, Tile, Unit};
-use super::{Dims, Dropout, Inputs, Mask, Score};
+use super::{Dims, Dropout, Inputs, Mask, STATISTICS, Score};
 use crate::simd::math::exp_vector;
 use crate::simd::{Aligned, Shared, load, store};
 use pulp::{Simd, WithSimd};
@@ -117,7 +117,7 @@ pub(super) struct Run<'a, C> {
     pub(super) context: Shared,
     /// `[B, N, Q, K]`.
     pub(super) weights: Option<Shared>,
-    /// `[B, N, Q, 2]`.
+    /// `[B, N, Q, 3]`.
     pub(super) statistics: Option<Shared>,
     pub(super) scratch: &'a mut Aligned,
     pub(super) kind: PhantomData<C>,
@@ -141,7 +141,11 @@ struct Softmax {
     read: bool,
     greatest: f32,
     sum: f32,
+    /// Which key has the greatest score, where there is more than one block.
+    place: usize,
 }
+
+const NOTHING_READ: Softmax = Softmax { read: false, greatest: f32::MIN, sum: 0.0, place: 0 };
 
 /// Splits scratch into parts of the given lengths, each on a cache line of its own.
 #[inline(always)]
@@ -174,7 +178,7 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
     let of_score = C::scratch_len::<S>(&call.dims, block);
     let [sums, scores, packed, addend, multipliers, factors, of_score] =
         parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, padded, of_score]);
-    let mut states = vec![Softmax { read: false, greatest: f32::MIN, sum: 0.0 }; kept];
+    let mut states = vec![NOTHING_READ; kept];
     for unit in units {
         let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
         let length = all_keys.count;
@@ -201,7 +205,7 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
                 let sums = &mut sums[base * padded..(base + rows) * padded];
                 if first_key == 0 {
                     sums.fill(0.0);
-                    states.fill(Softmax { read: false, greatest: f32::MIN, sum: 0.0 });
+                    states.fill(NOTHING_READ);
                 }
                 let at = unit.queries.start + first;
                 let block_keys = first_key..first_key + count;
@@ -223,7 +227,7 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
                             unsafe { row.as_ptr().add(start).copy_to_nonoverlapping(to, end - start) };
                         }
                         let sums = &mut sums[r * padded..(r + 1) * padded];
-                        softmax(simd, tile, row, &mut states[r], sums);
+                        softmax(simd, tile, row, &mut states[r], sums, (!single).then_some(first_key));
                         if let Some(dropout) = call.dropout {
                             let multipliers = &mut multipliers[..tile.end - tile.start];
                             dropout.fill(unit.row, unit.head, at + r, first_key + tile.start, multipliers);
@@ -264,8 +268,8 @@ unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
                             factors.fill(inverse);
                             write_scaled(simd, to, from, factors.as_ptr(), value);
                             if let Some(statistics) = statistics {
-                                *statistics.at(place(query) * 2) = greatest;
-                                *statistics.at(place(query) * 2 + 1) = inverse;
+                                let of_query = [greatest, inverse, state.place as f32];
+                                statistics.at(place(query) * STATISTICS).cast::<[f32; STATISTICS]>().write(of_query);
                             }
                         }
                         let Some(weights) = weights else { continue };
@@ -329,9 +333,16 @@ pub(super) fn power<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 }
 
 /// Turns a block's scores into `e^(score - greatest)` and adds it to the running softmax, whose context so far is
-/// `sums`.
+/// `sums`. Notes where the greatest score stands, `first_key` being the block's first key, where that is given.
 #[inline(always)]
-fn softmax<S: Simd>(simd: S, tile: &Tile<'_>, row: &mut [f32], state: &mut Softmax, sums: &mut [f32]) {
+fn softmax<S: Simd>(
+    simd: S,
+    tile: &Tile<'_>,
+    row: &mut [f32],
+    state: &mut Softmax,
+    sums: &mut [f32],
+    first_key: Option<usize>,
+) {
     let lanes = S::F32_LANES;
     let end = tile.end.next_multiple_of(panel_width::<S>());
     let row = &mut row[..end];
@@ -349,6 +360,12 @@ fn softmax<S: Simd>(simd: S, tile: &Tile<'_>, row: &mut [f32], state: &mut Softm
         for sum in sums {
             *sum *= factor;
         }
+    }
+    if let Some(first_key) = first_key
+        && !(state.read && greatest == state.greatest)
+        && let Some(place) = row[tile.start..].iter().position(|&score| score == greatest)
+    {
+        state.place = first_key + tile.start + place;
     }
     let most = simd.splat_f32s(greatest);
     let mut total = simd.splat_f32s(0.0);

@@ -1,12 +1,22 @@
 //! The gradients of one tile's weights, scores and values: what is the same for every kind of score.
+//!
+//! `dscore_k = weight_k (dweight_k - Σ_j weight_j dweight_j)`. Where a query is sure of one key, the two terms agree in
+//! almost all digits there, and what they leave is rounding. Such a query's gradients are counted from that of the key:
+//! `dscore_k = weight_k ((dweight_k - r) - Σ_j weight_j (dweight_j - r))`, `r` being the key's `dweight`, bit for bit. Its
+//! own difference is then exactly 0, and the sum is made of the other keys alone, small and with all its digits.
 
-use super::Dims;
 use super::backward::Back;
 use super::forward::{Call, Scoring, apply_mask, power};
-use super::panels::{Rows, load_part, pack_columns, pair_product, panel_width, products, transposed_product};
+use super::panels::{
+    Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product,
+};
 use super::plan::{QUERIES, Tile, Unit};
+use super::{Dims, STATISTICS};
 use crate::simd::{load, store};
 use pulp::Simd;
+
+/// A query whose greatest weight is more than this is sure of a key.
+const SURE: f32 = 0.5;
 
 /// The buffers of one tile, each `[QUERIES, block]`.
 pub(super) struct Scores<'a> {
@@ -26,7 +36,92 @@ pub(super) fn dcontext_rows(call: &Call<'_>, from: &[f32], unit: &Unit, first: u
     Rows { from: from.as_ptr().wrapping_add(at), stride: heads * value, count: rows, width: value }
 }
 
-/// Turns the scores of a tile into weights, and writes the gradients of the weights before dropout.
+/// From where the gradients of the weights of some queries are counted, and `Σ_k weight · dweight` counted from there,
+/// which stays 0 where weights have a gradient of their own: what is needed where a row has more than one block of keys.
+///
+/// # Safety
+/// Every slice of the call has the length of its shape; `values` is the unit's.
+#[inline(always)]
+pub(super) unsafe fn references<S: Simd>(
+    simd: S,
+    back: &Back<'_>,
+    unit: &Unit,
+    first: usize,
+    values: Rows,
+    scratch: [&mut [f32]; 3],
+    (references, means): (&mut [f32], &mut [f32]),
+) {
+    let call = back.call;
+    let Dims { queries, keys, heads, value, .. } = call.dims;
+    let rows = means.len();
+    let [gathered, packed, products_of] = scratch;
+    let place = |r: usize| (unit.row * heads + unit.head) * queries + first + r;
+    let statistics = |r: usize| &back.statistics[place(r) * STATISTICS..][..STATISTICS];
+    let context = |from: &'_ [f32], r: usize| {
+        let at = ((unit.row * queries + first + r) * heads + unit.head) * value;
+        from[at..].as_ptr()
+    };
+    references.fill(0.0);
+    let sure = |r: usize| statistics(r)[1] > SURE;
+    let key = |r: usize| (statistics(r)[2] as usize).min(values.count.saturating_sub(1));
+    let any = (0..rows).any(sure);
+    let padded = QUERIES.next_multiple_of(panel_width::<S>());
+    if let (Some(from), true) = (back.upstream.context, any) {
+        for r in 0..rows {
+            // SAFETY: the value exists, and `gathered` has `QUERIES` rows of it.
+            unsafe {
+                let row = values.from.wrapping_add(key(r) * values.stride);
+                row.copy_to_nonoverlapping(gathered[r * value..][..value].as_mut_ptr(), value);
+            }
+        }
+        let of_keys = Rows { from: gathered.as_ptr(), stride: value, count: rows, width: value };
+        let tile = Tile { rows, keys: [(0, rows); QUERIES], start: 0, end: rows, stride: padded, addend: None };
+        // SAFETY: the rows exist, and the buffers have room for `QUERIES` rows and as many keys.
+        unsafe {
+            pack_rows(simd, of_keys, packed.as_mut_ptr());
+            let rows = dcontext_rows(call, from, unit, first, rows);
+            products(simd, rows, packed.as_ptr(), &tile, products_of.as_mut_ptr());
+        }
+    }
+    for r in 0..rows {
+        let (from, weights) = (back.upstream.context, back.upstream.weights);
+        let mut multiplier = [1.0];
+        if !sure(r) {
+            means[r] = match (from, weights) {
+                // SAFETY: a row of the context has `value` values.
+                (Some(from), None) => unsafe {
+                    let [a, b] = [context(from, r), context(back.context, r)];
+                    dot(simd, std::slice::from_raw_parts(a, value), std::slice::from_raw_parts(b, value))
+                },
+                _ => 0.0,
+            };
+            continue;
+        }
+        if let Some(dropout) = call.dropout {
+            dropout.fill(unit.row, unit.head, first + r, key(r), &mut multiplier);
+        }
+        let mut reference = if from.is_some() { products_of[r * padded + r] } else { 0.0 };
+        reference += weights.map_or(0.0, |dweights| dweights[place(r) * keys + key(r)]);
+        references[r] = if call.dropout.is_some() { reference * multiplier[0] } else { reference };
+        means[r] = match (from, weights) {
+            (Some(from), None) => {
+                // The context less what the key alone would give.
+                let of_key = &mut gathered[r * value..][..value];
+                // SAFETY: a row of the context has `value` values.
+                let [from, context] = [context(from, r), context(back.context, r)]
+                    .map(|row| unsafe { std::slice::from_raw_parts(row, value) });
+                for (of_key, context) in of_key.iter_mut().zip(context) {
+                    *of_key = context - *of_key * multiplier[0];
+                }
+                dot(simd, from, of_key)
+            }
+            _ => 0.0,
+        };
+    }
+}
+
+/// Turns the scores of a tile into weights, and writes the gradients of the weights before dropout, counted from
+/// `references`, or in a row of one block from that of the key that a query is sure of.
 ///
 /// # Safety
 /// Every slice of the call has the length of its shape; `values` are the block's, by [`pack_rows`].
@@ -42,6 +137,7 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
     scoring: &impl Scoring,
     values: &[f32],
     scores: &mut Scores<'_>,
+    references: Option<&[f32]>,
 ) {
     let call = back.call;
     let Dims { queries, keys, heads, .. } = call.dims;
@@ -83,8 +179,8 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
                 *gradient *= *multiplier;
             }
         }
-        let (most, inverse) = (back.statistics[place * 2], back.statistics[place * 2 + 1]);
-        let (most, inverse) = (simd.splat_f32s(most), simd.splat_f32s(inverse));
+        let [greatest, share] = [0, 1].map(|statistic| back.statistics[place * STATISTICS + statistic]);
+        let (most, inverse) = (simd.splat_f32s(greatest), simd.splat_f32s(share));
         let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
         let mut k = tile.start;
         while k < end {
@@ -99,6 +195,18 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
                 store(simd, gradient, simd.select_f32s(masked, zero, load(simd, gradient)));
             }
             k += lanes;
+        }
+        let reference = match references {
+            Some(references) => references[r],
+            // The greatest weight is `e^0` times that.
+            None if share > SURE => {
+                let key = weights[tile.start..].iter().position(|&weight| weight == share);
+                key.map_or(0.0, |key| gradients[tile.start + key])
+            }
+            None => 0.0,
+        };
+        if reference != 0.0 {
+            gradients[tile.start..].iter_mut().for_each(|gradient| *gradient -= reference);
         }
     }
 }

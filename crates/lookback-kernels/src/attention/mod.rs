@@ -61,6 +61,9 @@ use crate::written::{Slot, Unwritten, filled, slots};
 use pulp::Arch;
 use std::marker::PhantomData;
 
+/// How many numbers [`backward`] needs of each softmax.
+pub const STATISTICS: usize = 3;
+
 /// The sizes of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dims {
@@ -79,9 +82,9 @@ pub struct Dims {
 }
 
 impl Dims {
-    /// The length of [`Outputs::statistics`]: `[B, N, Q, 2]`.
+    /// The length of [`Outputs::statistics`]: `[B, N, Q, 3]`.
     pub fn statistics_len(&self) -> usize {
-        self.batch * self.heads * self.queries * 2
+        self.batch * self.heads * self.queries * STATISTICS
     }
 
     /// The length of [`Outputs::weights`]: `[B, N, Q, K]`.
@@ -165,7 +168,8 @@ pub struct Outputs<'a, X = f32> {
     pub context: &'a mut [X],
     /// `[B, N, Q, K]`: after the softmax and, as PyTorch returns them, after dropout.
     pub weights: Option<&'a mut [X]>,
-    /// `[B, N, Q, 2]`: what [`backward`] needs of each softmax, its greatest score and `1 / Σ e^(score - greatest)`.
+    /// `[B, N, Q, 3]`: what [`backward`] needs of each softmax, its greatest score, `1 / Σ e^(score - greatest)`, and,
+    /// where its keys are more than a block, about where the greatest score stands.
     pub statistics: Option<&'a mut [X]>,
 }
 
@@ -204,7 +208,7 @@ pub struct OwnedOutputs {
     pub context: Vec<f32>,
     /// `[B, N, Q, K]`, where asked for.
     pub weights: Option<Vec<f32>>,
-    /// `[B, N, Q, 2]`.
+    /// `[B, N, Q, 3]`.
     pub statistics: Vec<f32>,
 }
 
@@ -304,7 +308,7 @@ pub fn forward(
     forward_on(arch(), score, dims, mask, dropout, inputs, outputs, workspace, threads)
 }
 
-/// The gradients of [`forward`], given what it read and wrote: `context`, and `statistics` (`[B, N, Q, 2]`).
+/// The gradients of [`forward`], given what it read and wrote: `context`, and `statistics` (`[B, N, Q, 3]`).
 ///
 /// Only what is `Some` in `gradients` is written. No result depends on `threads`.
 ///

@@ -163,7 +163,8 @@ impl SliceOperation for Open {
             all
         };
         let (query, context) = (together(|step| &step.query, width), together(|step| &step.context, value));
-        let (statistics, upstream) = (together(|step| &step.statistics, 2), together(|step| &step.upstream, value));
+        let (statistics, upstream) =
+            (together(|step| &step.statistics, kernel::STATISTICS), together(|step| &step.upstream, value));
         let wanted =
             Wanted { keys: wanted[0], values: wanted[1], v: wanted[2] && shared.scale.is_none(), ..Wanted::default() };
         let OwnedGradients { keys, values, v, .. } = with_workspace(|workspace| {

@@ -7,6 +7,7 @@ use burn::tensor::{Int, Tensor};
 use lookback_kernels::cross_entropy as kernel;
 use rayon::current_num_threads;
 
+use super::flex::checked;
 use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use crate::Error;
@@ -51,7 +52,7 @@ impl SliceOperation for CrossEntropy {
 
     fn forward(&self, [logits, ..]: [&[f32]; SLICES]) -> Vec<f32> {
         let mut log_sums = vec![0.0; self.labels.len()];
-        let loss = kernel::forward(self.classes, logits, &self.labels, &mut log_sums, current_num_threads());
+        let loss = checked(kernel::forward(self.classes, logits, &self.labels, &mut log_sums, current_num_threads()));
         // The same logits give the same sums, should the operation ever run twice.
         let _ = self.log_sums.set(log_sums);
         vec![loss]
@@ -70,7 +71,7 @@ impl SliceOperation for CrossEntropy {
     ) -> [Option<Vec<f32>>; SLICES] {
         let log_sums = self.log_sums.get().expect("the forward pass has run before the backward pass");
         let to_logits = wanted[0].then(|| {
-            kernel::backward(self.classes, logits, &self.labels, log_sums, gradient[0], current_num_threads())
+            checked(kernel::backward(self.classes, logits, &self.labels, log_sums, gradient[0], current_num_threads()))
         });
         [to_logits, None, None, None, None]
     }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 use lookback_kernels::dropout::dropout as kernel;
 use rayon::current_num_threads;
 
+use super::flex::checked;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex};
 
@@ -60,7 +61,7 @@ struct Dropout {
 
 impl Dropout {
     fn apply(&self, values: &[f32]) -> Vec<f32> {
-        kernel(values, self.probability, self.seed, current_num_threads())
+        checked(kernel(values, self.probability, self.seed, current_num_threads()))
     }
 }
 

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use lookback_kernels::linear::{self as kernel, LinearDims};
 use rayon::current_num_threads;
 
+use super::flex::checked;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex};
 use crate::{Error, check};
@@ -69,7 +70,7 @@ impl SliceOperation for Linear {
     }
 
     fn forward(&self, [x, weight, bias, ..]: [&[f32]; SLICES]) -> Vec<f32> {
-        kernel::forward(self.dims, x, weight, self.bias.then_some(bias), current_num_threads())
+        checked(kernel::forward(self.dims, x, weight, self.bias.then_some(bias), current_num_threads()))
     }
 
     fn reads(&self) -> [bool; SLICES] {
@@ -84,9 +85,9 @@ impl SliceOperation for Linear {
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
         let (dims, threads) = (self.dims, current_num_threads());
-        let dx = wanted[0].then(|| kernel::input_gradient(dims, weight, gradient, threads));
-        let dweight = wanted[1].then(|| kernel::weight_gradient(dims, x, gradient, threads));
-        let dbias = (self.bias && wanted[2]).then(|| kernel::bias_gradient(dims, gradient));
+        let dx = wanted[0].then(|| checked(kernel::input_gradient(dims, weight, gradient, threads)));
+        let dweight = wanted[1].then(|| checked(kernel::weight_gradient(dims, x, gradient, threads)));
+        let dbias = (self.bias && wanted[2]).then(|| checked(kernel::bias_gradient(dims, gradient)));
         [dx, dweight, dbias, None, None]
     }
 }

@@ -6,6 +6,7 @@ use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorCreationOptions, TensorD
 use lookback_kernels::lookup::{self as kernel, Lookup, NO_TOKEN};
 use rayon::current_num_threads;
 
+use super::flex::checked;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex};
 use crate::{Error, check};
@@ -29,11 +30,7 @@ pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, 
     for table in &tables[1..] {
         check::types([("the first table", Some(first.dtype())), ("another table", Some(table.dtype()))])?;
     }
-    if lookup.different == usize::MAX {
-        // One more of them is where the offsets end, and cannot be counted.
-        return Err(refuse(format!("{} different tokens", lookup.different)));
-    }
-    lookup.check(&rows).map_err(refuse)?;
+    lookup.check(&rows).map_err(|error| refuse(error.to_string()))?;
     if width == 0 || lookup.places.is_empty() {
         return Ok(Nothing::of(first).and_all(&tables[1..]).zeros([lookup.places.len(), width]));
     }
@@ -85,7 +82,7 @@ impl SliceOperation for Tables {
     }
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
-        kernel::forward(&self.lookup, &inputs[..self.rows.len()], self.width, current_num_threads())
+        checked(kernel::forward(&self.lookup, &inputs[..self.rows.len()], self.width, current_num_threads()))
     }
 
     fn backward(
@@ -97,7 +94,7 @@ impl SliceOperation for Tables {
     ) -> [Option<Vec<f32>>; SLICES] {
         let threads = current_num_threads();
         let wanted = &wanted[..self.rows.len()];
-        let gradients = kernel::backward(&self.lookup, &self.rows, self.width, gradient, wanted, threads);
+        let gradients = checked(kernel::backward(&self.lookup, &self.rows, self.width, gradient, wanted, threads));
         let mut gradients = gradients.into_iter();
         std::array::from_fn(|_| gradients.next().flatten())
     }

@@ -6,6 +6,7 @@ use burn::tensor::{Bool, Tensor, TensorData, activation::softmax};
 use lookback_kernels::pool::{self as kernel, PoolDims, PoolScore, PoolUpstream};
 use rayon::current_num_threads;
 
+use super::flex::checked;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex, tanh};
 use crate::{Error, check};
@@ -117,7 +118,7 @@ impl SliceOperation for Pool {
         let mut packed = vec![0.0; batch * (outputs + time)];
         let (pooled, weights) = packed.split_at_mut(batch * outputs);
         let threads = current_num_threads();
-        kernel::forward(self.dims, self.score(vector), sequence, &self.lengths, pooled, weights, threads);
+        checked(kernel::forward(self.dims, self.score(vector), sequence, &self.lengths, pooled, weights, threads));
         packed
     }
 
@@ -138,7 +139,7 @@ impl SliceOperation for Pool {
     ) -> [Option<Vec<f32>>; SLICES] {
         let PoolDims { batch, outputs, .. } = self.dims;
         let (pooled, weights) = gradient.split_at(batch * outputs);
-        let [sequence_gradient, vector_gradient] = kernel::backward(
+        let [sequence_gradient, vector_gradient] = checked(kernel::backward(
             self.dims,
             self.score(vector),
             sequence,
@@ -146,7 +147,7 @@ impl SliceOperation for Pool {
             &output[batch * outputs..],
             PoolUpstream { pooled, weights: Some(weights) },
             current_num_threads(),
-        );
+        ));
         [wanted[0].then_some(sequence_gradient), wanted[1].then_some(vector_gradient), None, None, None]
     }
 }

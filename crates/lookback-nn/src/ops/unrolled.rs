@@ -278,7 +278,7 @@ impl SliceOperation for OpenLinear {
 
     fn forward(&self, [weight, bias, ..]: [&[f32]; SLICES]) -> Vec<f32> {
         let SharedLinear { inputs, outputs, bias: has, packed, .. } = &*self.0;
-        let _ = packed.set(PackedLinear::new(*inputs, *outputs, weight, has.then_some(bias)));
+        let _ = packed.set(flex::checked(PackedLinear::new(*inputs, *outputs, weight, has.then_some(bias))));
         token()
     }
 
@@ -292,8 +292,8 @@ impl SliceOperation for OpenLinear {
         let [x, dy] = std::mem::take(&mut *lock(&self.0.steps));
         let SharedLinear { inputs, outputs, bias, .. } = *self.0;
         let dims = LinearDims { rows: dy.len() / outputs, inputs, outputs };
-        let dweight = wanted[0].then(|| weight_gradient(dims, &x, &dy, current_num_threads()));
-        let dbias = (bias && wanted[1]).then(|| bias_gradient(dims, &dy));
+        let dweight = wanted[0].then(|| flex::checked(weight_gradient(dims, &x, &dy, current_num_threads())));
+        let dbias = (bias && wanted[1]).then(|| flex::checked(bias_gradient(dims, &dy)));
         [dweight, dbias, None, None, None]
     }
 }
@@ -316,7 +316,7 @@ impl SliceOperation for LinearStep {
     }
 
     fn forward(&self, [x, ..]: [&[f32]; SLICES]) -> Vec<f32> {
-        self.packed().forward(x, current_num_threads())
+        flex::checked(self.packed().forward(x, current_num_threads()))
     }
 
     fn reads(&self) -> [bool; SLICES] {
@@ -335,7 +335,7 @@ impl SliceOperation for LinearStep {
             steps[0].extend_from_slice(x);
             steps[1].extend_from_slice(gradient);
         }
-        let dx = wanted[0].then(|| self.packed().input_gradient(gradient, current_num_threads()));
+        let dx = wanted[0].then(|| flex::checked(self.packed().input_gradient(gradient, current_num_threads())));
         [dx, wanted[1].then(token), None, None, None]
     }
 }

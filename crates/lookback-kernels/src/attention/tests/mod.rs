@@ -1,6 +1,7 @@
 //! The kernels against the naive reference, the reference against finite differences, and every promise.
 
 mod case;
+mod sure;
 
 use super::*;
 use case::*;
@@ -284,7 +285,7 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
         None,
         &inputs,
         &[0.0; 2],
-        &[0.0; 4],
+        &[0.0; 6],
         &Upstream::default(),
         gradients,
         &mut Workspace::default(),
