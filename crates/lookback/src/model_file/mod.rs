@@ -5,7 +5,8 @@
 //!
 //! # Writing
 //! The model is written to a new file beside its destination, synced, and renamed over it, so that a reader sees
-//! the old model or the new one, and a failure leaves nothing behind. The same model gives the same bytes: tensors
+//! the old model or the new one, and a failure leaves nothing behind; what a killed run left is removed by the next one
+//! that writes into the same folder. The same model gives the same bytes: tensors
 //! and metadata stand in the order of their names. A destination that is no regular file, such as a pipe, is
 //! written straight.
 //!
@@ -17,6 +18,7 @@
 //! out.
 
 mod header;
+mod passing;
 mod read;
 #[cfg(test)]
 mod tests;
