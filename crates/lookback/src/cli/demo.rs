@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::explain::{Color, explain_text};
-use super::{Interrupted, Wrong, evaluate, train};
+use super::{Interrupted, Wrong, evaluate, signals, train};
 use crate::demo;
 use crate::model_file::check_writable;
 use crate::train::{End, TerminalProgress};
@@ -29,7 +29,7 @@ impl Demo {
         if let Some(output) = &self.output {
             check_writable(output).map_err(|error| Wrong(error.to_string()))?;
         }
-        let stop = train::stop_on_ctrl_c()?;
+        let stop = signals::listen()?;
         let device = super::device();
         let fitted = demo::fit(self.seed, &device, &stop, &mut TerminalProgress::new())?;
         match (&self.output, &fitted.classifier) {

@@ -7,6 +7,8 @@ mod failure;
 mod inspect;
 mod options_file;
 mod predict;
+mod signals;
+mod threads;
 mod train;
 
 use std::ffi::OsString;

@@ -32,6 +32,8 @@ pub struct Fitted {
     pub classifier: Option<Classifier>,
     /// How training ended.
     pub end: End,
+    /// How many networks were asked for; the classifier has fewer where training was stopped between.
+    pub networks: usize,
 }
 
 /// Why training could not begin.
@@ -102,6 +104,7 @@ fn fit_prepared(
     progress: &mut dyn Progress,
 ) -> Result<Fitted, FitError> {
     let Prepared { encoder, labels, train, validation } = prepared;
+    stop.training_begins();
     let training_device = device.clone().autodiff();
     let weights = match plan.class_weights {
         ClassWeights::None => None,
@@ -137,7 +140,11 @@ fn fit_prepared(
         let plan = TrainPlan { seed, ..plan.train.clone() };
         let outcome = train::run(&task, model, &training_device, &plan, stop, progress).map_err(FitError::Plan)?;
         end = outcome.end;
-        if let Some(model) = outcome.model {
+        let cut_short = matches!(end, End::Interrupted { .. } | End::Diverged { .. });
+        // Beside finished networks one that was cut short would answer with the same voice; alone it is all there is.
+        if let Some(model) = outcome.model
+            && (!cut_short || models.is_empty())
+        {
             models.push(model);
             members.push(MemberRecord {
                 seed,
@@ -148,12 +155,12 @@ fn fit_prepared(
             });
         }
         // What stops one stops all: the networks that are there answer without the others.
-        if matches!(end, End::Interrupted { .. } | End::Diverged { .. }) {
+        if cut_short {
             break;
         }
     }
     if models.is_empty() {
-        return Ok(Fitted { classifier: None, end });
+        return Ok(Fitted { classifier: None, end, networks: plan.model.members });
     }
     let record = TrainingRecord {
         plan: plan.train.clone(),
@@ -176,7 +183,7 @@ fn fit_prepared(
         models,
         device: device.clone(),
     };
-    Ok(Fitted { classifier: Some(classifier), end })
+    Ok(Fitted { classifier: Some(classifier), end, networks: plan.model.members })
 }
 
 /// The seed of one network: the first has the run's own, so that it is the one that would be trained alone.
