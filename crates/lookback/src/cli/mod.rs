@@ -50,15 +50,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
     start_log();
-    if lookback.threads == Some(0) {
-        return Err(Wrong("threads is 0; it must be at least 1".into()).into());
-    }
-    // As much stack as the main thread has. A pool that stands already, from a test in the same process, stays.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(lookback.threads.unwrap_or(0)).stack_size(8 << 20);
-    let built = pool.build_global();
-    if lookback.threads.is_some() {
-        built?;
-    }
+    threads::start(lookback.threads)?;
     // The command itself runs on a thread of the pool: every parallel part then begins at once on this thread, where
     // a thread outside would have to wake others and to sleep, some forty times in a training step.
     rayon::scope(|_| match lookback.command {
@@ -71,7 +63,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> 
     })
 }
 
-/// Warnings go to standard error, one line each; `RUST_LOG` asks for more.
+/// Warnings go to standard error, one line each; `RUST_LOG` asks for more. One that cannot be written is lost: to say so
+/// on the same standard error would end the program, and no warning is worth a training.
 fn start_log() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -82,6 +75,7 @@ fn start_log() {
         .with_target(false)
         .without_time()
         .with_ansi(false)
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -5,6 +5,7 @@ mod bad_data;
 mod bad_model;
 mod bad_options;
 mod program;
+mod resources;
 mod series;
 mod stop;
 mod stream;
