@@ -43,11 +43,11 @@ impl Demo {
         let Some(classifier) = &fitted.classifier else { return Ok(()) };
         let held_out = demo::held_out(classifier)?;
         super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.evaluate(&held_out), classifier.labels()))?;
+        super::print(&evaluate::text(&classifier.evaluate(&held_out)?, classifier.labels()))?;
         super::print("\nWhat it looked at:\n")?;
         for sentence in demo::SENTENCES {
-            let explained = explain_text(classifier, sentence, self.color.wanted());
-            super::print(&format!("\n{sentence}\n{explained}"))?;
+            let explained = explain_text(classifier, sentence, self.color.wanted())?;
+            super::print_as_it_is(&format!("\n{sentence}\n{explained}"))?;
         }
         if let Some(output) = &self.output {
             let model = Path::new(output).display();

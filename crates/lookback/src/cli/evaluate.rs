@@ -45,9 +45,9 @@ impl Evaluate {
         let classifier = Classifier::load(&self.model, &super::device())?;
         let input = self.columns.over(classifier.input(), &self.data)?;
         let dataset = classifier.read_labelled(&self.data, &input)?;
-        let metrics = classifier.evaluate(&dataset);
+        let metrics = classifier.evaluate(&dataset)?;
         if self.json {
-            super::print(&format!("{}\n", serde_json::to_string_pretty(&metrics)?))?;
+            super::print_json(&format!("{}\n", serde_json::to_string_pretty(&metrics)?))?;
         } else {
             super::print(&text(&metrics, classifier.labels()))?;
         }
@@ -62,7 +62,7 @@ impl Columns {
         match &mut input {
             InputPlan::Text(plan) => {
                 if let Some(format @ (FormatChoice::Ts | FormatChoice::CsvLong)) = self.format {
-                    return Err(Wrong(format!("the model reads texts, but format is {}", format.name())).into());
+                    return Err(Wrong(format!("the model reads texts, but --format is {}", format.name())).into());
                 }
                 if self.format.is_some() {
                     plan.format = self.format;
@@ -77,7 +77,9 @@ impl Columns {
             }
             InputPlan::Series(plan) => {
                 if self.text.is_some() {
-                    return Err(Wrong("text names a column of texts, but the model reads numeric series".into()).into());
+                    return Err(
+                        Wrong("--text names a column of texts, but the model reads numeric series".into()).into()
+                    );
                 }
                 if let Some(header) = self.header {
                     plan.header = header.told();
@@ -86,9 +88,11 @@ impl Columns {
                     None => {}
                     Some(format @ (FormatChoice::Ts | FormatChoice::CsvLong)) => plan.format = format,
                     Some(format) => {
-                        return Err(
-                            Wrong(format!("the model reads numeric series, but format is {}", format.name())).into()
-                        );
+                        return Err(Wrong(format!(
+                            "the model reads numeric series, but --format is {}",
+                            format.name()
+                        ))
+                        .into());
                     }
                 }
                 plan.label = self.label.clone().or(plan.label.take());

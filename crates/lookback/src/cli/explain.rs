@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Wrong;
 use crate::data::series::SeriesExample;
+use crate::error::{DataError, Overflow, in_plain_words};
 use crate::insight::terminal::{self, Weighted};
 use crate::tasks::classify::{Classifier, Example, Prediction};
 
@@ -49,24 +50,25 @@ impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let classifier = Classifier::load(&self.model, &super::device())?;
         let text = match classifier.text_encoder() {
-            Some(_) => explain_text(&classifier, &self.input, self.color.wanted()),
+            Some(_) => explain_text(&classifier, &self.input, self.color.wanted())?,
             None => explain_series(&classifier, &self.input)?,
         };
-        super::print(&text)?;
+        // The text has colours of its own; all that comes from elsewhere is escaped in it.
+        super::print_as_it_is(&text)?;
         Ok(())
     }
 }
 
 /// The answer to a text and the tokens that led to it.
-pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> String {
-    let Some(encoder) = classifier.text_encoder() else { return String::new() };
+pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> Result<String, Overflow> {
+    let Some(encoder) = classifier.text_encoder() else { return Ok(String::new()) };
     let tokens = encoder.tokenizer.tokenize(text);
     let encoded = encoder.encode_tokens(&tokens);
     if encoded.tokens_cut > 0 {
         tracing::warn!("the text is cut to the model's {} tokens", encoded.ids.len());
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Text(encoded)]) {
+    for prediction in classifier.predict(&[&Example::Text(encoded)])? {
         explained.push_str(&answer(classifier, &prediction));
         let weighted = |weights: &[f32]| -> Vec<Weighted> {
             let places = tokens.iter().zip(weights);
@@ -94,7 +96,7 @@ pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> 
             let _ = writeln!(explained, "{}  ({name})", terminal::shade(text, &weighted(weights)));
         }
     }
-    explained
+    Ok(explained)
 }
 
 /// A table of weights: the pooling's as bars where it is alone, else every view side by side.
@@ -135,7 +137,7 @@ fn explain_series(classifier: &Classifier, text: &str) -> anyhow::Result<String>
         tracing::warn!("the series is cut to the model's {} steps", series.length);
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Series(series.clone())]) {
+    for prediction in classifier.predict(&[&Example::Series(series.clone())])? {
         explained.push_str(&answer(classifier, &prediction));
         let names: Vec<String> = (1..=series.length).map(|step| format!("step {step}")).collect();
         explained.push_str(&weights_of(classifier, &prediction, &names));
@@ -165,6 +167,16 @@ fn no_weights(classifier: &Classifier) -> String {
     )
 }
 
+/// What is wrong with steps that are numbers, but one too large for 32 bits.
+fn too_large(text: &str, file: &Path, line: usize) -> Option<anyhow::Error> {
+    let steps: Vec<Vec<f64>> = serde_json::from_str(text).ok()?;
+    steps.iter().enumerate().find_map(|(step, values)| {
+        let channel = values.iter().position(|&value| !(value as f32).is_finite())?;
+        let (step, value) = (step + 1, format!("{:?}", values[channel]));
+        Some(DataError::SeriesValue { file: file.into(), line, channel: (channel + 1).to_string(), step, value }.into())
+    })
+}
+
 /// A series from a JSON array of steps, standardised and cut for the model; and the steps that were cut.
 pub(super) fn parse_series(
     classifier: &Classifier,
@@ -177,7 +189,10 @@ pub(super) fn parse_series(
         Vec::new()
     } else {
         serde_json::from_str(text).map_err(|error| {
-            Wrong(format!("{place}: expected a JSON array of steps, each an array of numbers: {error}"))
+            too_large(text, file, line).unwrap_or_else(|| {
+                let problem = in_plain_words(&error.to_string());
+                Wrong(format!("{place}: expected a JSON array of steps, each an array of numbers: {problem}")).into()
+            })
         })?
     };
     let channels = classifier.channels().unwrap_or(0);
@@ -189,9 +204,6 @@ pub(super) fn parse_series(
                 step + 1
             ))
             .into());
-        }
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(Wrong(format!("{place}: step {} has a value that is too large", step + 1)).into());
         }
     }
     let length = steps.len();

@@ -17,7 +17,9 @@ use std::io::{self, Write};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 
-pub use failure::{Interrupted, Wrong, report};
+pub use failure::{Interrupted, Unanswered, Wrong, report};
+
+use crate::insight::terminal;
 
 /// Recurrent networks with attention: train, evaluate, explain and serve sequence models.
 #[derive(Parser, Debug)]
@@ -84,8 +86,19 @@ fn device() -> Device {
     Device::flex()
 }
 
-/// Writes to standard output at once, so that a reader at the other end of a pipe sees it.
+/// Writes lines to standard output at once, so that a reader at the other end of a pipe sees them. Names and labels in
+/// them come from files: whatever could drive the terminal is escaped.
 fn print(text: &str) -> io::Result<()> {
+    print_as_it_is(&terminal::printable_lines(text))
+}
+
+/// Writes JSON likewise; control characters are escaped as JSON escapes them.
+fn print_json(text: &str) -> io::Result<()> {
+    print_as_it_is(&terminal::printable_json(text))
+}
+
+/// Writes text with colours of our own, in which all else is escaped already.
+fn print_as_it_is(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

@@ -55,8 +55,16 @@ pub enum DataError {
         /// The first wrong byte.
         value: u8,
     },
+    /// The text is UTF-16, which without a mark at its beginning can pass for UTF-8 full of zero bytes.
+    #[error("{}, line {line}: every second byte is zero, as in UTF-16; save the file as UTF-8", file.display())]
+    Utf16 {
+        /// The file.
+        file: PathBuf,
+        /// The line of the first zero byte.
+        line: usize,
+    },
     /// The extension does not tell the format.
-    #[error("{}: cannot tell the format from the name; give one of {expected}", file.display())]
+    #[error("{}: cannot tell the format from the name; give one of {expected} with --format", file.display())]
     UnknownFormat {
         /// The file.
         file: PathBuf,
@@ -98,7 +106,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// No column was asked for, and the file does not tell.
-    #[error("{}, line {line}: cannot tell which column holds the {role}; say which of {} it is, by name or number", file.display(), quoted(present))]
+    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number", file.display(), flag(role), quoted(present))]
     UnclearColumn {
         /// The file.
         file: PathBuf,
@@ -247,6 +255,24 @@ pub enum DataError {
         /// The value found.
         value: String,
     },
+    /// A value so far from those of the training that a network cannot compute with it.
+    #[error("{}, line {line}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", file.display())]
+    FarValue {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The channel, counted from 1.
+        channel: usize,
+        /// The time step in its sequence, counted from 1.
+        step: usize,
+        /// The value found.
+        value: f32,
+        /// The mean of the channel's training values.
+        mean: f32,
+        /// Their standard deviation.
+        deviation: f32,
+    },
     /// A series has another number of channels than the others, or than the model.
     #[error("{}, line {line}: the sequence has {}; {expected} expected", file.display(), counted(*found, "channel"))]
     Channels {
@@ -308,14 +334,14 @@ pub enum DataError {
         known: Vec<String>,
     },
     /// A fraction that splits nothing.
-    #[error("the held-out fraction is {fraction}; a number above 0 and below 1 was expected")]
+    #[error("--validation-split is {fraction}; a number above 0 and below 1 was expected")]
     SplitFraction {
         /// The fraction given.
         fraction: f64,
     },
     /// The held-out side would be empty.
     #[error(
-        "a fraction of {fraction} of {examples} examples holds none apart; give more examples or a larger fraction"
+        "--validation-split {fraction} of {examples} examples holds none apart; give more examples, a larger share, or 0 for none"
     )]
     SplitEmpty {
         /// The fraction given.
@@ -323,6 +349,16 @@ pub enum DataError {
         /// How many examples there are.
         examples: usize,
     },
+}
+
+/// The option that tells which column has this role.
+fn flag(role: &str) -> &str {
+    match role {
+        "text" => "--text",
+        "label" => "--label",
+        "values" => "--values",
+        _ => "--id",
+    }
 }
 
 /// The names in quotes, with commas; a long list is cut.

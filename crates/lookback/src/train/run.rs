@@ -15,6 +15,10 @@ use super::progress::{EpochReport, Progress, StepReport};
 use super::schedule::Schedule;
 use super::{ScoreChoice, Stop, TrainPlan};
 use crate::data::batches::Batches;
+use crate::model_file;
+
+/// A loss, or a norm of the weights, above this has diverged: a model file takes no such weights.
+const LARGEST: f64 = model_file::LARGEST as f64;
 
 /// What a task tells the loop.
 pub trait Task {
@@ -34,7 +38,7 @@ pub trait Task {
 
 /// Loss and scores on the validation data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Validation {
     /// Mean cross-entropy, or whatever the task's loss is.
     pub loss: f64,
@@ -175,11 +179,12 @@ pub fn run<T: Task>(
         let trained = started.elapsed();
         let candidate = averaged.current(&model);
         let validation = task.validate(&candidate);
-        let (what, value) = match &validation {
-            Some(validation) => ("validation loss", validation.loss),
-            None => ("norm of the weights", weight_norm(&candidate)),
-        };
-        if !value.is_finite() {
+        // The weights as well: those that the validation did not meet may be no numbers all the same.
+        let figures = [
+            ("validation loss", validation.map_or(0.0, |validation| validation.loss)),
+            ("norm of the weights", weight_norm(&candidate)),
+        ];
+        if let Some((what, value)) = figures.into_iter().find(|(_, value)| value.is_nan() || *value > LARGEST) {
             end = End::Diverged { epoch, step: order.len(), what, value };
             break 'training;
         }
@@ -220,8 +225,11 @@ pub fn run<T: Task>(
         && (best.is_none() || best.as_ref().is_some_and(|best| best.validation.is_none()))
     {
         let model = averaged.current(&model);
-        let validation = task.validate(&model);
-        best = Some(Best { model, epoch, validation });
+        // The step before the stop may have been the one that diverged.
+        if weight_norm(&model) <= LARGEST {
+            let validation = task.validate(&model);
+            best = Some(Best { model, epoch, validation });
+        }
     }
     progress.finished();
     let (model, epoch, validation) = match best {

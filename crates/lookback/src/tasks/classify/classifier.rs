@@ -17,7 +17,7 @@ use crate::data::encoder::TextEncoder;
 use crate::data::labels::LabelSet;
 use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
 use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
-use crate::error::{DataError, ModelFileError};
+use crate::error::{DataError, ModelFileError, Overflow};
 use crate::model_file::{self, ModelFile};
 use crate::train::{TrainPlan, Validation};
 
@@ -29,7 +29,7 @@ const TELLING: &str = "wide.telling";
 
 /// How a classifier came to be; kept in its file, shown by `lookback inspect`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainingRecord {
     /// The training options, checked.
     pub plan: TrainPlan,
@@ -47,7 +47,7 @@ pub struct TrainingRecord {
 
 /// How one network came to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct MemberRecord {
     /// The seed of everything random.
     pub seed: u64,
@@ -96,7 +96,7 @@ pub struct Prediction {
 
 /// The description of a classifier in its model file.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Description {
     input: InputPlan,
     model: ModelPlan,
@@ -123,10 +123,16 @@ impl Classifier {
         let mut file = ModelFile::read_kind(path, KIND)?;
         let description: Description = file.json(path, "config")?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let mut encoder = match description.input {
-            InputPlan::Text(_) => Encoder::Text(file.json(path, "encoder")?),
-            InputPlan::Series(_) => Encoder::Series(file.json(path, "standardizer")?),
+        let (mut encoder, encoder_key) = match description.input {
+            InputPlan::Text(_) => (Encoder::Text(file.json(path, "encoder")?), "encoder"),
+            InputPlan::Series(_) => (Encoder::Series(file.json(path, "standardizer")?), "standardizer"),
         };
+        let wrong = |key: &str, problem| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        description.input.check().map_err(|problem| wrong("config", problem))?;
+        description.training.plan.check().map_err(|problem| wrong("config", problem))?;
+        if let Encoder::Text(encoder) = &encoder {
+            encoder.check().map_err(|problem| wrong("encoder", problem))?;
+        }
         let shape = input_shape(&encoder);
         if let Encoder::Text(TextEncoder { wide, .. }) = &mut encoder
             && let Some(part) = wide.take()
@@ -145,6 +151,7 @@ impl Classifier {
                 ClassifierModel::load(&description.model, shape, labels.len(), device, &mut file, path, &prefix)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        file.check_all_read(path, &["config", "labels", encoder_key])?;
         Ok(Classifier {
             input: description.input,
             plan: description.model,
@@ -272,9 +279,12 @@ impl Classifier {
     }
 
     /// Answers one batch; `examples` may be of any lengths.
-    pub fn predict(&self, examples: &[&Example]) -> Vec<Prediction> {
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that a probability would be no number.
+    pub fn predict(&self, examples: &[&Example]) -> Result<Vec<Prediction>, Overflow> {
         if examples.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
         let output = answer(&self.models, &batch, true);
@@ -282,8 +292,11 @@ impl Classifier {
         let of_steps = |weights: Tensor<2>| (weights.dims()[1], floats(weights));
         let weights = output.weights.map(of_steps);
         let views: Vec<_> = output.views.into_iter().map(|view| (view.name, of_steps(view.weights))).collect();
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            return Err(self.overflow());
+        }
         let classes = self.labels.len();
-        examples
+        let predictions = examples
             .iter()
             .enumerate()
             .map(|(row, example)| {
@@ -293,12 +306,25 @@ impl Classifier {
                 let views = views.iter().map(|(name, weights)| (name.clone(), own(weights))).collect();
                 Prediction { label: likeliest(&probabilities), probabilities, weights, views }
             })
-            .collect()
+            .collect();
+        Ok(predictions)
     }
 
     /// Judges the classifier on labelled data.
-    pub fn evaluate(&self, dataset: &Dataset) -> Metrics {
-        evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that the loss would be no number.
+    pub fn evaluate(&self, dataset: &Dataset) -> Result<Metrics, Overflow> {
+        let metrics = evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device);
+        if metrics.loss.is_finite() { Ok(metrics) } else { Err(self.overflow()) }
+    }
+
+    /// Numbers overflow where weights are huge.
+    fn overflow(&self) -> Overflow {
+        let largest = |tensor: &model_file::Tensor| tensor.data.iter().fold(0.0f32, |largest, &w| largest.max(w.abs()));
+        let weights = self.tensors().into_iter().map(|(tensor, values)| (tensor, largest(&values)));
+        let (tensor, weight) = weights.max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or_default();
+        Overflow { tensor, weight }
     }
 }
 
