@@ -14,6 +14,8 @@ use crate::error::counted;
 use crate::tasks::classify::{Classifier, Example, InputPlan, Prediction};
 
 /// Answer inputs, one JSON object a line.
+///
+/// An input that cannot be answered gets an object with `error` and `line`, the others are answered, and the exit code is 3.
 #[derive(Args, Debug)]
 pub(super) struct Predict {
     /// Model file

@@ -77,7 +77,7 @@ fn values_of_an_options_file_are_refused_in_words() {
 fn options_are_named_by_their_flags() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--hidden", "0"], "--hidden is 0"),
         (&["--epochs", "0"], "--epochs is 0"),
         (&["--dropout", "1"], "--dropout is 1"),
@@ -88,6 +88,9 @@ fn options_are_named_by_their_flags() {
         (&["--momentum", "0.9"], "--momentum is for"),
         (&["--char-buckets", "9"], "--char-buckets needs --char-ngrams"),
         (&["--wide-tokens", "x"], "--wide-tokens is 'x'"),
+        (&["--forget-bias", "NaN"], "--forget-bias is NaN; it must be from"),
+        (&["--embedding-scale", "inf"], "--embedding-scale is inf; it must be above 0"),
+        (&["--char-ngrams", "1-18446744073709551615"], "--char-ngrams is 18446744073709551615; it must be at most"),
         (&["--pooling", "median"], "--pooling 'median'"),
         (&["--attention", "cosine"], "--attention 'cosine'"),
         (&["--id", "1"], "--id is for numeric series"),

@@ -337,8 +337,14 @@ impl ModelPlan {
         share("embedding-dropout", self.embedding_dropout)?;
         share("layer-dropout", self.layer_dropout)?;
         share("output-dropout", self.output_dropout)?;
-        if !(self.embedding_scale.is_finite() && self.embedding_scale > 0.0) {
-            return Err(format!("--embedding-scale is {}; it must be above 0", self.embedding_scale));
+        if !(self.embedding_scale > 0.0 && self.embedding_scale <= 1e6) {
+            return Err(format!(
+                "--embedding-scale is {}; it must be above 0 and at most 1000000",
+                self.embedding_scale
+            ));
+        }
+        if let Some(bias) = self.forget_bias.filter(|bias| bias.is_nan() || bias.abs() > 1e6) {
+            return Err(format!("--forget-bias is {bias}; it must be from -1000000 to 1000000"));
         }
         Ok(())
     }
@@ -445,6 +451,7 @@ fn sizes(name: &str, range: &str) -> Result<Sizes, String> {
     let (min, max) = range.split_once('-').unwrap_or((range, range));
     let min: usize = min.trim().parse().map_err(|_| wrong())?;
     let max: usize = max.trim().parse().map_err(|_| wrong())?;
+    crate::train::writable(name, max as u64)?;
     if min == 0 || max < min { Err(wrong()) } else { Ok(Sizes { min, max }) }
 }
 
