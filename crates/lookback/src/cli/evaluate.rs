@@ -7,7 +7,7 @@ use clap::Args;
 use super::Wrong;
 use crate::data::table::{Column, TableFormat};
 use crate::insight::terminal;
-use crate::tasks::classify::{Classifier, FormatChoice, HeaderChoice, InputPlan, Metrics};
+use crate::tasks::classify::{Classifier, Confused, FormatChoice, HeaderChoice, InputPlan, Metrics};
 
 /// Judge a model on labelled data.
 #[derive(Args, Debug)]
@@ -113,11 +113,27 @@ pub(super) fn text(metrics: &Metrics, labels: &[String]) -> String {
     format!(
         "examples  {}\naccuracy  {} %\nmacro F1  {} %\nmicro F1  {} %\nloss      {:.4}\n\n{}\n{}",
         metrics.examples,
+    let confusions = match &metrics.confusion {
+        Some(matrix) => terminal::confusion(labels, matrix),
+        None => confused(&metrics.confused),
+    };
         percent(metrics.accuracy),
         percent(metrics.macro_f1),
         percent(metrics.micro_f1),
         metrics.loss,
         terminal::table(&["label", "precision %", "recall %", "F1 %", "examples"], &rows),
-        terminal::confusion(labels, &metrics.confusion),
+        confusions,
     )
+}
+
+/// The commonest wrong answers, where there are too many labels for a matrix.
+fn confused(confused: &[Confused]) -> String {
+    const SHOWN: usize = 20;
+    let row = |pair: &Confused| vec![pair.label.clone(), pair.answer.clone(), pair.count.to_string()];
+    let rows: Vec<Vec<String>> = confused.iter().take(SHOWN).map(row).collect();
+    let mut text = terminal::table(&["right", "answer", "examples"], &rows);
+    if confused.len() > SHOWN {
+        text.push_str(&format!("and {} more pairs; --json has them all\n", confused.len() - SHOWN));
+    }
+    text
 }

@@ -207,7 +207,7 @@ fn prepare_texts(
     text: &TextPlan,
     plan: &ClassifyPlan,
 ) -> Result<Prepared, FitError> {
-    let labels = LabelSet::build(path, texts.iter().filter_map(|text| text.label.as_deref()))?;
+    let labels = LabelSet::build(path, text.label.as_ref(), texts.iter().filter_map(|text| text.label.as_deref()))?;
     let targets = targets(texts.iter().map(|text| (text.label.as_deref(), text.line)), &labels, path)?;
     let (train_texts, held_out): (Vec<TextExample>, Vec<TextExample>) = match plan.validation {
         ValidationPlan::Split(share) => {
@@ -249,7 +249,8 @@ fn prepare_texts(
 fn prepare_series(path: &Path, series_plan: &SeriesPlan, plan: &ClassifyPlan) -> Result<Prepared, FitError> {
     let options = series_plan.series(Labels::Required);
     let mut series = read_series(path, &options)?;
-    let labels = LabelSet::build(path, series.iter().filter_map(|series| series.label.as_deref()))?;
+    let labels =
+        LabelSet::build(path, series_plan.label.as_ref(), series.iter().filter_map(|series| series.label.as_deref()))?;
     let targets = targets(series.iter().map(|series| (series.label.as_deref(), series.line)), &labels, path)?;
     let split = match plan.validation {
         ValidationPlan::Split(share) => Some(stratified_split(&targets, share, plan.train.seed())?),

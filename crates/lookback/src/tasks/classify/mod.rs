@@ -25,7 +25,7 @@ pub use classifier::{Classifier, MemberRecord, Prediction, TrainingRecord};
 pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
 pub use data::{Batch, BatchInput, Dataset, Example};
 pub use fit::{FitError, Fitted, fit, fit_texts};
-pub use metrics::{ClassMetrics, Metrics};
+pub use metrics::{ClassMetrics, Confused, Metrics};
 pub use model::{Cell, ClassifierModel, Logits};
 pub use options::{
     ClassWeights, ClassifyOptions, ColumnChoice, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
