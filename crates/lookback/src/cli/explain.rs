@@ -66,7 +66,7 @@ pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> 
         tracing::warn!("the text is cut to the model's {} tokens", encoded.ids.len());
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Text(encoded)]) {
+    for prediction in classifier.predict_with_views(&[&Example::Text(encoded)]) {
         explained.push_str(&answer(classifier, &prediction));
         let weighted = |weights: &[f32]| -> Vec<Weighted> {
             let places = tokens.iter().zip(weights);
@@ -135,7 +135,7 @@ fn explain_series(classifier: &Classifier, text: &str) -> anyhow::Result<String>
         tracing::warn!("the series is cut to the model's {} steps", series.length);
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Series(series.clone())]) {
+    for prediction in classifier.predict_with_views(&[&Example::Series(series.clone())]) {
         explained.push_str(&answer(classifier, &prediction));
         let names: Vec<String> = (1..=series.length).map(|step| format!("step {step}")).collect();
         explained.push_str(&weights_of(classifier, &prediction, &names));

@@ -180,7 +180,11 @@ impl Predict {
     }
 
     fn answer(&self, classifier: &Classifier, example: Example, tokens: Option<Vec<Value>>) -> anyhow::Result<()> {
-        for prediction in classifier.predict(&[&example]) {
+        let predictions = match self.attention {
+            true => classifier.predict_with_views(&[&example]),
+            false => classifier.predict(&[&example]),
+        };
+        for prediction in predictions {
             let object = object(classifier.labels(), &prediction, self.attention.then_some(&tokens));
             let mut out = io::stdout().lock();
             serde_json::to_writer(&mut out, &object).map_err(io::Error::from)?;

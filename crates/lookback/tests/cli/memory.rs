@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY, TINY_SERIES, lookback_within};
+use crate::program::{Folder, Run, TINY, TINY_SERIES, lookback_within, sentences, train};
 
 /// An address space, in MiB, in which every small run of the program finds room.
 const ROOM: u64 = 700;
@@ -50,4 +50,16 @@ fn ten_thousand_labels_are_learnt_and_judged_without_a_table_of_their_square() {
     assert_eq!((judged["classes"].as_array().unwrap().len(), judged.get("confusion")), (10_000, None));
     let wrong: u64 = judged["confused"].as_array().unwrap().iter().map(|pair| pair["count"].as_u64().unwrap()).sum();
     assert_eq!(wrong, ((1.0 - judged["accuracy"].as_f64().unwrap()) * 20_000.0).round() as u64);
+}
+
+#[test]
+fn an_answer_takes_no_views_unless_attention_is_asked_for() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--attention", "multi-head:4", "--max-length", "6000", "--epochs", "1"]).ok();
+    // The views alone would be four tables of 6000 x 6000 numbers: 576 MB, and as much for their shares.
+    let long = format!("{}\n", "hot soup ".repeat(3_000));
+    let out = lookback_within(ROOM, &["predict", &model], &long).ok();
+    assert_eq!(out.lines().count(), 1);
 }

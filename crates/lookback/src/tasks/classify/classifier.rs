@@ -90,7 +90,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// One weight a token or step, where the pooling has weights; they sum to 1.
     pub weights: Option<Vec<f32>>,
-    /// How much each token or step was looked at by the attention before the pooling: one view a head or hop, by name.
+    /// How much each token or step was looked at by the attention before the pooling, where this was asked for: one view
+    /// a head or hop, by name.
     pub views: Vec<(String, Vec<f32>)>,
 }
 
@@ -275,9 +276,19 @@ impl Classifier {
     pub fn predict(&self, examples: &[&Example]) -> Vec<Prediction> {
         if examples.is_empty() {
             return Vec::new();
+        self.run(examples, false)
+    }
+
+    /// As [`Classifier::predict`], with every view of what the networks looked at. Views over `T` steps come of `[T, T]`
+    /// weights a head, which exist for nothing else.
+    pub fn predict_with_views(&self, examples: &[&Example]) -> Vec<Prediction> {
+        self.run(examples, true)
+    }
+
+    fn run(&self, examples: &[&Example], views: bool) -> Vec<Prediction> {
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
-        let output = answer(&self.models, &batch, true);
+        let output = answer(&self.models, &batch, views);
         let probabilities = floats(softmax(output.logits, 1));
         let of_steps = |weights: Tensor<2>| (weights.dims()[1], floats(weights));
         let weights = output.weights.map(of_steps);
