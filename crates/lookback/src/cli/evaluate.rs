@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Wrong;
+use super::max_memory::MaxMemory;
 use crate::data::table::{Column, TableFormat};
 use crate::insight::terminal;
 use crate::tasks::classify::{Classifier, Confused, FormatChoice, HeaderChoice, InputPlan, Metrics};
@@ -19,6 +20,8 @@ pub(super) struct Evaluate {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
     #[command(flatten)]
     columns: Columns,
 }
@@ -45,7 +48,7 @@ impl Evaluate {
         let classifier = Classifier::load(&self.model, &super::device())?;
         let input = self.columns.over(classifier.input(), &self.data)?;
         let dataset = classifier.read_labelled(&self.data, &input)?;
-        let metrics = classifier.evaluate(&dataset);
+        let metrics = classifier.evaluate(&dataset, self.memory.max_memory)?;
         if self.json {
             super::print(&format!("{}\n", serde_json::to_string_pretty(&metrics)?))?;
         } else {
@@ -110,13 +113,13 @@ pub(super) fn text(metrics: &Metrics, labels: &[String]) -> String {
         })
         .collect();
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
-    format!(
-        "examples  {}\naccuracy  {} %\nmacro F1  {} %\nmicro F1  {} %\nloss      {:.4}\n\n{}\n{}",
-        metrics.examples,
     let confusions = match &metrics.confusion {
         Some(matrix) => terminal::confusion(labels, matrix),
         None => confused(&metrics.confused),
     };
+    format!(
+        "examples  {}\naccuracy  {} %\nmacro F1  {} %\nmicro F1  {} %\nloss      {:.4}\n\n{}\n{}",
+        metrics.examples,
         percent(metrics.accuracy),
         percent(metrics.macro_f1),
         percent(metrics.micro_f1),

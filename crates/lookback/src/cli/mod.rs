@@ -5,6 +5,7 @@ mod evaluate;
 mod explain;
 mod failure;
 mod inspect;
+mod max_memory;
 mod options_file;
 mod predict;
 mod train;
@@ -44,12 +45,15 @@ enum Command {
     Inspect(inspect::Inspect),
 }
 
+/// The most threads: each has a stack and a workspace of its own.
+const MOST_THREADS: usize = 1024;
+
 /// Runs the program with `arguments`, the program's own name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
     start_log();
-    if lookback.threads == Some(0) {
-        return Err(Wrong("threads is 0; it must be at least 1".into()).into());
+    if let Some(threads) = lookback.threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
+        return Err(Wrong(format!("threads is {threads}; it must be from 1 to {MOST_THREADS}")).into());
     }
     // As much stack as the main thread has. A pool that stands already, from a test in the same process, stays.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(lookback.threads.unwrap_or(0)).stack_size(8 << 20);

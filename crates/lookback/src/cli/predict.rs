@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::Wrong;
+use super::max_memory::MaxMemory;
 use crate::data::lines::{LineFormat, TextLines, open_lines};
 use crate::data::series::{SeriesFormat, SeriesOptions, read_series};
 use crate::data::table::{Column, Labels, TableFormat, TableOptions, read_table};
@@ -24,6 +25,8 @@ pub(super) struct Predict {
     /// Add the tokens and the weight that the attention gave each
     #[arg(long)]
     attention: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
     /// Format of the input [default: by the file's extension, else one input a line]
     #[arg(long, value_enum)]
     format: Option<InputFormat>,
@@ -136,7 +139,7 @@ impl Predict {
             );
         }
         let known = tokens.iter().take(encoded.ids.len()).map(|token| Value::from(token.text.as_ref())).collect();
-        self.answer(classifier, Example::Text(encoded), Some(known))
+        self.answer(classifier, Example::Text(encoded), Some(known), line)
     }
 
     fn series(&self, classifier: &Classifier) -> anyhow::Result<()> {
@@ -157,8 +160,9 @@ impl Predict {
             let options = SeriesOptions { format: Some(format), ..trained };
             for mut series in read_series(&self.input, &options)? {
                 let cut = classifier.prepare_series(&self.input, &mut series)?;
-                warn_cut(series.line, cut, series.length);
-                self.answer(classifier, Example::Series(series), None)?;
+                let line = series.line;
+                warn_cut(line, cut, series.length);
+                self.answer(classifier, Example::Series(series), None, line)?;
             }
             return Ok(());
         }
@@ -174,12 +178,19 @@ impl Predict {
             let line = line?;
             let (series, cut) = super::explain::parse_series(classifier, &line.text, &self.input, line.line)?;
             warn_cut(line.line, cut, series.length);
-            self.answer(classifier, Example::Series(series), None)?;
+            self.answer(classifier, Example::Series(series), None, line.line)?;
         }
         Ok(())
     }
 
-    fn answer(&self, classifier: &Classifier, example: Example, tokens: Option<Vec<Value>>) -> anyhow::Result<()> {
+    fn answer(
+        &self,
+        classifier: &Classifier,
+        example: Example,
+        tokens: Option<Vec<Value>>,
+        line: usize,
+    ) -> anyhow::Result<()> {
+        classifier.check_memory(&example, self.attention, self.memory.max_memory, &self.input, line)?;
         let predictions = match self.attention {
             true => classifier.predict_with_views(&[&example]),
             false => classifier.predict(&[&example]),

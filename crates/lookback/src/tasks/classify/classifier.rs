@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, activation::softmax};
 use serde::{Deserialize, Serialize};
 
+use super::budget::{Budget, Purpose};
 use super::config::{InputPlan, ModelPlan};
 use super::data::{Batch, Dataset, Example};
 use super::ensemble::{answer, prefix};
@@ -18,6 +19,7 @@ use crate::data::labels::LabelSet;
 use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
 use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
 use crate::error::{DataError, ModelFileError};
+use crate::memory_limit::MemoryLimit;
 use crate::model_file::{self, ModelFile};
 use crate::train::{TrainPlan, Validation};
 
@@ -274,8 +276,6 @@ impl Classifier {
 
     /// Answers one batch; `examples` may be of any lengths.
     pub fn predict(&self, examples: &[&Example]) -> Vec<Prediction> {
-        if examples.is_empty() {
-            return Vec::new();
         self.run(examples, false)
     }
 
@@ -286,6 +286,8 @@ impl Classifier {
     }
 
     fn run(&self, examples: &[&Example], views: bool) -> Vec<Prediction> {
+        if examples.is_empty() {
+            return Vec::new();
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
         let output = answer(&self.models, &batch, views);
@@ -308,25 +310,49 @@ impl Classifier {
     }
 
     /// Judges the classifier on labelled data.
-    pub fn evaluate(&self, dataset: &Dataset) -> Metrics {
-        evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
+    ///
+    /// # Errors
+    /// If a row would take more memory than `limit`. Rows that together would are computed in parts.
+    pub fn evaluate(&self, dataset: &Dataset, limit: MemoryLimit) -> Result<Metrics, DataError> {
+        let budget = self.budget(Purpose::Answers, limit);
+        budget.check(dataset)?;
+        Ok(evaluate(&self.models, dataset, self.labels.names(), &budget, &self.device))
+    }
+
+    /// Refuses an example, from this line of this file, that would take more memory than `limit` to answer, with views or
+    /// without.
+    pub fn check_memory(
+        &self,
+        example: &Example,
+        views: bool,
+        limit: MemoryLimit,
+        file: &Path,
+        line: usize,
+    ) -> Result<(), DataError> {
+        let budget = self.budget(if views { Purpose::Views } else { Purpose::Answers }, limit);
+        budget.check_row(example).map_err(|problem| DataError::Memory { file: file.into(), line, problem })
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        Budget::new(&self.plan, input_shape(&self.encoder), self.labels.len(), purpose, limit)
     }
 }
 
 /// Examples that are evaluated at once.
-pub(crate) const EVALUATION_BATCH: usize = 64;
+const EVALUATION_BATCH: usize = 64;
 
-/// Judges networks, at least one, that answer together, on labelled data.
+/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
 pub(crate) fn evaluate(
     models: &[ClassifierModel],
     dataset: &Dataset,
     labels: &[String],
-    batch_size: usize,
+    budget: &Budget,
     device: &Device,
 ) -> Metrics {
     let mut answers = vec![0usize; dataset.len()];
     let mut loss = 0.0;
-    for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
+    let batches = Batches::new(EVALUATION_BATCH, 0).in_order(&dataset.lengths);
+    for indices in batches.iter().flat_map(|batch| budget.parts(&dataset.examples, batch)) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
         let batch = Batch::new(&examples, models[0].parts(), None, device);
         let logits = floats(answer(models, &batch, false).logits);
