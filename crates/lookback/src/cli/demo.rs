@@ -7,6 +7,7 @@ use clap::Args;
 use super::explain::{Color, explain_text};
 use super::{Interrupted, Wrong, evaluate, signals, train};
 use crate::demo;
+use crate::memory_limit::MemoryLimit;
 use crate::model_file::check_writable;
 use crate::train::{End, TerminalProgress};
 
@@ -43,10 +44,10 @@ impl Demo {
         let Some(classifier) = &fitted.classifier else { return Ok(()) };
         let held_out = demo::held_out(classifier)?;
         super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.evaluate(&held_out)?, classifier.labels()))?;
+        super::print(&evaluate::text(&classifier.evaluate(&held_out, MemoryLimit::default())?, classifier.labels()))?;
         super::print("\nWhat it looked at:\n")?;
         for sentence in demo::SENTENCES {
-            let explained = explain_text(classifier, sentence, self.color.wanted())?;
+            let explained = explain_text(classifier, sentence, self.color.wanted(), MemoryLimit::default())?;
             super::print_as_it_is(&format!("\n{sentence}\n{explained}"))?;
         }
         if let Some(output) = &self.output {

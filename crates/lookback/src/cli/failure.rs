@@ -111,7 +111,7 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<Error>() {
             return match error {
-                Error::Data(_) => 2,
+                Error::Data(_) | Error::Overflow(_) => 2,
                 Error::ModelFile(error) => model_file_code(error),
             };
         }

@@ -5,6 +5,7 @@ mod evaluate;
 mod explain;
 mod failure;
 mod inspect;
+mod max_memory;
 mod options_file;
 mod predict;
 mod signals;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::max_memory::MaxMemory;
 use super::{Unanswered, Wrong, failure};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
 use crate::data::series::{SeriesExample, SeriesFormat, SeriesOptions, read_series};
@@ -27,6 +28,8 @@ pub(super) struct Predict {
     /// Add the tokens and the weight that the attention gave each
     #[arg(long)]
     attention: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
     /// Format of the input [default: by the file's extension, else one input a line]
     #[arg(long, value_enum)]
     format: Option<InputFormat>,
@@ -133,7 +136,7 @@ impl Predict {
             );
         }
         let known = tokens.iter().take(encoded.ids.len()).map(|token| Value::from(token.text.as_ref())).collect();
-        self.answer(classifier, Example::Text(encoded), Some(known))
+        self.answer(classifier, Example::Text(encoded), Some(known), line)
     }
 
     fn series(&self, classifier: &Classifier, answers: &mut Answers) -> anyhow::Result<()> {
@@ -180,15 +183,27 @@ impl Predict {
         prepared: anyhow::Result<(SeriesExample, usize)>,
     ) -> anyhow::Result<()> {
         let (series, cut) = prepared?;
+        let line = series.line;
         if cut > 0 {
-            let (line, steps, kept) = (series.line, series.length + cut, series.length);
+            let (steps, kept) = (series.length + cut, series.length);
             tracing::warn!("line {line}: the series has {steps} steps; it is cut to the model's {kept}");
         }
-        self.answer(classifier, Example::Series(series), None)
+        self.answer(classifier, Example::Series(series), None, line)
     }
 
-    fn answer(&self, classifier: &Classifier, example: Example, tokens: Option<Vec<Value>>) -> anyhow::Result<()> {
-        for prediction in classifier.predict(&[&example])? {
+    fn answer(
+        &self,
+        classifier: &Classifier,
+        example: Example,
+        tokens: Option<Vec<Value>>,
+        line: usize,
+    ) -> anyhow::Result<()> {
+        classifier.check_memory(&example, self.attention, self.memory.max_memory, &self.input, line)?;
+        let predictions = match self.attention {
+            true => classifier.predict_with_views(&[&example])?,
+            false => classifier.predict(&[&example])?,
+        };
+        for prediction in predictions {
             let object = object(classifier.labels(), &prediction, self.attention.then_some(&tokens));
             super::print_json(&format!("{object}\n"))?;
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::counted;
+use crate::data::table::Column;
 
 /// What is wrong with a data file, and where.
 #[derive(Debug, Error)]
@@ -321,6 +322,30 @@ pub enum DataError {
         /// The only label.
         label: String,
     },
+    /// A row would take more memory than allowed.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Memory {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// How much it would take, how much is allowed, and the way out.
+        problem: String,
+    },
+    /// Nearly every row has a label of its own.
+    #[error("{}: the {} has {distinct} different values in {rows} rows, the first of them {}; is it an id? Labels that come again were expected; name their column with --label", file.display(), label_column(column), quoted(first))]
+    LabelsAreIds {
+        /// The file.
+        file: PathBuf,
+        /// The column, where it was named.
+        column: Option<Column>,
+        /// How many different labels there are.
+        distinct: usize,
+        /// How many rows there are.
+        rows: usize,
+        /// The first few of the labels.
+        first: Vec<String>,
+    },
     /// A label that the training data do not have.
     #[error("{}, line {line}: the label \"{label}\" was never trained; the labels are {}", file.display(), quoted(known))]
     UnknownLabel {
@@ -359,6 +384,10 @@ fn flag(role: &str) -> &str {
         "values" => "--values",
         _ => "--id",
     }
+}
+
+fn label_column(column: &Option<Column>) -> String {
+    column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
 }
 
 /// The names in quotes, with commas; a long list is cut.

@@ -23,6 +23,9 @@ pub enum Error {
     /// The model file cannot be read or written.
     #[error(transparent)]
     ModelFile(#[from] ModelFileError),
+    /// The network's numbers overflow.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
 }
 
 /// The network's numbers outgrew what 32 bits hold, so that there is no answer.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adam::Adam;
 use super::{Average, OptimizerChoice, ScheduleChoice, ScoreChoice, TrainOptions, options::AverageChoice};
+use crate::memory_limit::MemoryLimit;
 
 /// A checked description of one training run. Made by [`TrainPlan::new`], kept in the model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct TrainPlan {
     /// `None` never stops early.
     pub(crate) patience: Option<usize>,
     pub(crate) seed: u64,
+    #[serde(default)]
+    pub(crate) max_memory: MemoryLimit,
 }
 
 impl TrainPlan {
@@ -54,6 +57,7 @@ impl TrainPlan {
             score: options.score.unwrap_or_default(),
             patience: (patience > 0).then_some(patience),
             seed: options.seed.unwrap_or(0),
+            max_memory: options.max_memory.unwrap_or_default(),
         };
         plan.check()?;
         Ok(plan)
@@ -108,6 +112,20 @@ impl TrainPlan {
     /// Share of the probability that the loss spreads over all labels.
     pub fn label_smoothing(&self) -> f64 {
         self.label_smoothing
+    }
+
+    /// The most that the network's tables, or one batch, may take of memory.
+    pub fn max_memory(&self) -> MemoryLimit {
+        self.max_memory
+    }
+
+    /// How many numbers the optimiser and the average keep for each of the network's.
+    pub(crate) fn copies(&self) -> u64 {
+        let state = match self.optimizer {
+            OptimizerChoice::Adam | OptimizerChoice::Adamw | OptimizerChoice::Rmsprop => 2,
+            OptimizerChoice::Sgd => u64::from(self.momentum > 0.0),
+        };
+        state + u64::from(self.average != Average::None)
     }
 
     /// The optimiser of Burn that the plan asks for, without any state yet. Constants the plan does not name are

@@ -4,6 +4,8 @@ mod attention;
 mod bad_data;
 mod bad_model;
 mod bad_options;
+#[cfg(target_os = "linux")]
+mod memory;
 mod messages;
 mod numbers;
 mod program;

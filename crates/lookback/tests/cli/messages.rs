@@ -90,7 +90,7 @@ fn options_are_named_by_their_flags() {
         (&["--wide-tokens", "x"], "--wide-tokens is 'x'"),
         (&["--forget-bias", "NaN"], "--forget-bias is NaN; it must be from"),
         (&["--embedding-scale", "inf"], "--embedding-scale is inf; it must be above 0"),
-        (&["--char-ngrams", "1-18446744073709551615"], "--char-ngrams is 18446744073709551615; it must be at most"),
+        (&["--char-ngrams", "1-65"], "--char-ngrams is '1-65'; the longest may be at most 64"),
         (&["--pooling", "median"], "--pooling 'median'"),
         (&["--attention", "cosine"], "--attention 'cosine'"),
         (&["--id", "1"], "--id is for numeric series"),

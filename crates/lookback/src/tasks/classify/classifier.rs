@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, activation::softmax};
 use serde::{Deserialize, Serialize};
 
+use super::budget::{Budget, Purpose};
 use super::config::{InputPlan, ModelPlan};
 use super::data::{Batch, Dataset, Example};
 use super::ensemble::{answer, prefix};
@@ -17,7 +18,8 @@ use crate::data::encoder::TextEncoder;
 use crate::data::labels::LabelSet;
 use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
 use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
-use crate::error::{DataError, ModelFileError, Overflow};
+use crate::error::{self, DataError, ModelFileError, Overflow};
+use crate::memory_limit::MemoryLimit;
 use crate::model_file::{self, ModelFile};
 use crate::train::{TrainPlan, Validation};
 
@@ -90,7 +92,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// One weight a token or step, where the pooling has weights; they sum to 1.
     pub weights: Option<Vec<f32>>,
-    /// How much each token or step was looked at by the attention before the pooling: one view a head or hop, by name.
+    /// How much each token or step was looked at by the attention before the pooling, where this was asked for: one view
+    /// a head or hop, by name.
     pub views: Vec<(String, Vec<f32>)>,
 }
 
@@ -283,11 +286,24 @@ impl Classifier {
     /// # Errors
     /// If the network's numbers overflow, so that a probability would be no number.
     pub fn predict(&self, examples: &[&Example]) -> Result<Vec<Prediction>, Overflow> {
+        self.run(examples, false)
+    }
+
+    /// As [`Classifier::predict`], with every view of what the networks looked at. Views over `T` steps come of `[T, T]`
+    /// weights a head, which exist for nothing else.
+    ///
+    /// # Errors
+    /// As [`Classifier::predict`].
+    pub fn predict_with_views(&self, examples: &[&Example]) -> Result<Vec<Prediction>, Overflow> {
+        self.run(examples, true)
+    }
+
+    fn run(&self, examples: &[&Example], views: bool) -> Result<Vec<Prediction>, Overflow> {
         if examples.is_empty() {
             return Ok(Vec::new());
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
-        let output = answer(&self.models, &batch, true);
+        let output = answer(&self.models, &batch, views);
         let probabilities = floats(softmax(output.logits, 1));
         let of_steps = |weights: Tensor<2>| (weights.dims()[1], floats(weights));
         let weights = output.weights.map(of_steps);
@@ -313,10 +329,13 @@ impl Classifier {
     /// Judges the classifier on labelled data.
     ///
     /// # Errors
-    /// If the network's numbers overflow, so that the loss would be no number.
-    pub fn evaluate(&self, dataset: &Dataset) -> Result<Metrics, Overflow> {
-        let metrics = evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device);
-        if metrics.loss.is_finite() { Ok(metrics) } else { Err(self.overflow()) }
+    /// If a row would take more memory than `limit`, or the network's numbers overflow, so that the loss would be no
+    /// number. Rows that together would take more are computed in parts.
+    pub fn evaluate(&self, dataset: &Dataset, limit: MemoryLimit) -> error::Result<Metrics> {
+        let budget = self.budget(Purpose::Answers, limit);
+        budget.check(dataset)?;
+        let metrics = evaluate(&self.models, dataset, self.labels.names(), &budget, &self.device);
+        if metrics.loss.is_finite() { Ok(metrics) } else { Err(self.overflow().into()) }
     }
 
     /// Numbers overflow where weights are huge.
@@ -326,22 +345,41 @@ impl Classifier {
         let (tensor, weight) = weights.max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or_default();
         Overflow { tensor, weight }
     }
+
+    /// Refuses an example, from this line of this file, that would take more memory than `limit` to answer, with views or
+    /// without.
+    pub fn check_memory(
+        &self,
+        example: &Example,
+        views: bool,
+        limit: MemoryLimit,
+        file: &Path,
+        line: usize,
+    ) -> Result<(), DataError> {
+        let budget = self.budget(if views { Purpose::Views } else { Purpose::Answers }, limit);
+        budget.check_row(example).map_err(|problem| DataError::Memory { file: file.into(), line, problem })
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        Budget::new(&self.plan, input_shape(&self.encoder), self.labels.len(), purpose, limit)
+    }
 }
 
 /// Examples that are evaluated at once.
-pub(crate) const EVALUATION_BATCH: usize = 64;
+const EVALUATION_BATCH: usize = 64;
 
-/// Judges networks, at least one, that answer together, on labelled data.
+/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
 pub(crate) fn evaluate(
     models: &[ClassifierModel],
     dataset: &Dataset,
     labels: &[String],
-    batch_size: usize,
+    budget: &Budget,
     device: &Device,
 ) -> Metrics {
     let mut answers = vec![0usize; dataset.len()];
     let mut loss = 0.0;
-    for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
+    let batches = Batches::new(EVALUATION_BATCH, 0).in_order(&dataset.lengths);
+    for indices in batches.iter().flat_map(|batch| budget.parts(&dataset.examples, batch)) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
         let batch = Batch::new(&examples, models[0].parts(), None, device);
         let logits = floats(answer(models, &batch, false).logits);

@@ -446,12 +446,18 @@ impl SeriesPlan {
     }
 }
 
+/// The longest n-grams. A text has as many n-grams of every length as it has characters or tokens, so that without a
+/// bound their number would be the square of the text's length.
+const LONGEST_NGRAM: usize = 64;
+
 fn sizes(name: &str, range: &str) -> Result<Sizes, String> {
     let wrong = || format!("--{name} is '{range}'; expected shortest-longest, for example 2-5");
     let (min, max) = range.split_once('-').unwrap_or((range, range));
     let min: usize = min.trim().parse().map_err(|_| wrong())?;
     let max: usize = max.trim().parse().map_err(|_| wrong())?;
-    crate::train::writable(name, max as u64)?;
+    if max > LONGEST_NGRAM {
+        return Err(format!("--{name} is '{range}'; the longest may be at most {LONGEST_NGRAM}"));
+    }
     if min == 0 || max < min { Err(wrong()) } else { Ok(Sizes { min, max }) }
 }
 
