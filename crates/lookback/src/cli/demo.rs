@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::explain::{Color, explain_text};
-use super::{Interrupted, Wrong, evaluate, train};
+use super::{Interrupted, Wrong, evaluate, signals, train};
 use crate::demo;
+use crate::memory_limit::MemoryLimit;
 use crate::model_file::check_writable;
 use crate::train::{End, TerminalProgress};
 
@@ -29,7 +30,7 @@ impl Demo {
         if let Some(output) = &self.output {
             check_writable(output).map_err(|error| Wrong(error.to_string()))?;
         }
-        let stop = train::stop_on_ctrl_c()?;
+        let stop = signals::listen()?;
         let device = super::device();
         let fitted = demo::fit(self.seed, &device, &stop, &mut TerminalProgress::new())?;
         match (&self.output, &fitted.classifier) {
@@ -43,11 +44,11 @@ impl Demo {
         let Some(classifier) = &fitted.classifier else { return Ok(()) };
         let held_out = demo::held_out(classifier)?;
         super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.evaluate(&held_out), classifier.labels()))?;
+        super::print(&evaluate::text(&classifier.evaluate(&held_out, MemoryLimit::default())?, classifier.labels()))?;
         super::print("\nWhat it looked at:\n")?;
         for sentence in demo::SENTENCES {
-            let explained = explain_text(classifier, sentence, self.color.wanted());
-            super::print(&format!("\n{sentence}\n{explained}"))?;
+            let explained = explain_text(classifier, sentence, self.color.wanted(), MemoryLimit::default())?;
+            super::print_as_it_is(&format!("\n{sentence}\n{explained}"))?;
         }
         if let Some(output) = &self.output {
             let model = Path::new(output).display();

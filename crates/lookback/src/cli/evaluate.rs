@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Wrong;
+use super::max_memory::MaxMemory;
 use crate::data::table::{Column, TableFormat};
 use crate::insight::terminal;
-use crate::tasks::classify::{Classifier, FormatChoice, HeaderChoice, InputPlan, Metrics};
+use crate::tasks::classify::{Classifier, Confused, FormatChoice, HeaderChoice, InputPlan, Metrics};
 
 /// Judge a model on labelled data.
 #[derive(Args, Debug)]
@@ -19,6 +20,8 @@ pub(super) struct Evaluate {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
     #[command(flatten)]
     columns: Columns,
 }
@@ -45,9 +48,9 @@ impl Evaluate {
         let classifier = Classifier::load(&self.model, &super::device())?;
         let input = self.columns.over(classifier.input(), &self.data)?;
         let dataset = classifier.read_labelled(&self.data, &input)?;
-        let metrics = classifier.evaluate(&dataset);
+        let metrics = classifier.evaluate(&dataset, self.memory.max_memory)?;
         if self.json {
-            super::print(&format!("{}\n", serde_json::to_string_pretty(&metrics)?))?;
+            super::print_json(&format!("{}\n", serde_json::to_string_pretty(&metrics)?))?;
         } else {
             super::print(&text(&metrics, classifier.labels()))?;
         }
@@ -62,7 +65,7 @@ impl Columns {
         match &mut input {
             InputPlan::Text(plan) => {
                 if let Some(format @ (FormatChoice::Ts | FormatChoice::CsvLong)) = self.format {
-                    return Err(Wrong(format!("the model reads texts, but format is {}", format.name())).into());
+                    return Err(Wrong(format!("the model reads texts, but --format is {}", format.name())).into());
                 }
                 if self.format.is_some() {
                     plan.format = self.format;
@@ -77,7 +80,9 @@ impl Columns {
             }
             InputPlan::Series(plan) => {
                 if self.text.is_some() {
-                    return Err(Wrong("text names a column of texts, but the model reads numeric series".into()).into());
+                    return Err(
+                        Wrong("--text names a column of texts, but the model reads numeric series".into()).into()
+                    );
                 }
                 if let Some(header) = self.header {
                     plan.header = header.told();
@@ -86,9 +91,11 @@ impl Columns {
                     None => {}
                     Some(format @ (FormatChoice::Ts | FormatChoice::CsvLong)) => plan.format = format,
                     Some(format) => {
-                        return Err(
-                            Wrong(format!("the model reads numeric series, but format is {}", format.name())).into()
-                        );
+                        return Err(Wrong(format!(
+                            "the model reads numeric series, but --format is {}",
+                            format.name()
+                        ))
+                        .into());
                     }
                 }
                 plan.label = self.label.clone().or(plan.label.take());
@@ -110,6 +117,10 @@ pub(super) fn text(metrics: &Metrics, labels: &[String]) -> String {
         })
         .collect();
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
+    let confusions = match &metrics.confusion {
+        Some(matrix) => terminal::confusion(labels, matrix),
+        None => confused(&metrics.confused),
+    };
     format!(
         "examples  {}\naccuracy  {} %\nmacro F1  {} %\nmicro F1  {} %\nloss      {:.4}\n\n{}\n{}",
         metrics.examples,
@@ -118,6 +129,18 @@ pub(super) fn text(metrics: &Metrics, labels: &[String]) -> String {
         percent(metrics.micro_f1),
         metrics.loss,
         terminal::table(&["label", "precision %", "recall %", "F1 %", "examples"], &rows),
-        terminal::confusion(labels, &metrics.confusion),
+        confusions,
     )
+}
+
+/// The commonest wrong answers, where there are too many labels for a matrix.
+fn confused(confused: &[Confused]) -> String {
+    const SHOWN: usize = 20;
+    let row = |pair: &Confused| vec![pair.label.clone(), pair.answer.clone(), pair.count.to_string()];
+    let rows: Vec<Vec<String>> = confused.iter().take(SHOWN).map(row).collect();
+    let mut text = terminal::table(&["right", "answer", "examples"], &rows);
+    if confused.len() > SHOWN {
+        text.push_str(&format!("and {} more pairs; --json has them all\n", confused.len() - SHOWN));
+    }
+    text
 }

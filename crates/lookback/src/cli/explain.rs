@@ -7,9 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Wrong;
+use super::max_memory::MaxMemory;
 use crate::data::series::SeriesExample;
+use crate::error::{self, DataError, in_plain_words};
 use crate::insight::terminal::{self, Weighted};
+use crate::memory_limit::MemoryLimit;
 use crate::tasks::classify::{Classifier, Example, Prediction};
+
+/// What messages call the input, which is no file.
+const THE_INPUT: &str = "the input";
 
 /// Show what a model looked at in one input.
 #[derive(Args, Debug)]
@@ -21,6 +27,8 @@ pub(super) struct Explain {
     /// Shade the tokens in colours
     #[arg(long, value_enum, default_value_t)]
     color: Color,
+    #[command(flatten)]
+    memory: MaxMemory,
 }
 
 /// When colours are used.
@@ -49,24 +57,32 @@ impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let classifier = Classifier::load(&self.model, &super::device())?;
         let text = match classifier.text_encoder() {
-            Some(_) => explain_text(&classifier, &self.input, self.color.wanted()),
-            None => explain_series(&classifier, &self.input)?,
+            Some(_) => explain_text(&classifier, &self.input, self.color.wanted(), self.memory.max_memory)?,
+            None => explain_series(&classifier, &self.input, self.memory.max_memory)?,
         };
-        super::print(&text)?;
+        // The text has colours of its own; all that comes from elsewhere is escaped in it.
+        super::print_as_it_is(&text)?;
         Ok(())
     }
 }
 
 /// The answer to a text and the tokens that led to it.
-pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> String {
-    let Some(encoder) = classifier.text_encoder() else { return String::new() };
+pub(super) fn explain_text(
+    classifier: &Classifier,
+    text: &str,
+    color: bool,
+    limit: MemoryLimit,
+) -> error::Result<String> {
+    let Some(encoder) = classifier.text_encoder() else { return Ok(String::new()) };
     let tokens = encoder.tokenizer.tokenize(text);
     let encoded = encoder.encode_tokens(&tokens);
     if encoded.tokens_cut > 0 {
         tracing::warn!("the text is cut to the model's {} tokens", encoded.ids.len());
     }
     let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Text(encoded)]) {
+    let example = Example::Text(encoded);
+    classifier.check_memory(&example, true, limit, Path::new(THE_INPUT), 1)?;
+    for prediction in classifier.predict_with_views(&[&example])? {
         explained.push_str(&answer(classifier, &prediction));
         let weighted = |weights: &[f32]| -> Vec<Weighted> {
             let places = tokens.iter().zip(weights);
@@ -94,7 +110,7 @@ pub(super) fn explain_text(classifier: &Classifier, text: &str, color: bool) -> 
             let _ = writeln!(explained, "{}  ({name})", terminal::shade(text, &weighted(weights)));
         }
     }
-    explained
+    Ok(explained)
 }
 
 /// A table of weights: the pooling's as bars where it is alone, else every view side by side.
@@ -129,15 +145,17 @@ fn weights_of(classifier: &Classifier, prediction: &Prediction, names: &[String]
     }
 }
 
-fn explain_series(classifier: &Classifier, text: &str) -> anyhow::Result<String> {
-    let (series, cut) = parse_series(classifier, text, Path::new("the input"), 1)?;
+fn explain_series(classifier: &Classifier, text: &str, limit: MemoryLimit) -> anyhow::Result<String> {
+    let (series, cut) = parse_series(classifier, text, Path::new(THE_INPUT), 1)?;
     if cut > 0 {
         tracing::warn!("the series is cut to the model's {} steps", series.length);
     }
-    let mut explained = String::new();
-    for prediction in classifier.predict(&[&Example::Series(series.clone())]) {
+    let (mut explained, length) = (String::new(), series.length);
+    let example = Example::Series(series);
+    classifier.check_memory(&example, true, limit, Path::new(THE_INPUT), 1)?;
+    for prediction in classifier.predict_with_views(&[&example])? {
         explained.push_str(&answer(classifier, &prediction));
-        let names: Vec<String> = (1..=series.length).map(|step| format!("step {step}")).collect();
+        let names: Vec<String> = (1..=length).map(|step| format!("step {step}")).collect();
         explained.push_str(&weights_of(classifier, &prediction, &names));
     }
     Ok(explained)
@@ -165,6 +183,16 @@ fn no_weights(classifier: &Classifier) -> String {
     )
 }
 
+/// What is wrong with steps that are numbers, but one too large for 32 bits.
+fn too_large(text: &str, file: &Path, line: usize) -> Option<anyhow::Error> {
+    let steps: Vec<Vec<f64>> = serde_json::from_str(text).ok()?;
+    steps.iter().enumerate().find_map(|(step, values)| {
+        let channel = values.iter().position(|&value| !(value as f32).is_finite())?;
+        let (step, value) = (step + 1, format!("{:?}", values[channel]));
+        Some(DataError::SeriesValue { file: file.into(), line, channel: (channel + 1).to_string(), step, value }.into())
+    })
+}
+
 /// A series from a JSON array of steps, standardised and cut for the model; and the steps that were cut.
 pub(super) fn parse_series(
     classifier: &Classifier,
@@ -177,7 +205,10 @@ pub(super) fn parse_series(
         Vec::new()
     } else {
         serde_json::from_str(text).map_err(|error| {
-            Wrong(format!("{place}: expected a JSON array of steps, each an array of numbers: {error}"))
+            too_large(text, file, line).unwrap_or_else(|| {
+                let problem = in_plain_words(&error.to_string());
+                Wrong(format!("{place}: expected a JSON array of steps, each an array of numbers: {problem}")).into()
+            })
         })?
     };
     let channels = classifier.channels().unwrap_or(0);
@@ -189,9 +220,6 @@ pub(super) fn parse_series(
                 step + 1
             ))
             .into());
-        }
-        if values.iter().any(|value| !value.is_finite()) {
-            return Err(Wrong(format!("{place}: step {} has a value that is too large", step + 1)).into());
         }
     }
     let length = steps.len();

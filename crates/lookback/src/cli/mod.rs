@@ -5,8 +5,11 @@ mod evaluate;
 mod explain;
 mod failure;
 mod inspect;
+mod max_memory;
 mod options_file;
 mod predict;
+mod signals;
+mod threads;
 mod train;
 
 use std::ffi::OsString;
@@ -15,7 +18,9 @@ use std::io::{self, Write};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 
-pub use failure::{Interrupted, Wrong, report};
+pub use failure::{Interrupted, Unanswered, Wrong, report};
+
+use crate::insight::terminal;
 
 /// Recurrent networks with attention: train, evaluate, explain and serve sequence models.
 #[derive(Parser, Debug)]
@@ -48,15 +53,7 @@ enum Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
     start_log();
-    if lookback.threads == Some(0) {
-        return Err(Wrong("threads is 0; it must be at least 1".into()).into());
-    }
-    // As much stack as the main thread has. A pool that stands already, from a test in the same process, stays.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(lookback.threads.unwrap_or(0)).stack_size(8 << 20);
-    let built = pool.build_global();
-    if lookback.threads.is_some() {
-        built?;
-    }
+    threads::start(lookback.threads)?;
     // The command itself runs on a thread of the pool: every parallel part then begins at once on this thread, where
     // a thread outside would have to wake others and to sleep, some forty times in a training step.
     rayon::scope(|_| match lookback.command {
@@ -69,7 +66,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> 
     })
 }
 
-/// Warnings go to standard error, one line each; `RUST_LOG` asks for more.
+/// Warnings go to standard error, one line each; `RUST_LOG` asks for more. One that cannot be written is lost: to say so
+/// on the same standard error would end the program, and no warning is worth a training.
 fn start_log() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -80,6 +78,7 @@ fn start_log() {
         .with_target(false)
         .without_time()
         .with_ansi(false)
+        .log_internal_errors(false)
         .try_init();
 }
 
@@ -88,8 +87,19 @@ fn device() -> Device {
     Device::flex()
 }
 
-/// Writes to standard output at once, so that a reader at the other end of a pipe sees it.
+/// Writes lines to standard output at once, so that a reader at the other end of a pipe sees them. Names and labels in
+/// them come from files: whatever could drive the terminal is escaped.
 fn print(text: &str) -> io::Result<()> {
+    print_as_it_is(&terminal::printable_lines(text))
+}
+
+/// Writes JSON likewise; control characters are escaped as JSON escapes them.
+fn print_json(text: &str) -> io::Result<()> {
+    print_as_it_is(&terminal::printable_json(text))
+}
+
+/// Writes text with colours of our own, in which all else is escaped already.
+fn print_as_it_is(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::Wrong;
+use crate::error::in_plain_words;
 
 /// The options of `file` with those of `flags` laid over them. A key that is no option, or a value that does not fit
 /// its option, is an error that names file and line.
@@ -32,7 +33,8 @@ pub(super) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Pa
         }
         let alone = Table::from_iter([(key.clone(), value.clone())]);
         if let Err(error) = T::deserialize(Value::Table(alone)) {
-            return Err(Wrong(format!("{name}, line {line}: {key}: {}", error.message().trim())).into());
+            let problem = in_plain_words(error.message().trim());
+            return Err(Wrong(format!("{name}, line {line}: {key}: {problem}")).into());
         }
     }
     table.extend(Table::try_from(flags)?);

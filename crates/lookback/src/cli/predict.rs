@@ -1,18 +1,22 @@
 //! `lookback predict MODEL [FILE|-]`.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use super::Wrong;
-use crate::data::lines::{LineFormat, TextLines, open_lines};
-use crate::data::series::{SeriesFormat, SeriesOptions, read_series};
+use super::max_memory::MaxMemory;
+use super::{Unanswered, Wrong, failure};
+use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
+use crate::data::series::{SeriesExample, SeriesFormat, SeriesOptions, read_series};
 use crate::data::table::{Column, Labels, TableFormat, TableOptions, read_table};
+use crate::error::counted;
 use crate::tasks::classify::{Classifier, Example, InputPlan, Prediction};
 
 /// Answer inputs, one JSON object a line.
+///
+/// An input that cannot be answered gets an object with `error` and `line`, the others are answered, and the exit code is 3.
 #[derive(Args, Debug)]
 pub(super) struct Predict {
     /// Model file
@@ -24,6 +28,8 @@ pub(super) struct Predict {
     /// Add the tokens and the weight that the attention gave each
     #[arg(long)]
     attention: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
     /// Format of the input [default: by the file's extension, else one input a line]
     #[arg(long, value_enum)]
     format: Option<InputFormat>,
@@ -55,15 +61,17 @@ impl Predict {
         let classifier = Classifier::load(&self.model, &super::device())?;
         if self.attention && !classifier.plan().has_weights() {
             let pooling = &classifier.plan().pooling();
-            return Err(Wrong(format!("the model pools by {pooling}, which has no weights to show; --attention needs one trained with pooling attention or query")).into());
+            return Err(Wrong(format!("the model pools by {pooling}, which has no weights to show; --attention needs one trained with --pooling attention or query")).into());
         }
+        let mut answers = Answers::default();
         match classifier.input() {
-            InputPlan::Text(_) => self.texts(&classifier),
-            InputPlan::Series(_) => self.series(&classifier),
+            InputPlan::Text(_) => self.texts(&classifier, &mut answers)?,
+            InputPlan::Series(_) => self.series(&classifier, &mut answers)?,
         }
+        answers.finish()
     }
 
-    fn texts(&self, classifier: &Classifier) -> anyhow::Result<()> {
+    fn texts(&self, classifier: &Classifier, answers: &mut Answers) -> anyhow::Result<()> {
         let stdin = self.input == Path::new("-");
         let format = self.format.or_else(|| match TableFormat::of(&self.input) {
             Ok(TableFormat::JsonLines) => Some(InputFormat::Jsonl),
@@ -74,13 +82,13 @@ impl Predict {
         let lines = match format.unwrap_or(InputFormat::Lines) {
             InputFormat::Lines => {
                 if self.text.is_some() {
-                    return Err(Wrong("text names a column, but the input has one text a line".into()).into());
+                    return Err(Wrong("--text names a column, but the input has one text a line".into()).into());
                 }
                 LineFormat::Plain
             }
             InputFormat::Jsonl => match &self.text {
                 Some(Column::Number(number)) => {
-                    return Err(Wrong(format!("JSON Lines have keys, not columns; text is {number}")).into());
+                    return Err(Wrong(format!("JSON Lines have keys, not columns; --text is {number}")).into());
                 }
                 Some(Column::Name(name)) => LineFormat::JsonLines { text: Some(name.clone()) },
                 None => LineFormat::JsonLines { text: None },
@@ -89,29 +97,21 @@ impl Predict {
                 if stdin {
                     return Err(Wrong("standard input is read as lines or jsonl; a table must be a file".into()).into());
                 }
-                return self.table(classifier, format);
+                return self.table(classifier, format, answers);
             }
             InputFormat::Ts | InputFormat::CsvLong => {
-                return Err(Wrong("the model reads texts, but the format is one of numeric series".into()).into());
+                return Err(Wrong("the model reads texts, but --format is one of numeric series".into()).into());
             }
         };
         if stdin {
             let lines = TextLines::new(BufReader::new(io::stdin()), "<stdin>", lines);
-            self.stream(classifier, lines)
+            answers.stream(lines, |line| self.answer_text(classifier, &line.text, line.line))
         } else {
-            self.stream(classifier, open_lines(&self.input, lines)?)
+            answers.stream(open_lines(&self.input, lines)?, |line| self.answer_text(classifier, &line.text, line.line))
         }
     }
 
-    fn stream<R: BufRead>(&self, classifier: &Classifier, lines: TextLines<R>) -> anyhow::Result<()> {
-        for line in lines {
-            let line = line?;
-            self.answer_text(classifier, &line.text, line.line)?;
-        }
-        Ok(())
-    }
-
-    fn table(&self, classifier: &Classifier, format: InputFormat) -> anyhow::Result<()> {
+    fn table(&self, classifier: &Classifier, format: InputFormat, answers: &mut Answers) -> anyhow::Result<()> {
         let options = TableOptions {
             format: Some(if format == InputFormat::Csv { TableFormat::Csv } else { TableFormat::Tsv }),
             text: self.text.clone().or_else(|| classifier.text_column().cloned()),
@@ -119,7 +119,7 @@ impl Predict {
             ..TableOptions::prediction()
         };
         for example in read_table(&self.input, &options)? {
-            self.answer_text(classifier, &example.text, example.line)?;
+            answers.count(example.line, self.answer_text(classifier, &example.text, example.line))?;
         }
         Ok(())
     }
@@ -136,12 +136,12 @@ impl Predict {
             );
         }
         let known = tokens.iter().take(encoded.ids.len()).map(|token| Value::from(token.text.as_ref())).collect();
-        self.answer(classifier, Example::Text(encoded), Some(known))
+        self.answer(classifier, Example::Text(encoded), Some(known), line)
     }
 
-    fn series(&self, classifier: &Classifier) -> anyhow::Result<()> {
+    fn series(&self, classifier: &Classifier, answers: &mut Answers) -> anyhow::Result<()> {
         if self.text.is_some() {
-            return Err(Wrong("text names a column of texts, but the model reads numeric series".into()).into());
+            return Err(Wrong("--text names a column of texts, but the model reads numeric series".into()).into());
         }
         let format = match self.format {
             None => SeriesFormat::of(&self.input).ok(),
@@ -149,16 +149,16 @@ impl Predict {
             Some(InputFormat::Ts) => Some(SeriesFormat::Ts),
             Some(InputFormat::CsvLong) => Some(SeriesFormat::Csv),
             Some(_) => {
-                return Err(Wrong("the model reads numeric series, but the format is one of texts".into()).into());
+                return Err(Wrong("the model reads numeric series, but --format is one of texts".into()).into());
             }
         };
         if let Some(format) = format {
             let trained = classifier.series_options(Labels::Ignored).unwrap_or_default();
             let options = SeriesOptions { format: Some(format), ..trained };
             for mut series in read_series(&self.input, &options)? {
-                let cut = classifier.prepare_series(&self.input, &mut series)?;
-                warn_cut(series.line, cut, series.length);
-                self.answer(classifier, Example::Series(series), None)?;
+                let line = series.line;
+                let prepared = classifier.prepare_series(&self.input, &mut series).map(|cut| (series, cut));
+                answers.count(line, self.answer_series(classifier, prepared.map_err(Into::into)))?;
             }
             return Ok(());
         }
@@ -170,30 +170,94 @@ impl Predict {
                     .map_err(|error| Wrong(format!("{}: cannot be read: {error}", self.input.display())))?,
             ))
         };
-        for line in TextLines::new(reader, self.input.clone(), LineFormat::Plain) {
-            let line = line?;
-            let (series, cut) = super::explain::parse_series(classifier, &line.text, &self.input, line.line)?;
-            warn_cut(line.line, cut, series.length);
-            self.answer(classifier, Example::Series(series), None)?;
-        }
-        Ok(())
+        answers.stream(TextLines::new(reader, self.input.clone(), LineFormat::Plain), |line| {
+            let parsed = super::explain::parse_series(classifier, &line.text, &self.input, line.line);
+            self.answer_series(classifier, parsed)
+        })
     }
 
-    fn answer(&self, classifier: &Classifier, example: Example, tokens: Option<Vec<Value>>) -> anyhow::Result<()> {
-        for prediction in classifier.predict(&[&example]) {
+    /// Answers a series whose last steps may have been cut off.
+    fn answer_series(
+        &self,
+        classifier: &Classifier,
+        prepared: anyhow::Result<(SeriesExample, usize)>,
+    ) -> anyhow::Result<()> {
+        let (series, cut) = prepared?;
+        let line = series.line;
+        if cut > 0 {
+            let (steps, kept) = (series.length + cut, series.length);
+            tracing::warn!("line {line}: the series has {steps} steps; it is cut to the model's {kept}");
+        }
+        self.answer(classifier, Example::Series(series), None, line)
+    }
+
+    fn answer(
+        &self,
+        classifier: &Classifier,
+        example: Example,
+        tokens: Option<Vec<Value>>,
+        line: usize,
+    ) -> anyhow::Result<()> {
+        classifier.check_memory(&example, self.attention, self.memory.max_memory, &self.input, line)?;
+        let predictions = match self.attention {
+            true => classifier.predict_with_views(&[&example])?,
+            false => classifier.predict(&[&example])?,
+        };
+        for prediction in predictions {
             let object = object(classifier.labels(), &prediction, self.attention.then_some(&tokens));
-            let mut out = io::stdout().lock();
-            serde_json::to_writer(&mut out, &object).map_err(io::Error::from)?;
-            out.write_all(b"\n")?;
-            out.flush()?;
+            super::print_json(&format!("{object}\n"))?;
         }
         Ok(())
     }
 }
 
-fn warn_cut(line: usize, cut: usize, kept: usize) {
-    if cut > 0 {
-        tracing::warn!("line {line}: the series has {} steps; it is cut to the model's {kept}", kept + cut);
+/// How many inputs there were, and how many of them could not be answered.
+#[derive(Default)]
+struct Answers {
+    inputs: usize,
+    refused: usize,
+}
+
+impl Answers {
+    /// Answers a stream line by line; a line that cannot be read or answered does not stop the others.
+    fn stream<R: BufRead>(
+        &mut self,
+        mut lines: TextLines<R>,
+        answer: impl Fn(TextLine) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        while let Some(line) = lines.next() {
+            match line {
+                Err(error) if lines.has_ended() => return Err(error.into()),
+                line => self.count(lines.line(), line.map_err(Into::into).and_then(&answer))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an input that was answered, or writes an error object where its answer would stand. An error that is not
+    /// the input's own is handed on.
+    fn count(&mut self, line: usize, answered: anyhow::Result<()>) -> anyhow::Result<()> {
+        self.inputs += 1;
+        match answered {
+            Err(error) if failure::is_of_input(&error) => {
+                self.refused += 1;
+                let object = json!({ "error": failure::sentence(&error), "line": line });
+                Ok(super::print_json(&format!("{object}\n"))?)
+            }
+            other => other,
+        }
+    }
+
+    fn finish(&self) -> anyhow::Result<()> {
+        let Answers { inputs, refused } = self;
+        match refused {
+            0 => Ok(()),
+            _ => Err(Unanswered(format!(
+                "{refused} of {} could not be answered; an object with the key \"error\" tells why",
+                counted(*inputs, "input")
+            ))
+            .into()),
+        }
     }
 }
 

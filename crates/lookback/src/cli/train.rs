@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{Interrupted, Wrong, options_file};
+use super::{Interrupted, Wrong, options_file, signals};
 use crate::model_file::check_writable;
-use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, FitError, Fitted, fit};
-use crate::train::{End, Stop, TerminalProgress};
+use crate::tasks::classify::{Classifier, ClassifyOptions, ClassifyPlan, FitError, Fitted, fit};
+use crate::train::{End, TerminalProgress};
 
 /// Train a model on your data.
 #[derive(Args, Debug)]
@@ -62,7 +61,7 @@ impl Classify {
         let plan = ClassifyPlan::new(&self.data, &options).map_err(Wrong)?;
         self.refuse_to_overwrite(&options)?;
         check_writable(&self.output).map_err(|error| Wrong(error.to_string()))?;
-        let stop = stop_on_ctrl_c()?;
+        let stop = signals::listen()?;
         let device = super::device();
         let fitted = match fit(&self.data, &plan, &device, &stop, &mut TerminalProgress::new()) {
             Ok(fitted) => fitted,
@@ -85,40 +84,10 @@ impl Classify {
     }
 }
 
-/// Asks a training to stop on the first Ctrl-C, and ends the program on the second.
-pub(super) fn stop_on_ctrl_c() -> anyhow::Result<Stop> {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.requested() {
-            std::process::exit(130);
-        }
-        asked.request();
-    })
-    .context("Ctrl-C cannot be listened for")?;
-    Ok(stop)
-}
-
 /// Saves the model, if there is one, and says how training ended.
 pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
     let kept = match &fitted.classifier {
-        Some(classifier) => {
-            classifier.save(output)?;
-            let record = classifier.record();
-            let score = record.validation.map_or_else(String::new, |validation| {
-                format!(
-                    ", validation accuracy {:.2} %, macro F1 {:.2} %",
-                    100.0 * validation.accuracy,
-                    100.0 * validation.macro_f1
-                )
-            });
-            let epochs: Vec<String> = record.members.iter().map(|member| member.epoch.to_string()).collect();
-            let what = match epochs.as_slice() {
-                [epoch] => format!("the model of epoch {epoch}"),
-                several => format!("{} networks, of epochs {}", several.len(), several.join(", ")),
-            };
-            format!("{}: {what}{score}", output.display())
-        }
+        Some(classifier) => saved(classifier, fitted.networks, output)?,
         None => "no epoch was finished before, so there is no model to keep".into(),
     };
     match fitted.end {
@@ -132,5 +101,72 @@ pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
         End::Diverged { epoch, step, what, value } => Err(anyhow::anyhow!(
             "training diverged: in epoch {epoch}, step {step} the {what} is {value}; a lower learning rate may help; {kept}"
         )),
+    }
+}
+
+/// Saves the model and says where, and what it is.
+fn saved(classifier: &Classifier, networks: usize, output: &Path) -> anyhow::Result<String> {
+    let record = classifier.record();
+    let begun = record.members.iter().all(|member| member.epochs == 0);
+    // What was stopped in its first epoch is hardly trained; what stands there may be the work of hours.
+    let (file, left) = if begun && output.is_file() {
+        (beside(output), format!("{} is left as it was; ", output.display()))
+    } else {
+        (output.to_owned(), String::new())
+    };
+    classifier.save(&file)?;
+    let score = record.validation.map_or_else(String::new, |validation| {
+        format!(
+            ", validation accuracy {:.2} %, macro F1 {:.2} %",
+            100.0 * validation.accuracy,
+            100.0 * validation.macro_f1
+        )
+    });
+    let epochs: Vec<String> = record.members.iter().map(|member| member.epoch.to_string()).collect();
+    let what = match epochs.as_slice() {
+        [epoch] if networks == 1 && begun => format!("the model of epoch {epoch}, which was not finished"),
+        [epoch] if networks == 1 => format!("the model of epoch {epoch}"),
+        [epoch] => format!("one network of {networks}, of epoch {epoch}"),
+        several if several.len() < networks => {
+            format!("{} networks of {networks}, of epochs {}", several.len(), several.join(", "))
+        }
+        several => format!("{} networks, of epochs {}", several.len(), several.join(", ")),
+    };
+    Ok(format!("{left}{}: {what}{score}", file.display()))
+}
+
+/// A name beside `output` that no file has: `model.interrupted.safetensors`.
+fn beside(output: &Path) -> PathBuf {
+    let name = |count: usize| {
+        let mut name = output.file_stem().unwrap_or_default().to_owned();
+        name.push(".interrupted");
+        if count > 1 {
+            name.push(format!("-{count}"));
+        }
+        if let Some(extension) = output.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        output.with_file_name(name)
+    };
+    (1..).map(name).find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| name(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_beside_the_model_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for expected in
+            ["a.b.interrupted.safetensors", "a.b.interrupted-2.safetensors", "a.b.interrupted-3.safetensors"]
+        {
+            let free = beside(&path("a.b.safetensors"));
+            assert_eq!(free, path(expected));
+            std::fs::write(free, "").unwrap();
+        }
+        assert_eq!(beside(&path("model")), path("model.interrupted"));
     }
 }

@@ -138,6 +138,24 @@ impl EncodedText {
 }
 
 impl TextEncoder {
+    /// Whether texts can be encoded by it; one from a file may say anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.max_length == 0 {
+            return Err("max_length is 0; it must be at least 1".into());
+        }
+        if let Some(NgramConfig { min, max, .. }) = self.ngrams
+            && min > max
+        {
+            return Err(format!("its n-grams have from {min} to {max} characters"));
+        }
+        match &self.wide {
+            Some(wide) if !(wide.config().scale.is_finite() && wide.config().scale > 0.0) => {
+                Err(format!("the scale of its bag of n-grams is {}; it must be above 0", wide.config().scale))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The ids of `text`.
     pub fn encode(&self, text: &str) -> EncodedText {
         self.encode_tokens(&self.tokenizer.tokenize(text))

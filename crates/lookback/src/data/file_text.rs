@@ -29,6 +29,9 @@ pub(super) fn read(file: &Path) -> Result<String, DataError> {
     if bytes.starts_with(BOM) {
         bytes.drain(..BOM.len());
     }
+    if let Some(zero) = zero_of_utf16(&bytes) {
+        return Err(DataError::Utf16 { file: file.into(), line: Lines::default().at(&bytes, zero) });
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -44,6 +47,19 @@ pub(super) fn read(file: &Path) -> Result<String, DataError> {
         return Err(DataError::Empty { file: file.into() });
     }
     Ok(text)
+}
+
+/// The first zero byte of what looks like UTF-16: in it the characters of ASCII, line ends and separators at least,
+/// have a zero as every second byte. A stray zero byte is left to whoever put it there.
+pub(super) fn zero_of_utf16(bytes: &[u8]) -> Option<usize> {
+    let first = bytes.iter().position(|&byte| byte == 0)?;
+    let mut zeros = [0usize; 2];
+    for (place, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == 0) {
+        zeros[place % 2] += 1;
+    }
+    let (all, most) = (zeros[0] + zeros[1], zeros[0].max(zeros[1]));
+    let enough = all * 2 >= bytes.len() || (all >= 2 && all * 16 >= bytes.len());
+    (enough && most * 10 >= all * 9).then_some(first)
 }
 
 /// Counts lines up to growing byte offsets. A line ends with LF, CR LF or a lone CR.
@@ -93,6 +109,14 @@ mod tests {
         );
         assert!(message("cut.csv", b"ab\xE4\xB8")?.contains("line 1: byte 3 of the line is 0xE4"));
         assert!(message("utf16.csv", b"\xFF\xFEt\0")?.contains("line 1: byte 1 of the line is 0xFF"));
+        let wide = |text: &str, order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        for text in ["text,label\ngood,a\n", "text,label\n\u{8fd9}\u{4e2a}\u{6c34}\u{679c}\u{975e}\u{5e38},a\n"] {
+            for bytes in [wide(text, u16::to_le_bytes), wide(text, u16::to_be_bytes)] {
+                let told = message("wide.csv", &bytes)?;
+                assert!(told.contains("line 1: every second byte is zero, as in UTF-16; save"), "{told}");
+            }
+        }
+        assert_eq!(message("stray.csv", b"text,label\ngood\0,a\nbad\0,b\nboth,a,b,c,d,e,f,g,h\n")?, "no error");
         assert!(message("empty.csv", b"")?.contains("is empty"));
         assert!(message("bom.csv", b"\xEF\xBB\xBF")?.contains("is empty"));
         assert!(message("blank.csv", b"\n\r\n  \n")?.contains("is empty"));

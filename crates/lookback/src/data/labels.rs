@@ -1,11 +1,19 @@
 //! The classes of a task.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::columns::Column;
 use crate::error::DataError;
+
+/// A file with more labels than this must have two rows a label or more, or its labels are taken for ids: nothing is
+/// learnt of a label that stands in one row, and every label costs a row of the output layer.
+const MOST_RARE_LABELS: usize = 1_000;
+
+/// A file with fewer labels than this is not suspected: a handful of examples may well have a label each.
+const FEWEST_SUSPECT_LABELS: usize = 50;
 
 /// The labels a classifier knows, in a fixed order: by value if all are integers, else by code point.
 ///
@@ -14,15 +22,36 @@ use crate::error::DataError;
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct LabelSet {
     names: Vec<String>,
+    /// The class of each name.
+    ids: HashMap<String, usize>,
 }
 
 impl LabelSet {
-    /// The distinct labels of a training set; `file` is where they came from.
+    /// The distinct labels of a training set; `file` is where they came from, and `column` the column that was named.
     ///
     /// # Errors
-    /// If there are fewer than two: there is nothing to tell apart.
-    pub fn build<'a>(file: &Path, labels: impl IntoIterator<Item = &'a str>) -> Result<Self, DataError> {
-        let distinct: BTreeSet<&str> = labels.into_iter().collect();
+    /// If there are fewer than two: there is nothing to tell apart. If there are thousands that hardly ever come twice:
+    /// they are ids, and there is nothing to learn.
+    pub fn build<'a>(
+        file: &Path,
+        column: Option<&Column>,
+        labels: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, DataError> {
+        let mut rows = 0;
+        let distinct: BTreeSet<&str> = labels.into_iter().inspect(|_| rows += 1).collect();
+        if distinct.len() > FEWEST_SUSPECT_LABELS && rows < 2 * distinct.len() {
+            let ids = DataError::LabelsAreIds {
+                file: file.into(),
+                column: column.cloned(),
+                distinct: distinct.len(),
+                rows,
+                first: distinct.iter().take(3).map(|&name| name.to_owned()).collect(),
+            };
+            if distinct.len() > MOST_RARE_LABELS {
+                return Err(ids);
+            }
+            tracing::warn!("{ids}");
+        }
         let mut names: Vec<String> = distinct.into_iter().map(str::to_owned).collect();
         match names.as_slice() {
             [] => return Err(DataError::NoExamples { file: file.into() }),
@@ -33,7 +62,12 @@ impl LabelSet {
         if names.iter().all(|name| name.parse::<i64>().is_ok()) {
             names.sort_by_key(|name| name.parse::<i64>().unwrap_or(i64::MAX));
         }
-        Ok(Self { names })
+        Ok(Self::of(names))
+    }
+
+    fn of(names: Vec<String>) -> Self {
+        let ids = names.iter().cloned().zip(0..).collect();
+        Self { names, ids }
     }
 
     /// How many labels there are; at least two.
@@ -54,7 +88,7 @@ impl LabelSet {
 
     /// The class of `label`, if it is known.
     pub fn id(&self, label: &str) -> Option<usize> {
-        self.names.iter().position(|name| name == label)
+        self.ids.get(label).copied()
     }
 
     /// The class of the label that stands at `line` of `file`.
@@ -75,14 +109,14 @@ impl TryFrom<Vec<String>> for LabelSet {
     type Error = String;
 
     fn try_from(names: Vec<String>) -> Result<Self, String> {
-        let distinct: BTreeSet<&String> = names.iter().collect();
-        if distinct.len() != names.len() {
+        let labels = Self::of(names);
+        if labels.ids.len() != labels.names.len() {
             return Err("the list of labels names one of them twice".to_owned());
         }
-        if names.len() < 2 {
-            return Err(format!("the list of labels has {} names, at least 2 expected", names.len()));
+        if labels.len() < 2 {
+            return Err(format!("the list of labels has {} names, at least 2 expected", labels.len()));
         }
-        Ok(Self { names })
+        Ok(labels)
     }
 }
 
@@ -97,7 +131,7 @@ mod tests {
     use super::*;
 
     fn built(labels: &[&str]) -> Result<LabelSet, DataError> {
-        LabelSet::build(Path::new("train.csv"), labels.iter().copied())
+        LabelSet::build(Path::new("train.csv"), None, labels.iter().copied())
     }
 
     #[test]
@@ -120,6 +154,30 @@ mod tests {
             assert!(unknown.contains(part), "{unknown} should name {part}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn thousands_of_labels_that_hardly_come_twice_are_ids() {
+        let ids: Vec<String> = (0..3_000).map(|id| format!("{id:04}")).collect();
+        let build = |rows: &[&String]| {
+            let column = Column::Name("id".into());
+            LabelSet::build(Path::new("train.csv"), Some(&column), rows.iter().map(|id| id.as_str()))
+        };
+        let once: Vec<&String> = ids.iter().collect();
+        let refused = build(&once).unwrap_err().to_string();
+        for part in ["train.csv", "column \"id\"", "3000 different", "3000 rows", "\"0000\"", "--label"] {
+            assert!(refused.contains(part), "{refused} should name {part}");
+        }
+        assert_eq!(build(&[&once[..], &once[..]].concat()).map(|labels| labels.len()).ok(), Some(3_000));
+        assert_eq!(build(&once[..800]).map(|labels| labels.len()).ok(), Some(800), "told, but not refused");
+    }
+
+    #[test]
+    fn every_one_of_a_hundred_thousand_labels_is_looked_up_at_once() {
+        let names: Vec<String> = (0..100_000).map(|label| format!("label {label}")).collect();
+        let labels = LabelSet::try_from(names.clone()).expect("different names");
+        // Compared with all before it, each of them would take minutes.
+        assert!(names.iter().enumerate().all(|(class, name)| labels.id(name) == Some(class)));
     }
 
     #[test]

@@ -59,6 +59,16 @@ impl<R: BufRead> TextLines<R> {
         Self { reader, name: name.into(), format, line: 0, ended: false }
     }
 
+    /// The line read last, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Whether nothing follows, because the input is at its end or cannot be read further.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The next line as it stands, or `None` at the end.
     fn next_line(&mut self) -> Result<Option<String>, DataError> {
         let mut bytes = Vec::new();
@@ -85,6 +95,9 @@ impl<R: BufRead> TextLines<R> {
         }
         if self.line == 1 && bytes.starts_with(file_text::BOM) {
             bytes.drain(..file_text::BOM.len());
+        }
+        if file_text::zero_of_utf16(&bytes).is_some() {
+            return Err(DataError::Utf16 { file: self.name.clone(), line: self.line });
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
@@ -147,6 +160,8 @@ mod tests {
         assert_eq!(read[0], "1 good");
         assert!(read[1].contains("<stdin>, line 2: byte 5 of the line is 0xFF"), "{}", read[1]);
         assert_eq!(read[2], "3 again");
+        let read = all(b"h\0o\0t\0\n\0good\n", LineFormat::Plain);
+        assert!(read[0].contains("<stdin>, line 1: every second byte is zero, as in UTF-16"), "{}", read[0]);
     }
 
     #[test]

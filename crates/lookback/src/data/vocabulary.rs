@@ -94,7 +94,8 @@ impl TryFrom<Vec<String>> for Vocabulary {
 
     fn try_from(tokens: Vec<String>) -> Result<Self, String> {
         if tokens.len() < SPECIAL.len() || tokens[..SPECIAL.len()] != SPECIAL {
-            return Err(format!("the vocabulary starts with {:?}, {SPECIAL:?} expected", tokens.iter().take(2)));
+            let found: Vec<&String> = tokens.iter().take(SPECIAL.len()).collect();
+            return Err(format!("the vocabulary starts with {found:?}, {SPECIAL:?} expected"));
         }
         if u32::try_from(tokens.len()).is_err() {
             return Err(format!("the vocabulary has {} entries, too many for 32 bits", tokens.len()));

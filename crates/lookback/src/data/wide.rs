@@ -5,6 +5,8 @@
 //! frequency times the size of its naive-Bayes log-count ratio (Wang and Manning 2012, section 2.3). The ratio is that of
 //! the label it tells best from all others, so that two labels give the paper's.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::encoder::{FNV_START, fnv1a};
@@ -121,36 +123,28 @@ impl From<WideEncoder> for WideConfig {
 impl WideEncoder {
     /// Learns from the training texts what the buckets tell. targets: the label of each text, below `labels`.
     pub fn fit(config: WideConfig, texts: &[Vec<Token<'_>>], targets: &[usize], labels: usize) -> WideEncoder {
-        let rows = config.rows();
-        let mut texts_with = vec![0u32; rows * labels];
-        for (tokens, &target) in texts.iter().zip(targets) {
-            for (bucket, _) in config.counts(tokens) {
-                texts_with[bucket as usize * labels + target] += 1;
+        // Of each bucket the labels whose texts hold it, ascending, and how many do: in proportion to the n-grams, where a
+        // table of all buckets and all labels would not be. Texts come label by label, so the label's place is the last.
+        let mut texts_with: HashMap<u32, Vec<(usize, u32)>> = HashMap::new();
+        let mut order: Vec<usize> = (0..texts.len().min(targets.len())).collect();
+        order.sort_by_key(|&text| targets[text]);
+        for text in order {
+            for (bucket, _) in config.counts(&texts[text]) {
+                let with = texts_with.entry(bucket).or_default();
+                match with.last_mut() {
+                    Some((label, count)) if *label == targets[text] => *count += 1,
+                    _ => with.push((targets[text], 1)),
+                }
             }
         }
-        let all: Vec<u32> = texts_with.chunks(labels.max(1)).map(|row| row.iter().sum()).collect();
-        let kept = |bucket: &usize| all[*bucket] >= FEWEST_TEXTS;
-        let mut telling = vec![0.0f32; rows];
-        for label in 0..labels {
-            // Wang and Manning 2012, eq. 1: r = log((p / |p|) / (q / |q|)), with one added to every count.
-            let counts = |bucket: usize| {
-                let with = texts_with[bucket * labels + label];
-                (1.0 + f64::from(with), 1.0 + f64::from(all[bucket] - with))
-            };
-            let (mut p_sum, mut q_sum) = (0.0, 0.0);
-            for (p, q) in (0..rows).filter(kept).map(counts) {
-                p_sum += p;
-                q_sum += q;
-            }
-            for bucket in (0..rows).filter(kept) {
-                let (p, q) = counts(bucket);
-                let ratio = ((p / p_sum) / (q / q_sum)).ln().abs();
-                telling[bucket] = telling[bucket].max(ratio as f32);
-            }
-        }
-        for bucket in (0..rows).filter(kept) {
-            let rarity = (1.0 + texts.len() as f64) / (1.0 + f64::from(all[bucket]));
-            telling[bucket] *= (rarity.ln() + 1.0) as f32;
+        let all = |with: &[(usize, u32)]| with.iter().map(|(_, count)| count).sum::<u32>();
+        texts_with.retain(|_, with| all(with) >= FEWEST_TEXTS);
+        let ratios = Ratios::new(&texts_with, labels);
+        let mut telling = vec![0.0f32; config.rows()];
+        for (bucket, with) in texts_with {
+            let all = all(&with);
+            let rarity = (1.0 + texts.len() as f64) / (1.0 + f64::from(all));
+            telling[bucket as usize] = ratios.largest(&with, all) * (rarity.ln() + 1.0) as f32;
         }
         WideEncoder { config, telling }
     }
@@ -188,6 +182,48 @@ impl WideEncoder {
             *value *= self.config.scale / norm;
         }
         bag
+    }
+}
+
+/// The naive-Bayes log-count ratios of buckets, `r = log((p / |p|) / (q / |q|))` with one added to every count (Wang and
+/// Manning 2012, eq. 1): `p` of one label, `q` of all others.
+struct Ratios {
+    /// `|p|` of each label; whole numbers, so that no order of summing changes them.
+    p_sums: Vec<f64>,
+    /// `|p| + |q|`, the same for all labels.
+    sum: f64,
+    /// The labels by `|p|`, the least first.
+    by_sum: Vec<usize>,
+}
+
+impl Ratios {
+    /// `texts_with`: of each bucket that counts, the labels and how many of their texts hold it.
+    fn new(texts_with: &HashMap<u32, Vec<(usize, u32)>>, labels: usize) -> Ratios {
+        let kept = texts_with.len() as f64;
+        let (mut p_sums, mut sum) = (vec![kept; labels], 2.0 * kept);
+        for (label, count) in texts_with.values().flatten() {
+            p_sums[*label] += f64::from(*count);
+            sum += f64::from(*count);
+        }
+        let mut by_sum: Vec<usize> = (0..labels).collect();
+        by_sum.sort_by(|&a, &b| p_sums[a].total_cmp(&p_sums[b]));
+        Ratios { p_sums, sum, by_sum }
+    }
+
+    /// The size of the ratio of `label` in a bucket that `with` of its texts hold, and `all` texts of any label.
+    fn size(&self, label: usize, with: u32, all: u32) -> f32 {
+        let (p, q) = (1.0 + f64::from(with), 1.0 + f64::from(all - with));
+        let p_sum = self.p_sums[label];
+        ((p / p_sum) / (q / (self.sum - p_sum))).ln().abs() as f32
+    }
+
+    /// The largest size over all labels. Of those without a text in the bucket only two are looked at: their ratios fall
+    /// as `|p|` grows, so that the largest size stands at one end.
+    fn largest(&self, with: &[(usize, u32)], all: u32) -> f32 {
+        let absent = |label: &&usize| with.binary_search_by_key(*label, |&(label, _)| label).is_err();
+        let ends = [self.by_sum.iter().find(absent), self.by_sum.iter().rev().find(absent)];
+        let absent = ends.into_iter().flatten().map(|&label| (label, 0));
+        with.iter().copied().chain(absent).map(|(label, with)| self.size(label, with, all)).fold(0.0, f32::max)
     }
 }
 
@@ -256,5 +292,48 @@ mod tests {
         let encoder = WideEncoder::fit(config, &texts, &[0, 0, 1, 1, 2, 2], 3);
         assert!((encoder.telling[a] - encoder.telling[c]).abs() < 1e-6);
         assert!(encoder.telling[a] > encoder.telling[x]);
+    }
+
+    #[test]
+    fn the_sparse_ratios_are_those_of_a_table_of_all_buckets_and_labels() {
+        let words = ["rain", "song", "soup", "sun", "tea", "walk", "day"];
+        let text = |row: usize| {
+            let chosen = words.iter().enumerate().filter(|(word, _)| row * (word + 3) % (word + 2) < 2);
+            chosen.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+        };
+        let texts: Vec<String> = (0..60).map(text).collect();
+        let tokenized: Vec<Vec<Token<'_>>> = texts.iter().map(|text| tokens(text)).collect();
+        let targets: Vec<usize> = (0..60).map(|row| row * row % 7).collect();
+        let config = WideConfig { buckets: 40, ..config(Some((1, 2)), Some((1, 2))) };
+        let (rows, labels) = (config.rows(), 7);
+        let mut table = vec![vec![0u32; rows]; labels];
+        for (tokens, &target) in tokenized.iter().zip(&targets) {
+            config.counts(tokens).into_iter().for_each(|(bucket, _)| table[target][bucket as usize] += 1);
+        }
+        let all: Vec<u32> = (0..rows).map(|bucket| table.iter().map(|with| with[bucket]).sum()).collect();
+        let kept: Vec<usize> = (0..rows).filter(|&bucket| all[bucket] >= FEWEST_TEXTS).collect();
+        let mut expected = vec![0.0f32; rows];
+        for with in &table {
+            let with = |bucket: usize| f64::from(with[bucket]);
+            let p_sum: f64 = kept.iter().map(|&bucket| 1.0 + with(bucket)).sum();
+            let q_sum: f64 = kept.iter().map(|&bucket| 1.0 + f64::from(all[bucket]) - with(bucket)).sum();
+            for &bucket in &kept {
+                let (p, q) = (1.0 + with(bucket), 1.0 + f64::from(all[bucket]) - with(bucket));
+                expected[bucket] = expected[bucket].max(((p / p_sum) / (q / q_sum)).ln().abs() as f32);
+            }
+        }
+        for &bucket in &kept {
+            expected[bucket] *= ((61.0 / (1.0 + f64::from(all[bucket]))).ln() + 1.0) as f32;
+        }
+        assert!(kept.len() > 10 && expected.iter().any(|&telling| telling > 0.5), "{expected:?}");
+        assert_eq!(WideEncoder::fit(config, &tokenized, &targets, labels).telling, expected);
+    }
+
+    #[test]
+    fn a_hundred_thousand_labels_take_memory_in_proportion_to_the_texts() {
+        let texts = ["good day", "good", "bad day", "bad luck"].map(tokens);
+        // A table of all buckets and labels would take 400 GB.
+        let encoder = WideEncoder::fit(config(None, Some((1, 1))), &texts, &[0, 0, 99_999, 50_000], 100_000);
+        assert!(encoder.telling.iter().any(|&telling| telling > 0.0));
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::counted;
+use crate::data::table::Column;
 
 /// What is wrong with a data file, and where.
 #[derive(Debug, Error)]
@@ -55,8 +56,16 @@ pub enum DataError {
         /// The first wrong byte.
         value: u8,
     },
+    /// The text is UTF-16, which without a mark at its beginning can pass for UTF-8 full of zero bytes.
+    #[error("{}, line {line}: every second byte is zero, as in UTF-16; save the file as UTF-8", file.display())]
+    Utf16 {
+        /// The file.
+        file: PathBuf,
+        /// The line of the first zero byte.
+        line: usize,
+    },
     /// The extension does not tell the format.
-    #[error("{}: cannot tell the format from the name; give one of {expected}", file.display())]
+    #[error("{}: cannot tell the format from the name; give one of {expected} with --format", file.display())]
     UnknownFormat {
         /// The file.
         file: PathBuf,
@@ -98,7 +107,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// No column was asked for, and the file does not tell.
-    #[error("{}, line {line}: cannot tell which column holds the {role}; say which of {} it is, by name or number", file.display(), quoted(present))]
+    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number", file.display(), flag(role), quoted(present))]
     UnclearColumn {
         /// The file.
         file: PathBuf,
@@ -247,6 +256,24 @@ pub enum DataError {
         /// The value found.
         value: String,
     },
+    /// A value so far from those of the training that a network cannot compute with it.
+    #[error("{}, line {line}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", file.display())]
+    FarValue {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The channel, counted from 1.
+        channel: usize,
+        /// The time step in its sequence, counted from 1.
+        step: usize,
+        /// The value found.
+        value: f32,
+        /// The mean of the channel's training values.
+        mean: f32,
+        /// Their standard deviation.
+        deviation: f32,
+    },
     /// A series has another number of channels than the others, or than the model.
     #[error("{}, line {line}: the sequence has {}; {expected} expected", file.display(), counted(*found, "channel"))]
     Channels {
@@ -295,6 +322,30 @@ pub enum DataError {
         /// The only label.
         label: String,
     },
+    /// A row would take more memory than allowed.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Memory {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// How much it would take, how much is allowed, and the way out.
+        problem: String,
+    },
+    /// Nearly every row has a label of its own.
+    #[error("{}: the {} has {distinct} different values in {rows} rows, the first of them {}; is it an id? Labels that come again were expected; name their column with --label", file.display(), label_column(column), quoted(first))]
+    LabelsAreIds {
+        /// The file.
+        file: PathBuf,
+        /// The column, where it was named.
+        column: Option<Column>,
+        /// How many different labels there are.
+        distinct: usize,
+        /// How many rows there are.
+        rows: usize,
+        /// The first few of the labels.
+        first: Vec<String>,
+    },
     /// A label that the training data do not have.
     #[error("{}, line {line}: the label \"{label}\" was never trained; the labels are {}", file.display(), quoted(known))]
     UnknownLabel {
@@ -308,14 +359,14 @@ pub enum DataError {
         known: Vec<String>,
     },
     /// A fraction that splits nothing.
-    #[error("the held-out fraction is {fraction}; a number above 0 and below 1 was expected")]
+    #[error("--validation-split is {fraction}; a number above 0 and below 1 was expected")]
     SplitFraction {
         /// The fraction given.
         fraction: f64,
     },
     /// The held-out side would be empty.
     #[error(
-        "a fraction of {fraction} of {examples} examples holds none apart; give more examples or a larger fraction"
+        "--validation-split {fraction} of {examples} examples holds none apart; give more examples, a larger share, or 0 for none"
     )]
     SplitEmpty {
         /// The fraction given.
@@ -323,6 +374,20 @@ pub enum DataError {
         /// How many examples there are.
         examples: usize,
     },
+}
+
+/// The option that tells which column has this role.
+fn flag(role: &str) -> &str {
+    match role {
+        "text" => "--text",
+        "label" => "--label",
+        "values" => "--values",
+        _ => "--id",
+    }
+}
+
+fn label_column(column: &Option<Column>) -> String {
+    column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
 }
 
 /// The names in quotes, with commas; a long list is cut.

@@ -51,19 +51,20 @@ pub fn weight_table(tokens: &[Weighted]) -> String {
 
 /// A table with its columns lined up: the first to the left, the others to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|cell| width(cell)).collect();
-    for row in rows {
+    let header: Vec<String> = header.iter().map(|cell| printable(cell)).collect();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    let mut widths = vec![0; rows[0].len()];
+    for row in &rows {
         for (column, cell) in row.iter().enumerate() {
             widths[column] = widths[column].max(width(cell));
         }
     }
     let mut lines = String::new();
-    let header: Vec<String> = header.iter().map(|cell| (*cell).to_string()).collect();
-    for row in std::iter::once(&header).chain(rows) {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
-            let cell = printable(cell);
-            let space = " ".repeat(widths[column] - width(&cell));
+            let space = " ".repeat(widths[column] - width(cell));
             if column == 0 {
                 let _ = write!(line, "{cell}{space}");
             } else {
@@ -88,9 +89,31 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> String {
     table(&header, &rows)
 }
 
-/// Control characters, which could drive the terminal, become the replacement character.
+/// Control characters, which could drive the terminal, are escaped: `\u{1b}`, `\n`.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    escaped(text, |_| false, |c| c.escape_default().to_string())
+}
+
+/// As [`printable`], for text of several lines and with tabs.
+pub fn printable_lines(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'), |c| c.escape_default().to_string())
+}
+
+/// JSON whose strings hold no control character; between strings there is none but line ends.
+pub fn printable_json(text: &str) -> String {
+    escaped(text, |c| c == '\n', |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn escaped(text: &str, kept: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !kept(c) {
+            escaped.push_str(&escape(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Columns on a terminal: East Asian wide characters take two.
@@ -123,7 +146,10 @@ mod tests {
 
     #[test]
     fn escape_sequences_in_a_text_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb"), "a\u{FFFD}[2Jb");
+        assert_eq!(printable("a\x1b[2Jb\u{9b}\n"), "a\\u{1b}[2Jb\\u{9b}\\n");
+        assert_eq!(printable_lines("a\x07\n\tb\n"), "a\\u{7}\n\tb\n");
+        assert_eq!(printable_json("{\"a\u{9b}\":\n1}"), "{\"a\\u009b\":\n1}");
+        assert_eq!(table(&["a\x1bb", "n"], &[vec!["c".into(), "1".into()]]), "a\\u{1b}b  n\nc         1\n");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!
 //! # Writing
 //! The model is written to a new file beside its destination, synced, and renamed over it, so that a reader sees
-//! the old model or the new one, and a failure leaves nothing behind. The same model gives the same bytes: tensors
+//! the old model or the new one, and a failure leaves nothing behind; what a killed run left is removed by the next one
+//! that writes into the same folder. The same model gives the same bytes: tensors
 //! and metadata stand in the order of their names. A destination that is no regular file, such as a pipe, is
 //! written straight.
 //!
@@ -17,6 +18,7 @@
 //! out.
 
 mod header;
+mod passing;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -29,10 +31,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::write::check_writable;
-use crate::error::ModelFileError;
+use crate::error::{ModelFileError, in_plain_words};
 
 /// The version of the format that this program writes and reads.
 pub const FORMAT_VERSION: &str = "1";
+
+/// The largest value of a tensor, either way. No trained weight comes near, and sums of products of such values stay within
+/// what 32 bits hold.
+pub const LARGEST: f32 = 1e15;
 
 /// The metadata keys that this module writes itself.
 const VERSION_KEY: &str = "lookback";
@@ -68,18 +74,22 @@ impl ModelFile {
     /// Writes the model to `file`, whole or not at all.
     ///
     /// # Errors
-    /// If a tensor's values are not as many as its shape says, a reserved key or name is used, or the system
-    /// refuses. A file that stood there before then still does.
+    /// If a tensor's values are no numbers, too large, or not as many as its shape says, a reserved key or name is used, or the
+    /// system refuses. A file that stood there before then still does.
     pub fn write(&self, file: &Path) -> Result<(), ModelFileError> {
+        self.check_values(file)?;
         write::write(file, &header::encode(self, file)?)
     }
 
     /// Reads and checks the model in `file`.
     ///
     /// # Errors
-    /// If there is no such file, or it is no model, of another version, cut, or changed in any byte.
+    /// If there is no such file, or it is no model, of another version, cut, or changed in any byte, or a tensor holds a
+    /// value that is no number or too large.
     pub fn read(file: &Path) -> Result<Self, ModelFileError> {
-        read::read(file)
+        let model = read::read(file)?;
+        model.check_values(file)?;
+        Ok(model)
     }
 
     /// Reads and checks the model in `file`, which must be of this kind.
@@ -103,7 +113,7 @@ impl ModelFile {
         let json = serde_json::to_string(value).map_err(|error| ModelFileError::Entry {
             file: "model".into(),
             key: key.to_owned(),
-            problem: error.to_string(),
+            problem: in_plain_words(&error.to_string()),
         })?;
         self.metadata.insert(key.to_owned(), json);
         Ok(())
@@ -116,7 +126,42 @@ impl ModelFile {
     pub fn json<T: DeserializeOwned>(&self, file: &Path, key: &str) -> Result<T, ModelFileError> {
         let problem = |problem: String| ModelFileError::Entry { file: file.into(), key: key.to_owned(), problem };
         let json = self.metadata.get(key).ok_or_else(|| problem("it is missing".to_owned()))?;
-        serde_json::from_str(json).map_err(|error| problem(error.to_string()))
+        serde_json::from_str(json).map_err(|error| problem(in_plain_words(&error.to_string())))
+    }
+
+    /// Checks that nothing is left when a task has taken its tensors, and that it knows every entry; `file` is where this
+    /// model came from. What nothing reads means that the file is not what this program takes it for.
+    ///
+    /// # Errors
+    /// If a tensor is left, or there is an entry that is not among `entries`.
+    pub fn check_all_read(&self, file: &Path, entries: &[&str]) -> Result<(), ModelFileError> {
+        if let Some(name) = self.tensors.keys().next() {
+            let problem = "has no place in the network that the file describes".to_owned();
+            return Err(ModelFileError::Tensor { file: file.into(), name: name.clone(), problem });
+        }
+        match self.metadata.keys().find(|key| !entries.contains(&key.as_str())) {
+            None => Ok(()),
+            Some(key) => Err(ModelFileError::Entry {
+                file: file.into(),
+                key: key.clone(),
+                problem: format!("it is unknown; {} were expected", entries.join(", ")),
+            }),
+        }
+    }
+
+    /// A value that is no number, or too large to compute with, would make answers of its kind.
+    fn check_values(&self, file: &Path) -> Result<(), ModelFileError> {
+        for (name, tensor) in &self.tensors {
+            if let Some(place) = tensor.data.iter().position(|value| value.is_nan() || value.abs() > LARGEST) {
+                let value = tensor.data[place];
+                let problem = format!(
+                    "has the value {value:e} at place {}; at most {LARGEST:e} either way was expected",
+                    place + 1
+                );
+                return Err(ModelFileError::Tensor { file: file.into(), name: name.clone(), problem });
+            }
+        }
+        Ok(())
     }
 
     /// Takes the tensor `name` out, which must have this shape; `file` is where this model came from.

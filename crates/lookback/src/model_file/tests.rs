@@ -183,7 +183,7 @@ fn entries_and_tensors_that_do_not_fit_are_told() -> Result<(), ModelFileError> 
         "m.safetensors: the tensor \"bias\" is missing; one of shape [2] was expected",
         "m.safetensors: the tensor \"scale\" has the shape []; [1] was expected",
         "m.safetensors: the entry \"training\" of the model cannot be used: it is missing",
-        "m.safetensors: the entry \"vocabulary\" of the model cannot be used: invalid type: sequence, expected u8 at line 1 column 0",
+        "m.safetensors: the entry \"vocabulary\" of the model cannot be used: found a list, expected a whole number, 0 or above at line 1 column 0",
     ];
     assert_eq!(messages, expected);
     let mut wrong = model.clone();
@@ -193,6 +193,26 @@ fn entries_and_tensors_that_do_not_fit_are_told() -> Result<(), ModelFileError> 
         let mut wrong = model.clone();
         wrong.metadata.insert(reserved.to_owned(), String::new());
         assert!(header::encode(&wrong, file).is_err(), "{reserved}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_value_that_nothing_can_compute_with_is_refused_with_its_tensor() -> io::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("m.safetensors");
+    for (value, name) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf"), (-2e15, "-2e15")] {
+        let mut model = model();
+        model.tensors.get_mut("lstm.weight_ih_l0").expect("a tensor").data[4] = value;
+        // As another program would write it.
+        fs::write(&path, bytes_of(&model))?;
+        let expected = format!(
+            "the tensor \"lstm.weight_ih_l0\" has the value {name} at place 5; at most 1e15 either way was expected"
+        );
+        let read = ModelFile::read(&path).expect_err("no number").to_string();
+        assert!(read.ends_with(&expected), "{read}");
+        let written = model.write(&path).expect_err("no number").to_string();
+        assert!(written.ends_with(&expected), "{written}");
     }
     Ok(())
 }

@@ -4,8 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
+use super::passing::{new_file, remove_left_behind};
 use crate::error::ModelFileError;
 
 /// Checks before hours of training that a model could be written to `file`. Nothing is left behind or changed.
@@ -21,7 +20,8 @@ pub fn check_writable(file: &Path) -> Result<(), ModelFileError> {
             if exists {
                 open_existing(&target)?;
             }
-            new_file(file, &folder)?;
+            remove_left_behind(&folder);
+            new_file(&folder).map_err(|error| refused(file, &error))?;
         }
     }
     Ok(())
@@ -36,7 +36,8 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
             synced(&opened).map_err(failed)
         }
         Destination::Regular { target, folder, exists } => {
-            let mut new = new_file(file, &folder)?;
+            remove_left_behind(&folder);
+            let mut new = new_file(&folder).map_err(failed)?;
             new.write_all(bytes).map_err(failed)?;
             if exists {
                 let permissions = fs::metadata(&target).map_err(failed)?.permissions();
@@ -100,17 +101,6 @@ fn is_pipe(_: &fs::Metadata) -> bool {
 
 fn open_existing(file: &Path) -> Result<File, ModelFileError> {
     OpenOptions::new().write(true).open(file).map_err(|error| refused(file, &error))
-}
-
-/// A new file in `folder` under a passing name, with the permissions of any new file. It is removed when dropped.
-fn new_file(file: &Path, folder: &Path) -> Result<NamedTempFile, ModelFileError> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".lookback-").suffix(".tmp");
-    #[cfg(unix)]
-    let permissions = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
-    #[cfg(unix)]
-    builder.permissions(permissions);
-    builder.tempfile_in(folder).map_err(|error| refused(file, &error))
 }
 
 /// Syncs what can be synced; devices and some folders cannot.

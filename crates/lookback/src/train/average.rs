@@ -14,7 +14,7 @@ const BLOCK: usize = 1 << 15;
 
 /// Which average of the weights is scored and saved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Average {
     /// None: the weights themselves.
     None,

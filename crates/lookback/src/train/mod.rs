@@ -19,7 +19,7 @@ mod stop;
 pub use average::Average;
 pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, ScoreChoice, TrainOptions};
 pub use plan::TrainPlan;
-pub(crate) use plan::{below_one, not_negative};
+pub(crate) use plan::{below_one, not_negative, writable};
 pub use progress::{EpochReport, Progress, Silent, StepReport, TerminalProgress};
 pub use run::{End, Outcome, Task, Validation, run};
 pub use stop::Stop;

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::memory_limit::MemoryLimit;
+
 /// How the training runs. Every field is optional: what is not said takes the default in its documentation.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -53,6 +55,10 @@ pub struct TrainOptions {
     /// Epochs without a better validation score before training stops; 0 never stops early [default: 5]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
+    /// Most memory in MiB that the network's tables, or one batch, may take. A batch over it is computed in parts, which
+    /// changes no step; a row or a table over it alone is refused [default: 4096]
+    #[arg(long, value_name = "MIB")]
+    pub max_memory: Option<MemoryLimit>,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -126,9 +126,9 @@ impl Progress for TerminalProgress {
         }
         let speed = report.seen as f64 / report.elapsed.as_secs_f64().max(1e-9);
         let steps = self.bar.length().unwrap_or(0).max(1) as f64;
-        let epochs_left = self.epochs - report.epoch + self.runs_left * self.epochs;
-        let steps_left = steps - report.step as f64 + steps * epochs_left as f64;
-        let left = report.elapsed.mul_f64(steps_left / report.step as f64);
+        let epochs_left = self.epochs_left(report.epoch, self.epochs);
+        let steps_left = steps - report.step as f64 + steps * epochs_left;
+        let left = times(report.elapsed, steps_left / report.step as f64);
         let score = &self.score;
         self.bar.set_message(format!(
             "loss {}{score}  {speed:.0} samples/s  at most {} left",
@@ -151,10 +151,10 @@ impl Progress for TerminalProgress {
             }
         }
         let speed = report.seen as f64 / report.trained.as_secs_f64().max(1e-9);
-        let epochs_left = report.epochs - report.epoch + self.runs_left * report.epochs;
-        let left = self.spent.mul_f64(epochs_left as f64 / report.epoch as f64);
+        let epochs_left = self.epochs_left(report.epoch, report.epochs);
+        let left = times(self.spent, epochs_left / report.epoch as f64);
         let _ = write!(line, "  {speed:.0} samples/s  {}", seconds(report.elapsed));
-        if epochs_left > 0 {
+        if epochs_left > 0.0 {
             let _ = write!(line, "  at most {} left", seconds(left));
         }
         if report.best && report.validation.is_some() {
@@ -166,6 +166,18 @@ impl Progress for TerminalProgress {
     fn finished(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+impl TerminalProgress {
+    /// Epochs after this one, those of the trainings to come included. They may be more than an integer holds.
+    fn epochs_left(&self, epoch: usize, epochs: usize) -> f64 {
+        (epochs - epoch) as f64 + self.runs_left as f64 * epochs as f64
+    }
+}
+
+/// A multiple of a duration; the longest there is, where it would be longer.
+fn times(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// Four decimals, or powers of ten where those would fill the line.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +15,10 @@ use super::progress::{EpochReport, Progress, StepReport};
 use super::schedule::Schedule;
 use super::{ScoreChoice, Stop, TrainPlan};
 use crate::data::batches::Batches;
+use crate::model_file;
+
+/// A loss, or a norm of the weights, above this has diverged: a model file takes no such weights.
+const LARGEST: f64 = model_file::LARGEST as f64;
 
 /// What a task tells the loop.
 pub trait Task {
@@ -28,13 +32,24 @@ pub trait Task {
     /// draws itself, and depends on the seed and the epoch only.
     fn loss(&self, model: &Self::Model, examples: &[usize], rng: &mut ChaCha8Rng) -> Tensor<1>;
 
+    /// The batch `examples` in parts that are computed one after the other, so that a batch that would take too much
+    /// memory takes as much as its largest part. It stays one step: [`Task::loss_of_part`] sums to its mean loss.
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        vec![examples.to_vec()]
+    }
+
+    /// What `part` adds to the mean loss `[1]` of the whole `batch`.
+    fn loss_of_part(&self, model: &Self::Model, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Tensor<1> {
+        self.loss(model, part, rng).mul_scalar(part.len() as f64 / batch.len() as f64)
+    }
+
     /// Loss and scores on the validation data, or `None` where the task has none. The model is without autodiff.
     fn validate(&self, model: &Self::Model) -> Option<Validation>;
 }
 
 /// Loss and scores on the validation data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Validation {
     /// Mean cross-entropy, or whatever the task's loss is.
     pub loss: f64,
@@ -144,16 +159,11 @@ pub fn run<T: Task>(
 
         for (step, examples) in order.iter().enumerate() {
             let step = step + 1;
-            let loss = task.loss(&model, examples, &mut rng);
-            let value = f64::from(loss.clone().into_scalar::<f32>());
-            if !value.is_finite() {
+            let (value, gradients) = differentiate(task, &model, examples, &mut rng);
+            let Some(mut gradients) = gradients else {
                 end = End::Diverged { epoch, step, what: "loss", value };
                 break 'training;
-            }
-            let gradients = loss.backward();
-            // The graph holds on to weights, which the optimiser can change in place only when it holds them alone.
-            drop(loss);
-            let mut gradients = GradientsParams::from_grads(gradients, &model);
+            };
             let norm = clip_global_norm(&model, &mut gradients, plan.clip);
             if !norm.is_finite() {
                 end = End::Diverged { epoch, step, what: "gradient norm", value: norm };
@@ -175,11 +185,12 @@ pub fn run<T: Task>(
         let trained = started.elapsed();
         let candidate = averaged.current(&model);
         let validation = task.validate(&candidate);
-        let (what, value) = match &validation {
-            Some(validation) => ("validation loss", validation.loss),
-            None => ("norm of the weights", weight_norm(&candidate)),
-        };
-        if !value.is_finite() {
+        // The weights as well: those that the validation did not meet may be no numbers all the same.
+        let figures = [
+            ("validation loss", validation.map_or(0.0, |validation| validation.loss)),
+            ("norm of the weights", weight_norm(&candidate)),
+        ];
+        if let Some((what, value)) = figures.into_iter().find(|(_, value)| value.is_nan() || *value > LARGEST) {
             end = End::Diverged { epoch, step: order.len(), what, value };
             break 'training;
         }
@@ -220,8 +231,11 @@ pub fn run<T: Task>(
         && (best.is_none() || best.as_ref().is_some_and(|best| best.validation.is_none()))
     {
         let model = averaged.current(&model);
-        let validation = task.validate(&model);
-        best = Some(Best { model, epoch, validation });
+        // The step before the stop may have been the one that diverged.
+        if weight_norm(&model) <= LARGEST {
+            let validation = task.validate(&model);
+            best = Some(Best { model, epoch, validation });
+        }
     }
     progress.finished();
     let (model, epoch, validation) = match best {
@@ -229,6 +243,37 @@ pub fn run<T: Task>(
         None => (None, 0, None),
     };
     Ok(Outcome { model, epoch, validation, end, epochs: finished })
+}
+
+/// The mean loss of a batch and its gradients, which are those of its parts, summed. No gradients where the loss is no
+/// finite number.
+fn differentiate<T: Task>(
+    task: &T,
+    model: &T::Model,
+    batch: &[usize],
+    rng: &mut ChaCha8Rng,
+) -> (f64, Option<GradientsParams>) {
+    let of_loss = |loss: Tensor<1>| {
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        // The graph holds on to weights, which the optimiser can change in place only when it holds them alone: it goes
+        // here, with the loss.
+        let gradients = value.is_finite().then(|| GradientsParams::from_grads(loss.backward(), model));
+        (value, gradients)
+    };
+    let parts = task.parts(batch);
+    if parts.len() == 1 {
+        return of_loss(task.loss(model, batch, rng));
+    }
+    let (mut sum, mut gradients) = (0.0, GradientsAccumulator::new());
+    for part in parts {
+        let (value, of_part) = of_loss(task.loss_of_part(model, &part, batch, rng));
+        sum += value;
+        match of_part {
+            Some(of_part) => gradients.accumulate(model, of_part),
+            None => return (value, None),
+        }
+    }
+    (sum, Some(gradients.grads()))
 }
 
 /// One seed an epoch, far apart for neighbouring seeds and epochs (SplitMix64, Steele 2014).

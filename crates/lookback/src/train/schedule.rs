@@ -17,7 +17,8 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     pub(crate) fn new(plan: &TrainPlan, steps_per_epoch: usize) -> Result<Schedule, String> {
-        let total = plan.epochs * steps_per_epoch;
+        // Past 2^53 steps an f64 no longer tells one from the next, and nobody lives to see them.
+        let total = plan.epochs.saturating_mul(steps_per_epoch).min(1 << 53);
         let warmup = ((plan.warmup * steps_per_epoch as f64).round() as usize).min(total);
         let after = (total - warmup).max(1);
         let main = match plan.schedule {
@@ -62,6 +63,26 @@ mod tests {
         let expected = [2.0, 4.0, 6.0, 8.0, 10.0, 7.5, 5.0, 2.5];
         for (rate, expected) in rates(options, 4, 8).into_iter().zip(expected) {
             assert!((rate - expected).abs() < 1e-9, "{rate} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn epochs_without_end_fit_every_schedule() {
+        for schedule in [ScheduleChoice::Constant, ScheduleChoice::Linear, ScheduleChoice::Cosine] {
+            for epochs in [usize::MAX / 2, 1 << 62] {
+                for warmup in [0.0, 1.5, 1e15] {
+                    let options = TrainOptions {
+                        epochs: Some(epochs),
+                        warmup: Some(warmup),
+                        schedule: Some(schedule),
+                        learning_rate: Some(1.0),
+                        ..TrainOptions::default()
+                    };
+                    for rate in rates(options, 12, 3) {
+                        assert!(rate > 0.0 && rate <= 1.0, "{rate}");
+                    }
+                }
+            }
         }
     }
 

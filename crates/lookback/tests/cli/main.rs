@@ -4,7 +4,12 @@ mod attention;
 mod bad_data;
 mod bad_model;
 mod bad_options;
+#[cfg(target_os = "linux")]
+mod memory;
+mod messages;
+mod numbers;
 mod program;
+mod resources;
 mod series;
 mod stop;
 mod stream;

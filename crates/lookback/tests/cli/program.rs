@@ -39,12 +39,18 @@ pub(crate) fn lookback(arguments: &[&str]) -> Run {
 }
 
 pub(crate) fn lookback_with_input(arguments: &[&str], input: &str) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_lookback"))
-        .args(arguments)
-        .env_remove("RUST_LOG")
-        .write_stdin(input)
-        .output()
-        .expect("the program runs");
+    run(Command::new(env!("CARGO_BIN_EXE_lookback")).args(arguments), input)
+}
+
+/// The same with an address space of so many MiB at most; what asks for more is ended by the allocator.
+#[cfg(target_os = "linux")]
+pub(crate) fn lookback_within(mib: u64, arguments: &[&str], input: &str) -> Run {
+    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mib << 10);
+    run(Command::new("sh").args(["-c", &limited, env!("CARGO_BIN_EXE_lookback")]).args(arguments), input)
+}
+
+fn run(command: &mut Command, input: &str) -> Run {
+    let output = command.env_remove("RUST_LOG").write_stdin(input).output().expect("the program runs");
     Run {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),

@@ -69,9 +69,11 @@ fn a_wrong_number_of_channels_is_refused() {
     let data = folder.write("slopes.ts", ts_series());
     let model = folder.path("model.safetensors");
     train(&data, &model, &["--epochs", "1"]).ok();
-    lookback_with_input(&["predict", &model], "[[1.0, 2.0, 3.0]]\n").refused(2, &["line 1", "3 channels", "has 2"]);
-    lookback_with_input(&["predict", &model], "[[1.0, 1e99]]\n").refused(2, &["line 1"]);
-    lookback_with_input(&["predict", &model], "up and down\n").refused(2, &["line 1", "JSON array of steps"]);
+    lookback(&["explain", &model, "[[1.0, 2.0, 3.0]]"]).refused(2, &["line 1", "3 channels", "has 2"]);
+    lookback(&["explain", &model, "[[1.0, 1e99]]"]).refused(2, &["line 1", "channel 2"]);
+    lookback(&["explain", &model, "up and down"]).refused(2, &["line 1", "JSON array of steps"]);
+    let wide = folder.write("wide.ts", "@classLabel true up down\n@data\n1,2:1,2:1,2:up\n");
+    lookback(&["evaluate", &model, &wide]).refused(2, &["wide.ts, line 3", "3 channels"]);
 }
 
 #[test]

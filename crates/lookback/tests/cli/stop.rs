@@ -1,43 +1,193 @@
-//! Training that ends before its time: Ctrl-C, early stopping, divergence.
+//! Training that ends before its time: signals, early stopping, divergence.
 
 use crate::program::{Folder, lookback, sentences, train};
 
 #[cfg(unix)]
-#[test]
-fn ctrl_c_stops_after_the_step_and_keeps_the_best_model() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
+mod signals {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::process::{Child, ChildStderr, Command, Stdio};
+    use std::time::{Duration, Instant};
 
-    let folder = Folder::new();
-    let data = folder.write("data.tsv", sentences());
-    let model = folder.path("model.safetensors");
-    let options = ["--epochs", "1000000", "--patience", "0", "--learning-rate", "0.0001"];
-    let mut program = Command::new(env!("CARGO_BIN_EXE_lookback"))
-        .args(["train", "classify", &data, "-o", &model])
-        .args(crate::program::TINY)
-        .args(options)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut errors = BufReader::new(program.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("epoch   3/") {
-        line.clear();
-        assert!(errors.read_line(&mut line).unwrap() > 0, "the program ended by itself");
+    use crate::program::{Folder, TINY, lookback, sentences, text_model};
+
+    /// A program that runs until it is stopped.
+    struct Running {
+        program: Child,
+        errors: BufReader<ChildStderr>,
     }
-    let id = program.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let mut last = String::new();
-    loop {
-        line.clear();
-        if errors.read_line(&mut line).unwrap() == 0 {
-            break;
+
+    impl Running {
+        /// Starts to train; `by` is what starts the program, if anything does.
+        fn train(by: &[&str], data: &str, model: &str, options: &[&str]) -> Running {
+            let line = [by, &[env!("CARGO_BIN_EXE_lookback"), "train", "classify", data, "-o", model], options];
+            let line = line.concat();
+            let mut program = Command::new(line[0]).args(&line[1..]).stderr(Stdio::piped()).spawn().unwrap();
+            let errors = BufReader::new(program.stderr.take().unwrap());
+            Running { program, errors }
         }
-        last.clone_from(&line);
+
+        /// Reads standard error up to a line that begins so.
+        fn until(&mut self, start: &str) {
+            let mut line = String::new();
+            while !line.starts_with(start) {
+                line.clear();
+                assert!(self.errors.read_line(&mut line).unwrap() > 0, "the program ended by itself");
+            }
+        }
+
+        fn signal(&self, name: &str) {
+            let id = self.program.id().to_string();
+            assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        }
+
+        /// The exit code, and the last line of standard error.
+        fn end(mut self) -> (Option<i32>, String) {
+            let mut rest = String::new();
+            self.errors.read_to_string(&mut rest).unwrap();
+            (self.program.wait().unwrap().code(), rest.lines().last().unwrap_or_default().to_owned())
+        }
     }
-    assert_eq!(program.wait().unwrap().code(), Some(130));
-    assert!(last.contains("interrupted in epoch") && last.contains("the model of epoch"), "{last}");
-    assert!(lookback(&["inspect", &model]).ok().contains("interrupted in epoch"));
+
+    /// A tiny network with further options.
+    fn tiny<'a>(options: &[&'a str]) -> Vec<&'a str> {
+        [&TINY, options].concat()
+    }
+
+    const ENDLESS: [&str; 6] = ["--epochs", "1000000", "--patience", "0", "--learning-rate", "0.0001"];
+
+    /// So many sentences that a signal comes in the midst of an epoch.
+    fn many_sentences(times: usize) -> String {
+        let all = sentences();
+        let (header, rows) = all.split_once('\n').unwrap();
+        format!("{header}\n{}", rows.repeat(times))
+    }
+
+    #[test]
+    fn ctrl_c_stops_after_the_step_and_keeps_the_best_model() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", sentences());
+        let model = folder.write("model.safetensors", "to be replaced by epochs that were finished");
+        let mut running = Running::train(&[], &data, &model, &tiny(&ENDLESS));
+        running.until("epoch   3/");
+        running.signal("-INT");
+        let (code, last) = running.end();
+        assert_eq!(code, Some(130));
+        assert!(last.contains("interrupted in epoch") && last.contains("the model of epoch"), "{last}");
+        assert!(lookback(&["inspect", &model]).ok().contains("interrupted in epoch"));
+    }
+
+    #[test]
+    fn before_the_first_finished_epoch_a_model_that_stood_there_stays() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", many_sentences(300));
+        let good = std::fs::read(text_model()).unwrap();
+        let model = folder.write("model.safetensors", &good);
+        // Several networks say when the first begins; with these an epoch takes the better part of a minute.
+        let options = ["--members", "2", "--hidden", "128", "--batch-size", "8", "--validation-split", "0.005"];
+        let mut running = Running::train(&[], &data, &model, &options);
+        running.until("network 1 of 2");
+        running.signal("-INT");
+        let (code, last) = running.end();
+        assert_eq!(code, Some(130));
+        assert!(std::fs::read(&model).unwrap() == good, "the better model was replaced");
+        let beside = folder.path("model.interrupted.safetensors");
+        assert!(last.contains("model.safetensors is left as it was") && last.contains(&beside), "{last}");
+        assert!(lookback(&["inspect", &beside]).ok().contains("interrupted in epoch 1"));
+        assert_eq!(folder.names().len(), 3);
+    }
+
+    #[test]
+    fn of_several_networks_only_the_finished_are_kept() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", many_sentences(60));
+        let model = folder.path("model.safetensors");
+        let options = tiny(&["--members", "40", "--epochs", "1", "--validation-split", "0.01"]);
+        let mut running = Running::train(&[], &data, &model, &options);
+        running.until("network 2 of 40");
+        running.signal("-INT");
+        let (code, last) = running.end();
+        assert_eq!(code, Some(130));
+        assert!(last.contains("interrupted in epoch 1") && last.contains("of 40, of epoch"), "{last}");
+        let text = lookback(&["inspect", &model]).ok();
+        assert!(text.contains("all epochs were run") && !text.contains("interrupted"), "{text}");
+    }
+
+    #[test]
+    fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", sentences());
+        let model = folder.path("model.safetensors");
+        let mut running = Running::train(&["nohup"], &data, &model, &tiny(&ENDLESS));
+        running.until("epoch   2/");
+        running.signal("-HUP");
+        for epoch in 3..20 {
+            running.until(&format!("epoch {epoch:>3}/"));
+        }
+        running.signal("-INT");
+        let (code, last) = running.end();
+        assert!(code == Some(130) && last.contains("interrupted in epoch"), "{last}");
+    }
+
+    #[test]
+    fn a_signal_while_data_are_read_stops_at_once() {
+        let folder = Folder::new();
+        let data = folder.path("data.tsv");
+        assert!(Command::new("mkfifo").arg(&data).status().unwrap().success());
+        let model = folder.path("model.safetensors");
+        let mut running = Running::train(&[], &data, &model, &[]);
+        // This waits until the program opens the pipe, which then never ends.
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&data).unwrap();
+        pipe.write_all(sentences().as_bytes()).unwrap();
+        running.signal("-INT");
+        let sent = Instant::now();
+        while running.program.try_wait().unwrap().is_none() {
+            if sent.elapsed() > Duration::from_secs(20) {
+                running.program.kill().unwrap();
+                panic!("the program went on reading");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(running.end().0, Some(130));
+        assert_eq!(folder.names(), ["data.tsv"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_another_writes_is_not() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", sentences());
+        let model = folder.path("model.safetensors");
+        // The system kills a program that writes a longer file than it may.
+        let train = "ulimit -f 8; exec \"$@\"";
+        let line = ["-c", train, "sh", env!("CARGO_BIN_EXE_lookback"), "train", "classify", &data, "-o", &model];
+        let killed = Command::new("sh").args(line).args(TINY).args(["--epochs", "1"]).output().unwrap();
+        assert_eq!(killed.status.code(), None, "{killed:?}");
+        let left = folder.names().into_iter().find(|name| name.ends_with(".tmp")).expect("a file was left behind");
+        let running = std::fs::File::create(folder.path(".lookback-running.tmp")).unwrap();
+        running.lock().unwrap();
+        crate::program::train(&data, &model, &["--epochs", "1"]).ok();
+        assert!(folder.holds("model.safetensors") && !folder.holds(&left));
+        assert!(folder.holds(".lookback-running.tmp"));
+        drop(running);
+        crate::program::train(&data, &model, &["--epochs", "1"]).ok();
+        assert_eq!(folder.names().len(), 2, "{:?}", folder.names());
+    }
+
+    #[test]
+    fn epochs_without_end_can_be_begun_and_stopped() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", sentences());
+        let model = folder.path("model.safetensors");
+        for schedule in ["linear", "cosine"] {
+            let epochs =
+                ["--epochs", "9223372036854775807", "--patience", "0", "--warmup", "1", "--schedule", schedule];
+            let mut running = Running::train(&[], &data, &model, &[&tiny(&epochs)[..], &["--members", "2"]].concat());
+            running.until("epoch   2/");
+            running.signal("-INT");
+            let (code, last) = running.end();
+            assert!(code == Some(130) && last.contains("of epoch"), "{last}");
+            assert!(lookback(&["inspect", &model]).ok().contains("epochs = 9223372036854775807"));
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn a_line_that_is_not_utf8_is_refused_by_number_after_those_before_it_were_answered() {
+fn a_line_that_is_not_utf8_gets_an_error_object_and_the_others_are_answered() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_lookback"))
         .args(["predict", text_model_path()])
         .stdin(Stdio::piped())
@@ -55,9 +55,16 @@ fn a_line_that_is_not_utf8_is_refused_by_number_after_those_before_it_were_answe
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    program.stdin.take().unwrap().write_all(b"hot soup\nhot \xFF soup\n").unwrap();
+    program.stdin.take().unwrap().write_all(b"hot soup\nhot \xFF soup\nmuch rain\n").unwrap();
     let finished = program.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&finished.stdout).lines().count(), 1);
-    assert_eq!(finished.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&finished.stderr).contains("line 2"), "{finished:?}");
+    let answers = String::from_utf8_lossy(&finished.stdout);
+    let answers: Vec<&str> = answers.lines().collect();
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    assert!(answers[0].starts_with("{\"label\":\"food\"") && answers[2].starts_with("{\"label\":\"weather\""));
+    assert!(
+        answers[1].starts_with("{\"error\":\"<stdin>, line 2: ") && answers[1].ends_with("\"line\":2}"),
+        "{answers:?}"
+    );
+    assert_eq!(finished.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&finished.stderr).contains("1 of 3 inputs"), "{finished:?}");
 }

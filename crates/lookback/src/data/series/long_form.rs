@@ -107,8 +107,10 @@ fn check_distinct(
 ) -> Result<(), DataError> {
     let told = roles.into_iter().filter_map(|(role, place)| place.map(|place| (role, place)));
     let all: Vec<(&'static str, usize)> = told.chain(values.iter().map(|&place| ("values", place))).collect();
-    for (index, &(second, place)) in all.iter().enumerate() {
-        if let Some(&(role, _)) = all[..index].iter().find(|(_, other)| *other == place) {
+    // A table may have as many columns as a person likes, so each is looked up, not compared with all others.
+    let mut roles: HashMap<usize, &'static str> = HashMap::new();
+    for (second, place) in all {
+        if let Some(role) = roles.insert(place, second) {
             let column = format!("{} ({:?})", place + 1, first.fields.get(place).unwrap_or(&""));
             return Err(DataError::SameColumn { file: first.file.into(), first: role, second, column });
         }

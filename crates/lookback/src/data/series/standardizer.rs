@@ -17,6 +17,11 @@ pub struct Standardizer {
     pub std: Vec<f32>,
 }
 
+/// The most deviations from the mean that a value may have. With weights up to [`crate::model_file::LARGEST`] a sum of
+/// products over all channels stays within what 32 bits hold; beyond, infinity less infinity is no number, and a sigmoid
+/// of it may be taken for one.
+const FARTHEST: f32 = 1e15;
+
 impl Standardizer {
     /// Fits the channels over all steps of all examples; nothing if there are no steps, or the examples differ in
     /// their number of channels.
@@ -61,19 +66,33 @@ impl Standardizer {
     /// Standardises the values of `example`, which came from `file`.
     ///
     /// # Errors
-    /// If the example has another number of channels.
+    /// If the example has another number of channels, or a value too far from the mean of its channel.
     pub fn apply(&self, file: &Path, example: &mut SeriesExample) -> Result<(), DataError> {
         let (found, expected) = (example.channels, self.channels());
         if found != expected || found == 0 {
             return Err(DataError::Channels { file: file.into(), line: example.line, found, expected });
         }
-        for row in example.values.chunks_exact_mut(expected) {
-            for ((value, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {
-                *value = (*value - mean) / std;
+        for (step, row) in example.values.chunks_exact_mut(expected).enumerate() {
+            for (channel, ((value, &mean), &deviation)) in row.iter_mut().zip(&self.mean).zip(&self.std).enumerate() {
+                let standardised = standardise(*value, mean, deviation);
+                if standardised.is_nan() || standardised.abs() > FARTHEST {
+                    let (line, channel, step, value) = (example.line, channel + 1, step + 1, *value);
+                    return Err(DataError::FarValue { file: file.into(), line, channel, step, value, mean, deviation });
+                }
+                *value = standardised;
             }
         }
         Ok(())
     }
+}
+
+fn standardise(value: f32, mean: f32, deviation: f32) -> f32 {
+    let standardised = (value - mean) / deviation;
+    if standardised.is_finite() {
+        return standardised;
+    }
+    // The difference of two huge values may be more than 32 bits hold, and less again in deviations.
+    ((f64::from(value) - f64::from(mean)) / f64::from(deviation)) as f32
 }
 
 /// What stands in a model file, before it is checked.
@@ -88,6 +107,9 @@ impl TryFrom<Stored> for Standardizer {
     type Error = String;
 
     fn try_from(Stored { mean, std }: Stored) -> Result<Self, String> {
+        if mean.is_empty() {
+            return Err("it has no channel".into());
+        }
         if mean.len() != std.len() {
             return Err(format!("{} means but {} deviations", mean.len(), std.len()));
         }
@@ -122,6 +144,22 @@ mod tests {
         let first: f32 = examples.iter().flat_map(|example| example.values.iter().step_by(2)).sum();
         approx::assert_abs_diff_eq!(first, 0.0, epsilon = 1e-6);
         assert!(Standardizer::fit(&[]).is_none());
+    }
+
+    #[test]
+    fn a_value_too_far_to_compute_with_is_told_with_its_channel() {
+        let standardizer = Standardizer { mean: vec![0.5, 0.0], std: vec![1.0, 1e-9] };
+        let refused =
+            |values: &[f32]| standardizer.apply(Path::new("new.ts"), &mut example(values, 2)).unwrap_err().to_string();
+        let expected = "new.ts, line 7, channel 1, step 2: 3e38 is too far from what the channel has in the training data, where the mean is 0.5 and the standard deviation 1.0";
+        assert_eq!(refused(&[1.0, 0.0, 3e38, 0.0]), expected);
+        assert!(refused(&[1.0, -1e7]).contains("channel 2, step 1: -1e7 is too far"));
+        assert!(refused(&[f32::NAN, 0.0]).contains("channel 1, step 1: NaN is too far"));
+        // Huge values among huge values are near.
+        let mut wide = example(&[3e38, -3e38, -3e38, -3e38], 1);
+        let standardizer = Standardizer::fit(std::slice::from_ref(&wide)).expect("four steps");
+        standardizer.apply(Path::new("train.ts"), &mut wide).expect("all are near");
+        assert!(wide.values.iter().all(|value| value.abs() < 2.0), "{:?}", wide.values);
     }
 
     #[test]

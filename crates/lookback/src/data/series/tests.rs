@@ -144,19 +144,19 @@ fn wrong_long_form_files_are_told() {
             "no id",
             "x,label\n1,p\n",
             all(),
-            ", line 1: cannot tell which column holds the id of the sequence; say which of \"x\", \"label\" it is, by name or number",
+            ", line 1: cannot tell which column holds the id of the sequence; say with --id which of \"x\", \"label\" it is, by name or number",
         ),
         (
             "no label",
             "id,x\n1,2\n",
             all(),
-            ", line 1: cannot tell which column holds the label; say which of \"id\", \"x\" it is, by name or number",
+            ", line 1: cannot tell which column holds the label; say with --label which of \"id\", \"x\" it is, by name or number",
         ),
         (
             "no values",
             "id,label\n1,2\n",
             all(),
-            ", line 1: cannot tell which column holds the values; say which of \"id\", \"label\" it is, by name or number",
+            ", line 1: cannot tell which column holds the values; say with --values which of \"id\", \"label\" it is, by name or number",
         ),
         (
             "no such column",
@@ -202,7 +202,10 @@ fn wrong_long_form_files_are_told() {
     for (case, content, options, expected) in cases {
         assert_eq!(read("a.csv", content, &options), expected, "{case}");
     }
-    assert_eq!(read("a.arff", "x", &all()), ": cannot tell the format from the name; give one of ts or csv");
+    assert_eq!(
+        read("a.arff", "x", &all()),
+        ": cannot tell the format from the name; give one of ts or csv with --format"
+    );
     assert_eq!(read("a.ts", " \n", &all()), " is empty; at least one example was expected");
 }
 

@@ -1,5 +1,6 @@
 //! The `.ts` format; the rules stand in the documentation of the parent module.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Labels, SeriesExample, finite};
@@ -14,6 +15,8 @@ struct Header {
     series_length: Option<usize>,
     class_label: Option<bool>,
     classes: Vec<String>,
+    /// The same, to look one up: a file may list as many labels as it has lines.
+    known: HashSet<String>,
 }
 
 pub(super) fn read(file: &Path, text: &str, labels: Labels) -> Result<Vec<SeriesExample>, DataError> {
@@ -95,6 +98,7 @@ impl Place<'_> {
             "classlabel" => {
                 header.class_label = Some(self.truth(&name, value)?);
                 header.classes = words.map(str::to_owned).collect();
+                header.known = header.classes.iter().cloned().collect();
             }
             "targetlabel" if self.truth(&name, value)? => {
                 return Err(self.wrong(
@@ -140,7 +144,8 @@ impl Place<'_> {
                 counted(length, "step")
             )));
         }
-        let mut values = vec![0.0; length * channels];
+        // All channels are counted before memory is taken: of equal ones there are as many values as the line has, of
+        // unequal ones the product of two counts may be far more than the line has bytes.
         for (channel, part) in parts.iter().enumerate() {
             let steps = part.split(',').count();
             if steps != length {
@@ -150,6 +155,9 @@ impl Place<'_> {
                     counted(steps, "value")
                 )));
             }
+        }
+        let mut values = vec![0.0; length * channels];
+        for (channel, part) in parts.iter().enumerate() {
             for (step, value) in part.split(',').enumerate() {
                 values[step * channels + channel] = finite(value).ok_or_else(|| DataError::SeriesValue {
                     file: self.file.into(),
@@ -172,7 +180,7 @@ impl Place<'_> {
         if label.is_empty() {
             return Err(DataError::EmptyLabel { file: self.file.into(), line: self.line });
         }
-        if !header.classes.is_empty() && !header.classes.iter().any(|class| class == label) {
+        if !header.known.is_empty() && !header.known.contains(label) {
             return Err(DataError::UndeclaredLabel {
                 file: self.file.into(),
                 line: self.line,

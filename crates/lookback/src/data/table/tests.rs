@@ -97,14 +97,14 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.csv",
             "a,b,c\n1,2,3\n",
             ("", ""),
-            ", line 1: cannot tell which column holds the text; say which of \"a\", \"b\", \"c\" it is, by name or number",
+            ", line 1: cannot tell which column holds the text; say with --text which of \"a\", \"b\", \"c\" it is, by name or number",
         ),
         (
             "unclear label",
             "a.csv",
             "text,b,c\n1,2,3\n",
             ("text", ""),
-            ", line 1: cannot tell which column holds the label; say which of \"text\", \"b\", \"c\" it is, by name or number",
+            ", line 1: cannot tell which column holds the label; say with --label which of \"text\", \"b\", \"c\" it is, by name or number",
         ),
         (
             "one column twice",
@@ -143,7 +143,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.xlsx",
             "x",
             ("", ""),
-            ": cannot tell the format from the name; give one of csv, tsv or jsonl",
+            ": cannot tell the format from the name; give one of csv, tsv or jsonl with --format",
         ),
         (
             "broken JSON",

@@ -58,10 +58,10 @@ impl AttentionForm {
     pub(crate) fn check(self, outputs: usize) -> Result<(), String> {
         match self {
             AttentionForm::MultiHead(heads) if heads == 0 || !outputs.is_multiple_of(heads) => Err(format!(
-                "attention is multi-head:{heads}, but the {outputs} outputs of a step do not divide into {heads} heads"
+                "--attention is multi-head:{heads}, but the {outputs} outputs of a step do not divide into {heads} heads"
             )),
             AttentionForm::Structured(hops) if hops == 0 || hops > MOST => {
-                Err(format!("attention is structured:{hops}; the hops must be from 1 to {MOST}"))
+                Err(format!("--attention is structured:{hops}; the hops must be from 1 to {MOST}"))
             }
             _ => Ok(()),
         }
@@ -89,7 +89,7 @@ impl FromStr for AttentionForm {
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = || {
             format!(
-                "attention '{text}' is unknown; there are none, additive, dot, general, scaled-dot, self, multi-head:N \
+                "--attention '{text}' is unknown; there are none, additive, dot, general, scaled-dot, self, multi-head:N \
                  and structured:N"
             )
         };
@@ -257,7 +257,7 @@ mod tests {
             assert!(name.parse::<AttentionForm>().unwrap_err().contains("is unknown; there are"), "{name}");
         }
         let error = AttentionForm::MultiHead(3).check(8).unwrap_err();
-        assert_eq!(error, "attention is multi-head:3, but the 8 outputs of a step do not divide into 3 heads");
+        assert_eq!(error, "--attention is multi-head:3, but the 8 outputs of a step do not divide into 3 heads");
         assert!(AttentionForm::Structured(0).check(8).is_err());
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, activation::softmax};
 use serde::{Deserialize, Serialize};
 
+use super::budget::{Budget, Purpose};
 use super::config::{InputPlan, ModelPlan};
 use super::data::{Batch, Dataset, Example};
 use super::ensemble::{answer, prefix};
@@ -17,7 +18,8 @@ use crate::data::encoder::TextEncoder;
 use crate::data::labels::LabelSet;
 use crate::data::series::{SeriesExample, SeriesOptions, Standardizer, read_series};
 use crate::data::table::{Column, EmptyText, Labels, TextExample, read_table};
-use crate::error::{DataError, ModelFileError};
+use crate::error::{self, DataError, ModelFileError, Overflow};
+use crate::memory_limit::MemoryLimit;
 use crate::model_file::{self, ModelFile};
 use crate::train::{TrainPlan, Validation};
 
@@ -29,7 +31,7 @@ const TELLING: &str = "wide.telling";
 
 /// How a classifier came to be; kept in its file, shown by `lookback inspect`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainingRecord {
     /// The training options, checked.
     pub plan: TrainPlan,
@@ -47,7 +49,7 @@ pub struct TrainingRecord {
 
 /// How one network came to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct MemberRecord {
     /// The seed of everything random.
     pub seed: u64,
@@ -90,13 +92,14 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// One weight a token or step, where the pooling has weights; they sum to 1.
     pub weights: Option<Vec<f32>>,
-    /// How much each token or step was looked at by the attention before the pooling: one view a head or hop, by name.
+    /// How much each token or step was looked at by the attention before the pooling, where this was asked for: one view
+    /// a head or hop, by name.
     pub views: Vec<(String, Vec<f32>)>,
 }
 
 /// The description of a classifier in its model file.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Description {
     input: InputPlan,
     model: ModelPlan,
@@ -123,10 +126,16 @@ impl Classifier {
         let mut file = ModelFile::read_kind(path, KIND)?;
         let description: Description = file.json(path, "config")?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let mut encoder = match description.input {
-            InputPlan::Text(_) => Encoder::Text(file.json(path, "encoder")?),
-            InputPlan::Series(_) => Encoder::Series(file.json(path, "standardizer")?),
+        let (mut encoder, encoder_key) = match description.input {
+            InputPlan::Text(_) => (Encoder::Text(file.json(path, "encoder")?), "encoder"),
+            InputPlan::Series(_) => (Encoder::Series(file.json(path, "standardizer")?), "standardizer"),
         };
+        let wrong = |key: &str, problem| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        description.input.check().map_err(|problem| wrong("config", problem))?;
+        description.training.plan.check().map_err(|problem| wrong("config", problem))?;
+        if let Encoder::Text(encoder) = &encoder {
+            encoder.check().map_err(|problem| wrong("encoder", problem))?;
+        }
         let shape = input_shape(&encoder);
         if let Encoder::Text(TextEncoder { wide, .. }) = &mut encoder
             && let Some(part) = wide.take()
@@ -145,6 +154,7 @@ impl Classifier {
                 ClassifierModel::load(&description.model, shape, labels.len(), device, &mut file, path, &prefix)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        file.check_all_read(path, &["config", "labels", encoder_key])?;
         Ok(Classifier {
             input: description.input,
             plan: description.model,
@@ -272,18 +282,37 @@ impl Classifier {
     }
 
     /// Answers one batch; `examples` may be of any lengths.
-    pub fn predict(&self, examples: &[&Example]) -> Vec<Prediction> {
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that a probability would be no number.
+    pub fn predict(&self, examples: &[&Example]) -> Result<Vec<Prediction>, Overflow> {
+        self.run(examples, false)
+    }
+
+    /// As [`Classifier::predict`], with every view of what the networks looked at. Views over `T` steps come of `[T, T]`
+    /// weights a head, which exist for nothing else.
+    ///
+    /// # Errors
+    /// As [`Classifier::predict`].
+    pub fn predict_with_views(&self, examples: &[&Example]) -> Result<Vec<Prediction>, Overflow> {
+        self.run(examples, true)
+    }
+
+    fn run(&self, examples: &[&Example], views: bool) -> Result<Vec<Prediction>, Overflow> {
         if examples.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let batch = Batch::new(examples, self.models[0].parts(), None, &self.device);
-        let output = answer(&self.models, &batch, true);
+        let output = answer(&self.models, &batch, views);
         let probabilities = floats(softmax(output.logits, 1));
         let of_steps = |weights: Tensor<2>| (weights.dims()[1], floats(weights));
         let weights = output.weights.map(of_steps);
         let views: Vec<_> = output.views.into_iter().map(|view| (view.name, of_steps(view.weights))).collect();
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            return Err(self.overflow());
+        }
         let classes = self.labels.len();
-        examples
+        let predictions = examples
             .iter()
             .enumerate()
             .map(|(row, example)| {
@@ -293,29 +322,64 @@ impl Classifier {
                 let views = views.iter().map(|(name, weights)| (name.clone(), own(weights))).collect();
                 Prediction { label: likeliest(&probabilities), probabilities, weights, views }
             })
-            .collect()
+            .collect();
+        Ok(predictions)
     }
 
     /// Judges the classifier on labelled data.
-    pub fn evaluate(&self, dataset: &Dataset) -> Metrics {
-        evaluate(&self.models, dataset, self.labels.names(), EVALUATION_BATCH, &self.device)
+    ///
+    /// # Errors
+    /// If a row would take more memory than `limit`, or the network's numbers overflow, so that the loss would be no
+    /// number. Rows that together would take more are computed in parts.
+    pub fn evaluate(&self, dataset: &Dataset, limit: MemoryLimit) -> error::Result<Metrics> {
+        let budget = self.budget(Purpose::Answers, limit);
+        budget.check(dataset)?;
+        let metrics = evaluate(&self.models, dataset, self.labels.names(), &budget, &self.device);
+        if metrics.loss.is_finite() { Ok(metrics) } else { Err(self.overflow().into()) }
+    }
+
+    /// Numbers overflow where weights are huge.
+    fn overflow(&self) -> Overflow {
+        let largest = |tensor: &model_file::Tensor| tensor.data.iter().fold(0.0f32, |largest, &w| largest.max(w.abs()));
+        let weights = self.tensors().into_iter().map(|(tensor, values)| (tensor, largest(&values)));
+        let (tensor, weight) = weights.max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or_default();
+        Overflow { tensor, weight }
+    }
+
+    /// Refuses an example, from this line of this file, that would take more memory than `limit` to answer, with views or
+    /// without.
+    pub fn check_memory(
+        &self,
+        example: &Example,
+        views: bool,
+        limit: MemoryLimit,
+        file: &Path,
+        line: usize,
+    ) -> Result<(), DataError> {
+        let budget = self.budget(if views { Purpose::Views } else { Purpose::Answers }, limit);
+        budget.check_row(example).map_err(|problem| DataError::Memory { file: file.into(), line, problem })
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        Budget::new(&self.plan, input_shape(&self.encoder), self.labels.len(), purpose, limit)
     }
 }
 
 /// Examples that are evaluated at once.
-pub(crate) const EVALUATION_BATCH: usize = 64;
+const EVALUATION_BATCH: usize = 64;
 
-/// Judges networks, at least one, that answer together, on labelled data.
+/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
 pub(crate) fn evaluate(
     models: &[ClassifierModel],
     dataset: &Dataset,
     labels: &[String],
-    batch_size: usize,
+    budget: &Budget,
     device: &Device,
 ) -> Metrics {
     let mut answers = vec![0usize; dataset.len()];
     let mut loss = 0.0;
-    for indices in Batches::new(batch_size, 0).in_order(&dataset.lengths) {
+    let batches = Batches::new(EVALUATION_BATCH, 0).in_order(&dataset.lengths);
+    for indices in batches.iter().flat_map(|batch| budget.parts(&dataset.examples, batch)) {
         let examples: Vec<&Example> = indices.iter().map(|&index| &dataset.examples[index]).collect();
         let batch = Batch::new(&examples, models[0].parts(), None, device);
         let logits = floats(answer(models, &batch, false).logits);

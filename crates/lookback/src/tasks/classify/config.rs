@@ -39,7 +39,7 @@ pub enum InputPlan {
 
 /// How texts are read and cut up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TextPlan {
     pub(crate) format: Option<FormatChoice>,
     pub(crate) header: Option<bool>,
@@ -59,7 +59,7 @@ pub struct TextPlan {
 
 /// How numeric series are read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SeriesPlan {
     pub(crate) format: FormatChoice,
     pub(crate) header: Option<bool>,
@@ -74,7 +74,7 @@ pub struct SeriesPlan {
 
 /// The network's shape, apart from what the data decide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ModelPlan {
     /// Networks whose probabilities are averaged.
     pub(crate) members: usize,
@@ -119,14 +119,15 @@ impl ClassifyPlan {
             }
             format => InputPlan::Text(text_plan(format, &options.data, &options.model)?),
         };
+        input.check()?;
         let is_text = matches!(input, InputPlan::Text(_));
         let validation = match (&options.data.validation, options.data.validation_split) {
-            (Some(_), Some(_)) => return Err("validation and validation-split exclude each other".into()),
+            (Some(_), Some(_)) => return Err("--validation and --validation-split exclude each other".into()),
             (Some(file), None) => ValidationPlan::File(file.clone()),
             (None, share) => match share.unwrap_or(0.1) {
                 0.0 => ValidationPlan::None,
                 share if share > 0.0 && share < 1.0 => ValidationPlan::Split(share),
-                share => return Err(format!("validation-split is {share}; it must be from 0 to below 1")),
+                share => return Err(format!("--validation-split is {share}; it must be from 0 to below 1")),
             },
         };
         if validation == ValidationPlan::None {
@@ -150,7 +151,7 @@ impl ClassifyPlan {
 fn refuse_without_validation(train: &TrainOptions) -> Result<(), String> {
     let refused = [("patience", train.patience.is_some_and(|patience| patience > 0)), ("score", train.score.is_some())];
     match refused.iter().find(|(_, set)| *set) {
-        Some((name, _)) => Err(format!("{name} needs validation data, but validation-split is 0")),
+        Some((name, _)) => Err(format!("--{name} needs validation data, but --validation-split is 0")),
         None => Ok(()),
     }
 }
@@ -163,19 +164,19 @@ fn text_plan(format: Option<FormatChoice>, data: &DataOptions, model: &ModelOpti
         ("input-noise", model.input_noise.is_some()),
     ];
     if let Some((name, _)) = series_only.iter().find(|(_, set)| *set) {
-        return Err(format!("{name} is for numeric series, but the data are texts; is format = csv-long missing?"));
+        return Err(format!("--{name} is for numeric series, but the data are texts; is --format csv-long missing?"));
     }
     if format == Some(FormatChoice::Jsonl) && data.header.is_some() {
-        return Err("header is for csv and tsv; JSON Lines name their columns in every line".into());
+        return Err("--header is for csv and tsv; JSON Lines name their columns in every line".into());
     }
     let ngrams = match (&model.char_ngrams, model.char_buckets) {
         (None, None) => None,
-        (None, Some(_)) => return Err("char-buckets needs char-ngrams".into()),
+        (None, Some(_)) => return Err("--char-buckets needs --char-ngrams".into()),
         (Some(range), buckets) => {
             let Sizes { min, max } = sizes("char-ngrams", range)?;
             let buckets = buckets.unwrap_or(4_000);
             if buckets == 0 {
-                return Err("char-buckets is 0; it must be at least 1".into());
+                return Err("--char-buckets is 0; it must be at least 1".into());
             }
             Some(NgramConfig { min, max, buckets })
         }
@@ -188,13 +189,13 @@ fn text_plan(format: Option<FormatChoice>, data: &DataOptions, model: &ModelOpti
         label: data.label.clone(),
         tokenizer: data.tokenizer.unwrap_or_default(),
         lowercase: data.lowercase.unwrap_or(true),
-        min_count: at_least(1, "min-count", data.min_count.unwrap_or(1))?,
-        max_vocabulary: at_least(3, "max-vocabulary", data.max_vocabulary.unwrap_or(50_000))?,
-        max_length: at_least(1, "max-length", data.max_length.unwrap_or(512))?,
+        min_count: data.min_count.unwrap_or(1),
+        max_vocabulary: data.max_vocabulary.unwrap_or(50_000),
+        max_length: data.max_length.unwrap_or(512),
         ngrams,
         bigrams,
         wide: wide_config(model)?,
-        word_dropout: share("word-dropout", model.word_dropout.unwrap_or(0.0))?,
+        word_dropout: model.word_dropout.unwrap_or(0.0),
     })
 }
 
@@ -206,17 +207,17 @@ fn wide_config(model: &ModelOptions) -> Result<Option<WideConfig>, String> {
     if characters.is_none() && tokens.is_none() {
         let alone = [("wide-buckets", model.wide_buckets.is_some()), ("wide-scale", model.wide_scale.is_some())];
         return match alone.iter().find(|(_, set)| *set) {
-            Some((name, _)) => Err(format!("{name} needs wide-characters or wide-tokens")),
+            Some((name, _)) => Err(format!("--{name} needs --wide-characters or --wide-tokens")),
             None => Ok(None),
         };
     }
     let buckets = model.wide_buckets.unwrap_or(1 << 18);
     if buckets == 0 || buckets > MOST_BUCKETS {
-        return Err(format!("wide-buckets is {buckets}; it must be from 1 to {MOST_BUCKETS}"));
+        return Err(format!("--wide-buckets is {buckets}; it must be from 1 to {MOST_BUCKETS}"));
     }
     let scale = model.wide_scale.unwrap_or(4.0);
     if !(scale > 0.0 && scale <= 1e6) {
-        return Err(format!("wide-scale is {scale}; it must be above 0 and at most 1000000"));
+        return Err(format!("--wide-scale is {scale}; it must be above 0 and at most 1000000"));
     }
     Ok(Some(WideConfig { characters, tokens, buckets, scale: scale as f32 }))
 }
@@ -243,7 +244,7 @@ fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -
         ("wide-scale", model.wide_scale.is_some()),
     ];
     if let Some((name, _)) = text_only.iter().find(|(_, set)| *set) {
-        return Err(format!("{name} is for texts, but the data are numeric series"));
+        return Err(format!("--{name} is for texts, but the data are numeric series"));
     }
     let columns = [
         ("id", data.id.is_some()),
@@ -255,7 +256,7 @@ fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -
     if format == FormatChoice::Ts
         && let Some((name, _)) = columns.iter().find(|(_, set)| *set)
     {
-        return Err(format!("{name} is about columns, but a .ts file has none"));
+        return Err(format!("--{name} is about columns, but a .ts file has none"));
     }
     Ok(SeriesPlan {
         format,
@@ -264,8 +265,8 @@ fn series_plan(format: FormatChoice, data: &DataOptions, model: &ModelOptions) -
         time: data.time.clone(),
         label: data.label.clone(),
         values: data.values.clone(),
-        max_length: data.max_length.map(|length| at_least(1, "max-length", length)).transpose()?,
-        input_noise: crate::train::not_negative("input-noise", model.input_noise.unwrap_or(0.0))?,
+        max_length: data.max_length,
+        input_noise: model.input_noise.unwrap_or(0.0),
     })
 }
 
@@ -273,10 +274,10 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
     let cell = options.cell.unwrap_or_default();
     let layers = options.layers.unwrap_or(1);
     if options.forget_bias.is_some() && cell != Cell::Lstm {
-        return Err("forget-bias is for the cell lstm only".into());
+        return Err("--forget-bias is for --cell lstm only".into());
     }
     if layers == 1 && options.layer_dropout.is_some_and(|p| p > 0.0) {
-        return Err("layer-dropout is between layers, but layers is 1".into());
+        return Err("--layer-dropout is between layers, but --layers is 1".into());
     }
     let dropout = share("dropout", options.dropout.unwrap_or(0.5))?;
     let embedding_dropout = options.embedding_dropout.unwrap_or(if is_text { dropout } else { 0.0 });
@@ -297,7 +298,7 @@ fn model_plan(options: &ModelOptions, is_text: bool) -> Result<ModelPlan, String
         forget_bias: options.forget_bias,
     };
     if plan.attention.pools() && options.pooling.is_some() {
-        return Err(format!("attention {} pools by itself, and pooling would be left unused", plan.attention));
+        return Err(format!("--attention {} pools by itself, and --pooling would be left unused", plan.attention));
     }
     plan.check()?;
     Ok(plan)
@@ -314,7 +315,7 @@ impl ModelPlan {
         ];
         for (name, value, most) in sizes {
             if value == 0 || value > most {
-                return Err(format!("{name} is {value}; it must be from 1 to {most}"));
+                return Err(format!("--{name} is {value}; it must be from 1 to {most}"));
             }
         }
         self.attention.check(self.outputs())?;
@@ -322,22 +323,28 @@ impl ModelPlan {
             let parts = self.pooling.parts();
             if parts == [PoolKind::Last] {
                 return Err(format!(
-                    "pooling last reads the final state alone, and attention {} would be left unused",
+                    "--pooling last reads the final state alone, and --attention {} would be left unused",
                     self.attention
                 ));
             }
             if parts.contains(&PoolKind::Query) && self.attention.width(1) != 1 {
                 let form = self.attention;
                 return Err(format!(
-                    "pooling query compares the final state with the steps, which attention {form} makes twice as wide"
+                    "--pooling query compares the final state with the steps, which --attention {form} makes twice as wide"
                 ));
             }
         }
         share("embedding-dropout", self.embedding_dropout)?;
         share("layer-dropout", self.layer_dropout)?;
         share("output-dropout", self.output_dropout)?;
-        if !(self.embedding_scale.is_finite() && self.embedding_scale > 0.0) {
-            return Err(format!("embedding-scale is {}; it must be above 0", self.embedding_scale));
+        if !(self.embedding_scale > 0.0 && self.embedding_scale <= 1e6) {
+            return Err(format!(
+                "--embedding-scale is {}; it must be above 0 and at most 1000000",
+                self.embedding_scale
+            ));
+        }
+        if let Some(bias) = self.forget_bias.filter(|bias| bias.is_nan() || bias.abs() > 1e6) {
+            return Err(format!("--forget-bias is {bias}; it must be from -1000000 to 1000000"));
         }
         Ok(())
     }
@@ -374,6 +381,25 @@ impl ModelPlan {
         let pooling = if self.attention.pools() { String::new() } else { format!(", pooling by {}", self.pooling) };
         let (cell, hidden) = (self.cell.name(), self.hidden);
         format!("{members}{layers} of {ways} {cell} with {hidden} hidden units a direction{attention}{pooling}")
+    }
+}
+
+impl InputPlan {
+    /// Whether inputs can be read by it; a plan from a file may say anything.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self {
+            InputPlan::Text(plan) => {
+                at_least(1, "min-count", plan.min_count)?;
+                at_least(3, "max-vocabulary", plan.max_vocabulary)?;
+                at_least(1, "max-length", plan.max_length)?;
+                share("word-dropout", plan.word_dropout)?;
+            }
+            InputPlan::Series(plan) => {
+                plan.max_length.map(|length| at_least(1, "max-length", length)).transpose()?;
+                crate::train::not_negative("input-noise", plan.input_noise)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -420,16 +446,24 @@ impl SeriesPlan {
     }
 }
 
+/// The longest n-grams. A text has as many n-grams of every length as it has characters or tokens, so that without a
+/// bound their number would be the square of the text's length.
+const LONGEST_NGRAM: usize = 64;
+
 fn sizes(name: &str, range: &str) -> Result<Sizes, String> {
-    let wrong = || format!("{name} is '{range}'; expected shortest-longest, for example 2-5");
+    let wrong = || format!("--{name} is '{range}'; expected shortest-longest, for example 2-5");
     let (min, max) = range.split_once('-').unwrap_or((range, range));
     let min: usize = min.trim().parse().map_err(|_| wrong())?;
     let max: usize = max.trim().parse().map_err(|_| wrong())?;
+    if max > LONGEST_NGRAM {
+        return Err(format!("--{name} is '{range}'; the longest may be at most {LONGEST_NGRAM}"));
+    }
     if min == 0 || max < min { Err(wrong()) } else { Ok(Sizes { min, max }) }
 }
 
 fn at_least(least: usize, name: &str, value: usize) -> Result<usize, String> {
-    if value < least { Err(format!("{name} is {value}; it must be at least {least}")) } else { Ok(value) }
+    crate::train::writable(name, value as u64)?;
+    if value < least { Err(format!("--{name} is {value}; it must be at least {least}")) } else { Ok(value) }
 }
 
 fn share(name: &str, value: f64) -> Result<f64, String> {

@@ -1,7 +1,7 @@
 //! From files to examples, from examples to batches of tensors.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -49,6 +49,10 @@ pub struct Dataset {
     pub targets: Vec<usize>,
     /// The length of each.
     pub lengths: Vec<usize>,
+    /// The line of each in the file.
+    pub lines: Vec<usize>,
+    /// The file they came from, for messages.
+    pub file: PathBuf,
 }
 
 impl Dataset {
@@ -59,13 +63,13 @@ impl Dataset {
         labels: &LabelSet,
         file: &Path,
     ) -> Result<Dataset, DataError> {
-        let mut dataset = Dataset::default();
+        let mut dataset = Dataset::of(file);
         let mut cut = 0;
         for text in texts {
             let encoded = encoder.encode(&text.text);
             cut += usize::from(encoded.tokens_cut > 0);
             let target = labels.encode(text.label.as_deref().unwrap_or_default(), file, text.line)?;
-            dataset.push(Example::Text(encoded), target);
+            dataset.push(Example::Text(encoded), target, text.line);
         }
         if cut > 0 {
             let longest = encoder.max_length;
@@ -76,15 +80,22 @@ impl Dataset {
 
     /// Takes labelled series, standardised before.
     pub(crate) fn of_series(series: Vec<SeriesExample>, labels: &LabelSet, file: &Path) -> Result<Dataset, DataError> {
-        let mut dataset = Dataset::default();
+        let mut dataset = Dataset::of(file);
         for series in series {
-            let target = labels.encode(series.label.as_deref().unwrap_or_default(), file, series.line)?;
-            dataset.push(Example::Series(series), target);
+            let line = series.line;
+            let target = labels.encode(series.label.as_deref().unwrap_or_default(), file, line)?;
+            dataset.push(Example::Series(series), target, line);
         }
         Ok(dataset)
     }
 
-    fn push(&mut self, example: Example, target: usize) {
+    /// No examples yet, of this file.
+    fn of(file: &Path) -> Dataset {
+        Dataset { file: file.into(), ..Dataset::default() }
+    }
+
+    fn push(&mut self, example: Example, target: usize, line: usize) {
+        self.lines.push(line);
         self.lengths.push(example.len());
         self.examples.push(example);
         self.targets.push(target);
@@ -102,9 +113,9 @@ impl Dataset {
 
     /// The examples at `indices`, in that order.
     pub(crate) fn select(&self, indices: &[usize]) -> Dataset {
-        let mut dataset = Dataset::default();
+        let mut dataset = Dataset::of(&self.file);
         for &index in indices {
-            dataset.push(self.examples[index].clone(), self.targets[index]);
+            dataset.push(self.examples[index].clone(), self.targets[index], self.lines[index]);
         }
         dataset
     }

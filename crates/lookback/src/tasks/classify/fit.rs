@@ -7,9 +7,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::classifier::{
-    Classifier, EVALUATION_BATCH, Encoder, MemberRecord, TrainingRecord, cut, evaluate, input_shape,
-};
+use super::budget::{Budget, Purpose, check_tables};
+use super::classifier::{Classifier, Encoder, MemberRecord, TrainingRecord, cut, evaluate, input_shape};
 use super::config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
 use super::data::{Batch, BatchInput, Dataset, Example, WordDropout, int_tensor};
 use super::model::{ClassifierModel, Logits};
@@ -32,6 +31,8 @@ pub struct Fitted {
     pub classifier: Option<Classifier>,
     /// How training ended.
     pub end: End,
+    /// How many networks were asked for; the classifier has fewer where training was stopped between.
+    pub networks: usize,
 }
 
 /// Why training could not begin.
@@ -102,7 +103,15 @@ fn fit_prepared(
     progress: &mut dyn Progress,
 ) -> Result<Fitted, FitError> {
     let Prepared { encoder, labels, train, validation } = prepared;
+    stop.training_begins();
     let training_device = device.clone().autodiff();
+    let (shape, limit) = (input_shape(&encoder), plan.train.max_memory());
+    let undrawn = ClassifierModel::undrawn(&plan.model, shape, labels.len(), device).map_err(FitError::Plan)?;
+    check_tables(&undrawn, &plan.model, &plan.train).map_err(FitError::Plan)?;
+    let budget = |purpose| Budget::new(&plan.model, shape, labels.len(), purpose, limit);
+    let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
+    budget.check(&train)?;
+    validation.iter().try_for_each(|validation| judging.check(validation))?;
     let weights = match plan.class_weights {
         ClassWeights::None => None,
         ClassWeights::Balanced => Some(balanced_weights(&train.targets, labels.len())),
@@ -110,7 +119,7 @@ fn fit_prepared(
     let smoothing = plan.train.label_smoothing();
     let task = ClassifyTask {
         loss: CrossEntropyLossConfig::new()
-            .with_weights(weights)
+            .with_weights(weights.clone())
             .with_smoothing((smoothing > 0.0).then_some(smoothing as f32))
             .init(&training_device),
         word_dropout: match &plan.input {
@@ -123,6 +132,9 @@ fn fit_prepared(
         },
         train,
         validation,
+        budget,
+        judging,
+        class_weights: weights,
         labels: labels.names(),
         training_device: training_device.clone(),
         device: device.clone(),
@@ -131,13 +143,16 @@ fn fit_prepared(
     for member in 0..plan.model.members {
         let seed = member_seed(plan.train.seed(), member);
         training_device.seed(seed);
-        let model = ClassifierModel::new(&plan.model, input_shape(&encoder), labels.len(), &training_device)
-            .map_err(FitError::Plan)?;
+        let model = ClassifierModel::new(&plan.model, shape, labels.len(), &training_device).map_err(FitError::Plan)?;
         progress.run_started(member + 1, plan.model.members);
         let plan = TrainPlan { seed, ..plan.train.clone() };
         let outcome = train::run(&task, model, &training_device, &plan, stop, progress).map_err(FitError::Plan)?;
         end = outcome.end;
-        if let Some(model) = outcome.model {
+        let cut_short = matches!(end, End::Interrupted { .. } | End::Diverged { .. });
+        // Beside finished networks one that was cut short would answer with the same voice; alone it is all there is.
+        if let Some(model) = outcome.model
+            && (!cut_short || models.is_empty())
+        {
             models.push(model);
             members.push(MemberRecord {
                 seed,
@@ -148,12 +163,12 @@ fn fit_prepared(
             });
         }
         // What stops one stops all: the networks that are there answer without the others.
-        if matches!(end, End::Interrupted { .. } | End::Diverged { .. }) {
+        if cut_short {
             break;
         }
     }
     if models.is_empty() {
-        return Ok(Fitted { classifier: None, end });
+        return Ok(Fitted { classifier: None, end, networks: plan.model.members });
     }
     let record = TrainingRecord {
         plan: plan.train.clone(),
@@ -176,7 +191,7 @@ fn fit_prepared(
         models,
         device: device.clone(),
     };
-    Ok(Fitted { classifier: Some(classifier), end })
+    Ok(Fitted { classifier: Some(classifier), end, networks: plan.model.members })
 }
 
 /// The seed of one network: the first has the run's own, so that it is the one that would be trained alone.
@@ -207,7 +222,7 @@ fn prepare_texts(
     text: &TextPlan,
     plan: &ClassifyPlan,
 ) -> Result<Prepared, FitError> {
-    let labels = LabelSet::build(path, texts.iter().filter_map(|text| text.label.as_deref()))?;
+    let labels = LabelSet::build(path, text.label.as_ref(), texts.iter().filter_map(|text| text.label.as_deref()))?;
     let targets = targets(texts.iter().map(|text| (text.label.as_deref(), text.line)), &labels, path)?;
     let (train_texts, held_out): (Vec<TextExample>, Vec<TextExample>) = match plan.validation {
         ValidationPlan::Split(share) => {
@@ -249,7 +264,8 @@ fn prepare_texts(
 fn prepare_series(path: &Path, series_plan: &SeriesPlan, plan: &ClassifyPlan) -> Result<Prepared, FitError> {
     let options = series_plan.series(Labels::Required);
     let mut series = read_series(path, &options)?;
-    let labels = LabelSet::build(path, series.iter().filter_map(|series| series.label.as_deref()))?;
+    let labels =
+        LabelSet::build(path, series_plan.label.as_ref(), series.iter().filter_map(|series| series.label.as_deref()))?;
     let targets = targets(series.iter().map(|series| (series.label.as_deref(), series.line)), &labels, path)?;
     let split = match plan.validation {
         ValidationPlan::Split(share) => Some(stratified_split(&targets, share, plan.train.seed())?),
@@ -322,6 +338,12 @@ struct ClassifyTask<'a> {
     input_noise: f64,
     train: Dataset,
     validation: Option<Dataset>,
+    /// What a batch of training may take.
+    budget: Budget,
+    /// What a batch of validation may take.
+    judging: Budget,
+    /// The weight of every label in the loss, where they differ.
+    class_weights: Option<Vec<f32>>,
     labels: &'a [String],
     training_device: Device,
     device: Device,
@@ -334,26 +356,43 @@ impl Task for ClassifyTask<'_> {
         &self.train.lengths
     }
 
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        self.budget.parts(&self.train.examples, examples)
+    }
+
     fn loss(&self, model: &ClassifierModel, examples: &[usize], rng: &mut ChaCha8Rng) -> Tensor<1> {
-        let inputs: Vec<&Example> = examples.iter().map(|&index| &self.train.examples[index]).collect();
-        let targets: Vec<i64> = examples.iter().map(|&index| self.train.targets[index] as i64).collect();
+        self.loss_of_part(model, examples, examples, rng)
+    }
+
+    fn loss_of_part(
+        &self,
+        model: &ClassifierModel,
+        part: &[usize],
+        batch: &[usize],
+        rng: &mut ChaCha8Rng,
+    ) -> Tensor<1> {
+        let inputs: Vec<&Example> = part.iter().map(|&index| &self.train.examples[index]).collect();
+        let targets: Vec<i64> = part.iter().map(|&index| self.train.targets[index] as i64).collect();
         let word_dropout = (self.word_dropout > 0.0).then_some(WordDropout { probability: self.word_dropout, rng });
-        let mut batch = Batch::new(&inputs, model.parts(), word_dropout, &self.training_device);
-        if let BatchInput::Series(series) = &mut batch.input
+        let mut padded = Batch::new(&inputs, model.parts(), word_dropout, &self.training_device);
+        if let BatchInput::Series(series) = &mut padded.input
             && self.input_noise > 0.0
         {
             let noise = series.random_like(Distribution::Normal(0.0, self.input_noise));
             series.inplace(|series| series + noise);
         }
-        let targets = int_tensor(targets, [examples.len()], &self.training_device);
+        let targets = int_tensor(targets, [part.len()], &self.training_device);
         // Each part has a loss of its own.
-        let Logits { parts, penalty, .. } = model.forward(&batch);
-        let share = 1.0 / parts.len() as f64;
+        let Logits { parts, penalty, .. } = model.forward(&padded);
+        let share = self.weight_of(part) / self.weight_of(batch) / parts.len() as f64;
         let losses = parts.into_iter().map(|logits| self.loss.forward(logits, targets.clone()));
         let loss = losses.reduce(|sum, loss| sum + loss).expect("a network gives logits");
         let loss = if share < 1.0 { loss.mul_scalar(share) } else { loss };
         // Lin 2017 adds the penalty with a factor of its own; 1 did best there.
         match penalty {
+            Some(penalty) if part.len() < batch.len() => {
+                loss + penalty.mul_scalar(part.len() as f64 / batch.len() as f64)
+            }
             Some(penalty) => loss + penalty,
             None => loss,
         }
@@ -365,10 +404,18 @@ impl Task for ClassifyTask<'_> {
 }
 
 impl ClassifyTask<'_> {
+    /// What the mean of the loss over these examples divides by.
+    fn weight_of(&self, examples: &[usize]) -> f64 {
+        match &self.class_weights {
+            None => examples.len() as f64,
+            Some(weights) => examples.iter().map(|&index| f64::from(weights[self.train.targets[index]])).sum(),
+        }
+    }
+
     /// Loss and scores of networks that answer together.
     fn judge(&self, models: &[ClassifierModel]) -> Option<Validation> {
         let validation = self.validation.as_ref()?;
-        let metrics = evaluate(models, validation, self.labels, EVALUATION_BATCH, &self.device);
+        let metrics = evaluate(models, validation, self.labels, &self.judging, &self.device);
         Some(Validation { loss: metrics.loss, accuracy: metrics.accuracy, macro_f1: metrics.macro_f1 })
     }
 }

@@ -30,6 +30,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// Numbers a unit and step that training keeps for the backward pass: the gates and, of a GRU, what its reset scales.
+    pub(crate) fn kept(self) -> usize {
+        match self {
+            Cell::Lstm | Cell::Gru => 4,
+            Cell::Rnn => 1,
+        }
+    }
+
     /// The name that people read.
     pub fn name(self) -> &'static str {
         match self {

@@ -54,6 +54,31 @@ pub(super) fn draw(model: &ClassifierModel) {
     model.visit(&mut Draw);
 }
 
+/// Name and shape of every parameter, in the module's order, without giving it values.
+pub(super) fn shapes(model: &ClassifierModel) -> Vec<(String, Vec<usize>)> {
+    #[derive(Default)]
+    struct Shapes {
+        path: NamePath,
+        shapes: Vec<(String, Vec<usize>)>,
+    }
+    impl ModuleVisitor for Shapes {
+        fn enter_module(&mut self, name: &str, container_type: &str) {
+            self.path.enter(name, container_type);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.shapes.push((self.path.name(), self.path.shape(param)));
+        }
+    }
+    let mut shapes = Shapes::default();
+    model.visit(&mut shapes);
+    shapes.shapes
+}
+
 /// Names of fields down to a parameter. Variants of an enum are no part of a name.
 #[derive(Default)]
 struct NamePath(Vec<(Option<String>, bool)>);
@@ -70,6 +95,15 @@ impl NamePath {
 
     fn name(&self) -> String {
         self.0.iter().filter_map(|(name, _)| name.as_deref()).collect::<Vec<_>>().join(".")
+    }
+
+    /// The shape that the parameter here has in a file; it need not hold values yet.
+    fn shape<const D: usize>(&self, param: &Param<Tensor<D>>) -> Vec<usize> {
+        let mut shape = param.lazy_shape().to_vec();
+        if self.is_transposed() {
+            shape.reverse();
+        }
+        shape
     }
 
     /// Burn keeps a dense layer's weight as `[input, output]`, PyTorch as `[output, input]`.
@@ -125,11 +159,7 @@ impl ModuleMapper for Write<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.name();
-        let mut shape = param.lazy_shape().to_vec();
-        let transposed = self.path.is_transposed();
-        if transposed {
-            shape.reverse();
-        }
+        let (shape, transposed) = (self.path.shape(&param), self.path.is_transposed());
         match self.file.take_tensor(self.name, &format!("{}{name}", self.prefix), &shape) {
             Ok(tensor) => {
                 let value = Tensor::from_data(TensorData::new(tensor.data, tensor.shape), self.device);

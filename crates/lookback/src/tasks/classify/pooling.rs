@@ -75,12 +75,12 @@ impl FromStr for Pooling {
             let Some((kind, _)) = PoolKind::ALL.iter().find(|(_, name)| *name == part) else {
                 let names: Vec<_> = PoolKind::ALL.iter().map(|(_, name)| *name).collect();
                 return Err(format!(
-                    "pooling '{part}' is unknown; there are {}, or several joined by +",
+                    "--pooling '{part}' is unknown; there are {}, or several joined by +",
                     names.join(", ")
                 ));
             };
             if kinds.contains(kind) {
-                return Err(format!("pooling names {part} twice"));
+                return Err(format!("--pooling names {part} twice"));
             }
             kinds.push(*kind);
         }
