@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY, TINY_SERIES, lookback, lookback_within, sentences, train};
+use crate::program::{Folder, Run, TINY, TINY_SERIES, lookback, lookback_within, peak, sentences, train};
 
 /// An address space, in MiB, in which every small run of the program finds room.
 const ROOM: u64 = 700;
@@ -61,12 +61,12 @@ fn one_long_row_does_not_make_its_whole_batch_long() {
     let folder = Folder::new();
     let data = folder.write("long.ts", one_long_series(100_000));
     let model = folder.path("model.safetensors");
-    // All 60 rows padded to the longest would take some 8 GB.
-    let options = ["--hidden", "8", "--batch-size", "64", "--epochs", "1", "--max-memory", "300"];
-    train_within(1_500, &data, &model, &options, &["--validation", &data]).ok();
-    let judged = lookback_within(1_000, &["evaluate", &model, &data, "--json", "--max-memory", "100"], "").ok();
+    // All 60 rows padded to the longest took 1.7 GB.
+    let options = ["--hidden", "8", "--batch-size", "64", "--epochs", "1"];
+    train_within(ROOM, &data, &model, &options, &["--validation", &data, "--max-memory", "300"]).ok();
+    let judged = lookback_within(ROOM, &["evaluate", &model, &data, "--json", "--max-memory", "100"], "").ok();
     assert_eq!(serde_json::from_str::<Value>(&judged).unwrap()["examples"], 60);
-    let answered = lookback_within(1_000, &["predict", &model, &data, "--max-memory", "100"], "").ok();
+    let answered = lookback_within(ROOM, &["predict", &model, &data, "--max-memory", "100"], "").ok();
     assert_eq!(answered.lines().count(), 60);
 }
 
@@ -77,7 +77,7 @@ fn a_row_over_the_limit_alone_is_refused_with_its_line_and_the_way_out() {
     let model = folder.path("model.safetensors");
     let limited = ["--hidden", "8", "--epochs", "1", "--max-memory", "20"];
     let refused = train_within(ROOM, &data, &folder.path("none"), &limited, &[]);
-    let parts = ["long.ts, line 4", "100000 steps", "max-memory is 20 MiB", "--max-length", "--max-memory 90"];
+    let parts = ["long.ts, line 4", "100000 steps", "max-memory is 20 MiB", "--max-length", "--max-memory 273"];
     refused.refused(2, &parts);
     train_within(ROOM, &data, &model, &limited, &["--max-length", "50"]).ok();
     // Series that the model does not cut.
@@ -88,6 +88,42 @@ fn a_row_over_the_limit_alone_is_refused_with_its_line_and_the_way_out() {
     assert!(parts.iter().all(|part| predicted.out.contains(part)), "{}", predicted.out);
     predicted.refused(3, &["1 of 60 inputs"]);
     lookback(&["predict", &model, &data, "--max-memory", "0"]).refused(2, &["--max-memory", "from 1 to"]);
+}
+
+#[test]
+fn a_network_of_any_form_stays_within_the_limit_and_what_the_program_takes_anyway() {
+    let folder = Folder::new();
+    let mut file = "@univariate true\n@classLabel true up down\n@data\n".to_string();
+    for case in 0..16 {
+        let values = vec![["0.5", "-0.5"][case % 2]; 500].join(",");
+        let _ = writeln!(file, "{values}:{}", ["up", "down"][case % 2]);
+    }
+    let data = folder.write("series.ts", file);
+    let model = folder.path("model.safetensors");
+    // The program itself, the data, and the tables with their copies.
+    const BESIDE: u64 = 60;
+    let forms: [&[&str]; 8] = [
+        &[],
+        &["--cell", "gru"],
+        &["--cell", "rnn", "--hidden", "128"],
+        &["--layers", "3"],
+        &["--recompute", "--hidden", "128"],
+        &["--pooling", "max+mean+attention"],
+        &["--attention", "additive"],
+        &["--attention", "structured:4"],
+    ];
+    for form in forms {
+        let hidden: &[&str] = if form.contains(&"--hidden") { &[] } else { &["--hidden", "64"] };
+        let train = ["train", "classify", &data, "-o", &model, "--epochs", "1", "--validation-split", "0"];
+        let options = ["--batch-size", "16", "--max-memory"];
+        let (whole, parts) = (
+            peak(&[&train[..], hidden, form, &options, &["4096"]].concat()),
+            peak(&[&train[..], hidden, form, &options, &["20"]].concat()),
+        );
+        assert!(parts <= 20 + BESIDE && parts < whole, "{form:?}: {parts} MiB within 20, {whole} MiB without");
+        let judged = peak(&["evaluate", &model, &data, "--max-memory", "5"]);
+        assert!(judged <= 5 + BESIDE, "{form:?}: {judged} MiB within 5");
+    }
 }
 
 #[test]
@@ -148,18 +184,18 @@ fn a_column_of_ids_is_told_as_one_and_not_learnt() {
 #[test]
 fn ten_thousand_labels_are_learnt_and_judged_without_a_table_of_their_square() {
     let folder = Folder::new();
-    let mut table = "label,text\n".to_string();
-    (0..20_000).for_each(|row| table.push_str(&format!("kind {},word{}\n", row % 10_000, row % 10_000)));
-    let data = folder.write("labels.csv", table);
+    let row = |row: usize| format!("kind {0},word{0}\n", row % 10_000);
+    let table = |rows: usize| format!("label,text\n{}", (0..rows).map(row).collect::<String>());
+    let (data, some) = (folder.write("labels.csv", table(20_000)), folder.write("some.csv", table(1_000)));
     let model = folder.path("model.safetensors");
     let options = ["--embedding", "4", "--hidden", "4", "--batch-size", "512", "--epochs", "1"];
     // The square of the labels would take 800 MB a time.
     train_within(ROOM, &data, &model, &options, &["--validation-split", "0.02"]).ok();
-    let judged = lookback_within(ROOM, &["evaluate", &model, &data, "--json"], "").ok();
+    let judged = lookback_within(ROOM, &["evaluate", &model, &some, "--json"], "").ok();
     let judged: Value = serde_json::from_str(&judged).unwrap();
     assert_eq!((judged["classes"].as_array().unwrap().len(), judged.get("confusion")), (10_000, None));
     let wrong: u64 = judged["confused"].as_array().unwrap().iter().map(|pair| pair["count"].as_u64().unwrap()).sum();
-    assert_eq!(wrong, ((1.0 - judged["accuracy"].as_f64().unwrap()) * 20_000.0).round() as u64);
+    assert_eq!(wrong, ((1.0 - judged["accuracy"].as_f64().unwrap()) * 1_000.0).round() as u64);
 }
 
 #[test]

@@ -42,11 +42,39 @@ pub(crate) fn lookback_with_input(arguments: &[&str], input: &str) -> Run {
     run(Command::new(env!("CARGO_BIN_EXE_lookback")).args(arguments), input)
 }
 
-/// The same with an address space of so many MiB at most; what asks for more is ended by the allocator.
+/// The same with an address space of so many MiB at most; what asks for more is ended by the allocator. Two threads,
+/// however many cores there are: each has a stack of its own.
 #[cfg(target_os = "linux")]
 pub(crate) fn lookback_within(mib: u64, arguments: &[&str], input: &str) -> Run {
     let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mib << 10);
-    run(Command::new("sh").args(["-c", &limited, env!("CARGO_BIN_EXE_lookback")]).args(arguments), input)
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &limited, env!("CARGO_BIN_EXE_lookback")]).args(arguments).env("RAYON_NUM_THREADS", "2");
+    run(&mut shell, input)
+}
+
+/// The most memory, in MiB, that a run of the program held at once. It must go well.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub(crate) fn peak(arguments: &[&str]) -> u64 {
+    use std::process::{Command, Stdio};
+    let mut program = Command::new(env!("CARGO_BIN_EXE_lookback"));
+    program.args(arguments).env("RAYON_NUM_THREADS", "2").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut program = program.spawn().expect("the program runs");
+    let status = format!("/proc/{}/status", program.id());
+    let mut peak = 0;
+    // The system keeps the peak itself; it only has to be asked before the program is gone.
+    let ended = loop {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0) >> 10);
+        if let Some(ended) = program.try_wait().expect("the program can be waited for") {
+            break ended;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(ended.success(), "{arguments:?}: {ended}");
+    peak
 }
 
 fn run(command: &mut Command, input: &str) -> Run {

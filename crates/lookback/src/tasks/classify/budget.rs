@@ -4,8 +4,9 @@
 //! `B * T * T`. One long row beside short ones makes all of them long, so a batch over the limit is computed in parts of
 //! rows of similar length, and only a row that is over the limit alone is refused.
 //!
-//! The figures are estimates from above, of what is alive at once; `tests/cli/memory.rs` holds them against what the
-//! program really takes.
+//! The figures are estimates from above, of what is alive at once: the peak of a training over long series was between
+//! them and half of them, whatever the cell, its size, the pooling and the attention. `tests/cli/memory.rs` holds
+//! networks of every form to the limit.
 
 use super::attention::AttentionForm;
 use super::config::ModelPlan;
@@ -17,8 +18,14 @@ use crate::error::DataError;
 use crate::memory_limit::{MemoryLimit, mib_for, readable};
 use crate::train::TrainPlan;
 
+/// Units of the widest panels that the kernels pad gates to, those of AVX-512; with narrower ones they take less.
+const PANEL: usize = 32;
+
 /// Bytes of a number.
 const NUMBER: u64 = 4;
+
+/// Rows up to this length count as similar: a part of its own costs more than their padding.
+const ALL_SIMILAR: usize = 64;
 
 /// What a batch is computed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +122,8 @@ impl Budget {
     }
 
     /// A batch in parts that each stay within the limit: itself where it does, else rows of similar length together, the
-    /// longest first. A row that is over the limit alone is a part alone.
+    /// longest first: none less than half as long as its part's longest, lest most of the part be padding. A row that is
+    /// over the limit alone is a part alone.
     pub(crate) fn parts(&self, examples: &[Example], batch: &[usize]) -> Vec<Vec<usize>> {
         let size = |rows: &[usize]| {
             let longest = rows.iter().map(|&row| examples[row].len()).max().unwrap_or(0);
@@ -131,8 +139,9 @@ impl Budget {
         let (mut longest, mut sum) = (0, 0);
         for row in order {
             let own = ngrams(&examples[row]);
+            let similar = longest <= ALL_SIMILAR || 2 * examples[row].len() >= longest;
             match parts.last_mut() {
-                Some(part) if self.bytes(part.len() + 1, longest, sum + own) <= self.limit.bytes() => {
+                Some(part) if similar && self.bytes(part.len() + 1, longest, sum + own) <= self.limit.bytes() => {
                     part.push(row);
                     sum += own;
                 }
@@ -164,11 +173,12 @@ fn step_numbers(plan: &ModelPlan, input: InputShape, training: bool) -> u64 {
     };
     // The vectors of different tokens and of places, or a series before and after it became a tensor; then dropout.
     let vectors = 3 * width;
-    // What a layer keeps: its outputs, packed and not, and in training, unless it computes them again, the gates.
-    let kept = if training && !plan.recompute { plan.cell.kept() as u64 } else { 0 };
+    // A layer's outputs, packed and not; in training, unless it computes them again, the gates, in whole panels.
+    let units = directions * plan.hidden.next_multiple_of(PANEL) as u64;
+    let kept = if training && !plan.recompute { units * plan.cell.kept() as u64 } else { outputs };
     // Without gradients a layer's input goes when its output is there.
     let (alive, dropped) = if training { (plan.layers, plan.layers) } else { (plan.layers.min(2), 1) };
-    let layers = outputs * (alive as u64 * (kept + 2) + dropped as u64);
+    let layers = alive as u64 * (kept + outputs) + dropped as u64 * outputs;
     // Queries, keys, values, context, the dense layer, and two side by side.
     let attention = match plan.attention {
         AttentionForm::None => 0,
@@ -248,7 +258,7 @@ mod tests {
         assert_eq!(whole, std::slice::from_ref(&batch));
         let budget = budget("none", Purpose::Training, 60);
         let parts = budget.parts(&examples, &batch);
-        assert_eq!(parts, [vec![1], vec![6], vec![9, 3, 7, 0, 8, 4, 2, 5]]);
+        assert_eq!(parts, [vec![1], vec![6], vec![9], vec![3, 7, 0, 8, 4, 2, 5]]);
         for part in parts {
             let longest = part.iter().map(|&row| examples[row].len()).max().unwrap();
             assert!(budget.bytes(part.len(), longest, 0) <= budget.limit.bytes(), "{part:?}");

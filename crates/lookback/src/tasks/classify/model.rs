@@ -30,11 +30,11 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// Numbers a unit and step that training keeps for the backward pass: the gates and, of a GRU, what its reset scales.
+    /// Numbers a unit and step that training keeps for the backward pass: the gates with what they read and make.
     pub(crate) fn kept(self) -> usize {
         match self {
-            Cell::Lstm | Cell::Gru => 4,
-            Cell::Rnn => 1,
+            Cell::Lstm | Cell::Gru => 5,
+            Cell::Rnn => 2,
         }
     }
 
