@@ -164,6 +164,10 @@ def committed_cases() -> dict[str, Case]:
     # Hidden units far out on `tanh` show an approximation that loses its tail.
     cases["additive_large"] = Case("additive", scale=30.0, upstream=both)
     cases["concat_large"] = Case("concat", scale=30.0)
+    # Queries that are sure of one key: their gradients are what is left of terms that almost cancel.
+    for plain in (Case("dot", query=7), Case("scaled_dot", query=7), Case("general"), heads):
+        cases[f"{plain.score}_sure"] = replace(plain, batch=4, queries=6, scale=6.0)
+    cases["scaled_dot_sure_of_many"] = replace(Case("scaled_dot", query=7), batch=1, keys=300, scale=6.0)
     return {f"attention_{name}": case for name, case in cases.items()}
 
 

@@ -39,7 +39,7 @@ pub enum KernelError {
         of: String,
     },
     /// Offsets that do not part what they should.
-    #[error("the offsets of table {table} do not part {ids} ids among {different} tokens")]
+    #[error("the offsets of table {table} do not part {ids} ids among {different} different tokens")]
     Offsets {
         /// The table.
         table: usize,

@@ -6,8 +6,8 @@ use crate::Error;
 use crate::ops::joined;
 
 /// From here on, in bytes, a parameter is asked for on trial before it is believed: an allocation that fails later ends
-/// the process.
-const LARGE: usize = 1 << 30;
+/// the process. Below, a caller who has its own bound can count parameters that are never drawn.
+const LARGE: usize = 1 << 40;
 
 /// Sizes of a configuration: each at least 1.
 pub(crate) fn sizes(sizes: &[(&'static str, usize)]) -> Result<(), Error> {

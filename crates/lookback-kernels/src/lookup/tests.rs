@@ -72,5 +72,5 @@ fn indices_outside_are_refused_by_name() {
     let wrong = Lookup { places: vec![3], ..lookup.clone() };
     assert_eq!(refused(&wrong, &rows), "places[0] is 3 but there are 3 different tokens");
     let wrong = Lookup { different: 4, ..lookup };
-    assert_eq!(refused(&wrong, &rows), "the offsets of table 0 do not part 3 ids among 4 tokens");
+    assert_eq!(refused(&wrong, &rows), "the offsets of table 0 do not part 3 ids among 4 different tokens");
 }

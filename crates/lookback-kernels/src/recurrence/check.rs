@@ -10,22 +10,31 @@ const MOST_PANEL: usize = 64;
 /// The most sections of `Hp` values that a step keeps.
 const MOST_GATES: usize = 5;
 
-/// Refuses sizes that no layer has, and lengths beyond the time axis.
-pub(super) fn dims(dims: &Dims, lengths: Option<&[usize]>) -> Result<(), KernelError> {
+/// Refuses sizes that no layer has.
+pub(super) fn layer(dims: &Dims) -> Result<(), KernelError> {
     if !(1..=2).contains(&dims.directions) {
         return Err(KernelError::Directions(dims.directions));
     }
     positive(&[("I", dims.input), ("H", dims.hidden)])?;
-    // Everything that a pass computes with is a part of one of these: no size wraps behind this line.
-    let padded = dims.hidden.checked_next_multiple_of(MOST_PANEL).unwrap_or(usize::MAX);
-    product("the layer's weights", &[dims.directions, MOST_GATES, padded, padded.max(dims.input)], "[D, 5, Hp, I]")?;
-    product(
-        "the batch",
-        &[dims.batch, dims.time, dims.directions, MOST_GATES, padded.max(dims.input)],
-        "[B, T, D, 5, Hp]",
-    )?;
-    product("the states", &[dims.batch, dims.directions, MOST_GATES, padded], "[B, D, 5, Hp]")?;
-    lengths.map_or(Ok(()), |lengths| check::lengths(lengths, dims.batch, dims.time))
+    // Everything that a pass computes with is a part of this, or of what `dims` multiplies: no size wraps behind them.
+    let width = padded(dims);
+    product("the layer's weights", &[dims.directions, MOST_GATES, width, width.max(dims.input)], "[D, 5, Hp, I]")?;
+    Ok(())
+}
+
+/// Refuses sizes that no layer or batch has, and lengths beyond the time axis.
+pub(super) fn dims(dims: &Dims, lengths: Option<&[usize]>) -> Result<(), KernelError> {
+    layer(dims)?;
+    let Dims { batch, time, directions, .. } = *dims;
+    let width = padded(dims);
+    product("the batch", &[batch, time, directions, MOST_GATES, width.max(dims.input)], "[B, T, D, 5, Hp]")?;
+    product("the states", &[batch, directions, MOST_GATES, width], "[B, D, 5, Hp]")?;
+    lengths.map_or(Ok(()), |lengths| check::lengths(lengths, batch, time))
+}
+
+/// `Hp` on any machine.
+fn padded(dims: &Dims) -> usize {
+    dims.hidden.checked_next_multiple_of(MOST_PANEL).unwrap_or(usize::MAX)
 }
 
 /// Refuses weights whose sizes do not fit, or that the cell does not have.

@@ -83,8 +83,11 @@ pub struct Packed {
 
 impl Packed {
     /// Packs `weights`, one entry a direction. `dims.batch` and `dims.time` do not matter here.
+    ///
+    /// # Errors
+    /// [`KernelError`] when a size does not fit.
     pub fn new(cell: Cell, dims: &Dims, weights: &[Weights<'_>]) -> Result<Packed, KernelError> {
-        check::dims(dims, None)?;
+        check::layer(dims)?;
         check::weights(cell, dims, weights)?;
         let directions = weights.iter().map(|weights| pack(cell, dims, weights)).collect();
         Ok(Packed { cell, input: dims.input, hidden: dims.hidden, directions })

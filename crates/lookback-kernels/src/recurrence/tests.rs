@@ -153,7 +153,7 @@ impl Case {
         let (made, kept) = owned(Saving::Gates, workspace);
         assert_eq!((bits(&made), bits(&kept)), (all.clone(), bits(&saved)), "in memory of its own");
         assert_eq!(bits(&owned(Saving::Nothing, workspace).0), all, "in memory of its own, nothing saved");
-        let sound = !self.x.iter().any(|value| value.is_nan());
+        let sound = !self.x.iter().any(|value| value.is_nan() || value.abs() > 1e30);
         assert!(!sound || !saved.iter().any(|value| value.is_nan()), "a value to be saved was not written");
         let mut gx = filled(x.len());
         let (mut gh0, mut gc0) = (filled(states), if lstm { filled(states) } else { Vec::new() });
@@ -456,6 +456,18 @@ fn nan_in_gives_nan_out() {
         let y = &found.named[0].1;
         assert!(y[..9].iter().all(|v| v.is_nan()), "{cell:?} hides a NaN: {y:?}");
         assert!(y[9..].iter().all(|v| v.is_finite()), "{cell:?} lets a NaN leak into another row");
+    }
+}
+
+#[test]
+fn infinity_less_infinity_is_not_hidden() {
+    for cell in CELLS {
+        let mut case = Case::new(cell, Dims { batch: 1, time: 2, input: 2, hidden: 3, directions: 1 }, false, 4);
+        case.x.fill(f64::INFINITY);
+        // Infinity less infinity, in every gate.
+        case.weights[0][0] = [1.0, -1.0].repeat(case.cell.gates() * 3);
+        let found = case.fast(1);
+        assert!(found.named[0].1.iter().all(|value| value.is_nan()), "{cell:?}: {:?}", found.named[0].1);
     }
 }
 

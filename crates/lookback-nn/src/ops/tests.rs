@@ -91,7 +91,7 @@ fn token_vectors_equal_the_composed_ones_forward_and_backward() {
         close(fused, composed);
     }
     let error = lookup(vec![random([4, 6], &device)], plan.clone()).unwrap_err();
-    assert_eq!(error, Error::Lookup { what: "2 bags for 1 tables".into() });
+    assert_eq!(error, Error::Lookup { what: "bags has 2 values but its shape [tables] = [1] has 1".into() });
     let error = lookup(vec![random([5, 6], &device), random([4, 5], &device)], plan).unwrap_err();
     assert_eq!(error, Error::Lookup { what: "a table of width 5 beside one of width 6".into() });
 }

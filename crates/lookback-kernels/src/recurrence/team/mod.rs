@@ -20,19 +20,30 @@ pub(super) use protocol::{Member, Team, Work};
 use super::plan::Task;
 use protocol::{MOST, STEP_BITS, join};
 
-/// The fewest multiply-adds a step must leave each member for the barrier to pay.
-const STEP_WORK: usize = if cfg!(test) { 1 } else { 8_192 };
-/// The fewest multiply-adds of a whole sequence for waking another thread to pay.
-const SEQUENCE_WORK: usize = if cfg!(test) { 1 } else { 4_000_000 };
+/// From how much work on a task is shared.
+struct Bounds {
+    /// The fewest multiply-adds a step must leave each member for the barrier to pay.
+    step: usize,
+    /// The fewest multiply-adds of a whole sequence for waking another thread to pay.
+    sequence: usize,
+}
+
+const BOUNDS: Bounds = Bounds { step: 8_192, sequence: 4_000_000 };
+/// Tests share the smallest shapes.
+const NO_BOUNDS: Bounds = Bounds { step: 1, sequence: 1 };
 
 /// How many members a task may have of `threads`: a step has `step_work` multiply-adds a row, over `unit_blocks`
 /// blocks of units.
 pub(super) fn members(threads: usize, task: &Task, step_work: usize, unit_blocks: usize) -> usize {
+    members_within(if cfg!(test) { NO_BOUNDS } else { BOUNDS }, threads, task, step_work, unit_blocks)
+}
+
+fn members_within(bounds: Bounds, threads: usize, task: &Task, step_work: usize, unit_blocks: usize) -> usize {
     let steps: usize = task.lengths.iter().sum();
-    if steps.saturating_mul(step_work) < SEQUENCE_WORK || task.longest() >= 1 << STEP_BITS {
+    if steps.saturating_mul(step_work) < bounds.sequence || task.longest() >= 1 << STEP_BITS {
         return 1;
     }
-    threads.min(MOST).min(unit_blocks).min(step_work.saturating_mul(task.rows.len()) / STEP_WORK).max(1)
+    threads.min(MOST).min(unit_blocks).min(step_work.saturating_mul(task.rows.len()) / bounds.step).max(1)
 }
 
 /// Walks through every task, each by its team.
@@ -61,8 +72,38 @@ mod tests {
     use super::protocol::Turn;
     use super::sync::Ordering;
     use super::*;
+    use crate::recurrence::Dims;
+    use crate::recurrence::plan::{Tokens, tasks};
     use std::cell::UnsafeCell;
     use std::ops::Range;
+
+    /// What ARCHITECTURE.md says of machines that we do not have: tasks of an LSTM layer, members of each, meetings of all
+    /// in a training step, and KiB of scratch of both passes, for panels of 16 units (AVX2).
+    #[test]
+    fn the_plan_for_many_cores_is_the_one_in_the_documents() {
+        let counted = |dims: Dims, threads: usize| {
+            let hp = dims.hidden.next_multiple_of(16);
+            let tasks = tasks(&dims, &Tokens::new(&dims, None), threads);
+            let each = (threads / tasks.len()).max(1);
+            let team = |task: &Task| members_within(BOUNDS, each, task, 4 * hp * dims.hidden, hp / 16);
+            let members = tasks.iter().map(team).max().unwrap_or(0);
+            let meetings: usize = tasks.iter().filter(|task| team(task) > 1).map(|task| 2 * task.longest()).sum();
+            let values: usize = tasks.iter().map(|task| (4 * task.rows.len() + 5 * task.rows.len() + 3) * hp).sum();
+            [tasks.len(), members, meetings, values * size_of::<f32>() / 1024]
+        };
+        let shape = |batch, time, input, hidden| Dims { batch, time, input, hidden, directions: 1 };
+        let both = Dims { directions: 2, ..shape(64, 50, 300, 128) };
+        let rows = [
+            (shape(32, 100, 128, 128), [[8, 1, 0, 156], [16, 1, 0, 168], [32, 2, 6_400, 192]]),
+            (shape(64, 100, 512, 512), [[8, 1, 0, 1_200], [16, 1, 0, 1_248], [64, 1, 0, 1_536]]),
+            (shape(16, 28, 64, 32), [[8, 1, 0, 21], [16, 1, 0, 24], [16, 1, 0, 24]]),
+            (shape(1, 100, 128, 256), [[1, 8, 200, 12], [1, 8, 200, 12], [1, 8, 200, 12]]),
+            (both, [[8, 1, 0, 588], [16, 1, 0, 600], [64, 1, 0, 672]]),
+        ];
+        for (dims, want) in rows {
+            assert_eq!([8, 16, 64].map(|threads| counted(dims, threads)), want, "{dims:?}");
+        }
+    }
 
     const UNITS: usize = 6;
     const STEPS: usize = 3_000;
