@@ -12,10 +12,15 @@ mod sync {
     pub(super) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     /// In this model any wait may be a long one.
-    pub(super) fn pause(waited: &mut u32) -> bool {
-        *waited += 1;
-        loom::thread::yield_now();
-        *waited > 1
+    #[derive(Default)]
+    pub(super) struct Wait(u32);
+
+    impl Wait {
+        pub(super) fn pause(&mut self) -> bool {
+            self.0 += 1;
+            loom::thread::yield_now();
+            self.0 > 1
+        }
     }
 }
 

@@ -24,7 +24,7 @@
 //! `tests/team_model.rs` walks through the interleavings of this file under `loom`, and finds the race that stands
 //! without the hand-over.
 
-use super::sync::{AtomicU64, AtomicUsize, Ordering, pause};
+use super::sync::{AtomicU64, AtomicUsize, Ordering, Wait};
 use std::ops::Range;
 
 /// The most members of a team; one more would find few units left.
@@ -34,7 +34,7 @@ pub(super) const STEP_BITS: u32 = 28;
 /// In [`Team::turn`]: no more turns.
 const CLOSED: u64 = u64::MAX;
 /// Long waits that a team may have before it counts them.
-const LONG_WAITS: usize = 4;
+const LONG_WAITS: usize = 2;
 /// With one more long wait in so many steps, the others' cores are somebody else's: the leader goes alone.
 const STEPS_A_WAIT: usize = 16;
 
@@ -99,9 +99,9 @@ fn help<W: Work>(task: &W, index: usize) {
     let mut seen = 0;
     loop {
         let mut word = team.turn.load(Ordering::Acquire);
-        let mut waited = 0;
+        let mut wait = Wait::default();
         while word == seen {
-            pause(&mut waited);
+            wait.pause();
             word = team.turn.load(Ordering::Acquire);
         }
         if word == CLOSED {
@@ -139,9 +139,9 @@ impl Team {
     #[inline(always)]
     fn wait_for(&self, members: impl Iterator<Item = usize>, progress: usize) -> bool {
         for member in members {
-            let (mut waited, mut long) = (0, false);
+            let (mut wait, mut long) = (Wait::default(), false);
             while self.progress[member].0.load(Ordering::Acquire) < progress {
-                if pause(&mut waited) {
+                if wait.pause() {
                     if !std::mem::replace(&mut long, true) {
                         self.long_waits.fetch_add(1, Ordering::Relaxed);
                     }
