@@ -7,15 +7,23 @@ use crate::KernelError;
 const MOST_VALUES: usize = isize::MAX as usize / size_of::<f32>();
 
 /// The product of a shape. Every size that a kernel computes with goes through here once, so that none wraps later.
+#[inline]
 pub(crate) fn product(name: &'static str, shape: &[usize], legend: &str) -> Result<usize, KernelError> {
-    // Also where one size is 0: kernels compute with parts of a shape.
-    let mut sizes = shape.iter().copied().filter(|&size| size > 0);
-    let product = sizes.try_fold(1usize, |product, size| product.checked_mul(size).filter(|&p| p <= MOST_VALUES));
-    match product {
-        Some(_) if shape.contains(&0) => Ok(0),
-        Some(product) => Ok(product),
-        None => Err(KernelError::TooLarge { name, shape: format!("{legend} = {shape:?}") }),
+    let (mut product, mut wraps, mut empty) = (1usize, false, false);
+    for &size in shape {
+        // A size of 0 is left out: kernels compute with parts of a shape, and those may not wrap either.
+        let (next, wrapped) = product.overflowing_mul(size.max(1));
+        (product, wraps, empty) = (next, wraps | wrapped, empty | (size == 0));
     }
+    if wraps || product > MOST_VALUES {
+        return Err(too_large(name, shape, legend));
+    }
+    Ok(if empty { 0 } else { product })
+}
+
+#[cold]
+fn too_large(name: &'static str, shape: &[usize], legend: &str) -> KernelError {
+    KernelError::TooLarge { name, shape: format!("{legend} = {shape:?}") }
 }
 
 /// Refuses a slice whose length is not the product of `shape`.
