@@ -363,7 +363,7 @@ fn softmax<S: Simd>(
     }
     if let Some(first_key) = first_key
         && !(state.read && greatest == state.greatest)
-        && let Some(place) = row[tile.start..].iter().position(|&score| score == greatest)
+        && let Some(place) = place_of(simd, greatest, &row[tile.start..])
     {
         state.place = first_key + tile.start + place;
     }
@@ -383,6 +383,22 @@ fn softmax<S: Simd>(
     state.read = true;
     state.greatest = greatest;
     state.sum += simd.reduce_sum_f32s(total);
+}
+
+/// Where `value` stands first in `row`, whole vectors.
+#[inline(always)]
+pub(super) fn place_of<S: Simd>(simd: S, value: f32, row: &[f32]) -> Option<usize> {
+    let wanted = simd.splat_f32s(value);
+    let mut at = 0;
+    while at + S::F32_LANES <= row.len() {
+        // SAFETY: a whole vector stands at `at`.
+        let lane = simd.first_true_m32s(simd.equal_f32s(unsafe { load(simd, row.as_ptr().add(at)) }, wanted));
+        if lane < S::F32_LANES {
+            return Some(at + lane);
+        }
+        at += S::F32_LANES;
+    }
+    None
 }
 
 /// Turns the scores that the blocks left in `weights` into weights.

@@ -6,7 +6,7 @@
 //! own difference is then exactly 0, and the sum is made of the other keys alone, small and with all its digits.
 
 use super::backward::Back;
-use super::forward::{Call, Scoring, apply_mask, power};
+use super::forward::{Call, Scoring, apply_mask, place_of, power};
 use super::panels::{
     Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product,
 };
@@ -200,13 +200,21 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
             Some(references) => references[r],
             // The greatest weight is `e^0` times that.
             None if share > SURE => {
-                let key = weights[tile.start..].iter().position(|&weight| weight == share);
-                key.map_or(0.0, |key| gradients[tile.start + key])
+                place_of(simd, share, &weights[tile.start..]).map_or(0.0, |key| gradients[tile.start + key])
             }
             None => 0.0,
         };
         if reference != 0.0 {
-            gradients[tile.start..].iter_mut().for_each(|gradient| *gradient -= reference);
+            let reference = simd.splat_f32s(reference);
+            let mut k = tile.start;
+            while k < end {
+                // SAFETY: as above.
+                unsafe {
+                    let gradient = gradients.as_mut_ptr().add(k);
+                    store(simd, gradient, simd.sub_f32s(load(simd, gradient), reference));
+                }
+                k += lanes;
+            }
         }
     }
 }
