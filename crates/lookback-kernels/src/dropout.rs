@@ -33,7 +33,7 @@ pub fn dropout(input: &[f32], probability: f32, seed: u64, threads: usize) -> Re
     // SAFETY: a block writes each of its values, and the blocks are all of the output.
     unsafe {
         Ok(vector(input.len(), |output| {
-            if threads == 1 || input.len() <= BLOCK {
+            if threads <= 1 || input.len() <= BLOCK {
                 input.chunks(BLOCK).zip(output.chunks_mut(BLOCK)).enumerate().for_each(block);
             } else {
                 input.par_chunks(BLOCK).zip(output.par_chunks_mut(BLOCK)).enumerate().for_each(block);

@@ -29,7 +29,8 @@ const CELLS: [Cell; 5] = [
 
 /// Small sizes, and now and then one that no memory holds.
 fn size() -> impl Strategy<Value = usize> {
-    let absurd = vec![1 << 31, 1 << 32, 1 << 61, 1 << 62, (1 << 63) + 1, (1 << 63) + 4, usize::MAX - 1, usize::MAX];
+    // Not ones that a machine may hold: a batch of 2^32 rows without a step is no error, and has states.
+    let absurd = vec![1 << 61, 1 << 62, (1 << 63) + 1, (1 << 63) + 4, usize::MAX - 1, usize::MAX];
     prop_oneof![40 => 0usize..6, 4 => 14usize..36, 1 => prop::sample::select(absurd)]
 }
 
@@ -50,7 +51,7 @@ fn off() -> impl Strategy<Value = i8> {
 }
 
 fn config() -> Config {
-    Config { rng_seed: RngSeed::Fixed(1), ..Config::with_cases(2000) }
+    Config { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Config::with_cases(2000) }
 }
 
 proptest! {

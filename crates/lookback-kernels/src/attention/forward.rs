@@ -145,6 +145,8 @@ struct Softmax {
     place: usize,
 }
 
+/// How many scores are searched at once.
+const SEARCHED: usize = 32;
 const NOTHING_READ: Softmax = Softmax { read: false, greatest: f32::MIN, sum: 0.0, place: 0 };
 
 /// Splits scratch into parts of the given lengths, each on a cache line of its own.
@@ -363,7 +365,7 @@ fn softmax<S: Simd>(
     }
     if let Some(first_key) = first_key
         && !(state.read && greatest == state.greatest)
-        && let Some(place) = place_of(simd, greatest, &row[tile.start..])
+        && let Some(place) = place_of(greatest, &row[tile.start..])
     {
         state.place = first_key + tile.start + place;
     }
@@ -385,18 +387,18 @@ fn softmax<S: Simd>(
     state.sum += simd.reduce_sum_f32s(total);
 }
 
-/// Where `value` stands first in `row`, whole vectors.
+/// Where `value` stands first in `row`.
 #[inline(always)]
-pub(super) fn place_of<S: Simd>(simd: S, value: f32, row: &[f32]) -> Option<usize> {
-    let wanted = simd.splat_f32s(value);
-    let mut at = 0;
-    while at + S::F32_LANES <= row.len() {
-        // SAFETY: a whole vector stands at `at`.
-        let lane = simd.first_true_m32s(simd.equal_f32s(unsafe { load(simd, row.as_ptr().add(at)) }, wanted));
-        if lane < S::F32_LANES {
-            return Some(at + lane);
+pub(super) fn place_of(value: f32, row: &[f32]) -> Option<usize> {
+    for (index, part) in row.chunks(SEARCHED).enumerate() {
+        // Without a branch a value, so that the compiler makes vectors of it.
+        let mut found = false;
+        for score in part {
+            found |= *score == value;
         }
-        at += S::F32_LANES;
+        if found {
+            return part.iter().position(|score| *score == value).map(|place| index * SEARCHED + place);
+        }
     }
     None
 }

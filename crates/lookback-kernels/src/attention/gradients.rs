@@ -200,7 +200,7 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
             Some(references) => references[r],
             // The greatest weight is `e^0` times that.
             None if share > SURE => {
-                place_of(simd, share, &weights[tile.start..]).map_or(0.0, |key| gradients[tile.start + key])
+                place_of(share, &weights[tile.start..]).map_or(0.0, |key| gradients[tile.start + key])
             }
             None => 0.0,
         };

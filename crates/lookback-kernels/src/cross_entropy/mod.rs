@@ -24,7 +24,7 @@ pub fn forward(
     threads: usize,
 ) -> Result<f32, KernelError> {
     check_call(classes, logits, labels, log_sums)?;
-    let least = if threads == 1 { usize::MAX } else { 1 };
+    let least = if threads <= 1 { usize::MAX } else { 1 };
     let rows = log_sums.par_chunks_mut(ROWS).zip(logits.par_chunks((ROWS * classes).max(1)));
     rows.with_min_len(least).for_each(|(sums, logits)| {
         sums.iter_mut().zip(logits.chunks_exact(classes)).for_each(|(sum, row)| *sum = arch().dispatch(LogSum(row)));
@@ -55,7 +55,7 @@ pub fn backward(
 ) -> Result<Vec<f32>, KernelError> {
     check_call(classes, logits, labels, log_sums)?;
     let scale = upstream / labels.len().max(1) as f32;
-    let least = if threads == 1 { usize::MAX } else { ROWS };
+    let least = if threads <= 1 { usize::MAX } else { ROWS };
     // SAFETY: the rows are all of the gradient, and each is written before a value of it is changed.
     unsafe {
         Ok(vector(logits.len(), |gradient| {

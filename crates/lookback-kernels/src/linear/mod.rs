@@ -268,7 +268,7 @@ impl WithSimd for Sum<'_> {
 }
 
 fn pieces<X: Send>(pieces: impl IndexedParallelIterator<Item = X>, threads: usize, work: impl Fn(X) + Sync + Send) {
-    let least = if threads == 1 { usize::MAX } else { 1 };
+    let least = if threads <= 1 { usize::MAX } else { 1 };
     pieces.with_min_len(least).for_each(work);
 }
 

@@ -96,7 +96,7 @@ pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize)
             }
         }
     };
-    let least = if threads == 1 { usize::MAX } else { 64 };
+    let least = if threads <= 1 { usize::MAX } else { 64 };
     vectors.par_chunks_mut(width).enumerate().with_min_len(least).for_each(put_together);
     let lay_out = |(place, vector): (&u32, &mut [Slot])| match *place {
         NO_TOKEN => _ = filled(vector, 0.0),

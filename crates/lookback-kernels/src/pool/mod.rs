@@ -146,7 +146,7 @@ pub fn backward(
 }
 
 fn each_row<X: Send>(threads: usize, rows: impl IndexedParallelIterator<Item = X>, work: impl Fn(X) + Sync + Send) {
-    let least = if threads == 1 { usize::MAX } else { rows.len().div_ceil(4 * threads).max(1) };
+    let least = if threads <= 1 { usize::MAX } else { rows.len().div_ceil(4 * threads.max(1)).max(1) };
     rows.with_min_len(least).for_each(work);
 }
 
