@@ -152,7 +152,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         (0..200).map(|at| words[(row * 31 + at * at * 7 + at / 3) % words.len()]).collect::<Vec<_>>().join(" ")
     };
     let rows: String = (0..37).map(|row| format!("{}\t{}\n", text(row), ["a", "b"][row % 2])).collect();
-    let data = folder.write("data.tsv", &format!("text\tlabel\n{rows}"));
+    let data = folder.write("data.tsv", format!("text\tlabel\n{rows}"));
     let bytes = |threads: &str| {
         let model = folder.path(threads);
         let options = ["--epochs", "1", "--hidden", "96", "--threads", threads, "-o", &model];
