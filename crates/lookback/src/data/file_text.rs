@@ -58,7 +58,7 @@ pub(super) fn zero_of_utf16(bytes: &[u8]) -> Option<usize> {
         zeros[place % 2] += 1;
     }
     let (all, most) = (zeros[0] + zeros[1], zeros[0].max(zeros[1]));
-    let enough = all * 2 >= bytes.len() || (all >= 2 && all * 16 >= bytes.len());
+    let enough = all >= 2 && all * 16 >= bytes.len();
     (enough && most * 10 >= all * 9).then_some(first)
 }
 
@@ -116,6 +116,7 @@ mod tests {
                 assert!(told.contains("line 1: every second byte is zero, as in UTF-16; save"), "{told}");
             }
         }
+        assert_eq!(message("one.csv", b"a\0b,x\n")?, "no error");
         assert_eq!(message("stray.csv", b"text,label\ngood\0,a\nbad\0,b\nboth,a,b,c,d,e,f,g,h\n")?, "no error");
         assert!(message("empty.csv", b"")?.contains("is empty"));
         assert!(message("bom.csv", b"\xEF\xBB\xBF")?.contains("is empty"));

@@ -34,14 +34,18 @@ pub struct TextLine {
 
 /// The texts of a reader, one line held at a time.
 ///
-/// After an error of one line (not UTF-8, not JSON) the iterator goes on with the next line; after an error of the
-/// reader itself, or a line too long, it ends.
+/// After an error of one line (not UTF-8, not JSON, too long) the iterator goes on with the next line; after an error of
+/// the reader itself it ends.
 #[derive(Debug)]
 pub struct TextLines<R> {
     reader: R,
     name: PathBuf,
     format: LineFormat,
     line: usize,
+    /// Whether the rest of a line that is too long is still to be passed over.
+    within: bool,
+    /// Whether a line has been one of UTF-16.
+    utf16: bool,
     ended: bool,
 }
 
@@ -56,7 +60,7 @@ pub fn open_lines(file: &Path, format: LineFormat) -> Result<TextLines<BufReader
 impl<R: BufRead> TextLines<R> {
     /// Reads from `reader`; `name` is what messages call it, such as `<stdin>`.
     pub fn new(reader: R, name: impl Into<PathBuf>, format: LineFormat) -> Self {
-        Self { reader, name: name.into(), format, line: 0, ended: false }
+        Self { reader, name: name.into(), format, line: 0, within: false, utf16: false, ended: false }
     }
 
     /// The line read last, counted from 1.
@@ -73,18 +77,18 @@ impl<R: BufRead> TextLines<R> {
     fn next_line(&mut self) -> Result<Option<String>, DataError> {
         let mut bytes = Vec::new();
         let limit = LONGEST_LINE as u64 + 1;
+        if std::mem::take(&mut self.within) {
+            self.reader.skip_until(b'\n').map_err(|source| self.broken(source))?;
+        }
         let read = self.reader.by_ref().take(limit).read_until(b'\n', &mut bytes);
-        let read = read.map_err(|source| {
-            self.ended = true;
-            DataError::Io { file: self.name.clone(), source }
-        })?;
+        let read = read.map_err(|source| self.broken(source))?;
         if read == 0 {
             self.ended = true;
             return Ok(None);
         }
         self.line += 1;
         if bytes.len() > LONGEST_LINE {
-            self.ended = true;
+            self.within = bytes.last() != Some(&b'\n');
             return Err(DataError::LineTooLong { file: self.name.clone(), line: self.line, limit: LONGEST_LINE });
         }
         if bytes.last() == Some(&b'\n') {
@@ -96,7 +100,9 @@ impl<R: BufRead> TextLines<R> {
         if self.line == 1 && bytes.starts_with(file_text::BOM) {
             bytes.drain(..file_text::BOM.len());
         }
-        if file_text::zero_of_utf16(&bytes).is_some() {
+        // A line of UTF-16 leaves the second byte of its end to the next, which may have nothing else.
+        if file_text::zero_of_utf16(&bytes).is_some() || self.utf16 && bytes.contains(&0) {
+            self.utf16 = true;
             return Err(DataError::Utf16 { file: self.name.clone(), line: self.line });
         }
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -109,6 +115,12 @@ impl<R: BufRead> TextLines<R> {
             }
         })?;
         Ok(Some(text))
+    }
+
+    /// The reader's own error, after which nothing follows.
+    fn broken(&mut self, source: std::io::Error) -> DataError {
+        self.ended = true;
+        DataError::Io { file: self.name.clone(), source }
     }
 
     fn next_text(&mut self) -> Result<Option<TextLine>, DataError> {
@@ -184,6 +196,14 @@ mod tests {
         let endless = BufReader::new(std::io::repeat(b'x'));
         let mut lines = TextLines::new(endless, "<stdin>", LineFormat::Plain);
         assert!(matches!(lines.next(), Some(Err(DataError::LineTooLong { line: 1, .. }))));
+    }
+
+    #[test]
+    fn a_line_too_long_is_told_and_the_next_is_read() {
+        let long = std::io::repeat(b'x').take(LONGEST_LINE as u64 * 2).chain(&b"\ngood\n"[..]);
+        let mut lines = TextLines::new(BufReader::new(long), "<stdin>", LineFormat::Plain);
+        assert!(matches!(lines.next(), Some(Err(DataError::LineTooLong { line: 1, .. }))));
+        assert_eq!(lines.next().unwrap().unwrap(), TextLine { text: "good".into(), line: 2 });
         assert!(lines.next().is_none());
     }
 }

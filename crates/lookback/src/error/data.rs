@@ -390,10 +390,15 @@ fn label_column(column: &Option<Column>) -> String {
     column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
 }
 
-/// The names in quotes, with commas; a long list is cut.
+/// The names in quotes, with commas; a long list is cut, and so is a long name.
 fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 20;
-    let mut text = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    const LETTERS: usize = 80;
+    let quoted = |name: &String| match name.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{:?}..", &name[..end]),
+        None => format!("{name:?}"),
+    };
+    let mut text = names.iter().take(SHOWN).map(quoted).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

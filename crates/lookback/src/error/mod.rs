@@ -51,7 +51,11 @@ pub(crate) fn in_plain_words(said: &str) -> String {
         Some("map" | "table" | "struct") => "found an object".to_owned(),
         Some("unit value" | "null" | "Option value") => "found null".to_owned(),
         Some(value) => match value.split_once(' ') {
-            Some(("boolean" | "integer", value)) => format!("found {}", value.trim_matches('`')),
+            // TOML's parser adds the type of a number that is too long: "`99999999999999999999` as i128".
+            Some(("boolean" | "integer", value)) => {
+                let value = value.split_once("` as ").map_or(value, |(value, _)| value);
+                format!("found {}", value.trim_matches('`'))
+            }
             _ => match value.strip_prefix("floating point ") {
                 Some(value) => format!("found {}", value.trim_matches('`')),
                 None => format!("found the {value}"),
@@ -62,6 +66,7 @@ pub(crate) fn in_plain_words(said: &str) -> String {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or above",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
+        "any valid TOML value" => "a whole number of at most 64 bits",
         "a boolean" | "bool" => "true or false",
         "a sequence" => "a list",
         "option" => "a value",

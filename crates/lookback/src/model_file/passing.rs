@@ -12,11 +12,13 @@ use tempfile::NamedTempFile;
 
 const PREFIX: &str = ".lookback-";
 const SUFFIX: &str = ".tmp";
+/// How many letters and digits are drawn for a name.
+const DRAWN: usize = 6;
 
 /// A new file in `folder` under a passing name, with the permissions of any new file. It is removed when dropped.
 pub(super) fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(DRAWN);
     #[cfg(unix)]
     let permissions = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666);
     #[cfg(unix)]
@@ -38,11 +40,16 @@ pub(super) fn remove_left_behind(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        if name.to_str().is_some_and(is_passing) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             remove_if_left(&entry.path());
         }
     }
+}
+
+/// Whether [`new_file`] makes such names: a file of somebody else's that is only named alike stays.
+fn is_passing(name: &str) -> bool {
+    let drawn = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
+    drawn.is_some_and(|drawn| drawn.len() == DRAWN && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn remove_if_left(path: &Path) {
@@ -63,13 +70,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let running = new_file(folder.path())?;
         let (_, killed) = new_file(folder.path())?.keep().map_err(|error| error.error)?;
-        for name in [".lookback-notes", "model.tmp"] {
+        for name in [".lookback-notes", ".lookback-mine.tmp", "model.tmp"] {
             fs::write(path(name), "kept")?;
         }
         fs::create_dir(path(".lookback-folder.tmp"))?;
         remove_left_behind(folder.path());
         assert!(running.path().exists() && !killed.exists());
-        assert_eq!(fs::read_dir(folder.path())?.count(), 4);
+        assert_eq!(fs::read_dir(folder.path())?.count(), 5);
         Ok(())
     }
 }

@@ -162,11 +162,11 @@ mod signals {
         let killed = Command::new("sh").args(line).args(TINY).args(["--epochs", "1"]).output().unwrap();
         assert_eq!(killed.status.code(), None, "{killed:?}");
         let left = folder.names().into_iter().find(|name| name.ends_with(".tmp")).expect("a file was left behind");
-        let running = std::fs::File::create(folder.path(".lookback-running.tmp")).unwrap();
+        let running = std::fs::File::create(folder.path(".lookback-wRitEr.tmp")).unwrap();
         running.lock().unwrap();
         crate::program::train(&data, &model, &["--epochs", "1"]).ok();
         assert!(folder.holds("model.safetensors") && !folder.holds(&left));
-        assert!(folder.holds(".lookback-running.tmp"));
+        assert!(folder.holds(".lookback-wRitEr.tmp"));
         drop(running);
         crate::program::train(&data, &model, &["--epochs", "1"]).ok();
         assert_eq!(folder.names().len(), 2, "{:?}", folder.names());
