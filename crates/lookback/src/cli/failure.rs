@@ -59,7 +59,8 @@ pub(super) fn sentence(error: &anyhow::Error) -> String {
 
 /// Help, or what clap says of wrong arguments.
 fn print_usage(usage: &clap::Error) {
-    let typed_controls = || std::env::args_os().any(|typed| typed.to_string_lossy().chars().any(char::is_control));
+    let typed_controls =
+        || std::env::args_os().any(|typed| typed.to_string_lossy().chars().any(terminal::drives_terminal));
     let plain = match wrong_number(usage) {
         Some(sentence) => format!("error: {sentence}\n\nFor more information, try '--help'.\n"),
         // Without colours, so that whatever could drive the terminal is the caller's own and is escaped.

@@ -89,7 +89,7 @@ pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> String {
     table(&header, &rows)
 }
 
-/// Control characters, which could drive the terminal, are escaped: `\u{1b}`, `\n`.
+/// Characters that could drive the terminal are escaped: `\u{1b}`, `\n`, `\u{202e}`.
 pub fn printable(text: &str) -> String {
     escaped(text, |_| false, |c| c.escape_default().to_string())
 }
@@ -107,13 +107,18 @@ pub fn printable_json(text: &str) -> String {
 fn escaped(text: &str, kept: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && !kept(c) {
+        if drives_terminal(c) && !kept(c) {
             escaped.push_str(&escape(c));
         } else {
             escaped.push(c);
         }
     }
     escaped
+}
+
+/// Control characters, and those that turn the direction of what follows in the line.
+pub(crate) fn drives_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns on a terminal: East Asian wide characters take two.
@@ -147,6 +152,7 @@ mod tests {
     #[test]
     fn escape_sequences_in_a_text_do_not_reach_the_terminal() {
         assert_eq!(printable("a\x1b[2Jb\u{9b}\n"), "a\\u{1b}[2Jb\\u{9b}\\n");
+        assert_eq!(printable("a\u{202e}b\u{5d0}"), "a\\u{202e}b\u{5d0}");
         assert_eq!(printable_lines("a\x07\n\tb\n"), "a\\u{7}\n\tb\n");
         assert_eq!(printable_json("{\"a\u{9b}\":\n1}"), "{\"a\\u009b\":\n1}");
         assert_eq!(table(&["a\x1bb", "n"], &[vec!["c".into(), "1".into()]]), "a\\u{1b}b  n\nc         1\n");
