@@ -67,6 +67,15 @@ impl FromStr for MemoryLimit {
     }
 }
 
+/// Whether the system would give so much at once. Asked before, since an allocation that fails later ends the process.
+pub(crate) fn system_gives(bytes: u64) -> bool {
+    let mut trial = Vec::<u8>::new();
+    let given = usize::try_from(bytes).is_ok_and(|bytes| trial.try_reserve_exact(bytes).is_ok());
+    // An allocation that nobody sees may be optimised away, and would then always succeed.
+    std::hint::black_box(trial.as_ptr());
+    given
+}
+
 /// Bytes in the unit that people read: "820 MiB", "1.6 GiB".
 pub(crate) fn readable(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -114,6 +114,8 @@ fn synced(file: &File) -> io::Result<()> {
 fn refused(file: &Path, error: &io::Error) -> ModelFileError {
     let problem = match error.kind() {
         io::ErrorKind::StorageFull => "there is no space left on the device".to_owned(),
+        // Where it is about the file that a model is written to first, the system's words would name that one.
+        kind if error.get_ref().is_some() => io::Error::from(kind).to_string(),
         _ => error.to_string(),
     };
     ModelFileError::Write { file: file.into(), problem }

@@ -60,3 +60,15 @@ fn threads_that_the_system_does_not_give_are_told() {
     }
     assert_eq!(run(&["--threads", "1"]).status.code(), Some(0));
 }
+
+/// Under a limit of address space the threads begin and then have no room for the stack of their signals.
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_without_memory_are_told() {
+    let limited = "ulimit -v 4000000; exec \"$@\"";
+    let program = ["-c", limited, "sh", env!("CARGO_BIN_EXE_lookback"), "inspect", text_model_path()];
+    let refused = Command::new("sh").args(program).args(["--threads", "1024"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("error: the system does not give 1024 threads"), "{errors}");
+}

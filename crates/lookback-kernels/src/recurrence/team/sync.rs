@@ -3,7 +3,7 @@
 pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a waiting member spins, in pauses of the processor: on a Zen 3 some 25 microseconds, a few steps.
+/// How long a waiting member spins, in pauses of the processor: on the machine at hand some 25 microseconds, a few steps.
 const SPINS: u32 = 1_000;
 /// After this wait it is known that the other one's core is somebody else's: a step is never so long.
 const LONG: Duration = Duration::from_micros(200);

@@ -15,7 +15,7 @@ use super::model::{ClassifierModel, InputShape};
 use super::parameters::shapes;
 use super::pooling::PoolKind;
 use crate::error::DataError;
-use crate::memory_limit::{MemoryLimit, mib_for, readable};
+use crate::memory_limit::{MemoryLimit, mib_for, readable, system_gives};
 use crate::train::TrainPlan;
 
 /// Units of the widest panels that the kernels pad gates to, those of AVX-512; with narrower ones they take less.
@@ -206,7 +206,13 @@ pub(crate) fn check_tables(model: &ClassifierModel, plan: &ModelPlan, train: &Tr
     let bytes = all.saturating_mul(copies).saturating_mul(NUMBER);
     let limit = train.max_memory();
     if bytes <= limit.bytes() {
-        return Ok(());
+        return match system_gives(bytes) {
+            true => Ok(()),
+            false => Err(format!(
+                "the network would take {} of memory in training, which --max-memory allows but the system does not give",
+                readable(bytes)
+            )),
+        };
     }
     let Some((name, shape)) = tables.iter().max_by_key(|(_, shape)| numbers(shape)) else { return Ok(()) };
     let option = match name.split('.').next() {
