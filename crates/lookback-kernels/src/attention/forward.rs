@@ -389,7 +389,7 @@ fn softmax<S: Simd>(
 
 /// Where `value` stands first in `row`.
 #[inline(always)]
-pub(super) fn place_of(value: f32, row: &[f32]) -> Option<usize> {
+fn place_of(value: f32, row: &[f32]) -> Option<usize> {
     for (index, part) in row.chunks(SEARCHED).enumerate() {
         // Without a branch a value, so that the compiler makes vectors of it.
         let mut found = false;

@@ -6,7 +6,7 @@
 //! own difference is then exactly 0, and the sum is made of the other keys alone, small and with all its digits.
 
 use super::backward::Back;
-use super::forward::{Call, Scoring, apply_mask, place_of, power};
+use super::forward::{Call, Scoring, apply_mask, power};
 use super::panels::{
     Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product,
 };
@@ -182,6 +182,8 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
         let [greatest, share] = [0, 1].map(|statistic| back.statistics[place * STATISTICS + statistic]);
         let (most, inverse) = (simd.splat_f32s(greatest), simd.splat_f32s(share));
         let (zero, masked) = (simd.splat_f32s(0.0), simd.splat_f32s(f32::NEG_INFINITY));
+        // The gradient of the one weight that is more than `SURE`, beside zeros.
+        let (sure, mut of_sure) = (simd.splat_f32s(SURE), zero);
         let mut k = tile.start;
         while k < end {
             // SAFETY: `start` and `end` stand on vectors.
@@ -191,17 +193,17 @@ pub(super) unsafe fn weight_gradients<S: Simd>(
                 // Selected, because a NaN elsewhere in the row makes `inverse` NaN.
                 let masked = simd.equal_f32s(score, masked);
                 let value = simd.mul_f32s(power(simd, simd.sub_f32s(score, most)), inverse);
-                store(simd, weight, simd.select_f32s(masked, zero, value));
-                store(simd, gradient, simd.select_f32s(masked, zero, load(simd, gradient)));
+                let value = simd.select_f32s(masked, zero, value);
+                let of_weight = simd.select_f32s(masked, zero, load(simd, gradient));
+                of_sure = simd.select_f32s(simd.less_than_f32s(sure, value), of_weight, of_sure);
+                store(simd, weight, value);
+                store(simd, gradient, of_weight);
             }
             k += lanes;
         }
         let reference = match references {
             Some(references) => references[r],
-            // The greatest weight is `e^0` times that.
-            None if share > SURE => {
-                place_of(share, &weights[tile.start..]).map_or(0.0, |key| gradients[tile.start + key])
-            }
+            None if share > SURE => simd.reduce_sum_f32s(of_sure),
             None => 0.0,
         };
         if reference != 0.0 {
