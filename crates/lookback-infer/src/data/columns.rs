@@ -1,0 +1,145 @@
+//! Naming columns, and finding them in a first line.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::DataError;
+
+/// What data sets call the text, the most telling first.
+pub(super) const TEXT_NAMES: &[&str] = &[
+    "text",
+    "sentence",
+    "question",
+    "review",
+    "utterance",
+    "query",
+    "content",
+    "comment",
+    "message",
+    "document",
+    "tweet",
+    "body",
+];
+/// What data sets call the label.
+pub(super) const LABEL_NAMES: &[&str] =
+    &["label", "class", "category", "intent", "sentiment", "target", "tag", "topic", "polarity", "rating", "y"];
+
+/// A column by its name in the header or by its number, counted from 1. As text, digits only are a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Column {
+    /// By place, counted from 1.
+    Number(usize),
+    /// By name, exactly as the header has it; failing that, without regard to case.
+    Name(String),
+}
+
+impl FromStr for Column {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        Ok(number.map_or_else(|| Self::Name(text.to_owned()), Self::Number))
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => write!(f, "{name:?}"),
+        }
+    }
+}
+
+/// Whether there is a header row, as a person says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum HeaderChoice {
+    /// Found out from the first row
+    Auto,
+    /// There is one
+    Yes,
+    /// There is none
+    No,
+}
+
+impl HeaderChoice {
+    /// What was said explicitly; `None` makes a reader look.
+    pub fn explicit(self) -> Option<bool> {
+        match self {
+            HeaderChoice::Auto => None,
+            HeaderChoice::Yes => Some(true),
+            HeaderChoice::No => Some(false),
+        }
+    }
+}
+
+/// Whether examples carry labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Labels {
+    /// Every example has one: for training and evaluation.
+    #[default]
+    Required,
+    /// Taken where the file has a column or key for them.
+    Optional,
+    /// Not read: for prediction.
+    Ignored,
+}
+
+/// The first line of a table, whether it is a header or not.
+pub(super) struct FirstLine<'a> {
+    pub(super) file: &'a Path,
+    pub(super) line: usize,
+    pub(super) fields: Vec<&'a str>,
+}
+
+impl FirstLine<'_> {
+    /// The place of `column`, counted from 0; a name is looked up as in a header.
+    pub(super) fn find(&self, column: &Column) -> Result<usize, DataError> {
+        match column {
+            Column::Number(number) => {
+                number.checked_sub(1).filter(|&place| place < self.fields.len()).ok_or_else(|| {
+                    DataError::NoColumnNumber {
+                        file: self.file.into(),
+                        line: self.line,
+                        number: *number,
+                        present: self.present(),
+                    }
+                })
+            }
+            Column::Name(name) => self.named(name).ok_or_else(|| DataError::NoColumn {
+                file: self.file.into(),
+                line: self.line,
+                name: name.clone(),
+                present: self.present(),
+            }),
+        }
+    }
+
+    /// The place of the field that reads `name`, else of one that does so without regard to case.
+    fn named(&self, name: &str) -> Option<usize> {
+        let exact = self.fields.iter().position(|field| field.trim() == name);
+        exact.or_else(|| self.fields.iter().position(|field| field.trim().to_lowercase() == name.to_lowercase()))
+    }
+
+    /// The place of the first of `names` that a field bears.
+    pub(super) fn known(&self, names: &[&str]) -> Option<usize> {
+        names.iter().find_map(|name| self.named(name))
+    }
+
+    /// The fields, for messages.
+    pub(super) fn present(&self) -> Vec<String> {
+        self.fields.iter().map(|field| (*field).to_owned()).collect()
+    }
+
+    /// The error that no column could be told for `role`.
+    pub(super) fn unclear(&self, role: &'static str) -> DataError {
+        DataError::UnclearColumn { file: self.file.into(), line: self.line, role, present: self.present() }
+    }
+}

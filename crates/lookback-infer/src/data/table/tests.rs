@@ -1,0 +1,285 @@
+//! What tables give and what they refuse, case by case.
+
+use std::fs;
+
+use super::*;
+
+/// The examples as "line label|text", or the error after the file's name.
+fn read(name: &str, content: &str, options: &TableOptions) -> String {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(name);
+    fs::write(&path, content).expect("a small file");
+    match read_table(&path, options) {
+        Ok(examples) => {
+            let show = |example: &TextExample| {
+                format!("{} {}|{}", example.line, example.label.as_deref().unwrap_or("-"), example.text)
+            };
+            examples.iter().map(show).collect::<Vec<_>>().join("; ")
+        }
+        Err(error) => error.to_string().split_once(name).map_or_else(|| error.to_string(), |(_, rest)| rest.to_owned()),
+    }
+}
+
+fn columns(text: &str, label: &str) -> TableOptions {
+    let column = |name: &str| (!name.is_empty()).then(|| name.parse().expect("a column is any text"));
+    TableOptions { text: column(text), label: column(label), ..TableOptions::default() }
+}
+
+#[test]
+fn columns_and_headers_are_found_as_documented() {
+    let cases = [
+        ("two columns with a header", "a.csv", "text,label\nhi,x\nyo,y\n", ("", ""), "2 x|hi; 3 y|yo"),
+        ("the header the other way", "a.csv", "Label, Text\nx,hi\n", ("", ""), "2 x|hi"),
+        ("two columns without header", "a.csv", "hi,x\nyo,y\n", ("", ""), "1 x|hi; 2 y|yo"),
+        ("known names among others", "a.csv", "id,review,category\n1,hi,x\n", ("", ""), "2 x|hi"),
+        ("names told", "a.csv", "a,b,c\n1,hi,x\n", ("b", "c"), "2 x|hi"),
+        ("names told in another case", "a.csv", "A,B\nhi,x\n", ("a", "b"), "2 x|hi"),
+        ("numbers told, no header", "a.csv", "1,hi,x\n2,yo,y\n", ("2", "3"), "1 x|hi; 2 y|yo"),
+        ("numbers told, a header", "a.csv", "n,sentence,x\n1,hi,y\n", ("2", "3"), "2 y|hi"),
+        ("a label name as a label", "a.csv", "hi,topic\nyo,topic\n", ("", ""), "1 topic|hi; 2 topic|yo"),
+        ("only the label's name known", "a.csv", "phrase,label\nyo,y\n", ("", ""), "2 y|yo"),
+        ("one told, the other known", "a.csv", "label,phrase,n\nx,hi,1\n", ("phrase", ""), "2 x|hi"),
+        ("one told of two", "a.csv", "foo,bar\nx,hi\n", ("bar", ""), "2 x|hi"),
+        ("the label's number told of two", "a.csv", "x,hi\ny,yo\n", ("", "1"), "1 x|hi; 2 y|yo"),
+        ("byte order mark, CR LF", "a.csv", "\u{feff}text,label\r\nhi,x\r\n", ("", ""), "2 x|hi"),
+        ("labels are trimmed, texts not", "a.csv", "text,label\n hi , x \n", ("", ""), "2 x| hi "),
+        ("tabs", "a.tsv", "text\tlabel\n\"hi, you\"\tx\nan \" inch\ty\n", ("", ""), "2 x|\"hi, you\"; 3 y|an \" inch"),
+        (
+            "JSON lines",
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":3}\n\n{\"label\":\" y\",\"text\":\"yo\"}\n",
+            ("", ""),
+            "1 3|hi; 3 y|yo",
+        ),
+        ("JSON keys told", "a.ndjson", "{\"q\":\"hi\",\"c\":\"x\",\"n\":1}\n", ("q", "c"), "1 x|hi"),
+        ("JSON, two keys, one known", "a.jsonl", "{\"foo\":\"hi\",\"intent\":\"x\"}\n", ("", ""), "1 x|hi"),
+    ];
+    for (case, name, content, (text, label), expected) in cases {
+        assert_eq!(read(name, content, &columns(text, label)), expected, "{case}");
+    }
+}
+
+#[test]
+fn lines_are_right_after_quoted_line_ends_blank_lines_and_cr_lf() {
+    let content = "text,label\r\n\r\n\"a\r\nb\",x\r\n\n\"c \"\"d\"\", e\",y\r\nf,z";
+    assert_eq!(read("a.csv", content, &columns("", "")), "3 x|a\r\nb; 6 y|c \"d\", e; 7 z|f");
+    let broken = format!("{content}\r\n\"a\nb\"\n");
+    let expected = ", line 8: the row has 1 field; 2 expected as on line 1";
+    assert_eq!(read("a.csv", &broken, &columns("", "")), expected);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place() {
+    let cases = [
+        (
+            "no such column",
+            "a.csv",
+            "a,b\n1,2\n",
+            ("text", "b"),
+            ", line 1: there is no column \"text\"; the columns are \"a\", \"b\"",
+        ),
+        (
+            "no such number",
+            "a.csv",
+            "a,b\n1,2\n",
+            ("3", "2"),
+            ", line 1: there is no column 3; the line has 2 columns: \"a\", \"b\"",
+        ),
+        (
+            "number zero",
+            "a.csv",
+            "a,b\n1,2\n",
+            ("0", "2"),
+            ", line 1: there is no column 0; the line has 2 columns: \"a\", \"b\"",
+        ),
+        (
+            "unclear text",
+            "a.csv",
+            "a,b,c\n1,2,3\n",
+            ("", ""),
+            ", line 1: cannot tell which column holds the text; say with --text which of \"a\", \"b\", \"c\" it is, by name or number",
+        ),
+        (
+            "unclear label",
+            "a.csv",
+            "text,b,c\n1,2,3\n",
+            ("text", ""),
+            ", line 1: cannot tell which column holds the label; say with --label which of \"text\", \"b\", \"c\" it is, by name or number",
+        ),
+        (
+            "one column twice",
+            "a.csv",
+            "a,b\n1,2\n",
+            ("1", "1"),
+            ": the text and the label cannot both be column 1 (\"a\")",
+        ),
+        (
+            "too many fields",
+            "a.csv",
+            "text,label\nhi, you,x\n",
+            ("", ""),
+            ", line 2: the row has 3 fields; 2 expected as on line 1; a field that holds a comma must stand in quotes",
+        ),
+        (
+            "too few fields",
+            "a.tsv",
+            "text\tlabel\nhi\n",
+            ("", ""),
+            ", line 2: the row has 1 field; 2 expected as on line 1",
+        ),
+        (
+            "open quote",
+            "a.csv",
+            "text,label\nhi,x\n\"yo,y\nha,z\n",
+            ("", ""),
+            ": the row that starts on line 3 opens a quote (\") that is never closed",
+        ),
+        ("empty label", "a.csv", "text,label\nhi,x\nyo, \n", ("", ""), ", line 3: the label is empty"),
+        ("empty text", "a.csv", "text,label\nhi,x\n\" \n\",y\n", ("", ""), ", line 3: the text is empty"),
+        ("header only", "a.csv", "text,label\n", ("", ""), " holds no examples"),
+        ("empty file", "a.csv", "", ("", ""), " is empty; at least one example was expected"),
+        (
+            "unknown extension",
+            "a.xlsx",
+            "x",
+            ("", ""),
+            ": cannot tell the format from the name; give one of csv, tsv or jsonl with --format",
+        ),
+        (
+            "broken JSON",
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":1}\n{\"text\":}\n",
+            ("", ""),
+            ", line 2: not valid JSON: expected value (column 9)",
+        ),
+        (
+            "JSON, no object",
+            "a.jsonl",
+            "\"hi\"\n",
+            ("", ""),
+            ", line 1: the line is \"hi\", an object such as {\"text\": \"...\"} was expected",
+        ),
+        (
+            "JSON, label a list",
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":[1]}\n",
+            ("", ""),
+            ", line 1: the label is [1], a string or a number was expected",
+        ),
+        (
+            "JSON, label true",
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":true}\n",
+            ("", ""),
+            ", line 1: the label is true, a string or a number was expected",
+        ),
+        ("JSON, label null", "a.jsonl", "{\"text\":\"hi\",\"label\":null}\n", ("", ""), ", line 1: the label is empty"),
+        (
+            "JSON, text a number",
+            "a.jsonl",
+            "{\"text\":1,\"label\":1}\n",
+            ("", ""),
+            ", line 1: the text is 1, a string was expected",
+        ),
+        (
+            "JSON, a key missing later",
+            "a.jsonl",
+            "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\"}\n",
+            ("", ""),
+            ", line 2: the object has no key \"label\"; its keys are \"text\"",
+        ),
+        (
+            "JSON, a told key missing",
+            "a.jsonl",
+            "{\"text\":\"a\",\"label\":1}\n",
+            ("q", ""),
+            ", line 1: the object has no key \"q\"; its keys are \"text\", \"label\"",
+        ),
+        (
+            "JSON, a number told",
+            "a.jsonl",
+            "{\"text\":\"a\",\"label\":1}\n",
+            ("1", ""),
+            ": JSON Lines have keys, not numbered columns; give the name of the key instead of 1",
+        ),
+    ];
+    for (case, name, content, (text, label), expected) in cases {
+        assert_eq!(read(name, content, &columns(text, label)), expected, "{case}");
+    }
+}
+
+#[test]
+fn options_change_what_is_read() {
+    let told = |header| TableOptions { header: Some(header), ..TableOptions::default() };
+    assert_eq!(read("a.csv", "text,label\nhi,x\n", &told(false)), "1 label|text; 2 x|hi");
+    assert_eq!(read("a.csv", "foo,bar\nhi,x\n", &told(true)), "2 x|hi");
+    let named = TableOptions { header: Some(false), ..columns("foo", "bar") };
+    let expected =
+        ": column \"foo\" is asked for by name, but the file is said to have no header; give the column's number";
+    assert_eq!(read("a.csv", "foo,bar\nhi,x\n", &named), expected);
+
+    let skip = TableOptions { empty_text: EmptyText::Skip, ..TableOptions::default() };
+    assert_eq!(read("a.csv", "text,label\n,x\nyo,y\n", &skip), "3 y|yo");
+    assert_eq!(read("a.csv", "text,label\n,x\n", &skip), " holds no examples");
+
+    let prediction = TableOptions::prediction();
+    assert_eq!(read("a.csv", "text,label\n,x\nyo,\n", &prediction), "2 -|; 3 -|yo");
+    assert_eq!(read("a.csv", "text\nyo\n", &prediction), "2 -|yo");
+    assert_eq!(read("a.csv", "hi\nyo\n", &prediction), "1 -|hi; 2 -|yo");
+    assert_eq!(read("a.jsonl", "{\"text\":\"\"}\n", &prediction), "1 -|");
+
+    let optional = TableOptions { labels: Labels::Optional, ..TableOptions::prediction() };
+    assert_eq!(read("a.csv", "text,label\nhi,x\nyo,\n", &optional), "2 x|hi; 3 -|yo");
+    assert_eq!(read("a.csv", "n,text,m\n1,hi,2\n", &TableOptions { header: Some(true), ..optional }), "2 -|hi");
+
+    let csv = TableOptions { format: Some(Format::Csv), ..TableOptions::default() };
+    assert_eq!(read("a.data", "hi,x\n", &csv), "1 x|hi");
+}
+
+#[test]
+fn formats_are_told_by_extensions_and_columns_read_from_text() {
+    for (name, texts, series) in [
+        ("a.CSV", Some(Format::Csv), Some(Format::CsvLong)),
+        ("a.tab", Some(Format::Tsv), None),
+        ("a.json", Some(Format::Jsonl), None),
+        ("a.ts", None, Some(Format::Ts)),
+        ("a.xls", None, None),
+        ("csv", None, None),
+    ] {
+        assert_eq!((Format::of_texts(name.as_ref()), Format::of_series(name.as_ref())), (texts, series), "{name}");
+    }
+    assert_eq!("3".parse(), Ok(Column::Number(3)));
+    assert_eq!("3rd".parse(), Ok(Column::Name("3rd".to_owned())));
+    assert_eq!("".parse(), Ok(Column::Name(String::new())));
+    assert_eq!(serde_json::from_str::<Column>("2").expect("a number"), Column::Number(2));
+    assert_eq!(serde_json::from_str::<Column>("\"text\"").expect("a name"), Column::Name("text".to_owned()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_csv_is_written_comes_back(
+        rows in proptest::collection::vec(("[a-c,\"\n\r\t ]{0,9}[a-z]", "[a-c\",]{1,3}"), 1..9),
+    ) {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(["text", "label"]).expect("into memory");
+        for (text, label) in &rows {
+            writer.write_record([text, label]).expect("into memory");
+        }
+        let content = writer.into_inner().expect("into memory");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("written.csv");
+        fs::write(&path, content).expect("a small file");
+        let read = read_table(&path, &TableOptions::default()).expect("what was written");
+        let pairs: Vec<_> = read.into_iter().map(|read| (read.text, read.label.unwrap_or_default())).collect();
+        proptest::prop_assert_eq!(pairs, rows);
+    }
+
+    #[test]
+    fn no_content_makes_a_reader_panic(content in "([a-c,\"\n\r\t:{}\\[\\]@#?é]|text|label|id|@data\n){0,30}") {
+        for name in ["a.csv", "a.tsv", "a.jsonl"] {
+            for options in [TableOptions::default(), TableOptions::prediction(), columns("2", "1")] {
+                let _ = read(name, &content, &options);
+            }
+        }
+    }
+}

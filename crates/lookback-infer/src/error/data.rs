@@ -1,0 +1,418 @@
+//! Errors of data files.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::counted;
+use crate::data::Column;
+
+/// What is wrong with a data file, and where.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file does not exist.
+    #[error("{}: no such file", file.display())]
+    NoSuchFile {
+        /// The path as given.
+        file: PathBuf,
+    },
+    /// A directory stands where a file was expected.
+    #[error("{} is a directory; a file was expected", file.display())]
+    Directory {
+        /// The path as given.
+        file: PathBuf,
+    },
+    /// The system refused to open or read the file.
+    #[error("{}: cannot be read: {source}", file.display())]
+    Io {
+        /// The path as given.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file holds no bytes, or only blank lines.
+    #[error("{} is empty; at least one example was expected", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file has a header but nothing below it, or every row was left out.
+    #[error("{} holds no examples", file.display())]
+    NoExamples {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The bytes are not UTF-8.
+    #[error("{}, line {line}: byte {byte} of the line is 0x{value:02X}, which is not UTF-8; save the file as UTF-8", file.display())]
+    NotUtf8 {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The place of the first wrong byte in its line, counted from 1.
+        byte: usize,
+        /// The first wrong byte.
+        value: u8,
+    },
+    /// The text is UTF-16, which without a mark at its beginning can pass for UTF-8 full of zero bytes.
+    #[error("{}, line {line}: every second byte is zero, as in UTF-16; save the file as UTF-8", file.display())]
+    Utf16 {
+        /// The file.
+        file: PathBuf,
+        /// The line of the first zero byte.
+        line: usize,
+    },
+    /// The extension does not tell the format.
+    #[error("{}: cannot tell the format from the name; give one of {expected} with --format", file.display())]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+        /// The formats that could be given.
+        expected: &'static str,
+    },
+    /// An option's value is none of the known ones.
+    #[error("\"{value}\" is not a {what}; {expected} was expected")]
+    UnknownValue {
+        /// What the value should have named.
+        what: &'static str,
+        /// The value found.
+        value: String,
+        /// The known values.
+        expected: &'static str,
+    },
+    /// A column asked for by name is not in the header.
+    #[error("{}, line {line}: there is no column \"{name}\"; the columns are {}", file.display(), quoted(present))]
+    NoColumn {
+        /// The file.
+        file: PathBuf,
+        /// The line of the header.
+        line: usize,
+        /// The name asked for.
+        name: String,
+        /// The names present.
+        present: Vec<String>,
+    },
+    /// A column asked for by number is past the last.
+    #[error("{}, line {line}: there is no column {number}; the line has {}: {}", file.display(), counted(present.len(), "column"), quoted(present))]
+    NoColumnNumber {
+        /// The file.
+        file: PathBuf,
+        /// The line of the header, or the first line.
+        line: usize,
+        /// The number asked for, counted from 1.
+        number: usize,
+        /// The fields of that line.
+        present: Vec<String>,
+    },
+    /// No column was asked for, and the file does not tell.
+    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number", file.display(), flag(role), quoted(present))]
+    UnclearColumn {
+        /// The file.
+        file: PathBuf,
+        /// The line of the header, or the first line.
+        line: usize,
+        /// What the column should hold.
+        role: &'static str,
+        /// The names or fields present.
+        present: Vec<String>,
+    },
+    /// Two options point at one column.
+    #[error("{}: the {first} and the {second} cannot both be column {column}", file.display())]
+    SameColumn {
+        /// The file.
+        file: PathBuf,
+        /// The role of the first.
+        first: &'static str,
+        /// The role of the second.
+        second: &'static str,
+        /// The column's name or number.
+        column: String,
+    },
+    /// A column was asked for by name where names do not exist.
+    #[error("{}: column \"{name}\" is asked for by name, but the file is said to have no header; give the column's number", file.display())]
+    NameWithoutHeader {
+        /// The file.
+        file: PathBuf,
+        /// The name asked for.
+        name: String,
+    },
+    /// A key of JSON Lines was asked for by number.
+    #[error("{}: JSON Lines have keys, not numbered columns; give the name of the key instead of {number}", file.display())]
+    NumberedKey {
+        /// The file.
+        file: PathBuf,
+        /// The number given.
+        number: usize,
+    },
+    /// A row has more or fewer fields than the first.
+    #[error("{}, line {line}: the row has {}; {expected} expected as on line {first_line}{hint}", file.display(), counted(*found, "field"))]
+    FieldCount {
+        /// The file.
+        file: PathBuf,
+        /// The line on which the row starts.
+        line: usize,
+        /// How many fields it has.
+        found: usize,
+        /// How many the first line has.
+        expected: usize,
+        /// The first line.
+        first_line: usize,
+        /// How to write the row instead, or nothing.
+        hint: &'static str,
+    },
+    /// A quoted field of CSV does not end.
+    #[error("{}: the row that starts on line {line} opens a quote (\") that is never closed", file.display())]
+    OpenQuote {
+        /// The file.
+        file: PathBuf,
+        /// The line on which the row starts.
+        line: usize,
+    },
+    /// The label is empty or missing.
+    #[error("{}, line {line}: the label is empty", file.display())]
+    EmptyLabel {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// The text is empty or only white space.
+    #[error("{}, line {line}: the text is empty", file.display())]
+    EmptyText {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+    },
+    /// A line is no JSON object.
+    #[error("{}, line {line}: not valid JSON: {problem}", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What the parser said.
+        problem: String,
+    },
+    /// An object lacks a key.
+    #[error("{}, line {line}: the object has no key \"{key}\"; its keys are {}", file.display(), quoted(present))]
+    NoKey {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The key expected.
+        key: String,
+        /// The keys present.
+        present: Vec<String>,
+    },
+    /// A JSON value has the wrong type.
+    #[error("{}, line {line}: the {role} is {found}, {expected} was expected", file.display())]
+    JsonType {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What the value should be.
+        role: &'static str,
+        /// The value found.
+        found: String,
+        /// The type expected.
+        expected: &'static str,
+    },
+    /// A line is longer than this program reads.
+    #[error("{}, line {line}: the line is longer than {limit} bytes", file.display())]
+    LineTooLong {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Something is wrong with a `.ts` header or row.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Series {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What was found and what was expected.
+        problem: String,
+    },
+    /// A value of a series is missing, no number, or not finite.
+    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" is not a finite number", file.display())]
+    SeriesValue {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The channel, counted from 1, or the name of its column.
+        channel: String,
+        /// The time step in its sequence, counted from 1.
+        step: usize,
+        /// The value found.
+        value: String,
+    },
+    /// A value so far from those of the training that a network cannot compute with it.
+    #[error("{}, line {line}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", file.display())]
+    FarValue {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The channel, counted from 1.
+        channel: usize,
+        /// The time step in its sequence, counted from 1.
+        step: usize,
+        /// The value found.
+        value: f32,
+        /// The mean of the channel's training values.
+        mean: f32,
+        /// Their standard deviation.
+        deviation: f32,
+    },
+    /// A series has another number of channels than the others, or than the model.
+    #[error("{}, line {line}: the sequence has {}; {expected} expected", file.display(), counted(*found, "channel"))]
+    Channels {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// How many it has.
+        found: usize,
+        /// How many were expected.
+        expected: usize,
+    },
+    /// The rows of one sequence have several labels.
+    #[error("{}, line {line}: sequence \"{id}\" has the label \"{found}\" here but \"{expected}\" on line {first_line}; one label a sequence was expected", file.display())]
+    SeriesLabel {
+        /// The file.
+        file: PathBuf,
+        /// The line of the other label.
+        line: usize,
+        /// The sequence.
+        id: String,
+        /// The other label.
+        found: String,
+        /// The label of the first row.
+        expected: String,
+        /// The line of the first row.
+        first_line: usize,
+    },
+    /// A label that the header of a `.ts` file does not list.
+    #[error("{}, line {line}: the label \"{label}\" is not among those of \"@classLabel\", {}", file.display(), quoted(declared))]
+    UndeclaredLabel {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The label found.
+        label: String,
+        /// The labels that the header lists.
+        declared: Vec<String>,
+    },
+    /// Only one class: nothing to learn.
+    #[error("{}: every example has the label \"{label}\"; at least two labels were expected", file.display())]
+    OneClass {
+        /// The file.
+        file: PathBuf,
+        /// The only label.
+        label: String,
+    },
+    /// An input of another kind than the model reads.
+    #[error("{}, line {line}: {found} stands where {expected} was expected", file.display())]
+    Kind {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What stands there.
+        found: &'static str,
+        /// What the model reads.
+        expected: &'static str,
+    },
+    /// A row would take more memory than allowed.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Memory {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// How much it would take, how much is allowed, and the way out.
+        problem: String,
+    },
+    /// Nearly every row has a label of its own.
+    #[error("{}: the {} has {distinct} different values in {rows} rows, the first of them {}; is it an id? Labels that come again were expected; name their column with --label", file.display(), label_column(column), quoted(first))]
+    LabelsAreIds {
+        /// The file.
+        file: PathBuf,
+        /// The column, where it was named.
+        column: Option<Column>,
+        /// How many different labels there are.
+        distinct: usize,
+        /// How many rows there are.
+        rows: usize,
+        /// The first few of the labels.
+        first: Vec<String>,
+    },
+    /// A label that the training data do not have.
+    #[error("{}, line {line}: the label \"{label}\" was never trained; the labels are {}", file.display(), quoted(known))]
+    UnknownLabel {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The label found.
+        label: String,
+        /// The labels trained.
+        known: Vec<String>,
+    },
+    /// A fraction that splits nothing.
+    #[error("--validation-split is {fraction}; a number above 0 and below 1 was expected")]
+    SplitFraction {
+        /// The fraction given.
+        fraction: f64,
+    },
+    /// The held-out side would be empty.
+    #[error(
+        "--validation-split {fraction} of {examples} examples holds none apart; give more examples, a larger share, or 0 for none"
+    )]
+    SplitEmpty {
+        /// The fraction given.
+        fraction: f64,
+        /// How many examples there are.
+        examples: usize,
+    },
+}
+
+/// The option that tells which column has this role.
+fn flag(role: &str) -> &str {
+    match role {
+        "text" => "--text",
+        "label" => "--label",
+        "values" => "--values",
+        _ => "--id",
+    }
+}
+
+fn label_column(column: &Option<Column>) -> String {
+    column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
+}
+
+/// The names in quotes, with commas; a long list is cut, and so is a long name.
+fn quoted(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    const LETTERS: usize = 80;
+    let quoted = |name: &String| match name.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{:?}..", &name[..end]),
+        None => format!("{name:?}"),
+    };
+    let mut text = names.iter().take(SHOWN).map(quoted).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,31 @@
+//! Where data differ from those a model was trained on.
+
+use crate::data::{Column, Format, HeaderChoice};
+use crate::error::PlanError;
+
+/// What a person says of a file; all else is as in training.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The format.
+    pub format: Option<Format>,
+    /// Whether the first row holds names.
+    pub header: Option<HeaderChoice>,
+    /// The column or key of the text.
+    pub text: Option<Column>,
+    /// The column or key of the label.
+    pub label: Option<Column>,
+    /// The column that tells the series apart.
+    pub id: Option<Column>,
+    /// The column that orders the steps of a series.
+    pub time: Option<Column>,
+}
+
+impl Columns {
+    /// Refuses the first option of `options` that is set.
+    pub(super) fn refuse(&self, options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
+        match options.iter().find(|(_, set)| *set) {
+            Some((option, _)) => Err(PlanError::conflict(option, problem)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! What a model reads: from a file or a line to ids and numbers. The only place that tells texts from numeric series.
+//!
+//! An [`InputPlan`] says how inputs are read; [`Input::fit`] learns vocabulary or scales from the training data and is kept
+//! with the model. It turns what a reader gives into an [`Example`], examples make a [`Batch`], and [`Stream`] gives the
+//! examples of any file or pipe one after another.
+
+mod batch;
+mod columns;
+pub mod encoder;
+mod example;
+pub(crate) mod hash;
+mod layer;
+mod plan;
+mod standardizer;
+
+pub mod tokenizer;
+pub mod vocabulary;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::batch::{Batch, BatchInput, Parts, by_length};
+pub use self::columns::Columns;
+pub use self::example::{Example, Raw};
+pub(crate) use self::layer::InputLayer;
+pub use self::plan::{InputPlan, SeriesPlan, TextPlan};
+pub use self::standardizer::Standardizer;
+
+pub use self::tokenizer::Token;
+use self::encoder::TextEncoder;
+use self::tokenizer::Tokenizer;
+use self::vocabulary::{Vocabulary, VocabularyOptions};
+use crate::data::Labels;
+use crate::data::series::{SeriesExample, read_series};
+use crate::data::table::{EmptyText, read_table};
+use crate::error::{DataError, Error, ModelFileError, in_plain_words};
+use crate::model_file::ModelFile;
+
+/// The key under which a model file keeps how inputs are read.
+const PLAN_KEY: &str = "input";
+/// The key under which a model file keeps what was learnt of the training inputs.
+const ENCODER_KEY: &str = "encoder";
+
+/// How inputs are read, with what was learnt from the training data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    plan: InputPlan,
+    encoder: Encoder,
+}
+
+/// What turns inputs into examples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Encoder {
+    Text(TextEncoder),
+    Series(Standardizer),
+}
+
+/// What the first layer must be made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputShape {
+    /// Rows of the tables for tokens, n-grams and bigrams.
+    Tokens {
+        /// Entries of the vocabulary, `V`.
+        vocabulary: usize,
+        /// Rows of the table of character n-grams.
+        ngrams: Option<usize>,
+        /// Rows of the table of pairs of tokens.
+        bigrams: Option<usize>,
+    },
+    /// Channels of a series, `C`.
+    Channels(usize),
+}
+
+/// An input as it stands in a file, with its label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labelled {
+    /// The input.
+    pub raw: Raw,
+    /// The label.
+    pub label: String,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl InputPlan {
+    /// All inputs of a file with their labels. An empty text is refused where `training`, else kept.
+    ///
+    /// # Errors
+    /// If the file cannot be read as the plan says, or a label is missing.
+    pub fn read_labelled(&self, file: &Path, training: bool) -> Result<Vec<Labelled>, DataError> {
+        let empty = if training { EmptyText::Refuse } else { EmptyText::Keep };
+        Ok(match self {
+            InputPlan::Text(plan) => read_table(file, &plan.table(Labels::Required, empty))?
+                .into_iter()
+                .map(|text| Labelled {
+                    raw: Raw::Text(text.text),
+                    label: text.label.unwrap_or_default(),
+                    line: text.line,
+                })
+                .collect(),
+            InputPlan::Series(plan) => read_series(file, &plan.series(Labels::Required))?
+                .into_iter()
+                .map(|mut series| Labelled {
+                    label: series.label.take().unwrap_or_default(),
+                    line: series.line,
+                    raw: Raw::Series(series),
+                })
+                .collect(),
+        })
+    }
+}
+
+impl Input {
+    /// Learns vocabulary or scales from the training inputs, which stand in `file`. `special`: tokens such as
+    /// [`vocabulary::BOS`] that the vocabulary has beside those of the texts.
+    ///
+    /// # Errors
+    /// If an input is not of the plan's kind, or there is nothing to learn from.
+    pub fn fit<'a>(
+        plan: &InputPlan,
+        inputs: impl Iterator<Item = &'a Raw> + Clone,
+        special: &[&str],
+        file: &Path,
+    ) -> Result<Input, DataError> {
+        match plan {
+            InputPlan::Text(plan) => {
+                let texts: Vec<&str> = inputs.map(|raw| raw.text(file)).collect::<Result<_, _>>()?;
+                let tokenizer =
+                    Tokenizer::new(plan.tokenizer.resolve(texts.iter().copied())).with_lowercase(plan.lowercase);
+                let options = VocabularyOptions {
+                    min_count: plan.min_count,
+                    max_size: Some(plan.max_vocabulary),
+                    special: special.iter().map(|&token| token.to_owned()).collect(),
+                };
+                let tokens = texts.iter().flat_map(|text| tokenizer.tokenize(text)).map(|token| token.text);
+                let encoder = TextEncoder {
+                    vocabulary: Vocabulary::build(tokens, &options),
+                    tokenizer,
+                    ngrams: plan.ngrams.clone(),
+                    bigrams: plan.bigrams.clone(),
+                    max_length: plan.max_length,
+                };
+                // With the tokenizer that `auto` turned out to be.
+                let plan = TextPlan { tokenizer: encoder.tokenizer.segmentation.into(), ..plan.clone() };
+                Ok(Input { plan: InputPlan::Text(plan), encoder: Encoder::Text(encoder) })
+            }
+            InputPlan::Series(_) => {
+                let series: Vec<SeriesExample> =
+                    inputs.map(|raw| raw.series(file).cloned()).collect::<Result<_, _>>()?;
+                let standardizer =
+                    Standardizer::fit(&series).ok_or_else(|| DataError::NoExamples { file: file.into() })?;
+                Ok(Input { plan: plan.clone(), encoder: Encoder::Series(standardizer) })
+            }
+        }
+    }
+
+    /// Reads what [`Input::put`] wrote; `path` is where the file came from.
+    ///
+    /// # Errors
+    /// If an entry is missing or says what reads nothing.
+    pub fn of_file(file: &ModelFile, path: &Path) -> Result<Input, ModelFileError> {
+        let wrong =
+            |key: &str, problem: String| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        let plan: InputPlan = file.json(path, PLAN_KEY)?;
+        plan.check().map_err(|error| wrong(PLAN_KEY, error.to_string()))?;
+        let encoder: Encoder = file.json(path, ENCODER_KEY)?;
+        match (&plan, &encoder) {
+            (InputPlan::Text(_), Encoder::Text(text)) => {
+                text.check().and_then(|()| text.tokenizer.check()).map_err(|problem| wrong(ENCODER_KEY, problem))?;
+            }
+            (InputPlan::Series(_), Encoder::Series(_)) => {}
+            _ => return Err(wrong(ENCODER_KEY, "it is not for the kind of inputs that the model reads".into())),
+        }
+        Ok(Input { plan, encoder })
+    }
+
+    /// Writes plan and encoder under the keys `input` and `encoder`.
+    ///
+    /// # Errors
+    /// If they cannot be written as JSON.
+    pub fn put(&self, file: &mut ModelFile) -> Result<(), ModelFileError> {
+        file.put_json(PLAN_KEY, &self.plan)?;
+        file.put_json(ENCODER_KEY, &self.encoder)
+    }
+
+    /// The keys that [`Input::put`] writes.
+    pub const KEYS: [&str; 2] = [PLAN_KEY, ENCODER_KEY];
+
+    /// How inputs are read.
+    pub fn plan(&self) -> &InputPlan {
+        &self.plan
+    }
+
+    /// What the first layer must be made for.
+    pub fn shape(&self) -> InputShape {
+        match &self.encoder {
+            Encoder::Text(encoder) => InputShape::Tokens {
+                vocabulary: encoder.vocabulary.len(),
+                ngrams: encoder.ngrams.as_ref().map(|ngrams| ngrams.rows()),
+                bigrams: encoder.bigrams.as_ref().map(|bigrams| bigrams.rows()),
+            },
+            Encoder::Series(standardizer) => InputShape::Channels(standardizer.channels()),
+        }
+    }
+
+    /// The tokenizer and vocabulary, where inputs are texts.
+    pub fn text(&self) -> Option<&TextEncoder> {
+        match &self.encoder {
+            Encoder::Text(encoder) => Some(encoder),
+            Encoder::Series(_) => None,
+        }
+    }
+
+    /// An example from an input of this line of `file`.
+    ///
+    /// # Errors
+    /// If it is not of the kind the model reads, has other channels, or a value too far from those of the training.
+    pub fn encode(&self, raw: Raw, file: &Path, line: usize) -> Result<Example, DataError> {
+        match (&self.encoder, raw) {
+            (Encoder::Text(encoder), Raw::Text(text)) => Ok(Example::of_text(text, encoder, line)),
+            (Encoder::Series(standardizer), Raw::Series(mut series)) => {
+                standardizer.apply(file, &mut series)?;
+                let longest = match &self.plan {
+                    InputPlan::Series(plan) => plan.max_length,
+                    InputPlan::Text(_) => None,
+                };
+                Ok(Example::of_series(series, longest, line))
+            }
+            (Encoder::Text(_), Raw::Series(_)) => {
+                Err(DataError::Kind { file: file.into(), line, found: "a numeric series", expected: "a text" })
+            }
+            (Encoder::Series(_), Raw::Text(_)) => {
+                Err(DataError::Kind { file: file.into(), line, found: "a text", expected: "a numeric series" })
+            }
+        }
+    }
+
+    /// An example from a line that holds one input: the text itself; of series, a JSON array of steps, each an array of
+    /// channels.
+    ///
+    /// # Errors
+    /// As [`Input::encode`], and if a series is no such array.
+    pub fn encode_line(&self, content: &str, file: &Path, line: usize) -> Result<Example, DataError> {
+        let raw = match &self.encoder {
+            Encoder::Text(_) => Raw::Text(content.to_owned()),
+            Encoder::Series(standardizer) => {
+                Raw::Series(parse_series(content, standardizer.channels(), file, line)?)
+            }
+        };
+        self.encode(raw, file, line)
+    }
+
+    /// All examples of a file with their labels, in the order of the file. `columns`: where it differs from the training
+    /// data.
+    ///
+    /// # Errors
+    /// If the file cannot be read so, or an input is not as [`Input::encode`] wants it.
+    pub fn read_labelled(&self, file: &Path, columns: &Columns) -> Result<Vec<(Example, String)>, Error> {
+        let plan = self.plan.over(columns, file)?;
+        Ok(self.encode_labelled(plan.read_labelled(file, false)?, file)?)
+    }
+
+    /// Encodes inputs that are read already, and tells how many were cut.
+    ///
+    /// # Errors
+    /// As [`Input::encode`].
+    pub fn encode_labelled(&self, inputs: Vec<Labelled>, file: &Path) -> Result<Vec<(Example, String)>, DataError> {
+        let encode = |input: Labelled| Ok((self.encode(input.raw, file, input.line)?, input.label));
+        let examples: Vec<_> = inputs.into_iter().map(encode).collect::<Result<_, DataError>>()?;
+        let cut = examples.iter().filter(|(example, _)| example.cut > 0).count();
+        if let Some((example, _)) = examples.iter().find(|(example, _)| example.cut > 0) {
+            let (longest, (many, units)) = (example.len(), example.units());
+            tracing::warn!("{}: {cut} of {} {many} are cut to {longest} {units}", file.display(), examples.len());
+        }
+        Ok(examples)
+    }
+
+    /// What is read, in lines of name and value.
+    pub fn describe(&self) -> Vec<(String, String)> {
+        let line = |name: &str, value: String| (name.to_owned(), value);
+        match &self.encoder {
+            Encoder::Text(encoder) => {
+                let entries = encoder.vocabulary.len();
+                let mut lines = vec![
+                    line("input", format!("texts, cut into {}", encoder.tokenizer.segmentation)),
+                    line("vocabulary", format!("{entries} tokens, with those for padding and unknown")),
+                ];
+                if let Some(ngrams) = &encoder.ngrams {
+                    let (min, max, buckets) = (ngrams.min, ngrams.max, ngrams.buckets);
+                    lines.push(line("n-grams", format!("{min} to {max} characters in {buckets} buckets")));
+                }
+                if let Some(bigrams) = &encoder.bigrams {
+                    lines.push(line("bigrams", format!("{} buckets", bigrams.buckets)));
+                }
+                lines.push(line("longest", format!("{} tokens", encoder.max_length)));
+                lines
+            }
+            Encoder::Series(standardizer) => {
+                vec![line("input", format!("numeric series of {} channels", standardizer.channels()))]
+            }
+        }
+    }
+}
+
+/// A series from a JSON array of steps.
+fn parse_series(content: &str, channels: usize, file: &Path, line: usize) -> Result<SeriesExample, DataError> {
+    let wrong = |problem: String| DataError::Series { file: file.into(), line, problem };
+    let steps: Vec<Vec<f32>> = if content.trim().is_empty() {
+        Vec::new()
+    } else {
+        serde_json::from_str(content).map_err(|error| {
+            too_large(content, file, line).unwrap_or_else(|| {
+                let problem = in_plain_words(&error.to_string());
+                wrong(format!("expected a JSON array of steps, each an array of numbers: {problem}"))
+            })
+        })?
+    };
+    if let Some((step, values)) = steps.iter().enumerate().find(|(_, values)| values.len() != channels) {
+        let (step, found) = (step + 1, values.len());
+        return Err(wrong(format!("step {step} has {found} channels, but the model has {channels}")));
+    }
+    let length = steps.len();
+    Ok(SeriesExample { values: steps.concat(), length, channels, label: None, line })
+}
+
+/// What is wrong with steps that are numbers, but one too large for 32 bits.
+fn too_large(content: &str, file: &Path, line: usize) -> Option<DataError> {
+    let steps: Vec<Vec<f64>> = serde_json::from_str(content).ok()?;
+    steps.iter().enumerate().find_map(|(step, values)| {
+        let channel = values.iter().position(|&value| !(value as f32).is_finite())?;
+        let (step, value) = (step + 1, format!("{:?}", values[channel]));
+        Some(DataError::SeriesValue { file: file.into(), line, channel: (channel + 1).to_string(), step, value })
+    })
+}

@@ -1,0 +1,181 @@
+//! How inputs are read and cut up: checked options, kept in the model file.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::columns::Columns;
+use super::encoder::{BigramConfig, NgramConfig};
+use super::tokenizer::TokenizerChoice;
+use crate::data::series::SeriesOptions;
+use crate::data::table::{EmptyText, TableOptions};
+use crate::data::{Column, Format, Labels};
+use crate::error::{PlanError, plan};
+
+/// What a model reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum InputPlan {
+    /// Texts.
+    Text(TextPlan),
+    /// Numeric series.
+    Series(SeriesPlan),
+}
+
+/// How texts are read and cut up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TextPlan {
+    /// The format of the training data, where it was said.
+    pub format: Option<Format>,
+    /// Whether the first row holds names, where it was said.
+    pub header: Option<bool>,
+    /// The column of the text, where it was said.
+    pub text: Option<Column>,
+    /// The column of the label, where it was said.
+    pub label: Option<Column>,
+    /// How texts are cut into tokens.
+    pub tokenizer: TokenizerChoice,
+    /// Whether tokens are turned to lower case.
+    pub lowercase: bool,
+    /// How often a token must stand in the training data to enter the vocabulary.
+    pub min_count: usize,
+    /// The most entries of the vocabulary.
+    pub max_vocabulary: usize,
+    /// Tokens past this many are cut off.
+    pub max_length: usize,
+    /// Character n-grams whose mean is added to a token's vector.
+    pub ngrams: Option<NgramConfig>,
+    /// Pairs of tokens, added to the second one's vector.
+    pub bigrams: Option<BigramConfig>,
+    /// Chance that a token is replaced by the unknown token while training.
+    pub word_dropout: f64,
+}
+
+/// How numeric series are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SeriesPlan {
+    /// The format of the training data.
+    pub format: Format,
+    /// Whether the first row holds names, where it was said.
+    pub header: Option<bool>,
+    /// The column that tells the series apart, where it was said.
+    pub id: Option<Column>,
+    /// The column that orders the steps, where it was said.
+    pub time: Option<Column>,
+    /// The column of the label, where it was said.
+    pub label: Option<Column>,
+    /// The columns of the channels; all others where empty.
+    pub values: Vec<Column>,
+    /// Steps past this many are cut off.
+    pub max_length: Option<usize>,
+    /// Standard deviation of the noise added while training.
+    pub input_noise: f64,
+}
+
+impl InputPlan {
+    /// Whether inputs can be read by it; a plan from a file may say anything.
+    ///
+    /// # Errors
+    /// If an option has a value that reads nothing.
+    pub fn check(&self) -> Result<(), PlanError> {
+        match self {
+            InputPlan::Text(text) => {
+                plan::at_least(1, "min-count", text.min_count)?;
+                plan::at_least(3, "max-vocabulary", text.max_vocabulary)?;
+                plan::at_least(1, "max-length", text.max_length)?;
+                plan::below_one("word-dropout", text.word_dropout)
+            }
+            InputPlan::Series(series) => {
+                series.max_length.map(|length| plan::at_least(1, "max-length", length)).transpose()?;
+                plan::not_negative("input-noise", series.input_noise)
+            }
+        }
+    }
+
+    /// Whether inputs are texts.
+    pub fn is_text(&self) -> bool {
+        matches!(self, InputPlan::Text(_))
+    }
+
+    /// The column of the label, where one was named.
+    pub fn label(&self) -> Option<&Column> {
+        match self {
+            InputPlan::Text(text) => text.label.as_ref(),
+            InputPlan::Series(series) => series.label.as_ref(),
+        }
+    }
+
+    /// The plan for `file`, which `columns` say differs from the training data.
+    ///
+    /// # Errors
+    /// If they say what does not go with the kind of inputs.
+    pub(super) fn over(&self, columns: &Columns, file: &Path) -> Result<InputPlan, PlanError> {
+        let mut input = self.clone();
+        match &mut input {
+            InputPlan::Text(text) => {
+                let series = [("id", columns.id.is_some()), ("time", columns.time.is_some())];
+                columns.refuse(&series, "tells how series stand in columns, but the model reads texts")?;
+                match columns.format {
+                    Some(format) if format.is_of_series() => {
+                        let problem = format!("is {}, but the model reads texts", format.name());
+                        return Err(PlanError::conflict("format", problem));
+                    }
+                    Some(format) => text.format = Some(format),
+                    // The file's own extension wins over the format of the training.
+                    None => text.format = Format::of_texts(file).or(text.format),
+                }
+                text.header = columns.header.map_or(text.header, |header| header.explicit());
+                text.text = columns.text.clone().or(text.text.take());
+                text.label = columns.label.clone().or(text.label.take());
+            }
+            InputPlan::Series(series) => {
+                let texts = [("text", columns.text.is_some())];
+                columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
+                match columns.format {
+                    Some(format) if !format.is_of_series() && format != Format::Lines => {
+                        let problem = format!("is {}, but the model reads numeric series", format.name());
+                        return Err(PlanError::conflict("format", problem));
+                    }
+                    Some(format) => series.format = format,
+                    None => series.format = Format::of_series(file).unwrap_or(series.format),
+                }
+                series.header = columns.header.map_or(series.header, |header| header.explicit());
+                series.id = columns.id.clone().or(series.id.take());
+                series.time = columns.time.clone().or(series.time.take());
+                series.label = columns.label.clone().or(series.label.take());
+            }
+        }
+        Ok(input)
+    }
+}
+
+impl TextPlan {
+    /// How a table of texts is read.
+    pub(super) fn table(&self, labels: Labels, empty_text: EmptyText) -> TableOptions {
+        TableOptions {
+            format: self.format,
+            text: self.text.clone(),
+            label: self.label.clone(),
+            header: self.header,
+            labels,
+            empty_text,
+        }
+    }
+}
+
+impl SeriesPlan {
+    /// How a file of series is read.
+    pub(super) fn series(&self, labels: Labels) -> SeriesOptions {
+        SeriesOptions {
+            format: Some(self.format),
+            header: self.header,
+            id: self.id.clone(),
+            time: self.time.clone(),
+            label: self.label.clone(),
+            values: self.values.clone(),
+            labels,
+        }
+    }
+}

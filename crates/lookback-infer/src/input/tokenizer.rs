@@ -1,0 +1,336 @@
+//! Cutting a text into tokens that know where they stand in it.
+//!
+//! | segmentation | a token is |
+//! |---|---|
+//! | words | a word of Unicode Standard Annex 29, or a punctuation mark |
+//! | characters | a user-perceived character (grapheme cluster) |
+//! | jieba | as words, but each run of Han characters is cut into Chinese words by jieba |
+//!
+//! A text that mixes scripts is cut well by `jieba`: what is not Han is cut as words. White space is a token only where
+//! the text is to be put together again, see [`Tokenizer::with_white_space`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_segmentation::UnicodeSegmentation;
+
+/// How a text is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Segmentation {
+    /// Unicode words and punctuation marks.
+    Words,
+    /// Grapheme clusters.
+    Characters,
+    /// Unicode words, with runs of Han characters cut by jieba.
+    Jieba,
+}
+
+impl fmt::Display for Segmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Words => "words",
+            Self::Characters => "characters",
+            Self::Jieba => "jieba",
+        })
+    }
+}
+
+/// A segmentation as a person asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum TokenizerChoice {
+    /// Chinese words where the texts are mostly Chinese, words otherwise
+    #[default]
+    Auto,
+    /// Words as Unicode finds them
+    Words,
+    /// Single characters
+    Characters,
+    /// Chinese words by jieba
+    Jieba,
+}
+
+impl From<Segmentation> for TokenizerChoice {
+    fn from(segmentation: Segmentation) -> Self {
+        match segmentation {
+            Segmentation::Words => Self::Words,
+            Segmentation::Characters => Self::Characters,
+            Segmentation::Jieba => Self::Jieba,
+        }
+    }
+}
+
+impl TokenizerChoice {
+    /// The segmentation for these training texts.
+    ///
+    /// `Auto` counts letters. Where kana are 5 % of them or more the text is Japanese, which jieba does not know,
+    /// and is cut into characters. Else, where Han characters are 1 % or more, it is cut by jieba, and the words of
+    /// other scripts in it as words. Else it is cut into words.
+    pub fn resolve<'a>(self, texts: impl IntoIterator<Item = &'a str>) -> Segmentation {
+        match self {
+            Self::Words => Segmentation::Words,
+            Self::Characters => Segmentation::Characters,
+            Self::Jieba => Segmentation::Jieba,
+            Self::Auto => {
+                let (mut letters, mut han, mut kana) = (0usize, 0usize, 0usize);
+                for letter in texts.into_iter().flat_map(str::chars).filter(|c| c.is_alphabetic()) {
+                    letters += 1;
+                    han += usize::from(is_han(letter));
+                    kana += usize::from(is_kana(letter));
+                }
+                if letters == 0 {
+                    Segmentation::Words
+                } else if kana * 20 >= letters {
+                    Segmentation::Characters
+                } else if han * 100 >= letters {
+                    Segmentation::Jieba
+                } else {
+                    Segmentation::Words
+                }
+            }
+        }
+    }
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token<'t> {
+    /// What the token reads, in lower case if the tokenizer says so.
+    pub text: Cow<'t, str>,
+    /// The byte at which it starts in the original text.
+    pub start: usize,
+    /// The byte after its last in the original text.
+    pub end: usize,
+}
+
+/// Cuts texts into tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokenizer {
+    /// How a text is cut.
+    pub segmentation: Segmentation,
+    /// Whether tokens are turned to lower case.
+    pub lowercase: bool,
+    /// Whether white space is kept as tokens of its own, so that the tokens make up the text.
+    #[serde(default)]
+    pub white_space: bool,
+}
+
+impl Tokenizer {
+    /// A tokenizer that turns tokens to lower case.
+    pub fn new(segmentation: Segmentation) -> Self {
+        Self { segmentation, lowercase: true, white_space: false }
+    }
+
+    /// Sets whether tokens are turned to lower case.
+    pub fn with_lowercase(mut self, lowercase: bool) -> Self {
+        self.lowercase = lowercase;
+        self
+    }
+
+    /// Sets whether white space is kept as tokens. With it, and without lower case, [`Tokenizer::decode`] gives back every
+    /// text as it was.
+    pub fn with_white_space(mut self, white_space: bool) -> Self {
+        self.white_space = white_space;
+        self
+    }
+
+    /// Whether this build of the program can cut texts so.
+    ///
+    /// # Errors
+    /// A sentence, where the segmentation needs a dictionary that the program was built without.
+    pub fn check(&self) -> Result<(), String> {
+        match self.segmentation {
+            Segmentation::Jieba if !cfg!(feature = "jieba") => {
+                Err("it cuts texts by jieba, but this program was built without jieba's dictionary".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The text that tokens make up. Where white space was kept it is the very text, in lower case if tokens are; else a
+    /// space stands between any two tokens, but not beside Han or kana and not before closing punctuation; tokens that are
+    /// single characters are put together as they are.
+    pub fn decode<T: AsRef<str>>(&self, tokens: impl IntoIterator<Item = T>) -> String {
+        let mut text = String::new();
+        for token in tokens {
+            let token = token.as_ref();
+            let apart = !self.white_space && self.segmentation != Segmentation::Characters;
+            if apart && parted(text.chars().next_back(), token.chars().next()) {
+                text.push(' ');
+            }
+            text.push_str(token);
+        }
+        text
+    }
+
+    /// The tokens of `text` in order. They do not overlap; only white space lies between them, and nothing at all where
+    /// white space is kept.
+    pub fn tokenize<'t>(&self, text: &'t str) -> Vec<Token<'t>> {
+        let mut tokens = Vec::new();
+        match self.segmentation {
+            Segmentation::Words => self.push_words(text, 0, &mut tokens),
+            Segmentation::Characters => {
+                for (start, piece) in text.grapheme_indices(true) {
+                    self.push(piece, start, &mut tokens);
+                }
+            }
+            Segmentation::Jieba => self.push_mixed(text, &mut tokens),
+        }
+        tokens
+    }
+
+    fn push<'t>(&self, piece: &'t str, start: usize, tokens: &mut Vec<Token<'t>>) {
+        if !self.white_space && piece.trim().is_empty() {
+            return;
+        }
+        let changes = self.lowercase && piece.chars().any(|c| !c.to_lowercase().eq([c]));
+        let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
+        tokens.push(Token { text, start, end: start + piece.len() });
+    }
+
+    fn push_words<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {
+        for (start, piece) in text.split_word_bound_indices() {
+            self.push(piece, offset + start, tokens);
+        }
+    }
+
+    /// Cuts runs of Han characters by jieba and what lies between them as words.
+    #[cfg(feature = "jieba")]
+    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+        let mut start = 0;
+        while start < text.len() {
+            let rest = &text[start..];
+            let han = rest.starts_with(is_han);
+            let length = rest.find(|c| is_han(c) != han).unwrap_or(rest.len());
+            let run = &rest[..length];
+            if han {
+                for word in jieba().cut(run, true) {
+                    self.push(word.word, start + word.byte_start, tokens);
+                }
+            } else {
+                self.push_words(run, start, tokens);
+            }
+            start += length;
+        }
+    }
+
+    /// Without the dictionary no model that needs it is read, see [`Tokenizer::check`].
+    #[cfg(not(feature = "jieba"))]
+    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+        self.push_words(text, 0, tokens);
+    }
+}
+
+/// Whether a space stands between two tokens that end and begin so.
+fn parted(before: Option<char>, after: Option<char>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else { return false };
+    let joined = |c: char| is_han(c) || is_kana(c) || ('\u{3000}'..='\u{303F}').contains(&c) || ('\u{FF00}'..='\u{FFEF}').contains(&c);
+    let closing = matches!(after, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '%' | '\u{2019}');
+    !(joined(before) || joined(after) || closing || matches!(before, '(' | '[' | '{'))
+}
+
+/// The dictionary takes about a third of a second to load, so it is loaded once and only when Han characters are met.
+#[cfg(feature = "jieba")]
+fn jieba() -> &'static jieba_rs::Jieba {
+    static JIEBA: std::sync::OnceLock<jieba_rs::Jieba> = std::sync::OnceLock::new();
+    JIEBA.get_or_init(jieba_rs::Jieba::new)
+}
+
+/// Han characters: the unified ideographs, the planes of their extensions, the compatibility ideographs, 々 and 〇.
+fn is_han(c: char) -> bool {
+    matches!(c,
+        '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{20000}'..='\u{323AF}'
+        | '\u{F900}'..='\u{FAFF}' | '\u{3005}' | '\u{3007}')
+}
+
+fn is_kana(c: char) -> bool {
+    matches!(c, '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cut(segmentation: Segmentation, text: &str) -> Vec<String> {
+        Tokenizer::new(segmentation).tokenize(text).into_iter().map(|token| token.text.into_owned()).collect()
+    }
+
+    #[test]
+    fn each_segmentation_cuts_as_its_table_says() {
+        use Segmentation::{Characters, Jieba, Words};
+        let cases: [(Segmentation, &str, &[&str]); 9] = [
+            (Words, "What's the U.S. GDP?", &["what's", "the", "u.s", ".", "gdp", "?"]),
+            (Words, "  3.14 \t naïve\n", &["3.14", "naïve"]),
+            (Words, "我很好", &["我", "很", "好"]),
+            (Words, "", &[]),
+            (Characters, "Ab é!", &["a", "b", "é", "!"]),
+            (Characters, "👩‍👩‍👧 好", &["👩‍👩‍👧", "好"]),
+            (Jieba, "我们喜欢北京。", &["我们", "喜欢", "北京", "。"]),
+            (Jieba, "用Rust写iPhone的程序, OK?", &["用", "rust", "写", "iphone", "的", "程序", ",", "ok", "?"]),
+            (Jieba, "plain words", &["plain", "words"]),
+        ];
+        for (segmentation, text, expected) in cases {
+            assert_eq!(cut(segmentation, text), expected, "{segmentation} of {text:?}");
+        }
+        let kept = Tokenizer::new(Words).with_lowercase(false);
+        assert_eq!(kept.tokenize("USA").first().map(|token| token.text.clone()), Some(Cow::Borrowed("USA")));
+    }
+
+    #[test]
+    fn auto_chooses_by_the_scripts() {
+        let cases: [(&[&str], Segmentation); 7] = [
+            (&["What is this?", "Who is it?"], Segmentation::Words),
+            (&["这家酒店很好"], Segmentation::Jieba),
+            (&["Where is the station?", "车站在哪里"], Segmentation::Jieba),
+            (&["この映画はとても面白かった"], Segmentation::Characters),
+            (&["Где находится вокзал?"], Segmentation::Words),
+            (&["12 34 !?"], Segmentation::Words),
+            (&[], Segmentation::Words),
+        ];
+        for (texts, expected) in cases {
+            assert_eq!(TokenizerChoice::Auto.resolve(texts.iter().copied()), expected, "{texts:?}");
+        }
+        assert_eq!(TokenizerChoice::Characters.resolve(["words"]), Segmentation::Characters);
+    }
+
+    #[test]
+    fn tokens_without_white_space_are_put_together_as_people_write() {
+        let decode = |tokens: &[&str]| Tokenizer::new(Segmentation::Jieba).decode(tokens);
+        assert_eq!(decode(&["we", "met", "(", "twice", ")", ",", "no", "?"]), "we met (twice), no?");
+        assert_eq!(decode(&["我们", "喜欢", "rust", "。"]), "我们喜欢rust。");
+        assert_eq!(Tokenizer::new(Segmentation::Characters).decode(["a", "b"]), "ab");
+        assert_eq!(decode(&[]), "");
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_cover_all_but_white_space_in_order(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z]){0,40}", lowercase: bool) {
+            for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
+                let mut at = 0;
+                for token in Tokenizer::new(segmentation).with_lowercase(lowercase).tokenize(&text) {
+                    prop_assert!(token.start >= at && token.end > token.start);
+                    prop_assert!(text[at..token.start].trim().is_empty(), "{:?} lost", &text[at..token.start]);
+                    let original = &text[token.start..token.end];
+                    let expected = if lowercase { original.to_lowercase() } else { original.to_owned() };
+                    prop_assert_eq!(&*token.text, expected.as_str());
+                    at = token.end;
+                }
+                prop_assert!(text[at..].trim().is_empty());
+            }
+        }
+
+        #[test]
+        fn with_white_space_every_text_comes_back_as_it_was(text in "(\\PC|[ \n\t\r]|[一-龥]|[a-zA-Z]){0,40}") {
+            for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
+                let tokenizer = Tokenizer::new(segmentation).with_lowercase(false).with_white_space(true);
+                let tokens = tokenizer.tokenize(&text);
+                prop_assert_eq!(&tokenizer.decode(tokens.iter().map(|token| &token.text)), &text);
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The encoder's plan: what every network begins with.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AttentionForm, Cell};
+use crate::error::{PlanError, plan};
+
+/// The encoder's shape, apart from what the data decide, and how it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EncoderPlan {
+    /// The recurrent cell.
+    pub cell: Cell,
+    /// Width of the token vectors, `E`.
+    pub embedding: usize,
+    /// Standard deviation of the token vectors at the start.
+    pub embedding_scale: f64,
+    /// Hidden units per direction, `H`.
+    pub hidden: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// Whether the layers read both ways.
+    pub bidirectional: bool,
+    /// Whether training computes the gates again in the backward pass (activation checkpointing).
+    pub recompute: bool,
+    /// The attention over the steps.
+    pub attention: AttentionForm,
+    /// Dropout on the token vectors or channels.
+    pub embedding_dropout: f64,
+    /// Dropout between layers.
+    pub layer_dropout: f64,
+    /// Bias of the forget gate at the start; PyTorch's where absent.
+    pub forget_bias: Option<f64>,
+}
+
+impl EncoderPlan {
+    /// The width of a step of the recurrent layers, `O`.
+    pub fn outputs(&self) -> usize {
+        self.hidden * if self.bidirectional { 2 } else { 1 }
+    }
+
+    /// The width of a step after the attention.
+    pub fn width(&self) -> usize {
+        self.attention.width(self.outputs())
+    }
+
+    /// Whether a network can be made; a plan from a file may say anything.
+    ///
+    /// # Errors
+    /// If an option has a value that no network has.
+    pub fn check(&self) -> Result<(), PlanError> {
+        plan::size("embedding", self.embedding, 1 << 16)?;
+        plan::size("hidden", self.hidden, 1 << 16)?;
+        plan::size("layers", self.layers, 64)?;
+        self.attention.check(self.outputs())?;
+        plan::below_one("embedding-dropout", self.embedding_dropout)?;
+        plan::below_one("layer-dropout", self.layer_dropout)?;
+        plan::scale("embedding-scale", self.embedding_scale)?;
+        match self.forget_bias {
+            Some(bias) if bias.is_nan() || bias.abs() > 1e6 => {
+                Err(PlanError::value("forget-bias", bias, "from -1000000 to 1000000"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The encoder in one line, for people.
+    pub fn summary(&self) -> String {
+        let ways = if self.bidirectional { "bidirectional" } else { "forward" };
+        let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
+        let attention = match self.attention {
+            AttentionForm::None => String::new(),
+            form => format!(", attention {form}"),
+        };
+        let (cell, hidden) = (self.cell.name(), self.hidden);
+        format!("{layers} of {ways} {cell} with {hidden} hidden units per direction{attention}")
+    }
+}

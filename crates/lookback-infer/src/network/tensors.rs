@@ -1,0 +1,34 @@
+//! Taking the tensors of a network out of a model file.
+
+use std::path::Path;
+
+use crate::error::ModelFileError;
+use crate::model_file::ModelFile;
+
+/// The tensors of a file whose names begin alike.
+#[derive(Debug)]
+pub struct Tensors<'a> {
+    file: &'a mut ModelFile,
+    path: &'a Path,
+    prefix: String,
+}
+
+impl<'a> Tensors<'a> {
+    /// All tensors of a file that came from `path`, under their names behind `prefix`.
+    pub fn new(file: &'a mut ModelFile, path: &'a Path, prefix: impl Into<String>) -> Self {
+        Tensors { file, path, prefix: prefix.into() }
+    }
+
+    /// Those of one part: `within("encoder")` has `recurrent.weight_ih_l0` for `encoder.recurrent.weight_ih_l0`.
+    pub fn within(&mut self, part: &str) -> Tensors<'_> {
+        Tensors { file: self.file, path: self.path, prefix: format!("{}{part}.", self.prefix) }
+    }
+
+    /// Takes a tensor, which must have this shape, out of the file.
+    ///
+    /// # Errors
+    /// If there is no such tensor, or it has another shape; the message names both.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelFileError> {
+        Ok(self.file.take_tensor(self.path, &format!("{}{name}", self.prefix), shape)?.data)
+    }
+}
