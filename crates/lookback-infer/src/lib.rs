@@ -11,10 +11,12 @@ pub mod data;
 pub mod error;
 pub mod input;
 pub mod memory_limit;
+pub mod model;
 
 pub mod model_file;
 pub mod network;
 pub mod tasks;
 
 pub use error::{Error, Result};
+pub use tasks::load;
 

@@ -2,11 +2,21 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// What stands for standard input in place of a file.
+pub(super) fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+/// What messages call a file, or standard input.
+pub(super) fn name(file: &Path) -> PathBuf {
+    if is_stdin(file) { "<stdin>".into() } else { file.into() }
+}
 
 /// Opens a data file, with a sentence for the usual mistakes.
 pub(super) fn open(file: &Path) -> Result<fs::File, DataError> {
@@ -22,10 +32,15 @@ pub(super) fn open(file: &Path) -> Result<fs::File, DataError> {
     Ok(opened)
 }
 
-/// Reads the file as UTF-8 without its byte order mark. A file of blank lines only is an error.
+/// Reads the file, or standard input, as UTF-8 without its byte order mark. A file of blank lines only is an error.
 pub(super) fn read(file: &Path) -> Result<String, DataError> {
     let mut bytes = Vec::new();
-    open(file)?.read_to_end(&mut bytes).map_err(|source| DataError::Io { file: file.into(), source })?;
+    let read = match is_stdin(file) {
+        true => io::stdin().read_to_end(&mut bytes),
+        false => open(file)?.read_to_end(&mut bytes),
+    };
+    let file = &name(file);
+    read.map_err(|source| DataError::Io { file: file.into(), source })?;
     if bytes.starts_with(BOM) {
         bytes.drain(..BOM.len());
     }

@@ -1,11 +1,11 @@
 //! Texts one line at a time, for prediction on a file or a stream of any length.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::file_text;
-use super::table::json_lines::Place;
+use super::Column;
+use super::table::json_lines::{Place, text_key};
 use crate::error::DataError;
 
 /// The longest line that is read. A text this long is a mistake, such as a binary file.
@@ -18,8 +18,8 @@ pub enum LineFormat {
     Plain,
     /// A JSON object with the text under a key. Blank lines are skipped.
     JsonLines {
-        /// The key; `text` if absent.
-        text: Option<String>,
+        /// The key; if absent it is found in the first object, as a table's column is.
+        text: Option<Column>,
     },
 }
 
@@ -41,6 +41,8 @@ pub struct TextLines<R> {
     reader: R,
     name: PathBuf,
     format: LineFormat,
+    /// The key of the text, once an object has told it.
+    key: Option<String>,
     line: usize,
     /// Whether the rest of a line that is too long is still to be passed over.
     within: bool,
@@ -49,18 +51,22 @@ pub struct TextLines<R> {
     ended: bool,
 }
 
-/// Opens a file to read it line by line.
+/// Opens a file, or standard input where it is `-`, to read it line by line.
 ///
 /// # Errors
 /// If there is no such file, or it is a directory, or it cannot be read.
-pub fn open_lines(file: &Path, format: LineFormat) -> Result<TextLines<BufReader<File>>, DataError> {
-    Ok(TextLines::new(BufReader::new(file_text::open(file)?), file, format))
+pub fn open_lines(file: &Path, format: LineFormat) -> Result<TextLines<Box<dyn BufRead + Send>>, DataError> {
+    let reader: Box<dyn BufRead + Send> = match file_text::is_stdin(file) {
+        true => Box::new(BufReader::new(io::stdin())),
+        false => Box::new(BufReader::new(file_text::open(file)?)),
+    };
+    Ok(TextLines::new(reader, file_text::name(file), format))
 }
 
 impl<R: BufRead> TextLines<R> {
     /// Reads from `reader`; `name` is what messages call it, such as `<stdin>`.
     pub fn new(reader: R, name: impl Into<PathBuf>, format: LineFormat) -> Self {
-        Self { reader, name: name.into(), format, line: 0, within: false, utf16: false, ended: false }
+        Self { reader, name: name.into(), format, key: None, line: 0, within: false, utf16: false, ended: false }
     }
 
     /// The line read last, counted from 1.
@@ -130,7 +136,14 @@ impl<R: BufRead> TextLines<R> {
                 LineFormat::JsonLines { .. } if content.trim().is_empty() => continue,
                 LineFormat::JsonLines { text } => {
                     let place = Place { file: &self.name, line: self.line };
-                    place.text(&place.object(&content)?, text.as_deref().unwrap_or("text"))?
+                    let object = place.object(&content)?;
+                    let key = match &self.key {
+                        Some(key) => key.clone(),
+                        None => text_key(&place, &object, text.as_ref())?,
+                    };
+                    let text = place.text(&object, &key)?;
+                    self.key = Some(key);
+                    text
                 }
             };
             return Ok(Some(TextLine { text, line: self.line }));
@@ -188,7 +201,9 @@ mod tests {
             "error: <stdin>, line 6: not valid JSON: EOF while parsing a string (column 6)",
         ];
         assert_eq!(read, expected);
-        assert_eq!(all(b"{\"q\":\"b\"}", LineFormat::JsonLines { text: Some("q".to_owned()) }), ["1 b"]);
+        let found = all(b"{\"n\":1,\"sentence\":\"a\"}\n{\"sentence\":\"b\"}", LineFormat::JsonLines { text: None });
+        assert_eq!(found, ["1 a", "2 b"]);
+        assert_eq!(all(b"{\"q\":\"b\"}", LineFormat::JsonLines { text: Some(Column::Name("q".to_owned())) }), ["1 b"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub enum Error {
 }
 
 /// The network's numbers outgrew what 32 bits hold, so that there is no answer.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, Default, PartialEq, Error)]
 #[error(
     "the network's answer is not a finite number, for its sums overflow; the largest weight is {weight:e}, in the tensor \"{tensor}\""
 )]

@@ -12,7 +12,7 @@ pub(crate) mod hash;
 mod layer;
 mod plan;
 mod standardizer;
-
+mod stream;
 pub mod tokenizer;
 pub mod vocabulary;
 
@@ -26,6 +26,7 @@ pub use self::example::{Example, Raw};
 pub(crate) use self::layer::InputLayer;
 pub use self::plan::{InputPlan, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
+pub use self::stream::{Item, Stream};
 
 pub use self::tokenizer::Token;
 use self::encoder::TextEncoder;
@@ -243,11 +244,14 @@ impl Input {
     /// # Errors
     /// As [`Input::encode`], and if a series is no such array.
     pub fn encode_line(&self, content: &str, file: &Path, line: usize) -> Result<Example, DataError> {
+        self.encode_owned_line(content.to_owned(), file, line)
+    }
+
+    /// As [`Input::encode_line`], from a line that nobody else needs.
+    fn encode_owned_line(&self, content: String, file: &Path, line: usize) -> Result<Example, DataError> {
         let raw = match &self.encoder {
-            Encoder::Text(_) => Raw::Text(content.to_owned()),
-            Encoder::Series(standardizer) => {
-                Raw::Series(parse_series(content, standardizer.channels(), file, line)?)
-            }
+            Encoder::Text(_) => Raw::Text(content),
+            Encoder::Series(standardizer) => Raw::Series(parse_series(&content, standardizer.channels(), file, line)?),
         };
         self.encode(raw, file, line)
     }

@@ -127,8 +127,14 @@ impl InputPlan {
                     None => text.format = Format::of_texts(file).or(text.format),
                 }
                 text.header = columns.header.map_or(text.header, |header| header.explicit());
-                text.text = columns.text.clone().or(text.text.take());
-                text.label = columns.label.clone().or(text.label.take());
+                // A number that the training data had says nothing of keys.
+                let trained = |column: Option<Column>| match column {
+                    Some(Column::Number(_)) if text.format == Some(Format::Jsonl) => None,
+                    other => other,
+                };
+                let (trained_text, trained_label) = (trained(text.text.take()), trained(text.label.take()));
+                text.text = columns.text.clone().or(trained_text);
+                text.label = columns.label.clone().or(trained_label);
             }
             InputPlan::Series(series) => {
                 let texts = [("text", columns.text.is_some())];

@@ -31,10 +31,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::write::check_writable;
-use crate::error::{ModelFileError, in_plain_words};
+use crate::error::{ModelFileError, Overflow, in_plain_words};
 
 /// The version of the format that this program writes and reads.
-pub const FORMAT_VERSION: &str = "1";
+pub const FORMAT_VERSION: &str = "2";
 
 /// The largest value of a tensor, either way. No trained weight comes near, and sums of products of such values stay within
 /// what 32 bits hold.
@@ -162,6 +162,14 @@ impl ModelFile {
             }
         }
         Ok(())
+    }
+
+    /// The tensor with the largest weight, either way, and that weight: where numbers overflow, they do for it.
+    pub fn largest(&self) -> Overflow {
+        let largest = |tensor: &Tensor| tensor.data.iter().fold(0.0f32, |largest, &weight| largest.max(weight.abs()));
+        let weights = self.tensors.iter().map(|(name, tensor)| (name, largest(tensor)));
+        let largest = weights.max_by(|(_, a), (_, b)| a.total_cmp(b));
+        largest.map_or_else(Overflow::default, |(tensor, weight)| Overflow { tensor: tensor.clone(), weight })
     }
 
     /// Takes the tensor `name` out, which must have this shape; `file` is where this model came from.

@@ -2,6 +2,7 @@
 
 mod attention_form;
 
+pub mod budget;
 mod cell;
 mod plan;
 mod pooling_form;

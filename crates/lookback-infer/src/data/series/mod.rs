@@ -73,6 +73,7 @@ pub struct SeriesExample {
 /// sequence; and if channels differ in number or in length.
 pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Vec<SeriesExample>, DataError> {
     let text = file_text::read(file)?;
+    let file = &file_text::name(file);
     let examples = match options.format.or_else(|| Format::of_series(file)) {
         Some(Format::Ts) => ts::read(file, &text, options.labels)?,
         Some(Format::CsvLong) => long_form::read(file, &text, options)?,

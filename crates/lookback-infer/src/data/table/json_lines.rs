@@ -70,6 +70,20 @@ fn find_keys(
     Ok((text, label))
 }
 
+/// The key of the text in objects like this one: the one told, else found as in training.
+pub(in crate::data) fn text_key(
+    place: &Place<'_>,
+    object: &Map<String, Value>,
+    text: Option<&Column>,
+) -> Result<String, DataError> {
+    let options = TableOptions { text: text.cloned(), ..TableOptions::prediction() };
+    // Where nothing tells, the message should name the key that people expect.
+    match find_keys(place, object, &options) {
+        Err(DataError::UnclearColumn { .. }) => Err(place.no_key(object, "text")),
+        found => found.map(|(text, _)| text),
+    }
+}
+
 /// A line of a JSON Lines file.
 pub(in crate::data) struct Place<'a> {
     pub(in crate::data) file: &'a Path,

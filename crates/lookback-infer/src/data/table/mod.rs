@@ -85,6 +85,7 @@ pub struct TextExample {
 pub fn read_table(file: &Path, options: &TableOptions) -> Result<Vec<TextExample>, DataError> {
     // Opening comes first: a missing file should not be reported as a file of unknown format.
     let text = file_text::read(file)?;
+    let file = &file_text::name(file);
     let found = match options.format.or_else(|| Format::of_texts(file)) {
         Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, &text, format, options)?,
         Some(Format::Jsonl) => json_lines::read(file, &text, options)?,

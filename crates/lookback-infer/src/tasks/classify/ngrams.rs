@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::Token;
+use crate::input::{Example, Token};
 use crate::input::hash::{FNV_START, fnv1a};
 
 /// Buckets that fewer training texts hold than this are left out: they tell one text, not a label.
@@ -99,25 +99,11 @@ fn spaced(tokens: &[Token<'_>]) -> String {
 
 /// Turns texts into bags of n-grams. What the buckets tell is learnt from the training texts and kept beside the
 /// network's tensors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "NgramBagConfig", into = "NgramBagConfig")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NgramBag {
     config: NgramBagConfig,
     /// `[buckets]`: how much each bucket tells; zero for those that are left out.
     weights: Vec<f32>,
-}
-
-impl From<NgramBagConfig> for NgramBag {
-    /// An encoder whose buckets tell nothing yet.
-    fn from(config: NgramBagConfig) -> Self {
-        Self { config, weights: Vec::new() }
-    }
-}
-
-impl From<NgramBag> for NgramBagConfig {
-    fn from(encoder: NgramBag) -> Self {
-        encoder.config
-    }
 }
 
 impl NgramBag {
@@ -159,9 +145,14 @@ impl NgramBag {
         &self.weights
     }
 
-    /// The same encoder with what its buckets tell, as a model file keeps it.
-    pub fn with_weights(self, weights: Vec<f32>) -> NgramBag {
-        NgramBag { weights, ..self }
+    /// With the weights that a model file keeps. weights: `[buckets]`.
+    pub fn new(config: NgramBagConfig, weights: Vec<f32>) -> NgramBag {
+        NgramBag { config, weights }
+    }
+
+    /// The bag of an example; empty where that is no text.
+    pub fn of(&self, example: &Example) -> Vec<(u32, f32)> {
+        example.tokens().map_or_else(Vec::new, |(_, tokens)| self.encode(&tokens))
     }
 
     /// The buckets of a text and their values, a vector as long as the configuration's scale; empty when no n-gram

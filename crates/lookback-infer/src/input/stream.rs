@@ -1,0 +1,221 @@
+//! The inputs of any file or pipe, one after another.
+
+use std::path::{Path, PathBuf};
+use std::vec;
+
+use super::{Columns, Example, Input, InputPlan, Raw};
+use crate::data::lines::{LineFormat, TextLines, open_lines};
+use crate::data::series::read_series;
+use crate::data::table::{EmptyText, read_table};
+use crate::data::{Format, Labels};
+use crate::error::{DataError, Error, PlanError};
+
+/// The examples of a file, or of standard input where it is `-`. Lines and JSON Lines are read as they come; tables and
+/// series are read whole first.
+///
+/// After [`Item::Wrong`] the next input follows; after an error of the iterator itself nothing does.
+pub struct Stream<'a> {
+    input: &'a Input,
+    name: PathBuf,
+    source: Source,
+}
+
+/// One input of a stream.
+#[derive(Clone, Debug)]
+pub enum Item<E = DataError> {
+    /// It can be answered.
+    Example(Example),
+    /// It cannot.
+    Wrong {
+        /// The line, counted from 1.
+        line: usize,
+        /// Why.
+        error: E,
+    },
+}
+
+enum Source {
+    Lines(TextLines<Box<dyn std::io::BufRead + Send>>),
+    Read(vec::IntoIter<(usize, Raw)>),
+}
+
+impl std::fmt::Debug for Stream<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Stream<'a> {
+    /// Opens `file`. `columns`: where it differs from the training data. Without a format told, and none in the file's
+    /// extension, there is one input per line.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or `columns` say what does not go with the model's inputs; of tables and series, if
+    /// anything in them is wrong.
+    pub fn open(input: &'a Input, file: &Path, columns: &Columns) -> Result<Stream<'a>, Error> {
+        let plan = input.plan.over(columns, file)?;
+        let lines = |format| Ok::<_, DataError>(Source::Lines(open_lines(file, format)?));
+        let source = match &plan {
+            InputPlan::Text(plan) => match columns.format.or(Format::of_texts(file)).unwrap_or(Format::Lines) {
+                Format::Lines => {
+                    let told = [("text", columns.text.is_some()), ("header", columns.header.is_some())];
+                    columns.refuse(&told, "is about columns, but the input has one text per line")?;
+                    lines(LineFormat::Plain)?
+                }
+                Format::Jsonl => {
+                    columns.refuse(&[("header", columns.header.is_some())], "is for csv and tsv, not JSON Lines")?;
+                    lines(LineFormat::JsonLines { text: plan.text.clone() })?
+                }
+                _ => {
+                    let texts = read_table(file, &plan.table(Labels::Ignored, EmptyText::Keep))?;
+                    let raws: Vec<_> = texts.into_iter().map(|text| (text.line, Raw::Text(text.text))).collect();
+                    Source::Read(raws.into_iter())
+                }
+            },
+            InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
+                None | Some(Format::Lines) => lines(LineFormat::Plain)?,
+                Some(format) => {
+                    let plan = super::SeriesPlan { format, ..plan.clone() };
+                    let series = read_series(file, &plan.series(Labels::Ignored))?;
+                    let raws: Vec<_> = series.into_iter().map(|series| (series.line, Raw::Series(series))).collect();
+                    Source::Read(raws.into_iter())
+                }
+            },
+        };
+        let name = if file == Path::new("-") { "<stdin>".into() } else { file.into() };
+        if columns.label.is_some() {
+            return Err(PlanError::conflict("label", "names a column of labels, but only inputs are read").into());
+        }
+        Ok(Stream { input, name, source })
+    }
+
+    /// What messages call the file.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+}
+
+impl Iterator for Stream<'_> {
+    type Item = Result<Item, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (line, encoded) = match &mut self.source {
+            Source::Read(raws) => {
+                let (line, raw) = raws.next()?;
+                (line, self.input.encode(raw, &self.name, line))
+            }
+            Source::Lines(lines) => match lines.next()? {
+                Err(error) if lines.has_ended() => return Some(Err(error)),
+                Err(error) => (lines.line(), Err(error)),
+                Ok(text) => (text.line, self.input.encode_owned_line(text.text, &self.name, text.line)),
+            },
+        };
+        Some(Ok(match encoded {
+            Ok(example) => Item::Example(example),
+            Err(error) => Item::Wrong { line, error },
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::input::tokenizer::TokenizerChoice;
+    use crate::input::{SeriesPlan, TextPlan};
+
+    fn texts() -> Input {
+        let plan = TextPlan {
+            format: Some(Format::Csv),
+            header: None,
+            text: Some(crate::data::Column::Name("q".into())),
+            label: None,
+            tokenizer: TokenizerChoice::Auto,
+            lowercase: true,
+            min_count: 1,
+            max_vocabulary: 100,
+            max_length: 3,
+            ngrams: None,
+            bigrams: None,
+            word_dropout: 0.0,
+        };
+        Input::fit(&InputPlan::Text(plan), [Raw::Text("hot soup".into())].iter(), &[], Path::new("x.csv")).unwrap()
+    }
+
+    fn series() -> Input {
+        let plan = SeriesPlan {
+            format: Format::CsvLong,
+            header: None,
+            id: None,
+            time: None,
+            label: None,
+            values: Vec::new(),
+            max_length: Some(2),
+            input_noise: 0.0,
+        };
+        let raw = crate::data::series::SeriesExample {
+            values: vec![0.0, 1.0, 2.0, 3.0],
+            length: 2,
+            channels: 2,
+            label: None,
+            line: 1,
+        };
+        Input::fit(&InputPlan::Series(plan), [Raw::Series(raw)].iter(), &[], Path::new("x.csv")).unwrap()
+    }
+
+    /// Every item as "line: names" or "line! error".
+    fn read(input: &Input, name: &str, content: &str, columns: &Columns) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(name);
+        fs::write(&file, content).unwrap();
+        let stream = match Stream::open(input, &file, columns) {
+            Ok(stream) => stream,
+            Err(error) => return vec![error.to_string()],
+        };
+        let show = |item: Result<Item, DataError>| match item.unwrap() {
+            Item::Example(example) => format!("{}: {} cut {}", example.line, example.names().join("|"), example.cut),
+            Item::Wrong { line, error } => format!("{line}! {}", error.to_string().split(": ").last().unwrap()),
+        };
+        stream.map(show).collect()
+    }
+
+    #[test]
+    fn every_format_gives_the_same_examples_and_a_wrong_line_does_not_end_them() {
+        let (texts, none) = (texts(), Columns::default());
+        let expected = ["1: hot|soup cut 0", "2:  cut 0", "3: a|b|c cut 2"];
+        assert_eq!(read(&texts, "a.txt", "Hot soup\n\na b c d e\n", &none), expected);
+        let table = ["2: hot|soup cut 0", "3: b cut 0"];
+        assert_eq!(read(&texts, "a.csv", "n,q\n1,Hot soup\n2,b\n", &none), table);
+        assert_eq!(read(&texts, "a.tsv", "n\tq\n1\tHot soup\n2\tb\n", &none), table);
+        let objects = "{\"q\":\"Hot soup\"}\n3\n{\"n\":1}\n{\"q\":\"b\"}\n";
+        let read_objects = read(&texts, "a.jsonl", objects, &none);
+        assert_eq!(read_objects[0], "1: hot|soup cut 0");
+        assert!(read_objects[1].starts_with("2! ") && read_objects[2].starts_with("3! "), "{read_objects:?}");
+        assert_eq!(read_objects[3], "4: b cut 0");
+        let said = Columns { format: Some(Format::Jsonl), ..Columns::default() };
+        assert_eq!(read(&texts, "a.txt", "{\"q\":\"b\"}", &said), ["1: b cut 0"]);
+    }
+
+    #[test]
+    fn series_come_as_lines_and_as_tables() {
+        let (series, none) = (series(), Columns::default());
+        let lines = read(&series, "a.txt", "[[0, 1], [2, 3], [4, 5]]\n[[0]]\n\nx\n", &none);
+        assert_eq!(lines[0], "1: step 1|step 2 cut 1");
+        assert_eq!(lines[1], "2! step 1 has 1 channels, but the model has 2");
+        assert_eq!(lines[2], "3:  cut 0");
+        assert!(lines[3].starts_with("4! "), "{lines:?}");
+        assert_eq!(read(&series, "a.csv", "id,x,y\na,0,1\na,2,3\n", &none), ["2: step 1|step 2 cut 0"]);
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_inputs_is_refused() {
+        let said = |format| Columns { format: Some(format), ..Columns::default() };
+        assert_eq!(read(&texts(), "a", "x", &said(Format::Ts)), ["--format is ts, but the model reads texts"]);
+        let refused = read(&series(), "a", "x", &said(Format::Tsv));
+        assert_eq!(refused, ["--format is tsv, but the model reads numeric series"]);
+        let text = Columns { text: Some(crate::data::Column::Number(1)), ..Columns::default() };
+        assert!(read(&series(), "a", "x", &text)[0].contains("--text names a column of texts"));
+        assert!(read(&texts(), "a.txt", "x", &text)[0].contains("one text per line"));
+    }
+}

@@ -1,0 +1,101 @@
+//! A trained model of any task: all that a program, a server, a page or a binding knows of it.
+
+mod record;
+mod score;
+mod view;
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+pub use self::record::{NetworkRecord, Record};
+pub use self::score::{Figure, Score, Unit, Validation};
+pub use self::view::View;
+use crate::error::{DataError, Result};
+use crate::input::{Columns, Example, Input};
+use crate::memory_limit::MemoryLimit;
+
+/// A trained model.
+pub trait Model: Send + Sync + Debug {
+    /// The task, as `lookback train` names it.
+    fn task(&self) -> &'static str;
+
+    /// How inputs are read, and what one is.
+    fn input(&self) -> &Input;
+
+    /// How it came to be.
+    fn record(&self) -> &Record;
+
+    /// What it is, in lines of name and value.
+    fn describe(&self) -> Vec<(String, String)>;
+
+    /// Its checked options, part by part, as its file keeps them.
+    fn options(&self) -> Vec<(&'static str, Value)>;
+
+    /// One answer per input, in their order; what is asked for beside changes no bit of it. Inputs that together would
+    /// take more memory than allowed are computed in parts.
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that an answer would be no number.
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>>;
+
+    /// Refuses an input of `file` that alone would take more memory than allowed.
+    ///
+    /// # Errors
+    /// [`DataError::Memory`] says how much it would take.
+    fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError>;
+
+    /// Why there are no views, where the model has none to show.
+    fn without_views(&self) -> Option<String>;
+
+    /// Judges the model on labelled data. `columns`: where they differ from the training data.
+    ///
+    /// # Errors
+    /// If the data cannot be read, hold what was never trained, or take too much memory; if numbers overflow.
+    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report>;
+}
+
+/// What is asked of a model beside its answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Whether somebody will look at the views. Views over `T` steps may have `T * T` weights, which exist for nothing else.
+    pub views: bool,
+    /// The most memory that a batch may take.
+    pub limit: MemoryLimit,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What `lookback predict` writes.
+    pub json: Map<String, Value>,
+    /// What `lookback explain` says first; names and labels in it stand as they came.
+    pub line: String,
+    /// What the model looked at, where that was asked for and there is anything.
+    pub views: Vec<View>,
+}
+
+/// What a model is judged by on labelled data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Examples judged.
+    pub examples: usize,
+    /// The figures, the most telling first.
+    pub figures: Vec<Figure>,
+    /// Tables for people.
+    pub tables: Vec<Table>,
+    /// All of it; shares are from 0 to 1.
+    pub json: Value,
+}
+
+/// A table for people: the first column to the left, the others to the right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// Names of the columns.
+    pub header: Vec<String>,
+    /// As many cells each as there are names.
+    pub rows: Vec<Vec<String>>,
+    /// What stands below, or nothing.
+    pub note: String,
+}

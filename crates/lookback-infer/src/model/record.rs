@@ -1,0 +1,38 @@
+//! How a model came to be; kept in its file, shown by `lookback inspect`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Validation;
+
+/// How a model came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Record {
+    /// The training options, checked, by their names.
+    pub training: Map<String, Value>,
+    /// Training examples.
+    pub examples: usize,
+    /// Validation examples.
+    pub validation_examples: usize,
+    /// How each network came to be; there is at least one.
+    pub networks: Vec<NetworkRecord>,
+    /// Loss and scores of all networks together on the validation data.
+    pub validation: Option<Validation>,
+}
+
+/// How one network came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NetworkRecord {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The epoch the weights are of, from 1.
+    pub epoch: usize,
+    /// Epochs that were finished.
+    pub epochs: usize,
+    /// How training ended, in words.
+    pub end: String,
+    /// Loss and scores on the validation data.
+    pub validation: Option<Validation>,
+}

@@ -1,0 +1,442 @@
+//! A trained classifier: networks, input and labels, from one file.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::data::{Bag, Dataset, bag_bytes};
+use super::metrics::{Confused, Metrics};
+use super::network::{Network, Output, answer_together};
+use super::{ACCURACY, MACRO_F1, MICRO_F1, NAME, NetworkPlan, NgramBag, SCORES};
+use crate::data::labels::LabelSet;
+use crate::error::{DataError, ModelFileError, Overflow, Result};
+use crate::input::{Batch, Columns, Example, Input, InputShape, by_length};
+use crate::memory_limit::MemoryLimit;
+use crate::model::{Answer, Ask, Figure, Model, Record, Report, Score, Table, View};
+use crate::model_file::{ModelFile, Tensor};
+use crate::network::Tensors;
+use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
+
+/// The tensor that says how much each bucket of the linear part tells.
+pub const NGRAM_WEIGHT: &str = "linear.ngram_weight";
+
+/// Examples that are answered at once.
+const BATCH: usize = 64;
+
+/// What a classifier's file holds, apart from its tensors.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// How inputs are read.
+    pub input: Input,
+    /// The networks' plan.
+    pub plan: NetworkPlan,
+    /// The n-grams of the linear part, where there is one.
+    pub bag: Option<NgramBag>,
+    /// The labels.
+    pub labels: LabelSet,
+    /// How it came to be.
+    pub record: Record,
+}
+
+/// A trained classifier.
+#[derive(Debug)]
+pub struct Classifier {
+    description: Description,
+    /// At least one.
+    networks: Vec<Network>,
+    /// The tensor with the largest weight, and that weight: what an overflow is told by.
+    largest: Overflow,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The likeliest label, as the label set numbers them.
+    pub label: usize,
+    /// One probability per label.
+    pub probabilities: Vec<f32>,
+    /// What was looked at, where this was asked for.
+    pub views: Vec<View>,
+}
+
+impl Description {
+    /// A file with all of this and the tensors of the networks, which have the names that [`prefix`] tells.
+    ///
+    /// # Errors
+    /// If something cannot be written as JSON.
+    pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
+        let mut file = ModelFile::new(NAME);
+        self.input.put(&mut file)?;
+        file.put_json("network", &self.plan)?;
+        file.put_json("labels", &self.labels)?;
+        file.put_json("record", &self.record)?;
+        file.tensors.extend(tensors);
+        if let Some(bag) = &self.bag {
+            let data = bag.weights().to_vec();
+            file.tensors.insert(NGRAM_WEIGHT.into(), Tensor { shape: vec![data.len()], data });
+        }
+        Ok(file)
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        budget(&self.plan, self.input.shape(), self.labels.len(), purpose, limit)
+    }
+}
+
+/// What the batches of such a network take of memory.
+pub fn budget(plan: &NetworkPlan, input: InputShape, labels: usize, purpose: Purpose, limit: MemoryLimit) -> Budget {
+    let pools = plan.encoder.attention.pools();
+    let steps = if pools { 0 } else { pooling_numbers(&plan.pooling, plan.encoder.width()) };
+    // Logits, their softmax, the smoothed targets, and the gradients of all.
+    Budget::new(&plan.encoder, input, steps, NUMBER * 8 * labels as u64, purpose, limit)
+}
+
+/// What a network's tensors are called in a file: as they are when it is alone, else with its number before.
+pub fn prefix(network: usize, networks: usize) -> String {
+    if networks == 1 { String::new() } else { format!("ensemble.{network}.") }
+}
+
+impl Classifier {
+    /// Makes the classifier in a file that came from `path`.
+    ///
+    /// # Errors
+    /// If an entry or tensor is missing, left over, or not as the others need it.
+    pub fn read(mut file: ModelFile, path: &Path) -> Result<Classifier, ModelFileError> {
+        let wrong = |key: &str, problem| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        let input = Input::of_file(&file, path)?;
+        let plan: NetworkPlan = file.json(path, "network")?;
+        plan.check().map_err(|error| wrong("network", error.to_string()))?;
+        let labels: LabelSet = file.json(path, "labels")?;
+        let record: Record = file.json(path, "record")?;
+        let count = record.networks.len();
+        if count != plan.ensemble {
+            let problem = format!("it tells of {count} networks, but the plan is for {}", plan.ensemble);
+            return Err(wrong("record", problem));
+        }
+        if record.validation.as_ref().is_some_and(|validation| validation.scores.len() != SCORES.len()) {
+            return Err(wrong("record", format!("its validation must have {} scores", SCORES.len())));
+        }
+        let largest = file.largest();
+        let bag = match &plan.linear {
+            Some(config) => {
+                let weights = file.take_tensor(path, NGRAM_WEIGHT, &[config.rows()])?.data;
+                Some(NgramBag::new(config.clone(), weights))
+            }
+            None => None,
+        };
+        let networks = (0..count)
+            .map(|network| {
+                let tensors = &mut Tensors::new(&mut file, path, prefix(network, count));
+                Network::read(&plan, input.shape(), labels.len(), tensors)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "record"]].concat())?;
+        Ok(Classifier { description: Description { input, plan, bag, labels, record }, networks, largest })
+    }
+
+    /// What the file holds, apart from its tensors.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The labels, in the order of [`Prediction::probabilities`].
+    pub fn labels(&self) -> &[String] {
+        self.description.labels.names()
+    }
+
+    /// Answers examples that this classifier's input has made, in parts where they would take too much memory together.
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that a probability would be no number.
+    pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        let budget = self.description.budget(purpose, ask.limit);
+        let labels = self.labels().len();
+        let bags: Option<Vec<Bag>> =
+            self.description.bag.as_ref().map(|bag| examples.iter().map(|example| bag.of(example)).collect());
+        let own = |row: usize| bag_bytes(bags.as_ref().map_or(0, |bags| bags[row].len()), labels);
+        let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
+        let mut predictions: Vec<Option<Prediction>> = vec![None; examples.len()];
+        let batches = by_length(&lengths, BATCH);
+        for rows in batches.iter().flat_map(|batch| budget.parts(&lengths, own, batch)) {
+            let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+            let bags: Option<Vec<&[(u32, f32)]>> =
+                bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
+            let output = run(&self.networks, &batch, bags.as_deref(), ask.views);
+            for (place, &row) in rows.iter().enumerate() {
+                predictions[row] = Some(self.prediction(&output, place, examples[row])?);
+            }
+        }
+        Ok(predictions.into_iter().flatten().collect())
+    }
+
+    /// The answer to the example that stands in this row of a batch.
+    fn prediction(&self, output: &Output, row: usize, example: &Example) -> Result<Prediction, Overflow> {
+        let labels = self.labels().len();
+        let probabilities = softmax(&output.logits[row * labels..(row + 1) * labels]);
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            return Err(self.largest.clone());
+        }
+        let label = likeliest(&probabilities);
+        Ok(Prediction { label, probabilities, views: output.views_of(row, example, &self.description.plan) })
+    }
+
+    fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
+        let probabilities: Map<String, Value> =
+            self.labels().iter().cloned().zip(prediction.probabilities.iter().map(|&p| json!(p))).collect();
+        let mut object = Map::new();
+        object.insert("label".into(), json!(self.labels()[prediction.label]));
+        object.insert("probabilities".into(), Value::Object(probabilities));
+        if views {
+            if example.tokens().is_some() {
+                object.insert("tokens".into(), json!(example.names()));
+            }
+            // The pooling's own weights say how much each step counts in the answer; they have a place of their own.
+            let (pooling, views): (Vec<&View>, Vec<&View>) =
+                prediction.views.iter().partition(|view| is_pooling(view));
+            if let Some(pooling) = pooling.first() {
+                object.insert("weights".into(), json!(pooling.row(0)));
+            }
+            if !views.is_empty() {
+                let views: Map<String, Value> =
+                    views.into_iter().map(|view| (view.name.clone(), view.json())).collect();
+                object.insert("views".into(), Value::Object(views));
+            }
+        }
+        object
+    }
+
+    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`
+    fn line(&self, prediction: &Prediction) -> String {
+        let labels = self.labels();
+        let percent = |class: usize| format!("{:.1} %", 100.0 * prediction.probabilities[class]);
+        let mut others: Vec<usize> = (0..labels.len()).filter(|&class| class != prediction.label).collect();
+        others.sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
+        let shown: Vec<String> =
+            others.iter().take(3).map(|&class| format!("{} {}", labels[class], percent(class))).collect();
+        format!("{}  {}  (then {})", labels[prediction.label], percent(prediction.label), shown.join(", "))
+    }
+}
+
+/// What the view of the pooling's weights is called; of an attention that pools by itself, that of the mean of its hops.
+const POOLING: [&str; 2] = ["pooling", "mean"];
+
+fn is_pooling(view: &View) -> bool {
+    POOLING.contains(&view.name.as_str())
+}
+
+impl Output {
+    /// What was looked at in the row of one example: the pooling's weights first.
+    fn views_of(&self, row: usize, example: &Example, plan: &NetworkPlan) -> Vec<View> {
+        let (length, names) = (example.len(), || example.names());
+        let of = |name: &str, queries: usize, rows: Vec<String>, all: &[f32]| {
+            // Rows and columns past the example's length are padding.
+            let time = all.len() / queries / self.rows();
+            let start = row * queries * time;
+            let values = (0..rows.len()).flat_map(|query| {
+                let start = start + query * time;
+                all[start..start + length].to_vec()
+            });
+            View { name: name.into(), values: values.collect(), columns: names(), rows }
+        };
+        let mut views = Vec::new();
+        if let Some(weights) = &self.weights {
+            let name = POOLING[usize::from(plan.encoder.attention.pools())];
+            views.push(of(name, 1, vec![String::new()], weights));
+        }
+        for view in &self.views {
+            let rows = if view.queries == 1 { vec![String::new()] } else { names() };
+            views.push(of(&view.name, view.queries, rows, &view.values));
+        }
+        views
+    }
+}
+
+impl Model for Classifier {
+    fn task(&self) -> &'static str {
+        NAME
+    }
+
+    fn input(&self) -> &Input {
+        &self.description.input
+    }
+
+    fn record(&self) -> &Record {
+        &self.description.record
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let labels = self.labels();
+        let mut lines = vec![("labels".into(), format!("{}: {}", labels.len(), labels.join(", ")))];
+        lines.extend(self.input().describe());
+        if let Some(linear) = &self.description.plan.linear {
+            lines.push(("linear part".into(), format!("{} buckets of n-grams", linear.buckets)));
+        }
+        lines.push(("network".into(), self.description.plan.summary()));
+        lines
+    }
+
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        vec![("input", json!(self.input().plan())), ("network", json!(self.description.plan))]
+    }
+
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        let predictions = self.predict(inputs, ask)?;
+        let answer = |(prediction, example): (Prediction, &&Example)| Answer {
+            json: self.json(&prediction, example, ask.views),
+            line: self.line(&prediction),
+            views: prediction.views,
+        };
+        Ok(predictions.into_iter().zip(inputs).map(answer).collect())
+    }
+
+    fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        let ngrams = self.description.bag.as_ref().map_or(0, |bag| bag.of(input).len());
+        let budget = self.description.budget(purpose, ask.limit);
+        budget.check_row(input, bag_bytes(ngrams, self.labels().len())).map_err(|problem| DataError::Memory {
+            file: file.into(),
+            line: input.line,
+            problem,
+        })
+    }
+
+    fn without_views(&self) -> Option<String> {
+        let plan = &self.description.plan;
+        let none = !plan.has_weights() && plan.encoder.attention.pair_heads() == 0;
+        none.then(|| {
+            let pooling = &plan.pooling;
+            format!(
+                "the model pools by {pooling}, which gives no weights to tokens; train with --pooling attention or query \
+                 to see them"
+            )
+        })
+    }
+
+    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
+        let description = &self.description;
+        let examples = description.input.read_labelled(data, columns)?;
+        let dataset = Dataset::new(examples, &description.labels, description.bag.as_ref(), data)?;
+        self.judge(&dataset, limit)
+    }
+}
+
+impl Classifier {
+    /// Judges the classifier on examples that its own input has made.
+    ///
+    /// # Errors
+    /// If a row takes too much memory, or numbers overflow.
+    pub fn judge(&self, dataset: &Dataset, limit: MemoryLimit) -> Result<Report> {
+        let budget = self.description.budget(Purpose::Answers, limit);
+        dataset.check_memory(&budget, self.labels().len())?;
+        let metrics = judge(&self.networks, dataset, self.labels(), &budget);
+        if metrics.loss.is_finite() { Ok(report(&metrics, self.labels())?) } else { Err(self.largest.clone().into()) }
+    }
+}
+
+/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
+pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget: &Budget) -> Metrics {
+    let mut answers = vec![0usize; dataset.len()];
+    let mut loss = 0.0;
+    let own = dataset.bag_bytes(labels.len());
+    let batches = by_length(&dataset.lengths, BATCH);
+    for rows in batches.iter().flat_map(|batch| budget.parts(&dataset.lengths, &own, batch)) {
+        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
+        let bags: Option<Vec<&[(u32, f32)]>> =
+            dataset.bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
+        let output = run(networks, &examples, bags.as_deref(), false);
+        for (logits, &row) in output.logits.chunks(labels.len()).zip(&rows) {
+            answers[row] = likeliest(logits);
+            loss += cross_entropy(logits, dataset.targets[row]);
+        }
+    }
+    Metrics::new(labels, &dataset.targets, &answers, loss / dataset.len().max(1) as f64)
+}
+
+fn run(networks: &[Network], examples: &[&Example], bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
+    let batch = Batch::new(examples, networks[0].parts(), &mut || false);
+    answer_together(networks, &batch, bags, views)
+}
+
+/// The figures for people and as JSON.
+fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
+    let figure = |score: Score, value: f64| Figure { score, value };
+    let percent = |share: f64| format!("{:.2}", 100.0 * share);
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let mut rows: Vec<Vec<String>> = metrics
+        .classes
+        .iter()
+        .map(|class| {
+            let figures = [class.precision, class.recall, class.f1].map(percent);
+            std::iter::once(class.label.clone()).chain(figures).chain([class.support.to_string()]).collect()
+        })
+        .collect();
+    rows.sort_by(|a, b| a[0].cmp(&b[0]));
+    let classes = Table {
+        header: words(&["label", "precision %", "recall %", "F1 %", "examples"]),
+        rows,
+        note: String::new(),
+    };
+    let confusions = match &metrics.confusion {
+        Some(matrix) => confusion(labels, matrix),
+        None => confused(&metrics.confused),
+    };
+    Ok(Report {
+        examples: metrics.examples,
+        figures: vec![
+            figure(ACCURACY, metrics.accuracy),
+            figure(MACRO_F1, metrics.macro_f1),
+            figure(MICRO_F1, metrics.micro_f1),
+            figure(Score::LOSS, metrics.loss),
+        ],
+        tables: vec![classes, confusions],
+        json: json!(metrics),
+    })
+}
+
+/// A confusion matrix: a row per right label, a column per answer.
+fn confusion(labels: &[String], counts: &[Vec<usize>]) -> Table {
+    let header = std::iter::once("right \\ answer".to_owned()).chain(labels.iter().cloned()).collect();
+    let row = |(label, row): (&String, &Vec<usize>)| {
+        std::iter::once(label.clone()).chain(row.iter().map(usize::to_string)).collect()
+    };
+    Table { header, rows: labels.iter().zip(counts).map(row).collect(), note: String::new() }
+}
+
+/// The commonest wrong answers, where there are too many labels for a matrix.
+fn confused(confused: &[Confused]) -> Table {
+    const SHOWN: usize = 20;
+    let row = |pair: &Confused| vec![pair.label.clone(), pair.answer.clone(), pair.count.to_string()];
+    let more = confused.len().saturating_sub(SHOWN);
+    Table {
+        header: ["right", "answer", "examples"].map(str::to_owned).to_vec(),
+        rows: confused.iter().take(SHOWN).map(row).collect(),
+        note: if more > 0 { format!("and {more} more pairs; --json has them all") } else { String::new() },
+    }
+}
+
+/// Probabilities of logits, safe from overflow.
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.into_iter().map(|exponential| exponential / sum).collect()
+}
+
+/// `log Σ exp(z) - z[target]`, in f64 and safe from overflow.
+fn cross_entropy(logits: &[f32], target: usize) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    sum.ln() - f64::from(logits[target] - largest)
+}
+
+/// The first of the largest.
+fn likeliest(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = index;
+        }
+    }
+    best
+}
