@@ -1,18 +1,31 @@
 //! Lookback: train, explain and serve sequence models with recurrence and attention.
 //!
-//! The library behind the `lookback` program. `data` reads files and makes token ids and batches of them, `tasks`
-//! holds one folder a task, `train` the loop that all tasks share, `insight` shows what a model looks at,
-//! `memory_limit` bounds what a row or an option can ask for, `model_file` keeps a model in one file, and `cli` is the program.
+//! The library behind the `lookback` program, and the half of it that trains; [`lookback_infer`] holds what a trained
+//! model needs to answer. `input` and `network` are what all tasks are made of on Burn, `train` the loop they share,
+//! `tasks` holds one folder per task, `insight` draws what a model looked at, and `cli` is the program.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! let model = lookback_infer::load(Path::new("model.safetensors"))?;
+//! let text = model.input().encode_line("where is my parcel", Path::new("a question"), 1)?;
+//! let answers = model.answer(&[&text], &Default::default())?;
+//! println!("{}", answers[0].line);
+//! # Ok::<(), lookback_infer::Error>(())
+//! ```
 //!
 //! Shapes are written with these letters everywhere: `B` batch, `T` time, `I` input, `C` channels of a series,
-//! `E` embedding, `H` hidden, `D` directions, `L` layers, `N` labels, `V` vocabulary.
+//! `E` embedding, `H` hidden, `D` directions, `O` outputs of a step, `W` their width after attention, `L` layers,
+//! `N` labels, `V` vocabulary.
 
 pub mod cli;
-pub mod data;
 pub mod demo;
-pub mod error;
+pub mod input;
 pub mod insight;
-pub mod memory_limit;
-pub mod model_file;
+pub mod network;
+mod options_file;
+mod ranges;
 pub mod tasks;
 pub mod train;
+
+pub use lookback_infer;

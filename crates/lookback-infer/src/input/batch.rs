@@ -1,6 +1,7 @@
 //! Examples side by side, padded to the longest of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 
@@ -34,7 +35,7 @@ pub struct Batch {
 pub enum BatchInput {
     /// Texts: which different tokens stand where, row by row of `[B, T]`, and what each is made of: its own vector, then
     /// the mean of its n-grams' where the encoder has n-grams, then its bigram's where it has bigrams.
-    Tokens(Lookup),
+    Tokens(Arc<Lookup>),
     /// Series `[B, T, C]`, zero past a row's length.
     Series {
         /// The values.
@@ -94,7 +95,7 @@ fn tokens(texts: &[&EncodedText], time: usize, parts: Parts, drop: &mut dyn FnMu
             });
         }
     }
-    BatchInput::Tokens(unique.lookup(places, parts))
+    BatchInput::Tokens(Arc::new(unique.lookup(places, parts)))
 }
 
 /// What one token is made of.

@@ -74,6 +74,16 @@ pub enum InputShape {
     Channels(usize),
 }
 
+impl InputShape {
+    /// Channels of a series; 0 for tokens, whose width is an option.
+    pub fn width(self) -> usize {
+        match self {
+            InputShape::Tokens { .. } => 0,
+            InputShape::Channels(channels) => channels,
+        }
+    }
+}
+
 /// An input as it stands in a file, with its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labelled {

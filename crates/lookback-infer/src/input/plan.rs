@@ -99,6 +99,22 @@ impl InputPlan {
         matches!(self, InputPlan::Text(_))
     }
 
+    /// Chance that a token is replaced by the unknown token while training.
+    pub fn word_dropout(&self) -> f64 {
+        match self {
+            InputPlan::Text(text) => text.word_dropout,
+            InputPlan::Series(_) => 0.0,
+        }
+    }
+
+    /// Standard deviation of the noise added to channels while training.
+    pub fn input_noise(&self) -> f64 {
+        match self {
+            InputPlan::Text(_) => 0.0,
+            InputPlan::Series(series) => series.input_noise,
+        }
+    }
+
     /// The column of the label, where one was named.
     pub fn label(&self) -> Option<&Column> {
         match self {

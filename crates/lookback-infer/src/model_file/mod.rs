@@ -81,6 +81,22 @@ impl ModelFile {
         write::write(file, &header::encode(self, file)?)
     }
 
+    /// As [`ModelFile::write`], whatever the tensors hold: for what is no model, such as a training in its midst.
+    ///
+    /// # Errors
+    /// If a reserved key or name is used, or the system refuses. A file that stood there before then still does.
+    pub fn write_any(&self, file: &Path) -> Result<(), ModelFileError> {
+        write::write(file, &header::encode(self, file)?)
+    }
+
+    /// As [`ModelFile::read_kind`], whatever the tensors hold.
+    ///
+    /// # Errors
+    /// As [`ModelFile::read_kind`], but for values that are no numbers or too large.
+    pub fn read_any(file: &Path, kind: &str) -> Result<Self, ModelFileError> {
+        read::read(file)?.of_kind(file, kind)
+    }
+
     /// Reads and checks the model in `file`.
     ///
     /// # Errors
@@ -97,11 +113,14 @@ impl ModelFile {
     /// # Errors
     /// As [`ModelFile::read`], and if the model is of another kind.
     pub fn read_kind(file: &Path, kind: &str) -> Result<Self, ModelFileError> {
-        let model = Self::read(file)?;
-        if model.kind == kind {
-            Ok(model)
+        Self::read(file)?.of_kind(file, kind)
+    }
+
+    fn of_kind(self, file: &Path, kind: &str) -> Result<Self, ModelFileError> {
+        if self.kind == kind {
+            Ok(self)
         } else {
-            Err(ModelFileError::Kind { file: file.into(), found: model.kind, expected: kind.to_owned() })
+            Err(ModelFileError::Kind { file: file.into(), found: self.kind, expected: kind.to_owned() })
         }
     }
 

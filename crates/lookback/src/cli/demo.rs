@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model_file::check_writable;
 
-use super::explain::{Color, explain_text};
-use super::{Interrupted, Wrong, evaluate, signals, train};
+use super::explain::{Color, explain};
+use super::{Interrupted, UsageError, evaluate, signals, train};
 use crate::demo;
-use crate::memory_limit::MemoryLimit;
-use crate::model_file::check_writable;
-use crate::train::{End, TerminalProgress};
+use crate::train::{End, Session, TerminalProgress};
 
 /// Train, evaluate and explain on built-in questions, in seconds.
 #[derive(Args, Debug)]
@@ -28,26 +28,28 @@ pub(super) struct Demo {
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if let Some(output) = &self.output {
-            check_writable(output).map_err(|error| Wrong(error.to_string()))?;
+            check_writable(output).map_err(|error| UsageError(error.to_string()))?;
         }
         let stop = signals::listen()?;
-        let device = super::device();
-        let fitted = demo::fit(self.seed, &device, &stop, &mut TerminalProgress::new())?;
-        match (&self.output, &fitted.classifier) {
-            (Some(output), _) => train::finish(&fitted, output)?,
-            (None, _) => {
-                if let End::Interrupted { epoch, step } = fitted.end {
-                    return Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}")).into());
-                }
+        let (device, mut progress) = (super::device(), TerminalProgress::new());
+        let mut session =
+            Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+        let fitted = demo::fit(self.seed, &mut session)?;
+        match (&self.output, fitted.end) {
+            (Some(output), _) => train::finish(&fitted, output, None)?,
+            (None, End::Interrupted { epoch, step }) => {
+                return Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}")).into());
             }
+            (None, _) => {}
         }
-        let Some(classifier) = &fitted.classifier else { return Ok(()) };
-        let held_out = demo::held_out(classifier)?;
+        let Some((file, _)) = fitted.model else { return Ok(()) };
+        let classifier = demo::classifier(file)?;
+        let held_out = demo::held_out(&classifier)?;
         super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.evaluate(&held_out, MemoryLimit::default())?, classifier.labels()))?;
+        super::print(&evaluate::text(&classifier.judge(&held_out, MemoryLimit::default())?))?;
         super::print("\nWhat it looked at:\n")?;
         for sentence in demo::SENTENCES {
-            let explained = explain_text(classifier, sentence, self.color.wanted(), MemoryLimit::default())?;
+            let explained = explain(&classifier, sentence, self.color.wanted(), MemoryLimit::default())?;
             super::print_as_it_is(&format!("\n{sentence}\n{explained}"))?;
         }
         if let Some(output) = &self.output {

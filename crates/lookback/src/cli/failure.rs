@@ -6,14 +6,14 @@ use std::num::{IntErrorKind, ParseFloatError, ParseIntError};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
+use lookback_infer::error::{DataError, Error, ModelFileError, Overflow, PlanError};
 
-use crate::error::{DataError, Error, ModelFileError, Overflow};
 use crate::insight::terminal;
 
 /// The program was used wrongly: a sentence that names the option or input.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Wrong(pub String);
+pub struct UsageError(pub String);
 
 /// Somebody stopped the program; what was done until then is kept.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// Whether an error is one input's alone, so that others can be answered.
 pub(super) fn is_of_input(error: &anyhow::Error) -> bool {
-    error.is::<Wrong>() || error.is::<DataError>() || error.is::<Overflow>()
+    matches!(error.downcast_ref::<Error>(), Some(Error::Data(_) | Error::Overflow(_))) || error.is::<DataError>()
 }
 
 /// The error and its causes, each said once: the text of many an error ends with that of its cause.
@@ -104,7 +104,7 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Unanswered>() {
             return 3;
         }
-        if cause.is::<Wrong>() || cause.is::<DataError>() || cause.is::<Overflow>() {
+        if cause.is::<UsageError>() || cause.is::<DataError>() || cause.is::<Overflow>() || cause.is::<PlanError>() {
             return 2;
         }
         if let Some(error) = cause.downcast_ref::<ModelFileError>() {
@@ -112,7 +112,7 @@ fn code(error: &anyhow::Error) -> u8 {
         }
         if let Some(error) = cause.downcast_ref::<Error>() {
             return match error {
-                Error::Data(_) | Error::Overflow(_) => 2,
+                Error::Data(_) | Error::Overflow(_) | Error::Plan(_) => 2,
                 Error::ModelFile(error) => model_file_code(error),
             };
         }

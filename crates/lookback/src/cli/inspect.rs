@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use lookback_infer::error::counted;
+use lookback_infer::model_file::ModelFile;
+use lookback_infer::tasks::load_file;
 
 use crate::insight::terminal;
-use crate::tasks::classify::{Classifier, InputPlan};
+use crate::tasks::TASKS;
 
 /// Show what a model file holds and how it was trained.
 #[derive(Args, Debug)]
@@ -17,70 +20,66 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let classifier = Classifier::load(&self.model, &super::device())?;
-        super::print(&text(&classifier)?)?;
+        let file = ModelFile::read(&self.model)?;
+        let tensors: Vec<(String, Vec<usize>, usize)> = file
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), tensor.data.len()))
+            .collect();
+        let model = load_file(file, &self.model)?;
+        let mut text = String::new();
+        let lines = std::iter::once(("task".to_owned(), model.task().to_owned())).chain(model.describe());
+        for (name, value) in lines {
+            writeln!(text, "{name:<11} {}", terminal::printable(&value))?;
+        }
+        let total: usize = tensors.iter().map(|(_, _, count)| count).sum();
+        let rows: Vec<Vec<String>> = tensors
+            .into_iter()
+            .map(|(name, shape, count)| {
+                let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+                vec![name, shape.join(" x "), count.to_string()]
+            })
+            .chain([vec!["all".into(), String::new(), total.to_string()]])
+            .collect();
+        let header = ["tensor", "shape", "parameters"].map(str::to_owned);
+        writeln!(text, "\n{}", terminal::table(&header, &rows))?;
+
+        let record = model.record();
+        writeln!(text, "trained on  {} examples, validated on {}", record.examples, record.validation_examples)?;
+        for network in &record.networks {
+            let finished = match network.epochs {
+                1 => "1 epoch was finished".to_owned(),
+                epochs => format!("{} were finished", counted(epochs, "epoch")),
+            };
+            writeln!(text, "weights of  epoch {}; {finished}; {}", network.epoch, network.end)?;
+        }
+        if let Some(validation) = &record.validation {
+            let scores = scores_of(model.task());
+            writeln!(text, "validation  {}, loss {:.4}", validation.show(scores), validation.loss)?;
+        }
+        for (part, options) in model.options() {
+            writeln!(text, "\noptions of the {part}\n{}", toml::to_string(&without_null(options))?)?;
+        }
+        let training = without_null(serde_json::Value::Object(record.training.clone()));
+        writeln!(text, "\noptions of the training\n{}", toml::to_string(&training)?)?;
+        super::print(&text)?;
         Ok(())
     }
 }
 
-fn text(classifier: &Classifier) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let labels: Vec<String> = classifier.labels().iter().map(|label| terminal::printable(label)).collect();
-    writeln!(text, "task        classify")?;
-    writeln!(text, "labels      {}: {}", labels.len(), labels.join(", "))?;
-    match (classifier.input(), classifier.text_encoder()) {
-        (InputPlan::Text(_), Some(encoder)) => {
-            writeln!(text, "input       texts, cut into {}", encoder.tokenizer.segmentation)?;
-            writeln!(text, "vocabulary  {} tokens, with those for padding and unknown", encoder.vocabulary.len())?;
-            if let Some(ngrams) = &encoder.ngrams {
-                writeln!(
-                    text,
-                    "n-grams     {} to {} characters in {} buckets",
-                    ngrams.min, ngrams.max, ngrams.buckets
-                )?;
-            }
-            if let Some(bigrams) = &encoder.bigrams {
-                writeln!(text, "bigrams     {} buckets", bigrams.buckets)?;
-            }
-            if let Some(wide) = &encoder.wide {
-                writeln!(text, "linear part {} buckets of n-grams", wide.config().buckets)?;
-            }
-            writeln!(text, "longest     {} tokens", encoder.max_length)?;
+/// What a task is validated by.
+fn scores_of(task: &str) -> &'static [lookback_infer::model::Score] {
+    TASKS.iter().find(|entry| entry.name == task).map_or(&[], |entry| entry.scores)
+}
+
+/// TOML has no null: what is not set is left out.
+fn without_null(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(object) => {
+            let set = object.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(|(key, value)| (key, without_null(value))).collect())
         }
-        _ => writeln!(text, "input       numeric series of {} channels", classifier.channels().unwrap_or(0))?,
+        other => other,
     }
-    writeln!(text, "network     {}", classifier.plan().summary())?;
-
-    let tensors = classifier.tensors();
-    let total: usize = tensors.values().map(|tensor| tensor.data.len()).sum();
-    let rows: Vec<Vec<String>> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
-            vec![name.clone(), shape.join(" x "), tensor.data.len().to_string()]
-        })
-        .chain([vec!["all".into(), String::new(), total.to_string()]])
-        .collect();
-    writeln!(text, "\n{}", terminal::table(&["tensor", "shape", "parameters"], &rows))?;
-
-    let record = classifier.record();
-    writeln!(text, "trained on  {} examples, validated on {}", record.examples, record.validation_examples)?;
-    for member in &record.members {
-        writeln!(text, "weights of  epoch {}; {} epochs were finished; {}", member.epoch, member.epochs, member.end)?;
-    }
-    if let Some(validation) = &record.validation {
-        writeln!(
-            text,
-            "validation  accuracy {:.2} %, macro F1 {:.2} %, loss {:.4}",
-            100.0 * validation.accuracy,
-            100.0 * validation.macro_f1,
-            validation.loss
-        )?;
-    }
-    let input = toml::to_string(classifier.input())?;
-    let network = toml::to_string(classifier.plan())?;
-    let training = toml::to_string(&record.plan)?;
-    writeln!(text, "\noptions of the input\n{input}\noptions of the network\n{network}")?;
-    writeln!(text, "options of the training\nclass-weights = \"{}\"\n{training}", record.class_weights.name())?;
-    Ok(text)
 }

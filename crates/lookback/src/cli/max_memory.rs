@@ -1,8 +1,7 @@
 //! `--max-memory`, of every command that runs a model.
 
 use clap::Args;
-
-use crate::memory_limit::MemoryLimit;
+use lookback_infer::memory_limit::MemoryLimit;
 
 /// The bound on what one batch may take.
 #[derive(Args, Debug)]

@@ -1,12 +1,12 @@
 //! The program: one file a command.
 
+mod columns;
 mod demo;
 mod evaluate;
 mod explain;
 mod failure;
 mod inspect;
 mod max_memory;
-mod options_file;
 mod predict;
 mod signals;
 mod threads;
@@ -18,7 +18,7 @@ use std::io::{self, Write};
 use burn::tensor::Device;
 use clap::{Parser, Subcommand};
 
-pub use failure::{Interrupted, Unanswered, Wrong, report};
+pub use failure::{Interrupted, Unanswered, UsageError, report};
 
 use crate::insight::terminal;
 
@@ -26,7 +26,7 @@ use crate::insight::terminal;
 #[derive(Parser, Debug)]
 #[command(name = "lookback", version, max_term_width = 110)]
 struct Lookback {
-    /// Threads to compute with [default: one a core]
+    /// Threads to compute with [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
     #[command(subcommand)]
@@ -41,7 +41,7 @@ enum Command {
     Train(train::Train),
     /// Judge a model on labelled data
     Evaluate(evaluate::Evaluate),
-    /// Answer inputs, one JSON object a line
+    /// Answer inputs, one JSON object per line
     Predict(predict::Predict),
     /// Show what a model looked at in one input
     Explain(explain::Explain),
@@ -50,20 +50,28 @@ enum Command {
 }
 
 /// Runs the program with `arguments`, the program's own name first.
+///
+/// # Errors
+/// Whatever [`report`] tells: wrong use, wrong data, a training that was stopped.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
     start_log();
     threads::start(lookback.threads)?;
-    // The command itself runs on a thread of the pool: every parallel part then begins at once on this thread, where
-    // a thread outside would have to wake others and to sleep, some forty times in a training step.
-    rayon::scope(|_| match lookback.command {
-        Command::Demo(command) => command.run(),
-        Command::Train(command) => command.run(),
-        Command::Evaluate(command) => command.run(),
+    match lookback.command {
+        Command::Demo(command) => on_the_pool(|| command.run()),
+        Command::Train(command) => on_the_pool(|| command.run()),
+        Command::Evaluate(command) => on_the_pool(|| command.run()),
+        // It waits for its input, and would keep a thread of the pool from its work.
         Command::Predict(command) => command.run(),
-        Command::Explain(command) => command.run(),
+        Command::Explain(command) => on_the_pool(|| command.run()),
         Command::Inspect(command) => command.run(),
-    })
+    }
+}
+
+/// Runs a command on a thread of the pool: every parallel part then begins at once on this thread, where a thread outside
+/// would have to wake others and to sleep, some forty times in a training step.
+fn on_the_pool(command: impl FnOnce() -> anyhow::Result<()> + Send) -> anyhow::Result<()> {
+    rayon::scope(|_| command())
 }
 
 /// Warnings go to standard error, one line each; `RUST_LOG` asks for more. One that cannot be written is lost: to say so

@@ -3,9 +3,9 @@
 use std::error::Error as _;
 
 use anyhow::anyhow;
+use lookback_infer::memory_limit::system_gives;
 
-use super::Wrong;
-use crate::memory_limit::system_gives;
+use super::UsageError;
 
 /// The most threads that can be asked for: more than the cores of any machine, few enough for every system.
 const MOST: usize = 1024;
@@ -15,12 +15,12 @@ const STACK: usize = 8 << 20;
 /// What a thread takes beside its stack: where the system does not give that, a thread that has begun ends the process.
 const BESIDE: usize = 1 << 20;
 
-/// Starts as many threads as were asked for, or one a core.
+/// Starts as many threads as were asked for, or one per core.
 pub(super) fn start(asked: Option<usize>) -> anyhow::Result<()> {
     if let Some(threads) = asked
         && !(1..=MOST).contains(&threads)
     {
-        return Err(Wrong(format!("--threads is {threads}; it must be from 1 to {MOST}")).into());
+        return Err(UsageError(format!("--threads is {threads}; it must be from 1 to {MOST}")).into());
     }
     let mut pool = rayon::ThreadPoolBuilder::new().num_threads(asked.unwrap_or(0)).stack_size(STACK);
     if asked == Some(1) {
@@ -28,7 +28,7 @@ pub(super) fn start(asked: Option<usize>) -> anyhow::Result<()> {
         pool = pool.use_current_thread();
     }
     let refused = |reason: &dyn std::fmt::Display| {
-        let threads = asked.map_or_else(|| "one thread a core".to_owned(), |threads| format!("{threads} threads"));
+        let threads = asked.map_or_else(|| "one thread per core".to_owned(), |threads| format!("{threads} threads"));
         anyhow!("the system does not give {threads}: {reason}; ask for fewer, down to --threads 1")
     };
     let begun = asked.unwrap_or(0).saturating_sub(1) as u64;

@@ -2,31 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use lookback_infer::model::{Record, Score};
+use lookback_infer::model_file::{ModelFile, check_writable};
 
-use super::{Interrupted, Wrong, options_file, signals};
-use crate::model_file::check_writable;
-use crate::tasks::classify::{Classifier, ClassifyOptions, ClassifyPlan, FitError, Fitted, fit};
-use crate::train::{End, TerminalProgress};
+use super::{Interrupted, UsageError, signals};
+use crate::tasks::{Entry, Fitted, Plan, TASKS};
+use crate::train::{Checkpoint, End, Every, Log, Session, TerminalProgress};
 
-/// Train a model on your data.
-#[derive(Args, Debug)]
+/// Train a model on your data: one subcommand per task.
+#[derive(Debug)]
 pub(super) struct Train {
-    #[command(subcommand)]
-    task: Task,
+    task: &'static Entry,
+    run: Run,
+    /// All that was typed behind the task, its own options among it.
+    typed: ArgMatches,
 }
 
-#[derive(Subcommand, Debug)]
-enum Task {
-    /// One label for a whole text or numeric series
-    Classify(Box<Classify>),
-}
-
-/// One label for a whole text or numeric series.
+/// What every training takes beside the options of its task.
 #[derive(Args, Debug)]
-#[command(allow_negative_numbers = true)]
-struct Classify {
-    /// Training data: CSV, TSV or JSON Lines with texts and labels, or numeric series (.ts, csv-long)
+struct Run {
+    /// Training data
     data: PathBuf,
     /// Where the model is written
     #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
@@ -34,69 +30,147 @@ struct Classify {
     /// TOML file with options, under the names of the flags; a flag wins over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    options: ClassifyOptions,
+    /// Where the training is saved, to go on from should it be stopped; removed when it ends well [default: OUTPUT with
+    /// .checkpoint added]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// How often it is saved, in steps or seconds: 200steps, 300s
+    #[arg(long, value_name = "N", default_value_t)]
+    checkpoint_every: Every,
+    /// Go on from the checkpoint, to the same bytes as if training had never been stopped
+    #[arg(long)]
+    resume: bool,
+    /// Write metrics there as JSON Lines, one object per epoch
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// And one every so many steps
+    #[arg(long, value_name = "STEPS", requires = "log", value_parser = clap::value_parser!(u64).range(1..))]
+    log_steps: Option<u64>,
+}
+
+impl Args for Train {
+    fn augment_args(command: Command) -> Command {
+        let subcommand = |task: &Entry| {
+            let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
+            (task.arguments)(run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data))))
+        };
+        let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
+        TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Train {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, typed) = matches.subcommand().ok_or_else(missing)?;
+        let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
+        Ok(Train { task, run: Run::from_arg_matches(typed)?, typed: typed.clone() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        match self.task {
-            Task::Classify(classify) => classify.run(),
+        let Train { task, run, typed } = self;
+        let plan = (task.plan)(&run.data, &typed, run.config.as_deref())?;
+        let checkpoint = run.checkpoint_file();
+        run.refuse_to_overwrite(&*plan, &checkpoint)?;
+        check_writable(&run.output).map_err(|error| UsageError(error.to_string()))?;
+        check_writable(&checkpoint).map_err(|error| UsageError(error.to_string()))?;
+        if !run.resume && checkpoint.is_file() {
+            tracing::warn!(
+                "{} is of a training that was stopped; --resume goes on with it, and without it will be replaced",
+                checkpoint.display()
+            );
         }
+        let stop = signals::listen()?;
+        let identity = plan.identity(&run.data);
+        let mut terminal = TerminalProgress::new();
+        let mut log;
+        let progress: &mut dyn crate::train::Progress = match &run.log {
+            Some(file) => {
+                let every = run.log_steps.map(|steps| steps as usize);
+                log = Log::open(file, every, run.resume, &mut terminal)
+                    .map_err(|error| UsageError(format!("{}: cannot be written: {error}", file.display())))?;
+                &mut log
+            }
+            None => &mut terminal,
+        };
+        let checkpoint = Checkpoint { file: checkpoint, every: run.checkpoint_every, identity };
+        let device = super::device();
+        let mut session = Session {
+            device: &device,
+            stop: &stop,
+            progress,
+            checkpoint: Some(checkpoint.clone()),
+            resume: run.resume,
+        };
+        let fitted = plan.fit(&run.data, &mut session)?;
+        finish(&fitted, &run.output, Some(&checkpoint))
     }
 }
 
-impl Classify {
-    fn run(self) -> anyhow::Result<()> {
-        let mut options = match &self.config {
-            Some(file) => options_file::merge(&self.options, file)?,
-            None => self.options.clone(),
-        };
-        // The command line cannot name both; one there wins over the other in the file.
-        if self.options.data.validation.is_some() {
-            options.data.validation_split = None;
-        } else if self.options.data.validation_split.is_some() {
-            options.data.validation = None;
-        }
-        let plan = ClassifyPlan::new(&self.data, &options).map_err(Wrong)?;
-        self.refuse_to_overwrite(&options)?;
-        check_writable(&self.output).map_err(|error| Wrong(error.to_string()))?;
-        let stop = signals::listen()?;
-        let device = super::device();
-        let fitted = match fit(&self.data, &plan, &device, &stop, &mut TerminalProgress::new()) {
-            Ok(fitted) => fitted,
-            Err(FitError::Plan(problem)) => return Err(Wrong(problem).into()),
-            Err(FitError::Data(error)) => return Err(error.into()),
-        };
-        finish(&fitted, &self.output)
+impl Run {
+    fn checkpoint_file(&self) -> PathBuf {
+        self.checkpoint.clone().unwrap_or_else(|| {
+            let mut name = self.output.clone().into_os_string();
+            name.push(".checkpoint");
+            name.into()
+        })
     }
 
-    /// The model must not take the place of a file that this run reads.
-    fn refuse_to_overwrite(&self, options: &ClassifyOptions) -> anyhow::Result<()> {
-        let Ok(output) = self.output.canonicalize() else { return Ok(()) };
-        let read = [Some(&self.data), options.data.validation.as_ref(), self.config.as_ref()];
+    /// What is written must not take the place of a file that this run reads, nor of each other.
+    fn refuse_to_overwrite(&self, plan: &dyn Plan, checkpoint: &Path) -> anyhow::Result<()> {
+        let written = [Some(self.output.as_path()), Some(checkpoint), self.log.as_deref()];
+        let written: Vec<&Path> = written.into_iter().flatten().collect();
+        let same = |a: &Path, b: &Path| {
+            a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+        };
+        let read = [Some(&self.data), plan.validation(), self.config.as_ref()];
         for file in read.into_iter().flatten() {
-            if file.canonicalize().is_ok_and(|file| file == output) {
-                return Err(Wrong(format!("{} is read and cannot be the output as well", file.display())).into());
+            if written.iter().any(|output| same(output, file)) {
+                let sentence = format!("{} is read and cannot be the output as well", file.display());
+                return Err(UsageError(sentence).into());
+            }
+        }
+        for (place, file) in written.iter().enumerate() {
+            if written[..place].iter().any(|other| same(other, file)) {
+                let sentence = format!("{} is to be written twice, by --output, --checkpoint or --log", file.display());
+                return Err(UsageError(sentence).into());
             }
         }
         Ok(())
     }
 }
 
-/// Saves the model, if there is one, and says how training ended.
-pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
-    let kept = match &fitted.classifier {
-        Some(classifier) => saved(classifier, fitted.networks, output)?,
+/// Saves the model, if there is one, and says how training ended. The checkpoint is no longer needed when it ended well.
+pub(super) fn finish(fitted: &Fitted, output: &Path, checkpoint: Option<&Checkpoint>) -> anyhow::Result<()> {
+    let kept = match &fitted.model {
+        Some((file, record)) => saved(file, record, fitted.networks, fitted.scores, output)?,
         None => "no epoch was finished before, so there is no model to keep".into(),
     };
     match fitted.end {
         End::Completed | End::EarlyStopped => {
+            if let Some(checkpoint) = checkpoint {
+                checkpoint.remove();
+            }
             super::print(&format!("{kept}\n"))?;
             Ok(())
         }
         End::Interrupted { epoch, step } => {
-            Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}; {kept}")).into())
+            let on = match checkpoint {
+                Some(checkpoint) if checkpoint.file.is_file() => "; --resume goes on from here",
+                _ => "",
+            };
+            Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}; {kept}{on}")).into())
         }
         End::Diverged { epoch, step, what, value } => Err(anyhow::anyhow!(
             "training diverged: in epoch {epoch}, step {step} the {what} is {value}; a lower learning rate may help; {kept}"
@@ -105,24 +179,26 @@ pub(super) fn finish(fitted: &Fitted, output: &Path) -> anyhow::Result<()> {
 }
 
 /// Saves the model and says where, and what it is.
-fn saved(classifier: &Classifier, networks: usize, output: &Path) -> anyhow::Result<String> {
-    let record = classifier.record();
-    let begun = record.members.iter().all(|member| member.epochs == 0);
+fn saved(
+    model: &ModelFile,
+    record: &Record,
+    networks: usize,
+    scores: &[Score],
+    output: &Path,
+) -> anyhow::Result<String> {
+    let begun = record.networks.iter().all(|network| network.epochs == 0);
     // What was stopped in its first epoch is hardly trained; what stands there may be the work of hours.
     let (file, left) = if begun && output.is_file() {
         (beside(output), format!("{} is left as it was; ", output.display()))
     } else {
         (output.to_owned(), String::new())
     };
-    classifier.save(&file)?;
-    let score = record.validation.map_or_else(String::new, |validation| {
-        format!(
-            ", validation accuracy {:.2} %, macro F1 {:.2} %",
-            100.0 * validation.accuracy,
-            100.0 * validation.macro_f1
-        )
-    });
-    let epochs: Vec<String> = record.members.iter().map(|member| member.epoch.to_string()).collect();
+    model.write(&file)?;
+    let score = record
+        .validation
+        .as_ref()
+        .map_or_else(String::new, |validation| format!(", validation {}", validation.show(scores)));
+    let epochs: Vec<String> = record.networks.iter().map(|network| network.epoch.to_string()).collect();
     let what = match epochs.as_slice() {
         [epoch] if networks == 1 && begun => format!("the model of epoch {epoch}, which was not finished"),
         [epoch] if networks == 1 => format!("the model of epoch {epoch}"),

@@ -2,14 +2,17 @@
 
 use std::path::Path;
 
-use burn::tensor::Device;
+use lookback_infer::error::{DataError, Error, ModelFileError};
+use lookback_infer::input::{Labelled, Raw};
+use lookback_infer::model::Model;
+use lookback_infer::model_file::ModelFile;
+use lookback_infer::tasks::classify::{Classifier, Dataset};
 
-use crate::data::table::TextExample;
-use crate::error::DataError;
-use crate::tasks::classify::{
-    Classifier, ClassifyOptions, ClassifyPlan, DataOptions, Dataset, FitError, Fitted, ModelOptions, fit_texts,
-};
-use crate::train::{AverageChoice, Progress, Stop, TrainOptions};
+use crate::input::InputOptions;
+use crate::network::EncoderOptions;
+use crate::tasks::Fitted;
+use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, fit_inputs};
+use crate::train::{AverageChoice, Session, TrainOptions};
 
 /// Tab-separated, with the columns `label` and `text`.
 const TRAIN: &str = include_str!("train.tsv");
@@ -22,46 +25,65 @@ pub const SENTENCES: [&str; 3] = [
     "周末晚上你们几点关门",
 ];
 
+/// What messages call the built-in training data.
+const TRAIN_FILE: &str = "built-in/train.tsv";
+
 /// Trains a small classifier on the built-in questions.
-pub fn fit(seed: u64, device: &Device, stop: &Stop, progress: &mut dyn Progress) -> Result<Fitted, FitError> {
+///
+/// # Errors
+/// If there is no memory for it.
+pub fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
     let options = ClassifyOptions {
-        // Averaged weights need no validation to choose among epochs, and every sentence counts.
-        data: DataOptions { validation_split: Some(0.0), ..DataOptions::default() },
-        model: ModelOptions {
-            embedding: Some(64),
-            hidden: Some(64),
+        input: InputOptions {
             char_ngrams: Some("1-4".into()),
             word_dropout: Some(0.25),
-            ..ModelOptions::default()
+            ..InputOptions::default()
         },
+        encoder: EncoderOptions { embedding: Some(64), hidden: Some(64), ..EncoderOptions::default() },
         train: TrainOptions {
             epochs: Some(20),
             batch_size: Some(16),
             learning_rate: Some(4e-3),
             average: Some(AverageChoice::Ema),
             average_decay: Some(0.99),
+            // Averaged weights need no validation to choose among epochs, and every sentence counts.
+            validation_split: Some(0.0),
             seed: Some(seed),
             ..TrainOptions::default()
         },
+        ..ClassifyOptions::default()
     };
-    let path = Path::new("built-in/train.tsv");
-    let plan = ClassifyPlan::new(path, &options).map_err(FitError::Plan)?;
-    fit_texts(&examples(TRAIN), path, &plan, device, stop, progress)
+    let path = Path::new(TRAIN_FILE);
+    let plan = ClassifyPlan::new(path, &options)?;
+    fit_inputs(examples(TRAIN), path, &plan, session)
+}
+
+/// The classifier that training has left.
+///
+/// # Errors
+/// If the file is of no classifier.
+pub fn classifier(file: ModelFile) -> Result<Classifier, ModelFileError> {
+    Classifier::read(file, Path::new("the model that was trained"))
 }
 
 /// The part that training does not see, encoded for `classifier`.
+///
+/// # Errors
+/// If the classifier was not trained on the built-in questions.
 pub fn held_out(classifier: &Classifier) -> Result<Dataset, DataError> {
-    classifier.encode_labelled(&examples(HELD_OUT), Path::new("built-in/test.tsv"))
+    let (path, description) = (Path::new("built-in/test.tsv"), classifier.description());
+    let inputs = classifier.input().encode_labelled(examples(HELD_OUT), path)?;
+    Dataset::new(inputs, &description.labels, description.bag.as_ref(), path)
 }
 
-fn examples(table: &str) -> Vec<TextExample> {
+fn examples(table: &str) -> Vec<Labelled> {
     table
         .lines()
         .enumerate()
         .skip(1)
         .filter_map(|(index, line)| {
             let (label, text) = line.split_once('\t')?;
-            Some(TextExample { text: text.into(), label: Some(label.into()), line: index + 1 })
+            Some(Labelled { raw: Raw::Text(text.into()), label: label.into(), line: index + 1 })
         })
         .collect()
 }
@@ -73,7 +95,7 @@ mod tests {
     #[test]
     fn the_explained_sentences_stand_in_no_part_of_the_data() {
         for example in examples(TRAIN).iter().chain(&examples(HELD_OUT)) {
-            assert!(!SENTENCES.contains(&example.text.as_str()), "{}", example.text);
+            assert!(SENTENCES.iter().all(|&sentence| example.raw != Raw::Text(sentence.into())), "{:?}", example.raw);
         }
     }
 
@@ -82,7 +104,7 @@ mod tests {
         let train = examples(TRAIN);
         assert!(train.len() >= 500, "{}", train.len());
         for example in examples(HELD_OUT) {
-            assert!(train.iter().all(|trained| trained.text != example.text), "{}", example.text);
+            assert!(train.iter().all(|trained| trained.raw != example.raw), "{:?}", example.raw);
         }
     }
 }

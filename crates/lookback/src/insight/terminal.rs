@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use lookback_infer::input::Token;
+use lookback_infer::model::View;
+
 /// A token with the place it has in its text and the weight the model gave it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weighted {
@@ -37,7 +40,7 @@ pub fn shade(text: &str, tokens: &[Weighted]) -> String {
     shaded
 }
 
-/// One line a token: its weight, a bar, the token.
+/// One line per token: its weight, a bar, the token.
 pub fn weight_table(tokens: &[Weighted]) -> String {
     let largest = tokens.iter().map(|token| token.weight).fold(0.0, f32::max);
     let mut table = String::new();
@@ -49,8 +52,48 @@ pub fn weight_table(tokens: &[Weighted]) -> String {
     table
 }
 
+/// The text once per view, every token on a background as strong as the mean weight that it was looked at with.
+pub fn shaded_views(text: &str, tokens: &[Token<'_>], views: &[View]) -> String {
+    let mut shaded = String::new();
+    for (place, view) in views.iter().enumerate() {
+        let weighted: Vec<Weighted> = tokens
+            .iter()
+            .zip(view.mean())
+            .map(|(token, weight)| Weighted {
+                token: token.text.to_string(),
+                start: token.start,
+                end: token.end,
+                weight,
+            })
+            .collect();
+        let name = if place == 0 && view.rows.len() == 1 { String::new() } else { format!("  ({})", view.name) };
+        let _ = writeln!(shaded, "{}{name}", shade(text, &weighted));
+    }
+    shaded
+}
+
+/// Every column of the views and the mean weight that it was looked at with: as bars where there is one view, else the
+/// views side by side.
+pub fn view_table(views: &[View]) -> String {
+    let Some(first) = views.first() else { return String::new() };
+    if let [view] = views
+        && view.rows.len() == 1
+    {
+        let bar = |(name, weight): (&String, f32)| Weighted { token: name.clone(), start: 0, end: 0, weight };
+        return weight_table(&view.columns.iter().zip(view.mean()).map(bar).collect::<Vec<_>>());
+    }
+    let header: Vec<String> =
+        std::iter::once("token".to_owned()).chain(views.iter().map(|view| view.name.clone())).collect();
+    let means: Vec<Vec<f32>> = views.iter().map(View::mean).collect();
+    let row = |(place, name): (usize, &String)| {
+        let shares = means.iter().map(|mean| format!("{:.4}", mean.get(place).copied().unwrap_or(0.0)));
+        std::iter::once(name.clone()).chain(shares).collect()
+    };
+    table(&header, &first.columns.iter().enumerate().map(row).collect::<Vec<_>>())
+}
+
 /// A table with its columns lined up: the first to the left, the others to the right.
-pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|cell| printable(cell)).collect();
     let rows = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
@@ -75,18 +118,6 @@ pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
         lines.push('\n');
     }
     lines
-}
-
-/// A confusion matrix: a row a right label, a column an answer.
-pub fn confusion(labels: &[String], counts: &[Vec<usize>]) -> String {
-    let mut header = vec!["right \\ answer"];
-    header.extend(labels.iter().map(String::as_str));
-    let rows: Vec<Vec<String>> = labels
-        .iter()
-        .zip(counts)
-        .map(|(label, row)| std::iter::once(label.clone()).chain(row.iter().map(usize::to_string)).collect())
-        .collect();
-    table(&header, &rows)
 }
 
 /// Characters that could drive the terminal are escaped: `\u{1b}`, `\n`, `\u{202e}`.
@@ -155,13 +186,14 @@ mod tests {
         assert_eq!(printable("a\u{202e}b\u{5d0}"), "a\\u{202e}b\u{5d0}");
         assert_eq!(printable_lines("a\x07\n\tb\n"), "a\\u{7}\n\tb\n");
         assert_eq!(printable_json("{\"a\u{9b}\":\n1}"), "{\"a\\u009b\":\n1}");
-        assert_eq!(table(&["a\x1bb", "n"], &[vec!["c".into(), "1".into()]]), "a\\u{1b}b  n\nc         1\n");
+        assert_eq!(table(&["a\x1bb".into(), "n".into()], &[vec!["c".into(), "1".into()]]), "a\\u{1b}b  n\nc         1\n");
     }
 
     #[test]
     fn wide_labels_line_up() {
-        let labels = ["好".to_string(), "bad".to_string()];
-        let lines = confusion(&labels, &[vec![10, 2], vec![3, 4]]);
+        let cells = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let header = cells(["right \\ answer", "好", "bad"]);
+        let lines = table(&header, &[cells(["好", "10", "2"]), cells(["bad", "3", "4"])]);
         assert_eq!(lines, "right \\ answer  好  bad\n好              10    2\nbad              3    4\n");
     }
 }

@@ -1,17 +1,13 @@
-//! Attention on top of the recurrent layers: each step looks at all others before the steps are pooled.
-
-use std::fmt;
-use std::str::FromStr;
+//! Attention on top of the recurrent layers: each step looks at all others.
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
-use lookback_nn::Error;
+use burn::tensor::{Device, Tensor};
+use lookback_infer::network::AttentionForm;
 use lookback_nn::attention::{
     Attention, AttentionConfig, Mask, MultiHeadAttention, MultiHeadConfig, Score, StructuredPool,
 };
 use lookback_nn::ops::tanh;
-use serde::{Deserialize, Serialize};
+use lookback_nn::{Error, Linear, LinearConfig};
 
 /// The layers of an [`AttentionForm`].
 #[derive(Module, Debug)]
@@ -20,162 +16,85 @@ pub(crate) struct Attend {
     multi_head: Option<MultiHeadAttention>,
     structured: Option<StructuredPool>,
     dense: Option<Linear>,
-    #[module(skip)]
-    form: AttentionForm,
-}
-
-/// One way of looking at the steps: a name and a weight a step, `[B, T]`, zero past the row's length.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// What it is, for people.
-    pub name: String,
-    /// `[B, T]`; each row sums to 1.
-    pub weights: Tensor<2>,
 }
 
 /// What the layers give.
 pub(crate) struct Attended {
-    /// `[B, T, W]`.
-    pub(crate) sequence: Tensor<3>,
-    /// The pooled vector `[B, hops * O]`, where the form pools, with its weights `[B, T]` and its penalty.
-    pub(crate) pooled: Option<(Tensor<2>, Tensor<2>, Tensor<1>)>,
-    pub(crate) views: Vec<View>,
+    /// `[B, T, W]`
+    pub(crate) steps: Tensor<3>,
+    /// The pooled vectors `[B, hops * O]`, where the form pools, with their penalty `[1]`.
+    pub(crate) pooled: Option<(Tensor<2>, Tensor<1>)>,
 }
 
 impl Attend {
-    pub(crate) fn new(form: AttentionForm, outputs: usize, device: &Device) -> Result<Attend, String> {
-        form.check(outputs)?;
-        let words = |error: Error| error.to_string();
-        let one = |score: Score| AttentionConfig::new(score, outputs, outputs).init(device).map_err(words);
-        let mut attend = Attend { attention: None, multi_head: None, structured: None, dense: None, form };
+    pub(crate) fn new(form: AttentionForm, outputs: usize, device: &Device) -> Result<Attend, Error> {
+        let one = |score: Score| AttentionConfig::new(score, outputs, outputs).init(device).map(Some);
+        let dense = |inputs: usize| LinearConfig::new(inputs, outputs).init(device).map(Some);
+        let mut attend = Attend { attention: None, multi_head: None, structured: None, dense: None };
         match form {
             AttentionForm::None => {}
-            AttentionForm::Additive => attend.attention = Some(one(Score::Additive { hidden: outputs })?),
-            AttentionForm::Dot => attend.attention = Some(one(Score::Dot)?),
-            AttentionForm::General => attend.attention = Some(one(Score::General)?),
-            AttentionForm::ScaledDot => attend.attention = Some(one(Score::ScaledDot)?),
+            AttentionForm::Additive => attend.attention = one(Score::Additive { hidden: outputs })?,
+            AttentionForm::Dot => attend.attention = one(Score::Dot)?,
+            AttentionForm::General => attend.attention = one(Score::General)?,
+            AttentionForm::ScaledDot => attend.attention = one(Score::ScaledDot)?,
             AttentionForm::SelfAttention => {
-                attend.attention = Some(one(Score::ScaledDot)?);
-                attend.dense = Some(LinearConfig::new(2 * outputs, outputs).init(device));
+                attend.attention = one(Score::ScaledDot)?;
+                attend.dense = dense(2 * outputs)?;
             }
             AttentionForm::MultiHead(heads) => {
-                attend.dense = Some(LinearConfig::new(outputs, outputs).init(device));
-                attend.multi_head = Some(MultiHeadConfig::new(outputs, heads).init(device).map_err(words)?);
+                attend.dense = dense(outputs)?;
+                attend.multi_head = Some(MultiHeadConfig::new(outputs, heads).init(device)?);
             }
             AttentionForm::Structured(hops) => {
-                attend.structured = Some(StructuredPool::new(outputs, outputs, hops, device).map_err(words)?);
+                attend.structured = Some(StructuredPool::new(outputs, outputs, hops, device)?);
             }
         }
         Ok(attend)
     }
 
-    /// sequence: `[B, T, O]`. `views`: whether somebody will look at the weights.
-    pub(crate) fn forward(&self, sequence: Tensor<3>, lengths: &[usize], views: bool) -> Result<Attended, Error> {
+    /// sequence: `[B, T, O]`.
+    pub(crate) fn forward(&self, sequence: Tensor<3>, lengths: &[usize]) -> Result<Attended, Error> {
         let mask = Mask::none().with_key_lengths(lengths);
-        let bend = |dense: &Option<Linear>, x: Tensor<3>| match dense {
-            Some(dense) => tanh(dense.forward(x)),
-            None => x,
+        let dense = |x: Tensor<3>| match &self.dense {
+            Some(dense) => dense.forward(x).map(tanh),
+            None => Ok(x),
         };
         if let Some(structured) = &self.structured {
-            let [batch, time, outputs] = sequence.dims();
+            let [batch, _, outputs] = sequence.dims();
             let output = structured.forward(sequence.clone(), lengths)?;
-            let hops = structured.hops();
-            let hop = |hop: usize| output.weights.clone().slice([0..batch, hop..hop + 1, 0..time]).squeeze_dim::<2>(1);
-            let seen = if views {
-                (0..hops).map(|at| View { name: format!("hop {}", at + 1), weights: hop(at) }).collect()
-            } else {
-                Vec::new()
-            };
-            let mean = output.weights.clone().mean_dim(1).squeeze_dim::<2>(1);
-            let pooled = output.hops.reshape([batch, hops * outputs]);
-            return Ok(Attended { sequence, pooled: Some((pooled, mean, output.penalty)), views: seen });
+            let pooled = output.hops.reshape([batch, structured.hops() * outputs]);
+            return Ok(Attended { steps: sequence, pooled: Some((pooled, output.penalty)) });
         }
         if let Some(heads) = &self.multi_head {
-            let x = bend(&self.dense, sequence);
-            let output = if views {
-                heads.forward_with_weights(x.clone(), x.clone(), x, &mask)?
-            } else {
-                let context = heads.forward(x.clone(), x.clone(), x, &mask)?;
-                lookback_nn::attention::MultiHeadOutput { context, weights: None }
-            };
-            let seen = output.weights.map_or_else(Vec::new, |weights| received(weights, lengths, "head"));
-            return Ok(Attended { sequence: output.context, pooled: None, views: seen });
+            let x = dense(sequence)?;
+            let context = heads.forward(x.clone(), x.clone(), x, &mask)?;
+            return Ok(Attended { steps: context, pooled: None });
         }
-        let Some(attention) = &self.attention else {
-            return Ok(Attended { sequence, pooled: None, views: Vec::new() });
-        };
-        let output = attention.over_itself(sequence.clone(), &mask, views)?;
-        let seen = output
-            .weights
-            .map_or_else(Vec::new, |weights| received(weights.unsqueeze_dim(1), lengths, "self-attention"));
-        let beside = Tensor::cat(vec![sequence, output.context], 2);
-        Ok(Attended { sequence: bend(&self.dense, beside), pooled: None, views: seen })
+        let Some(attention) = &self.attention else { return Ok(Attended { steps: sequence, pooled: None }) };
+        let output = attention.self_attention(sequence.clone(), &mask, false)?;
+        Ok(Attended { steps: dense(Tensor::cat(vec![sequence, output.context], 2))?, pooled: None })
     }
-}
-
-/// How much each step is looked at, the mean over the steps that look: weights `[B, N, T, T]`, a view a head.
-fn received(weights: Tensor<4>, lengths: &[usize], name: &str) -> Vec<View> {
-    let [batch, heads, time, _] = weights.dims();
-    let device = weights.device();
-    let shares: Vec<f32> = lengths
-        .iter()
-        .flat_map(|&length| (0..time).map(move |step| if step < length { 1.0 / length as f32 } else { 0.0 }))
-        .collect();
-    let shares = Tensor::<4>::from_data(TensorData::new(shares, [batch, 1, time, 1]), &device);
-    let received = (weights * shares).sum_dim(2).squeeze_dim::<3>(2);
-    (0..heads)
-        .map(|head| View {
-            name: if heads == 1 { name.to_string() } else { format!("{name} {}", head + 1) },
-            weights: received.clone().slice([0..batch, head..head + 1, 0..time]).squeeze_dim(1),
-        })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use burn::tensor::Distribution;
 
-    #[test]
-    fn names_are_read_as_they_are_written_and_others_refused() {
-        for name in ["none", "additive", "dot", "general", "scaled-dot", "self", "multi-head:8", "structured:4"] {
-            assert_eq!(name.parse::<AttentionForm>().unwrap().to_string(), name);
-        }
-        for name in ["", "multi-head", "multi-head:x", "self:2", "cosine"] {
-            assert!(name.parse::<AttentionForm>().unwrap_err().contains("is unknown; there are"), "{name}");
-        }
-        let error = AttentionForm::MultiHead(3).check(8).unwrap_err();
-        assert_eq!(error, "--attention is multi-head:3, but the 8 outputs of a step do not divide into 3 heads");
-        assert!(AttentionForm::Structured(0).check(8).is_err());
-    }
+    use super::*;
 
     #[test]
-    fn every_form_gives_its_width_and_views_that_sum_to_one() {
+    fn every_form_gives_its_width() {
         let device = Device::flex();
-        let lengths = [4, 2, 0];
         for name in ["none", "additive", "dot", "general", "scaled-dot", "self", "multi-head:2", "structured:3"] {
             let form: AttentionForm = name.parse().unwrap();
             let attend = Attend::new(form, 6, &device).unwrap();
             let x = Tensor::<3>::random([3, 4, 6], Distribution::Default, &device);
-            let output = attend.forward(x.clone(), &lengths, true).unwrap();
+            let output = attend.forward(x, &[4, 2, 0]).unwrap();
             let width = match &output.pooled {
-                Some((pooled, ..)) => pooled.dims()[1],
-                None => output.sequence.dims()[2],
+                Some((pooled, _)) => pooled.dims()[1],
+                None => output.steps.dims()[2],
             };
             assert_eq!(width, form.width(6), "{name}");
-            let expected = match form {
-                AttentionForm::None => 0,
-                AttentionForm::MultiHead(count) | AttentionForm::Structured(count) => count,
-                _ => 1,
-            };
-            assert_eq!(output.views.len(), expected, "{name}");
-            for view in &output.views {
-                let sums = view.weights.clone().sum_dim(1).into_data().try_to_vec::<f32>().unwrap();
-                for (sum, expected) in sums.iter().zip([1.0, 1.0, 0.0]) {
-                    assert!((sum - expected).abs() < 1e-5, "{name}, {}: {sums:?}", view.name);
-                }
-            }
-            assert!(attend.forward(x, &lengths, false).unwrap().views.is_empty());
         }
     }
 }

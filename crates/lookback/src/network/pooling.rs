@@ -2,9 +2,10 @@
 
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
+use lookback_infer::network::{PoolKind, Pooling};
+use lookback_nn::Error;
 use lookback_nn::ops::{PoolQuery, attention_pool};
 
-use super::pooling::{PoolKind, Pooling};
 
 /// Turns the outputs of all steps into one vector.
 #[derive(Module, Debug)]
@@ -26,14 +27,13 @@ impl Pool {
     }
 
     /// sequence: `[B, T, D*H]`, zero past the row's length. last: `[B, D*H]`, the final hidden states. Gives the pooled
-    /// vectors side by side, and the weights `[B, T]` of the first part that has any. A row of length 0 gives zeros.
+    /// vectors side by side. A row of length 0 gives zeros.
     pub(crate) fn forward(
         &self,
         sequence: Tensor<3>,
         last: Tensor<2>,
         lengths: &[usize],
-    ) -> (Tensor<2>, Option<Tensor<2>>) {
-        let mut weights = None;
+    ) -> Result<Tensor<2>, Error> {
         let mut parts: Vec<Tensor<2>> = Vec::new();
         for kind in self.pooling.parts() {
             let pooled = match kind {
@@ -46,15 +46,12 @@ impl Pool {
                         _ => PoolQuery::Row(last.clone()),
                     };
                     // The tanh that Zhou 2016 adds in eq. 12 is left out: it measured no better.
-                    let (pooled, shares) = attention_pool(sequence.clone(), query, lengths)
-                        .unwrap_or_else(|error| panic!("a batch fits the network it was made for: {error}"));
-                    weights.get_or_insert(shares);
-                    pooled
+                    attention_pool(sequence.clone(), query, lengths)?.0
                 }
             };
             parts.push(pooled);
         }
-        (Tensor::cat(parts, 1), weights)
+        Ok(Tensor::cat(parts, 1))
     }
 }
 
@@ -86,7 +83,7 @@ mod tests {
     use super::*;
 
     /// Two rows of three steps and two outputs; the second row has one step, the rest is padding.
-    fn pooled(pooling: &str, lengths: &[usize]) -> (Vec<f32>, Option<Vec<f32>>) {
+    fn pooled(pooling: &str, lengths: &[usize]) -> Vec<f32> {
         let device = Device::flex();
         let sequence = Tensor::<3>::from_floats(
             [[[0.1, -0.5], [0.3, 0.2], [-0.4, 0.9]], [[-0.2, -0.7], [0.0, 0.0], [0.0, 0.0]]],
@@ -95,9 +92,7 @@ mod tests {
         let last = Tensor::<2>::from_floats([[-0.4, 0.9], [-0.2, -0.7]], &device);
         let mut pool = Pool::new(&pooling.parse().unwrap(), 2, &device);
         pool.weight = pool.weight.map(|weight| weight.map(|_| Tensor::from_floats([2.0, -1.0], &device)));
-        let (vectors, weights) = pool.forward(sequence, last, lengths);
-        let values = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        (values(vectors), weights.map(values))
+        pool.forward(sequence, last, lengths).unwrap().into_data().try_to_vec::<f32>().unwrap()
     }
 
     #[track_caller]
@@ -110,39 +105,32 @@ mod tests {
 
     #[test]
     fn attention_is_a_softmax_over_the_row_and_nothing_past_it() {
-        let (vectors, weights) = pooled("attention", &[3, 1]);
+        let vectors = pooled("attention", &[3, 1]);
         let scores = [[0.1f32, -0.5], [0.3, 0.2], [-0.4, 0.9]].map(|h| (2.0 * h[0].tanh() - h[1].tanh()).exp());
         let sum: f32 = scores.iter().sum();
         let shares = scores.map(|score| score / sum);
-        close(&weights.unwrap(), &[shares[0], shares[1], shares[2], 1.0, 0.0, 0.0]);
         let context = |c: usize| shares[0] * [0.1, -0.5][c] + shares[1] * [0.3, 0.2][c] + shares[2] * [-0.4, 0.9][c];
         close(&vectors, &[context(0), context(1), -0.2, -0.7]);
     }
 
     #[test]
     fn mean_and_max_leave_padding_out() {
-        close(&pooled("mean", &[3, 1]).0, &[0.0, 0.2, -0.2, -0.7]);
-        close(&pooled("max", &[3, 1]).0, &[0.3, 0.9, -0.2, -0.7]);
+        close(&pooled("mean", &[3, 1]), &[0.0, 0.2, -0.2, -0.7]);
+        close(&pooled("max", &[3, 1]), &[0.3, 0.9, -0.2, -0.7]);
     }
 
     #[test]
-    fn an_empty_row_gives_zeros_and_no_weights() {
+    fn an_empty_row_gives_zeros() {
         for pooling in ["attention", "query", "max"] {
-            let (vectors, weights) = pooled(pooling, &[3, 0]);
-            close(&vectors[2..], &[0.0, 0.0]);
-            if let Some(weights) = weights {
-                close(&weights[3..], &[0.0, 0.0, 0.0]);
-            }
+            close(&pooled(pooling, &[3, 0])[2..], &[0.0, 0.0]);
         }
     }
 
     #[test]
-    fn several_poolings_stand_side_by_side_and_the_first_with_weights_explains() {
-        let (vectors, weights) = pooled("max+query+last", &[3, 1]);
+    fn several_poolings_stand_side_by_side() {
+        let vectors = pooled("max+query+last", &[3, 1]);
         assert_eq!(vectors.len(), 12);
         close(&vectors[..2], &[0.3, 0.9]);
         close(&vectors[4..6], &[-0.4, 0.9]);
-        let weights = weights.unwrap();
-        assert!((weights[..3].iter().sum::<f32>() - 1.0).abs() < 1e-6);
     }
 }

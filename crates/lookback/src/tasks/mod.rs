@@ -1,3 +1,160 @@
-//! The tasks: one folder each, with the same file names. No task imports another.
+//! The tasks: one folder each, with the same file names. No task imports another, and this is the only list of them.
 
 pub mod classify;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use lookback_infer::error::{Error, PlanError};
+use lookback_infer::model::{Record, Score};
+use lookback_infer::model_file::ModelFile;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::options_file::{self, WrongFile};
+use crate::train::{End, Identity, Session, hash};
+
+/// How a task is trained.
+pub trait Task {
+    /// Its name, and the kind of its model files.
+    const NAME: &'static str;
+    /// What it is, in one line.
+    const ABOUT: &'static str;
+    /// What its training data are, in one line.
+    const DATA: &'static str;
+    /// What it is validated by.
+    const SCORES: &'static [Score];
+    /// Its options as a person types them.
+    type Options: Args + FromArgMatches + Serialize + DeserializeOwned;
+    /// Its options, checked.
+    type Plan: 'static;
+
+    /// Checks options for training on the file `data`.
+    ///
+    /// # Errors
+    /// If nothing can be trained by them.
+    fn plan(data: &Path, options: &Self::Options) -> Result<Self::Plan, PlanError>;
+
+    /// The file with validation data, where there is one.
+    fn validation(plan: &Self::Plan) -> Option<&PathBuf>;
+
+    /// All checked options by name.
+    fn options(plan: &Self::Plan) -> Map<String, Value>;
+
+    /// Trains on the file `data`.
+    ///
+    /// # Errors
+    /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
+    fn fit(data: &Path, plan: &Self::Plan, session: &mut Session<'_>) -> Result<Fitted, Error>;
+}
+
+/// What stands after training.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The best model and how it came to be; `None` when training diverged before any epoch was finished.
+    pub model: Option<(ModelFile, Record)>,
+    /// How training ended.
+    pub end: End,
+    /// How many networks were asked for; the model has fewer where training was stopped between.
+    pub networks: usize,
+    /// What the task is validated by.
+    pub scores: &'static [Score],
+}
+
+/// A task in the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// What its training data are, in one line.
+    pub data: &'static str,
+    /// What it is validated by.
+    pub scores: &'static [Score],
+    /// Adds its options to a command.
+    pub arguments: fn(Command) -> Command,
+    /// Checks its options, as typed and as they stand in a file, for training on the file `data`.
+    pub plan: fn(&Path, &ArgMatches, Option<&Path>) -> Result<Box<dyn Plan>, WrongOptions>,
+}
+
+/// Why options are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum WrongOptions {
+    /// They were typed wrongly.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// Their file is wrong.
+    #[error(transparent)]
+    File(#[from] WrongFile),
+    /// Nothing can be trained by them.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// A checked plan of any task.
+pub trait Plan {
+    /// The file with validation data, where there is one.
+    fn validation(&self) -> Option<&PathBuf>;
+
+    /// What the training is told apart by: the task, its options, and what the files hold.
+    fn identity(&self, data: &Path) -> Identity;
+
+    /// Trains on the file `data`.
+    ///
+    /// # Errors
+    /// As [`Task::fit`].
+    fn fit(&self, data: &Path, session: &mut Session<'_>) -> Result<Fitted, Error>;
+}
+
+struct Planned<T: Task>(T::Plan);
+
+impl<T: Task> Plan for Planned<T> {
+    fn validation(&self) -> Option<&PathBuf> {
+        T::validation(&self.0)
+    }
+
+    fn identity(&self, data: &Path) -> Identity {
+        let files = [("training", Some(data)), ("validation", self.validation().map(PathBuf::as_path))];
+        let hashes = files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), hash(file?))));
+        Identity { task: T::NAME.into(), options: T::options(&self.0), data: hashes.collect::<BTreeMap<_, _>>() }
+    }
+
+    fn fit(&self, data: &Path, session: &mut Session<'_>) -> Result<Fitted, Error> {
+        T::fit(data, &self.0, session)
+    }
+}
+
+/// All tasks.
+pub const TASKS: [Entry; 1] = [entry::<classify::Classify>()];
+
+const fn entry<T: Task + 'static>() -> Entry {
+    Entry {
+        name: T::NAME,
+        about: T::ABOUT,
+        data: T::DATA,
+        scores: T::SCORES,
+        arguments: <T::Options as Args>::augment_args,
+        plan: |data, typed, file| {
+            let flags = T::Options::from_arg_matches(typed)?;
+            let options = match file {
+                Some(file) => options_file::merge(&flags, file)?,
+                None => flags,
+            };
+            Ok(Box::new(Planned::<T>(T::plan(data, &options)?)))
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_can_be_trained_can_answer() {
+        let answering: Vec<&str> = lookback_infer::tasks::TASKS.iter().map(|task| task.name).collect();
+        assert_eq!(TASKS.map(|task| task.name).to_vec(), answering);
+    }
+}

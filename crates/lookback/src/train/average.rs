@@ -1,9 +1,9 @@
 //! Averaged weights: an exponential moving average over steps, or an equal average over epochs (SWA, Izmailov 2018).
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use lookback_nn::ops::with_values;
 use rayon::prelude::*;
@@ -31,17 +31,19 @@ pub enum Average {
     },
 }
 
-/// The running average of a model's weights.
+/// The running average of the weights of a network whose parameters are numbered.
+#[derive(Debug)]
 pub(crate) struct AveragedWeights {
     kind: Average,
-    /// One vector a parameter, changed in place: a step costs one pass over memory and no allocation.
-    mean: HashMap<ParamId, Vec<f32>>,
-    count: usize,
+    /// One vector per parameter, by its number, changed in place: a step costs one pass over memory and no allocation.
+    pub(super) mean: BTreeMap<u64, Vec<f32>>,
+    /// How many weights were taken in.
+    pub(super) count: usize,
 }
 
 impl AveragedWeights {
     pub(crate) fn new(kind: Average) -> Self {
-        AveragedWeights { kind, mean: HashMap::new(), count: 0 }
+        AveragedWeights { kind, mean: BTreeMap::new(), count: 0 }
     }
 
     pub(crate) fn after_step<M: Module>(&mut self, model: &M) {
@@ -73,14 +75,14 @@ impl AveragedWeights {
 
 /// `mean += share * (weights - mean)`
 struct Blend<'a> {
-    mean: &'a mut HashMap<ParamId, Vec<f32>>,
+    mean: &'a mut BTreeMap<u64, Vec<f32>>,
     share: f32,
 }
 
 impl ModuleVisitor for Blend<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let share = self.share;
-        with_values(&param.val().inner(), |weights| match self.mean.entry(param.id) {
+        with_values(&param.val().inner(), |weights| match self.mean.entry(param.id.val()) {
             Entry::Vacant(entry) => {
                 entry.insert(weights.to_vec());
             }
@@ -94,11 +96,11 @@ impl ModuleVisitor for Blend<'_> {
     }
 }
 
-struct Fill<'a>(&'a HashMap<ParamId, Vec<f32>>);
+struct Fill<'a>(&'a BTreeMap<u64, Vec<f32>>);
 
 impl ModuleMapper for Fill<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.0.get(&param.id) {
+        match self.0.get(&param.id.val()) {
             Some(mean) => {
                 param.map(|weights| Tensor::from_data(TensorData::new(mean.clone(), weights.dims()), &weights.device()))
             }

@@ -47,19 +47,12 @@ impl Batches {
         batches.shuffle(&mut rng);
         batches
     }
-
-    /// Batches for evaluation: sorted by length, the longest first, without randomness. Ties keep the order of the
-    /// data. Every example stands in exactly one batch.
-    pub fn in_order(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
-        let mut order: Vec<usize> = (0..lengths.len()).collect();
-        order.sort_by_key(|&row| std::cmp::Reverse(lengths[row]));
-        order.chunks(self.size.max(1)).map(<[usize]>::to_vec).collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lookback_infer::input::by_length;
     use proptest::prelude::*;
 
     fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
@@ -76,7 +69,7 @@ mod tests {
         ) {
             let batches = Batches { size, window, seed };
             let all: Vec<usize> = (0..lengths.len()).collect();
-            for drawn in [batches.epoch(&lengths, epoch), batches.in_order(&lengths)] {
+            for drawn in [batches.epoch(&lengths, epoch), by_length(&lengths, size)] {
                 prop_assert_eq!(sorted(&drawn), all.clone());
                 prop_assert!(drawn.iter().all(|batch| !batch.is_empty() && batch.len() <= size.max(1)));
                 let short = drawn.iter().filter(|batch| batch.len() < size.max(1)).count();

@@ -1,25 +1,41 @@
 //! Training: one loop for every task.
 //!
-//! A task says what its model is, what a batch costs and how good the model is ([`Task`]); the loop in [`run`] does
-//! the rest: batches bucketed by length, a Burn optimiser under a schedule, clipping by global norm, averaged
-//! weights, early stopping, and an end that never loses the best model found so far.
+//! A task says what its network is, what a batch costs and how good the network is ([`Objective`]); the loop does the
+//! rest: batches bucketed by length, an optimiser under a schedule, clipping by global norm, averaged weights, early
+//! stopping, ensembles, checkpoints, and an end that never loses the best network found so far.
 //!
-//! The way through: [`TrainOptions`] as a person types them, [`TrainPlan`] once checked, [`run`], [`Outcome`].
+//! The way through: [`TrainOptions`] as a person types them, [`TrainPlan`] once checked, [`train`], [`Ensemble`].
 
 mod adam;
 mod average;
+pub mod batches;
+mod checkpoint;
 mod clipping;
+mod ensemble;
+mod log;
+mod numbered;
+mod objective;
+mod optimizer_state;
 mod options;
 mod plan;
 mod progress;
 mod run;
 mod schedule;
+pub mod split;
+mod state;
 mod stop;
+mod tables;
 
 pub use average::Average;
-pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, ScoreChoice, TrainOptions};
-pub use plan::TrainPlan;
-pub(crate) use plan::{below_one, not_negative, writable};
+pub(crate) use checkpoint::hash;
+pub use checkpoint::{Checkpoint, Every, Identity};
+pub use ensemble::{Ensemble, Session, train};
+pub use log::Log;
+pub use objective::{Loss, Objective};
+pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, TrainOptions};
+pub use plan::{TrainPlan, ValidationPlan};
 pub use progress::{EpochReport, Progress, Silent, StepReport, TerminalProgress};
-pub use run::{End, Outcome, Task, Validation, run};
+pub use run::End;
+pub(crate) use state::{read, values};
 pub use stop::Stop;
+pub(crate) use tables::check_tables;

@@ -1,9 +1,10 @@
 //! Training options as a person types them, on the command line or in a TOML file.
 
-use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
-use crate::memory_limit::MemoryLimit;
+use clap::{Args, ValueEnum};
+use lookback_infer::memory_limit::MemoryLimit;
+use serde::{Deserialize, Serialize};
 
 /// How the training runs. Every field is optional: what is not said takes the default in its documentation.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -37,24 +38,31 @@ pub struct TrainOptions {
     /// Largest norm of all gradients together; 0 turns clipping off [default: 5]
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
-    /// Share of the probability that is spread over all labels [default: 0]
-    #[arg(long, value_name = "X")]
-    pub label_smoothing: Option<f64>,
     /// Averaged weights, which are then what is scored and saved [default: none]
     #[arg(long, value_enum)]
     pub average: Option<AverageChoice>,
-    /// Decay of the exponential average, a step [default: 0.999]
+    /// Decay of the exponential average per step [default: 0.999]
     #[arg(long, value_name = "X")]
     pub average_decay: Option<f64>,
     /// First epoch that enters the stochastic weight average [default: half of the epochs]
     #[arg(long, value_name = "EPOCH")]
     pub average_start: Option<usize>,
-    /// What the validation data are scored by, to keep the best weights [default: accuracy]
-    #[arg(long, value_enum)]
-    pub score: Option<ScoreChoice>,
+    /// File with validation data, in the format of the training data
+    #[arg(long, value_name = "FILE", conflicts_with = "validation_split")]
+    pub validation: Option<PathBuf>,
+    /// Share of the data held out for validation; 0 for none [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    pub validation_split: Option<f64>,
+    /// What the validation data are scored by, to keep the best weights: a score of the task, or loss [default: the
+    /// task's first score]
+    #[arg(long, value_name = "SCORE")]
+    pub score: Option<String>,
     /// Epochs without a better validation score before training stops; 0 never stops early [default: 5]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
+    /// Networks trained one after the other from seeds of their own, which answer together [default: 1]
+    #[arg(long, value_name = "N")]
+    pub ensemble: Option<usize>,
     /// Most memory in MiB that the network's tables, or one batch, may take. A batch over it is computed in parts, which
     /// changes no step; a row or a table over it alone is refused [default: 4096]
     #[arg(long, value_name = "MIB")]
@@ -106,29 +114,4 @@ pub enum AverageChoice {
     Ema,
     /// Their equal average over the ends of epochs (Izmailov 2018)
     Swa,
-}
-
-/// What decides which epoch is the best.
-#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[value(rename_all = "kebab-case")]
-pub enum ScoreChoice {
-    /// Share of right answers
-    #[default]
-    Accuracy,
-    /// F1 averaged over the labels, each counting the same
-    MacroF1,
-    /// The validation loss, lower being better
-    Loss,
-}
-
-impl ScoreChoice {
-    /// The name that people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScoreChoice::Accuracy => "accuracy",
-            ScoreChoice::MacroF1 => "macro F1",
-            ScoreChoice::Loss => "loss",
-        }
-    }
 }

@@ -1,11 +1,15 @@
 //! Training options, checked: only a plan can train.
 
+use std::path::PathBuf;
+
 use burn::optim::{ModuleOptimizer, RmsPropConfig, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig};
+use lookback_infer::error::{PlanError, plan};
+use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::Score;
 use serde::{Deserialize, Serialize};
 
 use super::adam::Adam;
-use super::{Average, OptimizerChoice, ScheduleChoice, ScoreChoice, TrainOptions, options::AverageChoice};
-use crate::memory_limit::MemoryLimit;
+use super::{Average, OptimizerChoice, ScheduleChoice, TrainOptions, options::AverageChoice};
 
 /// A checked description of one training run. Made by [`TrainPlan::new`], kept in the model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,27 +25,86 @@ pub struct TrainPlan {
     pub(crate) warmup: f64,
     /// `None` leaves gradients as they are.
     pub(crate) clip: Option<f64>,
-    pub(crate) label_smoothing: f64,
     pub(crate) average: Average,
-    pub(crate) score: ScoreChoice,
+    /// The name of the score that decides.
+    pub(crate) score: String,
     /// `None` never stops early.
     pub(crate) patience: Option<usize>,
     pub(crate) seed: u64,
-    #[serde(default)]
+    /// Networks that answer together.
+    pub(crate) ensemble: usize,
     pub(crate) max_memory: MemoryLimit,
 }
 
+/// Where validation data come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValidationPlan {
+    /// A file of its own.
+    File(PathBuf),
+    /// A share of the training data.
+    Split(f64),
+    /// Nowhere: every epoch is run and the last weights are kept.
+    None,
+}
+
+impl ValidationPlan {
+    /// Checks what the options say of validation.
+    ///
+    /// # Errors
+    /// If they say two things at once, a share that is none, or ask for what needs validation data without any.
+    pub fn new(options: &TrainOptions) -> Result<ValidationPlan, PlanError> {
+        let validation = match (&options.validation, options.validation_split) {
+            (Some(_), Some(_)) => {
+                return Err(PlanError::conflict("validation", "and --validation-split exclude each other"));
+            }
+            (Some(file), None) => ValidationPlan::File(file.clone()),
+            (None, share) => match share.unwrap_or(0.1) {
+                0.0 => ValidationPlan::None,
+                share => {
+                    plan::below_one("validation-split", share)?;
+                    ValidationPlan::Split(share)
+                }
+            },
+        };
+        let needs = [("patience", options.patience.is_some_and(|patience| patience > 0)), ("score", options.score.is_some())];
+        match needs.iter().find(|(_, set)| *set) {
+            Some((name, _)) if validation == ValidationPlan::None => {
+                Err(PlanError::conflict(name, "needs validation data, but --validation-split is 0"))
+            }
+            _ => Ok(validation),
+        }
+    }
+
+    /// The file, where there is one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            ValidationPlan::File(file) => Some(file),
+            _ => None,
+        }
+    }
+}
+
 impl TrainPlan {
-    /// Checks options and fills in the defaults. The error is a sentence that names the option.
-    pub fn new(options: &TrainOptions) -> Result<TrainPlan, String> {
+    /// Checks options and fills in the defaults. `scores`: what the task is validated by, the first by default.
+    ///
+    /// # Errors
+    /// If an option has a value by which nothing can be trained, or does not go with another.
+    pub fn new(options: &TrainOptions, scores: &[Score]) -> Result<TrainPlan, PlanError> {
         let optimizer = options.optimizer.unwrap_or_default();
         let epochs = options.epochs.unwrap_or(20);
         if options.momentum.is_some() && !matches!(optimizer, OptimizerChoice::Sgd | OptimizerChoice::Rmsprop) {
-            return Err("--momentum is for the optimisers sgd and rmsprop only; adam has its own".into());
+            let problem = "is for the optimisers sgd and rmsprop only; adam has its own";
+            return Err(PlanError::conflict("momentum", problem));
         }
         let default_decay = if optimizer == OptimizerChoice::Adamw { 0.01 } else { 0.0 };
-        let clip = not_negative("clip", options.clip.unwrap_or(5.0))?;
+        let clip = options.clip.unwrap_or(5.0);
+        plan::not_negative("clip", clip)?;
         let patience = options.patience.unwrap_or(5);
+        let names: Vec<&str> = scores.iter().map(|score| score.name).chain([Score::LOSS.name]).collect();
+        let score = options.score.as_deref().unwrap_or(names[0]);
+        if !names.contains(&score) {
+            return Err(PlanError::value("score", format!("'{score}'"), format!("one of {}", names.join(", "))));
+        }
         let plan = TrainPlan {
             epochs,
             batch_size: options.batch_size.unwrap_or(32),
@@ -52,46 +115,47 @@ impl TrainPlan {
             schedule: options.schedule.unwrap_or_default(),
             warmup: options.warmup.unwrap_or(0.0),
             clip: (clip > 0.0).then_some(clip),
-            label_smoothing: options.label_smoothing.unwrap_or(0.0),
             average: average(options, epochs)?,
-            score: options.score.unwrap_or_default(),
+            score: score.to_owned(),
             patience: (patience > 0).then_some(patience),
             seed: options.seed.unwrap_or(0),
+            ensemble: options.ensemble.unwrap_or(1),
             max_memory: options.max_memory.unwrap_or_default(),
         };
         plan.check()?;
         Ok(plan)
     }
 
-    /// Whether a training can be run by it; a plan from a file may say anything.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Whether a training can be run by it.
+    fn check(&self) -> Result<(), PlanError> {
         let epochs = self.epochs;
-        at_least_one("epochs", epochs)?;
-        at_least_one("batch-size", self.batch_size)?;
-        writable("patience", self.patience.unwrap_or(0) as u64)?;
-        writable("seed", self.seed)?;
-        positive("learning-rate", self.learning_rate)?;
-        below_one("momentum", self.momentum)?;
-        not_negative("weight-decay", self.weight_decay)?;
-        not_negative("warmup", self.warmup)?;
+        plan::at_least(1, "epochs", epochs)?;
+        plan::at_least(1, "batch-size", self.batch_size)?;
+        plan::writable("patience", self.patience.unwrap_or(0) as u64)?;
+        plan::writable("seed", self.seed)?;
+        plan::size("ensemble", self.ensemble, 64)?;
+        plan::positive("learning-rate", self.learning_rate)?;
+        plan::below_one("momentum", self.momentum)?;
+        plan::not_negative("weight-decay", self.weight_decay)?;
+        plan::not_negative("warmup", self.warmup)?;
         if self.warmup > epochs as f64 {
-            return Err(format!("--warmup is {} epochs, longer than the whole training of {epochs}", self.warmup));
+            let problem = format!("is {} epochs, longer than the whole training of {epochs}", self.warmup);
+            return Err(PlanError::conflict("warmup", problem));
         }
-        self.clip.map(|clip| positive("clip", clip)).transpose()?;
-        below_one("label-smoothing", self.label_smoothing)?;
         match self.average {
-            Average::None => {}
-            Average::Ema { decay } => {
-                below_one("average-decay", decay)?;
-            }
+            Average::None => Ok(()),
+            Average::Ema { decay } => plan::below_one("average-decay", decay),
             Average::Swa { start } => {
-                at_least_one("average-start", start)?;
-                if start > epochs {
-                    return Err(format!("--average-start is epoch {start}, but there are {epochs} epochs"));
+                plan::at_least(1, "average-start", start)?;
+                match start > epochs {
+                    true => {
+                        let problem = format!("is epoch {start}, but there are {epochs} epochs");
+                        Err(PlanError::conflict("average-start", problem))
+                    }
+                    false => Ok(()),
                 }
             }
         }
-        Ok(())
     }
 
     /// The seed that everything random in the run derives from.
@@ -99,19 +163,19 @@ impl TrainPlan {
         self.seed
     }
 
-    /// What the validation data are scored by.
-    pub fn score(&self) -> ScoreChoice {
-        self.score
+    /// The score of `scores`, or the loss, that decides.
+    pub fn score(&self, scores: &[Score]) -> Score {
+        scores.iter().copied().find(|score| score.name == self.score).unwrap_or(Score::LOSS)
+    }
+
+    /// How many networks answer together.
+    pub fn ensemble(&self) -> usize {
+        self.ensemble
     }
 
     /// Examples in a batch.
     pub fn batch_size(&self) -> usize {
         self.batch_size
-    }
-
-    /// Share of the probability that the loss spreads over all labels.
-    pub fn label_smoothing(&self) -> f64 {
-        self.label_smoothing
     }
 
     /// The most that the network's tables, or one batch, may take of memory.
@@ -154,50 +218,17 @@ impl TrainPlan {
     }
 }
 
-fn average(options: &TrainOptions, epochs: usize) -> Result<Average, String> {
+fn average(options: &TrainOptions, epochs: usize) -> Result<Average, PlanError> {
     let choice = options.average.unwrap_or_default();
     if options.average_decay.is_some() && choice != AverageChoice::Ema {
-        return Err("--average-decay needs --average ema".into());
+        return Err(PlanError::conflict("average-decay", "needs --average ema"));
     }
     if options.average_start.is_some() && choice != AverageChoice::Swa {
-        return Err("--average-start needs --average swa".into());
+        return Err(PlanError::conflict("average-start", "needs --average swa"));
     }
     Ok(match choice {
         AverageChoice::None => Average::None,
         AverageChoice::Ema => Average::Ema { decay: options.average_decay.unwrap_or(0.999) },
         AverageChoice::Swa => Average::Swa { start: options.average_start.unwrap_or(epochs / 2 + 1) },
     })
-}
-
-fn at_least_one(name: &str, value: usize) -> Result<usize, String> {
-    writable(name, value as u64)?;
-    if value == 0 { Err(format!("--{name} is 0; it must be at least 1")) } else { Ok(value) }
-}
-
-/// Options are kept and shown as TOML, which has no integer above this.
-pub(crate) fn writable(name: &str, value: u64) -> Result<(), String> {
-    const MOST: u64 = i64::MAX as u64;
-    if value > MOST { Err(format!("--{name} is {value}; it must be at most {MOST}")) } else { Ok(()) }
-}
-
-fn positive(name: &str, value: f64) -> Result<f64, String> {
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(format!("--{name} is {value}; it must be above 0")) }
-}
-
-/// Zero or above, and finite.
-pub(crate) fn not_negative(name: &str, value: f64) -> Result<f64, String> {
-    if value.is_finite() && value >= 0.0 {
-        Ok(value)
-    } else {
-        Err(format!("--{name} is {value}; it must be 0 or above"))
-    }
-}
-
-/// A share: from 0 up to, but not including, 1.
-pub(crate) fn below_one(name: &str, value: f64) -> Result<f64, String> {
-    if (0.0..1.0).contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("--{name} is {value}; it must be from 0 to below 1"))
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{ScoreChoice, Validation};
+use lookback_infer::model::{Score, Validation};
 
 /// Told about every step and epoch.
 pub trait Progress {
@@ -17,7 +17,7 @@ pub trait Progress {
     /// A step was made.
     fn step(&mut self, report: &StepReport);
     /// An epoch was finished and scored.
-    fn epoch_ended(&mut self, report: &EpochReport);
+    fn epoch_ended(&mut self, report: &EpochReport<'_>);
     /// Nothing more follows.
     fn finished(&mut self);
 }
@@ -31,15 +31,17 @@ pub struct StepReport {
     pub step: usize,
     /// Mean loss of the epoch so far.
     pub loss: f64,
-    /// Examples seen in the epoch so far.
+    /// The learning rate of the step.
+    pub rate: f64,
+    /// Examples seen in the epoch since it was begun, or taken up again.
     pub seen: usize,
-    /// Time since the epoch began.
+    /// Time since then.
     pub elapsed: Duration,
 }
 
 /// A finished epoch.
 #[derive(Clone, Copy, Debug)]
-pub struct EpochReport {
+pub struct EpochReport<'a> {
     /// The epoch, from 1.
     pub epoch: usize,
     /// How many there are.
@@ -47,9 +49,11 @@ pub struct EpochReport {
     /// Mean training loss.
     pub loss: f64,
     /// Validation, where there are validation data.
-    pub validation: Option<Validation>,
+    pub validation: Option<&'a Validation>,
+    /// The task's scores.
+    pub scores: &'static [Score],
     /// The score that decides.
-    pub score: ScoreChoice,
+    pub score: Score,
     /// Whether this epoch is the best so far.
     pub best: bool,
     /// Training examples seen.
@@ -67,11 +71,11 @@ pub struct Silent;
 impl Progress for Silent {
     fn epoch_started(&mut self, _: usize, _: usize, _: usize) {}
     fn step(&mut self, _: &StepReport) {}
-    fn epoch_ended(&mut self, _: &EpochReport) {}
+    fn epoch_ended(&mut self, _: &EpochReport<'_>) {}
     fn finished(&mut self) {}
 }
 
-/// On standard error: a bar with loss, speed and time left where that is a terminal, and a line an epoch.
+/// On standard error: a bar with loss, speed and time left where that is a terminal, and a line per epoch.
 #[derive(Debug)]
 pub struct TerminalProgress {
     bar: ProgressBar,
@@ -138,16 +142,16 @@ impl Progress for TerminalProgress {
         self.bar.set_position(report.step as u64);
     }
 
-    fn epoch_ended(&mut self, report: &EpochReport) {
+    fn epoch_ended(&mut self, report: &EpochReport<'_>) {
         self.bar.finish_and_clear();
         self.spent += report.elapsed;
         let mut line = format!("epoch {:>3}/{}  loss {}", report.epoch, report.epochs, figure(report.loss));
-        if let Some(validation) = &report.validation {
+        if let Some(validation) = report.validation {
             let _ = write!(line, "  validation loss {}", figure(validation.loss));
-            let value = validation.score(report.score);
-            if report.score != ScoreChoice::Loss {
-                let _ = write!(line, "  {} {:.2} %", report.score.name(), 100.0 * value);
-                self.score = format!("  {} {:.1} %", report.score.name(), 100.0 * value);
+            if report.score != Score::LOSS {
+                let value = validation.value(report.scores, &report.score);
+                self.score = format!("  {} {}", report.score.title, report.score.show(value));
+                line.push_str(&self.score);
             }
         }
         let speed = report.seen as f64 / report.trained.as_secs_f64().max(1e-9);

@@ -5,76 +5,23 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use lookback_infer::error::PlanError;
+use lookback_infer::model::Validation;
+use lookback_infer::model_file;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
-use super::average::AveragedWeights;
-use super::clipping::clip_global_norm;
+use super::batches::Batches;
+use super::checkpoint::Saver;
+use super::clipping::{clip_global_norm, squared_norm};
+use super::objective::{Loss, Objective};
 use super::progress::{EpochReport, Progress, StepReport};
 use super::schedule::Schedule;
-use super::{ScoreChoice, Stop, TrainPlan};
-use crate::data::batches::Batches;
-use crate::model_file;
+use super::state::{Best, TrainState};
+use super::{Stop, TrainPlan};
 
 /// A loss, or a norm of the weights, above this has diverged: a model file takes no such weights.
 const LARGEST: f64 = model_file::LARGEST as f64;
-
-/// What a task tells the loop.
-pub trait Task {
-    /// The model, on a device with autodiff.
-    type Model: Module;
-
-    /// The length of every training example; batches are made of examples of similar length.
-    fn lengths(&self) -> &[usize];
-
-    /// The mean loss `[1]` of a batch. `examples` are indices into [`Task::lengths`]; `rng` is for what the task
-    /// draws itself, and depends on the seed and the epoch only.
-    fn loss(&self, model: &Self::Model, examples: &[usize], rng: &mut ChaCha8Rng) -> Tensor<1>;
-
-    /// The batch `examples` in parts that are computed one after the other, so that a batch that would take too much
-    /// memory takes as much as its largest part. It stays one step: [`Task::loss_of_part`] sums to its mean loss.
-    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
-        vec![examples.to_vec()]
-    }
-
-    /// What `part` adds to the mean loss `[1]` of the whole `batch`.
-    fn loss_of_part(&self, model: &Self::Model, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Tensor<1> {
-        self.loss(model, part, rng).mul_scalar(part.len() as f64 / batch.len() as f64)
-    }
-
-    /// Loss and scores on the validation data, or `None` where the task has none. The model is without autodiff.
-    fn validate(&self, model: &Self::Model) -> Option<Validation>;
-}
-
-/// Loss and scores on the validation data.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Validation {
-    /// Mean cross-entropy, or whatever the task's loss is.
-    pub loss: f64,
-    /// Share of right answers.
-    pub accuracy: f64,
-    /// F1 averaged over the labels.
-    pub macro_f1: f64,
-}
-
-impl Validation {
-    /// The figure that decides, higher being better.
-    pub fn score(&self, choice: ScoreChoice) -> f64 {
-        match choice {
-            ScoreChoice::Accuracy => self.accuracy,
-            ScoreChoice::MacroF1 => self.macro_f1,
-            ScoreChoice::Loss => -self.loss,
-        }
-    }
-
-    /// Whether this beats `other`; equal scores are told apart by the loss.
-    fn beats(&self, other: &Validation, choice: ScoreChoice) -> bool {
-        let (mine, theirs) = (self.score(choice), other.score(choice));
-        mine > theirs || (mine == theirs && self.loss < other.loss)
-    }
-}
 
 /// How a training came to its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,182 +50,266 @@ pub enum End {
     },
 }
 
-/// What a training leaves behind.
-#[derive(Debug)]
-pub struct Outcome<M> {
-    /// The best model, without autodiff; `None` when training diverged before any epoch was finished.
-    pub model: Option<M>,
-    /// The epoch (from 1) the model is of.
-    pub epoch: usize,
-    /// The model's validation, where there were validation data.
-    pub validation: Option<Validation>,
-    /// Why it ended.
-    pub end: End,
-    /// Epochs that were finished.
-    pub epochs: usize,
-}
-
-/// The best model so far.
-struct Best<M> {
-    model: M,
-    epoch: usize,
-    validation: Option<Validation>,
-}
-
-/// Trains `model` on `task` as `plan` says. The model must live on a device with autodiff.
-///
-/// Everything random derives from the plan's seed and the epoch, so that the same plan, data and number of threads
-/// give the same bits.
-pub fn run<T: Task>(
-    task: &T,
-    model: T::Model,
-    device: &Device,
-    plan: &TrainPlan,
-    stop: &Stop,
-    progress: &mut dyn Progress,
-) -> Result<Outcome<T::Model>, String> {
-    let batches = Batches::new(plan.batch_size, plan.seed);
-    let steps = task.lengths().len().div_ceil(plan.batch_size);
-    let mut schedule = Schedule::new(plan, steps)?;
-    let mut optimizer = plan.optimizer();
-    let mut averaged = AveragedWeights::new(plan.average);
-    let mut best: Option<Best<T::Model>> = None;
-    let mut model = model;
-    let mut stale = 0;
-    let mut finished = 0;
-    let mut end = End::Completed;
-
-    'training: for epoch in 1..=plan.epochs {
-        let seed = epoch_seed(plan.seed, epoch);
-        device.seed(seed);
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let order = batches.epoch(task.lengths(), epoch as u64);
-        let started = Instant::now();
-        let (mut loss_sum, mut seen) = (0.0, 0usize);
-        progress.epoch_started(epoch, plan.epochs, order.len());
-
-        for (step, examples) in order.iter().enumerate() {
-            let step = step + 1;
-            let (value, gradients) = differentiate(task, &model, examples, &mut rng);
-            let Some(mut gradients) = gradients else {
-                end = End::Diverged { epoch, step, what: "loss", value };
-                break 'training;
-            };
-            let norm = clip_global_norm(&model, &mut gradients, plan.clip);
-            if !norm.is_finite() {
-                end = End::Diverged { epoch, step, what: "gradient norm", value: norm };
-                break 'training;
-            }
-            model = optimizer.step(schedule.step(), model, gradients);
-            averaged.after_step(&model);
-
-            loss_sum += value * examples.len() as f64;
-            seen += examples.len();
-            progress.step(&StepReport { epoch, step, loss: loss_sum / seen as f64, seen, elapsed: started.elapsed() });
-            if stop.requested() {
-                end = End::Interrupted { epoch, step };
-                break 'training;
+impl End {
+    /// In words, as a model file keeps it.
+    pub(super) fn in_words(self) -> String {
+        match self {
+            End::Completed => "all epochs were run".into(),
+            End::EarlyStopped => "stopped early, the validation score got no better".into(),
+            End::Interrupted { epoch, step } => format!("interrupted in epoch {epoch}, step {step}"),
+            End::Diverged { epoch, step, what, .. } => {
+                format!("diverged in epoch {epoch}, step {step}: {what} not finite")
             }
         }
+    }
 
-        averaged.after_epoch(&model, epoch);
+    /// Whether training ended before its time.
+    pub fn is_cut_short(self) -> bool {
+        matches!(self, End::Interrupted { .. } | End::Diverged { .. })
+    }
+}
+
+/// What a training leaves behind.
+#[derive(Debug)]
+pub(super) struct Outcome<N> {
+    /// The best network, without autodiff; `None` when training diverged before any epoch was finished.
+    pub(super) network: Option<N>,
+    /// The epoch (from 1) the network is of.
+    pub(super) epoch: usize,
+    /// Its validation, where there were validation data.
+    pub(super) validation: Option<Validation>,
+    /// Why it ended.
+    pub(super) end: End,
+    /// Epochs that were finished.
+    pub(super) epochs: usize,
+}
+
+/// What a run needs beside objective and state.
+pub(super) struct Context<'a, N> {
+    pub(super) plan: &'a TrainPlan,
+    /// With autodiff.
+    pub(super) device: &'a Device,
+    pub(super) stop: &'a Stop,
+    pub(super) progress: &'a mut dyn Progress,
+    pub(super) saver: Option<Saver<'a, N>>,
+}
+
+/// Trains one network from where its state stands.
+///
+/// Everything random derives from the plan's seed, the epoch and the step, so that the same plan and data give the same
+/// bits, on any number of threads and however often the training was stopped between.
+pub(super) fn run<O: Objective>(
+    objective: &O,
+    mut state: TrainState<O::Network>,
+    context: &mut Context<'_, O::Network>,
+) -> Result<Outcome<O::Network>, PlanError> {
+    let plan = context.plan;
+    let score = plan.score(O::SCORES);
+    let batches = Batches::new(plan.batch_size, plan.seed);
+    let steps = objective.lengths().len().div_ceil(plan.batch_size);
+    let made = state.place.epoch.saturating_mul(steps) + state.place.step;
+    let mut schedule = Schedule::new(plan, steps)?.after(made);
+    let mut end = End::Completed;
+
+    while state.place.epoch < plan.epochs {
+        if plan.patience.is_some_and(|patience| state.place.stale >= patience) {
+            end = End::EarlyStopped;
+            break;
+        }
+        let started = Instant::now();
+        if let Some(cut) = epoch(objective, &mut state, context, &batches, &mut schedule, started) {
+            end = cut;
+            break;
+        }
+        let number = state.place.epoch + 1;
+        state.after_epoch(number);
         let trained = started.elapsed();
-        let candidate = averaged.current(&model);
-        let validation = task.validate(&candidate);
+        let candidate = state.average.current(state.network());
+        let validation = objective.validate(&[&candidate]);
         // The weights as well: those that the validation did not meet may be no numbers all the same.
         let figures = [
-            ("validation loss", validation.map_or(0.0, |validation| validation.loss)),
+            ("validation loss", validation.as_ref().map_or(0.0, |validation| validation.loss)),
             ("norm of the weights", weight_norm(&candidate)),
         ];
         if let Some((what, value)) = figures.into_iter().find(|(_, value)| value.is_nan() || *value > LARGEST) {
-            end = End::Diverged { epoch, step: order.len(), what, value };
-            break 'training;
+            end = End::Diverged { epoch: number, step: steps, what, value };
+            break;
         }
-        finished = epoch;
-        let better = match (&best, &validation) {
-            (Some(Best { validation: Some(old), .. }), Some(new)) => new.beats(old, plan.score),
+        let better = match (&state.best, &validation) {
+            (Some(Best { validation: Some(old), .. }), Some(new)) => {
+                let (mine, theirs) = (new.value(O::SCORES, &score), old.value(O::SCORES, &score));
+                // Equal scores are told apart by the loss.
+                score.prefers(mine, theirs) || (mine == theirs && new.loss < old.loss)
+            }
             _ => true,
         };
-        progress.epoch_ended(&EpochReport {
-            epoch,
+        context.progress.epoch_ended(&EpochReport {
+            epoch: number,
             epochs: plan.epochs,
-            loss: loss_sum / seen.max(1) as f64,
-            validation,
-            score: plan.score,
+            loss: state.place.loss.0 / state.place.loss.1.max(f64::MIN_POSITIVE),
+            validation: validation.as_ref(),
+            scores: O::SCORES,
+            score,
             best: better,
-            seen,
+            seen: state.place.seen,
             trained,
             elapsed: started.elapsed(),
         });
+        state.place.stale = if better { 0 } else { state.place.stale + 1 };
         if better {
-            best = Some(Best { model: candidate, epoch, validation });
-            stale = 0;
-        } else {
-            stale += 1;
+            state.best = Some(Best { network: candidate, epoch: number, validation });
         }
-        if stop.requested() {
-            end = End::Interrupted { epoch, step: order.len() };
-            break 'training;
-        }
-        if plan.patience.is_some_and(|patience| stale >= patience) && epoch < plan.epochs {
-            end = End::EarlyStopped;
-            break 'training;
+        state.place = super::state::Place { epoch: number, stale: state.place.stale, ..Default::default() };
+        if context.stop.requested() && number < plan.epochs {
+            end = End::Interrupted { epoch: number, step: steps };
+            break;
         }
     }
-
-    // Stopped by a person before anything was scored, or with nothing to score by: the weights as they are now.
-    if let End::Interrupted { epoch, .. } = end
-        && (best.is_none() || best.as_ref().is_some_and(|best| best.validation.is_none()))
-    {
-        let model = averaged.current(&model);
-        // The step before the stop may have been the one that diverged.
-        if weight_norm(&model) <= LARGEST {
-            let validation = task.validate(&model);
-            best = Some(Best { model, epoch, validation });
-        }
-    }
-    progress.finished();
-    let (model, epoch, validation) = match best {
-        Some(best) => (Some(best.model), best.epoch, best.validation),
-        None => (None, 0, None),
-    };
-    Ok(Outcome { model, epoch, validation, end, epochs: finished })
+    Ok(outcome(objective, state, context, end))
 }
 
-/// The mean loss of a batch and its gradients, which are those of its parts, summed. No gradients where the loss is no
-/// finite number.
-fn differentiate<T: Task>(
-    task: &T,
-    model: &T::Model,
+/// The steps of one epoch that are still to be made; gives why they came to an end before the last.
+fn epoch<O: Objective>(
+    objective: &O,
+    state: &mut TrainState<O::Network>,
+    context: &mut Context<'_, O::Network>,
+    batches: &Batches,
+    schedule: &mut Schedule,
+    started: Instant,
+) -> Option<End> {
+    let (plan, epoch) = (context.plan, state.place.epoch + 1);
+    let order = batches.epoch(objective.lengths(), epoch as u64);
+    let seen_before = state.place.seen;
+    context.progress.epoch_started(epoch, plan.epochs, order.len());
+    while state.place.step < order.len() {
+        let step = state.place.step + 1;
+        let seed = step_seed(plan.seed, epoch, step);
+        context.device.seed(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let examples = &order[step - 1];
+        let (loss, gradients) = differentiate(objective, state.network(), examples, &mut rng);
+        let Some(mut gradients) = gradients else {
+            return Some(End::Diverged { epoch, step, what: "loss", value: loss.0 });
+        };
+        let norm = clip_global_norm(state.network(), &mut gradients, plan.clip);
+        if !norm.is_finite() {
+            return Some(End::Diverged { epoch, step, what: "gradient norm", value: norm });
+        }
+        let rate = schedule.step();
+        state.step(rate, gradients);
+        state.place.step = step;
+        state.place.loss.0 += loss.0 * loss.1;
+        state.place.loss.1 += loss.1;
+        state.place.seen += examples.len();
+        context.progress.step(&StepReport {
+            epoch,
+            step,
+            loss: state.place.loss.0 / state.place.loss.1,
+            rate,
+            seen: state.place.seen - seen_before,
+            elapsed: started.elapsed(),
+        });
+        if context.stop.requested() {
+            return Some(End::Interrupted { epoch, step });
+        }
+        if let Some(saver) = &mut context.saver {
+            saver.after_step(state);
+        }
+    }
+    None
+}
+
+impl<N: Module> TrainState<N> {
+    fn after_epoch(&mut self, epoch: usize) {
+        if let Some(network) = &self.network {
+            self.average.after_epoch(network, epoch);
+        }
+    }
+
+    /// One step of the optimiser and of the average.
+    fn step(&mut self, rate: f64, gradients: GradientsParams) {
+        // The optimiser changes weights in place where it holds them alone, so it is given the only ones there are.
+        if let Some(network) = self.network.take() {
+            let network = self.optimizer.step(rate, network, gradients);
+            self.average.after_step(&network);
+            self.network = Some(network);
+        }
+    }
+}
+
+/// What is kept at the end.
+fn outcome<O: Objective>(
+    objective: &O,
+    mut state: TrainState<O::Network>,
+    context: &mut Context<'_, O::Network>,
+    end: End,
+) -> Outcome<O::Network> {
+    // Stopped by a person before anything was scored, or with nothing to score by: the weights as they are now.
+    if let End::Interrupted { epoch, .. } = end {
+        if let Some(saver) = &mut context.saver {
+            saver.save(&state);
+        }
+        if state.best.as_ref().is_none_or(|best| best.validation.is_none()) {
+            let network = state.average.current(state.network());
+            // The step before the stop may have been the one that diverged.
+            if weight_norm(&network) <= LARGEST {
+                let validation = objective.validate(&[&network]);
+                state.best = Some(Best { network, epoch, validation });
+            }
+        }
+    }
+    context.progress.finished();
+    let epochs = state.place.epoch;
+    match state.best {
+        Some(Best { network, epoch, validation }) => {
+            Outcome { network: Some(network), epoch, validation, end, epochs }
+        }
+        None => Outcome { network: None, epoch: 0, validation: None, end, epochs },
+    }
+}
+
+/// The mean loss of a batch, what it divides by, and its gradients, which are those of its parts, summed. No gradients
+/// where the loss is no finite number.
+fn differentiate<O: Objective>(
+    objective: &O,
+    network: &O::Network,
     batch: &[usize],
     rng: &mut ChaCha8Rng,
-) -> (f64, Option<GradientsParams>) {
-    let of_loss = |loss: Tensor<1>| {
-        let value = f64::from(loss.clone().into_scalar::<f32>());
+) -> ((f64, f64), Option<GradientsParams>) {
+    let of_loss = |share: Tensor<1>| {
+        let value = f64::from(share.clone().into_scalar::<f32>());
         // The graph holds on to weights, which the optimiser can change in place only when it holds them alone: it goes
         // here, with the loss.
-        let gradients = value.is_finite().then(|| GradientsParams::from_grads(loss.backward(), model));
+        let gradients = value.is_finite().then(|| GradientsParams::from_grads(share.backward(), network));
         (value, gradients)
     };
-    let parts = task.parts(batch);
+    let parts = objective.parts(batch);
     if parts.len() == 1 {
-        return of_loss(task.loss(model, batch, rng));
+        let Loss { share, weight } = objective.loss(network, batch, batch, rng);
+        let (value, gradients) = of_loss(share);
+        return ((value, weight), gradients);
     }
-    let (mut sum, mut gradients) = (0.0, GradientsAccumulator::new());
+    let (mut sum, mut gradients) = ((0.0, 0.0), GradientsAccumulator::new());
     for part in parts {
-        let (value, of_part) = of_loss(task.loss_of_part(model, &part, batch, rng));
-        sum += value;
+        let Loss { share, weight } = objective.loss(network, &part, batch, rng);
+        let (value, of_part) = of_loss(share);
+        sum = (sum.0 + value, sum.1 + weight);
         match of_part {
-            Some(of_part) => gradients.accumulate(model, of_part),
-            None => return (value, None),
+            Some(of_part) => gradients.accumulate(network, of_part),
+            None => return ((value, weight), None),
         }
     }
     (sum, Some(gradients.grads()))
 }
 
-/// One seed an epoch, far apart for neighbouring seeds and epochs (SplitMix64, Steele 2014).
-pub(crate) fn epoch_seed(seed: u64, epoch: usize) -> u64 {
-    let mut z = seed ^ (epoch as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+/// One seed per step, far apart for neighbouring seeds, epochs and steps (SplitMix64, Steele 2014). So nothing random has
+/// to be kept from one step to the next.
+pub(crate) fn step_seed(seed: u64, epoch: usize, step: usize) -> u64 {
+    mixed(mixed(seed, epoch as u64), step as u64)
+}
+
+fn mixed(seed: u64, number: u64) -> u64 {
+    let mut z = seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -288,10 +319,24 @@ fn weight_norm<M: Module>(model: &M) -> f64 {
     struct Norm(f64);
     impl burn::module::ModuleVisitor for Norm {
         fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
-            self.0 += super::clipping::squared_norm(param.val());
+            self.0 += squared_norm(param.val());
         }
     }
     let mut norm = Norm(0.0);
     model.visit(&mut norm);
     norm.0.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_seed_of_its_own() {
+        let seeds = (0..3).flat_map(|seed| (1..40).flat_map(move |epoch| (1..40).map(move |step| (seed, epoch, step))));
+        let seeds: Vec<u64> = seeds.map(|(seed, epoch, step)| step_seed(seed, epoch, step)).collect();
+        assert_eq!(seeds.iter().collect::<HashSet<_>>().len(), seeds.len());
+    }
 }

@@ -5,6 +5,8 @@ use burn::optim::lr_scheduler::{
     module_lr_scheduler::ModuleLrScheduler, sequential::SequentialLrSchedulerConfig,
 };
 
+use lookback_infer::error::PlanError;
+
 use super::{ScheduleChoice, TrainPlan};
 
 /// Gives the learning rate of one step after another.
@@ -16,7 +18,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn new(plan: &TrainPlan, steps_per_epoch: usize) -> Result<Schedule, String> {
+    pub(crate) fn new(plan: &TrainPlan, steps_per_epoch: usize) -> Result<Schedule, PlanError> {
         // Past 2^53 steps an f64 no longer tells one from the next, and nobody lives to see them.
         let total = plan.epochs.saturating_mul(steps_per_epoch).min(1 << 53);
         let warmup = ((plan.warmup * steps_per_epoch as f64).round() as usize).min(total);
@@ -32,8 +34,16 @@ impl Schedule {
             let first = 1.0 / (warmup + 1) as f64;
             (vec![LinearLrSchedulerConfig::new(first, 1.0, warmup).into(), main], vec![warmup])
         };
-        let factor = SequentialLrSchedulerConfig::new(schedulers, milestones).init()?;
+        let factor = SequentialLrSchedulerConfig::new(schedulers, milestones).init().map_err(PlanError::Unfit)?;
         Ok(Schedule { factor, rate: plan.learning_rate })
+    }
+
+    /// The schedule after so many steps.
+    pub(crate) fn after(mut self, steps: usize) -> Schedule {
+        for _ in 0..steps {
+            self.factor.step();
+        }
+        self
     }
 
     pub(crate) fn step(&mut self) -> f64 {
@@ -47,7 +57,7 @@ mod tests {
     use crate::train::TrainOptions;
 
     fn rates(options: TrainOptions, steps_per_epoch: usize, count: usize) -> Vec<f64> {
-        let mut schedule = Schedule::new(&TrainPlan::new(&options).unwrap(), steps_per_epoch).unwrap();
+        let mut schedule = Schedule::new(&TrainPlan::new(&options, &[]).unwrap(), steps_per_epoch).unwrap();
         (0..count).map(|_| schedule.step()).collect()
     }
 
@@ -84,6 +94,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_schedule_taken_up_again_goes_on_as_if_it_had_not_been_left() {
+        let options =
+            TrainOptions { warmup: Some(1.0), schedule: Some(ScheduleChoice::Cosine), ..TrainOptions::default() };
+        let plan = TrainPlan::new(&options, &[]).unwrap();
+        let (mut whole, mut later) = (Schedule::new(&plan, 7).unwrap(), Schedule::new(&plan, 7).unwrap().after(9));
+        let rates: Vec<f64> = (0..30).map(|_| whole.step()).collect();
+        assert!(rates[9..].iter().all(|&rate| later.step() == rate));
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! A split that keeps the share of each class.
 
+use lookback_infer::error::DataError;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-
-use crate::error::DataError;
 
 /// Indices of the examples on each side, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,8 +31,8 @@ pub struct Sizes {
 pub struct NgramBagConfig {
     /// N-grams of characters, if wanted.
     pub characters: Option<Sizes>,
-    /// N-grams of tokens, if wanted.
-    pub tokens: Option<Sizes>,
+    /// N-grams of neighbouring words, if wanted.
+    pub words: Option<Sizes>,
     /// How many buckets they are hashed into; zero is read as one.
     pub buckets: u32,
     /// The length of every text's vector: the longer, the faster the linear part learns.
@@ -64,7 +64,7 @@ impl NgramBagConfig {
                 }
             }
         }
-        if let Some(sizes) = self.tokens {
+        if let Some(sizes) = self.words {
             // The bytes 0xFE and 0xFF never stand in UTF-8: a token is no run of characters, two are not one.
             for start in 0..tokens.len() {
                 let mut hash = fnv1a(FNV_START, &[0xFE]);
@@ -227,7 +227,7 @@ mod tests {
 
     fn config(characters: Option<(usize, usize)>, tokens: Option<(usize, usize)>) -> NgramBagConfig {
         let sizes = |range: Option<(usize, usize)>| range.map(|(min, max)| Sizes { min, max });
-        NgramBagConfig { characters: sizes(characters), tokens: sizes(tokens), buckets: MANY, scale: 3.0 }
+        NgramBagConfig { characters: sizes(characters), words: sizes(tokens), buckets: MANY, scale: 3.0 }
     }
 
     fn tokens(text: &str) -> Vec<Token<'_>> {

@@ -1,4 +1,4 @@
-//! The linear part beside the network: a weight a label for every bucket of n-grams.
+//! The linear part beside the network: a weight per label for every bucket of n-grams.
 //!
 //! A recurrent network reads the order of the words, a linear model over n-grams remembers the phrases; they err on
 //! different texts, and together they err less (Mesnil et al. 2014; Cheng et al. 2016 call the two deep and wide). As in
@@ -8,106 +8,66 @@
 use std::sync::Arc;
 
 use burn::module::{Initializer, Module, Param};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
-
+use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
+use lookback_nn::Error;
 use lookback_nn::ops::{Bags, Lookup, lookup};
-
-use super::data::{Example, int_tensor};
-
-/// The bags of n-grams of a batch's texts, one after the other.
-#[derive(Clone, Debug)]
-pub struct WideBatch {
-    /// The buckets, `N` of them.
-    buckets: Arc<Lookup>,
-    /// `[N, 1]`: their values.
-    values: Tensor<2>,
-    /// `[N]`: the row of the batch that each belongs to.
-    rows: Tensor<1, Int>,
-}
-
-impl WideBatch {
-    /// The bags of `examples`; `None` when there is no n-gram in any of them.
-    pub(super) fn new(examples: &[&Example], device: &Device) -> Option<WideBatch> {
-        let (mut buckets, mut values, mut rows) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, example) in examples.iter().enumerate() {
-            if let Example::Text(text) = example {
-                buckets.extend(text.wide.iter().map(|(bucket, _)| *bucket));
-                values.extend(text.wide.iter().map(|(_, value)| *value));
-                rows.extend(std::iter::repeat_n(row as i64, text.wide.len()));
-            }
-        }
-        let count = values.len();
-        (count > 0).then(|| WideBatch {
-            buckets: Arc::new(Lookup {
-                places: (0..count as u32).collect(),
-                different: count,
-                bags: vec![Bags::single(buckets)],
-            }),
-            values: Tensor::from_data(TensorData::new(values, [count, 1]), device),
-            rows: int_tensor(rows, [count], device),
-        })
-    }
-}
 
 /// Logits that are linear in the values of n-grams.
 #[derive(Module, Debug)]
-pub(super) struct Wide {
+pub(super) struct Linear {
     /// `[buckets, N]`
     weight: Param<Tensor<2>>,
     /// `[N]`
     bias: Param<Tensor<1>>,
 }
 
-impl Wide {
+impl Linear {
     /// All zero: without randomness, and a bucket that training never meets says nothing.
-    pub(super) fn new(buckets: usize, labels: usize, device: &Device) -> Wide {
+    pub(super) fn new(buckets: usize, labels: usize, device: &Device) -> Linear {
         let zeros = Initializer::Zeros;
-        Wide { weight: zeros.init([buckets, labels], device), bias: zeros.init([labels], device) }
+        Linear { weight: zeros.init([buckets, labels], device), bias: zeros.init([labels], device) }
     }
 
-    /// The logits `[B, N]` of `batch_size` texts.
-    pub(super) fn forward(&self, batch: Option<&WideBatch>, batch_size: usize) -> Tensor<2> {
+    /// The logits `[B, N]` of texts with these bags of n-grams: buckets, and their values.
+    pub(super) fn forward(&self, bags: &[&[(u32, f32)]], device: &Device) -> Result<Tensor<2>, Error> {
         let bias = self.bias.val().unsqueeze::<2>();
         let labels = bias.dims()[1];
-        let bias = bias.expand([batch_size, labels]);
-        match batch {
-            None => bias,
-            Some(WideBatch { buckets, values, rows }) => {
-                let weights = lookup(vec![self.weight.val()], buckets.clone())
-                    .unwrap_or_else(|error| panic!("a bucket that was counted is not there: {error}"));
-                bias.select_assign(0, rows.clone(), weights * values.clone(), IndexingUpdateOp::Add)
-            }
+        let bias = bias.expand([bags.len(), labels]);
+        let buckets: Vec<u32> = bags.iter().flat_map(|bag| bag.iter().map(|&(bucket, _)| bucket)).collect();
+        let count = buckets.len();
+        if count == 0 {
+            return Ok(bias);
         }
+        let values: Vec<f32> = bags.iter().flat_map(|bag| bag.iter().map(|&(_, value)| value)).collect();
+        let rows = (0i64..).zip(bags).flat_map(|(row, bag)| std::iter::repeat_n(row, bag.len()));
+        let rows = Tensor::from_data(TensorData::new(rows.collect::<Vec<i64>>(), [count]), device);
+        let values = Tensor::from_data(TensorData::new(values, [count, 1]), device);
+        let places = (0..count as u32).collect();
+        let unique = Lookup { places, different: count, bags: vec![Bags::single(buckets)] };
+        let weights = lookup(vec![self.weight.val()], Arc::new(unique))?;
+        Ok(bias.select_assign(0, rows, weights * values, IndexingUpdateOp::Add))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::encoder::EncodedText;
-
-    fn text(wide: &[(u32, f32)]) -> Example {
-        Example::Text(EncodedText { wide: wide.to_vec(), ..EncodedText::default() })
-    }
 
     #[test]
     fn logits_are_the_bias_and_the_weighted_sum_of_each_rows_own_ngrams() {
         let device = Device::flex();
-        let mut wide = Wide::new(3, 2, &device);
-        wide.weight = wide.weight.map(|_| Tensor::from_floats([[1.0, -1.0], [10.0, 20.0], [0.5, 0.0]], &device));
-        wide.bias = wide.bias.map(|_| Tensor::from_floats([0.25, 0.75], &device));
-        let texts = [text(&[(0, 2.0), (2, 4.0)]), text(&[]), text(&[(1, 0.5)])];
-        let batch = WideBatch::new(&texts.each_ref(), &device);
-        let logits = wide.forward(batch.as_ref(), 3).into_data().try_to_vec::<f32>().unwrap();
+        let mut linear = Linear::new(3, 2, &device);
+        linear.weight = linear.weight.map(|_| Tensor::from_floats([[1.0, -1.0], [10.0, 20.0], [0.5, 0.0]], &device));
+        linear.bias = linear.bias.map(|_| Tensor::from_floats([0.25, 0.75], &device));
+        let bags: [&[(u32, f32)]; 3] = [&[(0, 2.0), (2, 4.0)], &[], &[(1, 0.5)]];
+        let logits = linear.forward(&bags, &device).unwrap().into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(logits, [4.25, -1.25, 0.25, 0.75, 5.25, 10.75]);
     }
 
     #[test]
     fn a_batch_without_ngrams_gets_the_bias_alone() {
         let device = Device::flex();
-        let wide = Wide::new(3, 2, &device);
-        let batch = WideBatch::new(&[&text(&[])], &device);
-        assert!(batch.is_none());
-        assert_eq!(wide.forward(None, 1).into_data().try_to_vec::<f32>().unwrap(), [0.0, 0.0]);
+        let logits = Linear::new(3, 2, &device).forward(&[&[]], &device).unwrap();
+        assert_eq!(logits.into_data().try_to_vec::<f32>().unwrap(), [0.0, 0.0]);
     }
 }

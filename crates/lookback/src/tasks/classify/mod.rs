@@ -1,35 +1,61 @@
-//! Classification of texts and of numeric series: one label for a whole sequence.
+//! Training classifiers; how they answer is `lookback_infer::tasks::classify`.
 //!
-//! `config` turns options into a checked plan, `data` files into examples and batches, `model` is the network,
-//! `attention` what stands between its recurrent layers and the pooling, `wide` the linear part beside it, `metrics`
-//! the figures it is judged by, `classifier` the trained model with all it needs to answer: encoder, labels and
-//! parameters, in one file. `budget` is what all this may take of memory.
+//! `options` become a checked `plan`; `network` is what is trained, with the `linear` part beside it; `train` is the data,
+//! the loss and the way from a file to a model.
 
-mod attention;
-mod budget;
-mod classifier;
-mod config;
-mod data;
-mod ensemble;
-mod fit;
-mod metrics;
-mod model;
+mod linear;
+mod network;
 mod options;
-mod parameters;
-mod pool;
-mod pooling;
-mod recurrent;
-mod wide;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod train;
 
-pub use attention::{AttentionForm, View};
-pub use classifier::{Classifier, MemberRecord, Prediction, TrainingRecord};
-pub use config::{ClassifyPlan, InputPlan, ModelPlan, SeriesPlan, TextPlan, ValidationPlan};
-pub use data::{Batch, BatchInput, Dataset, Example};
-pub use fit::{FitError, Fitted, fit, fit_texts};
-pub use metrics::{ClassMetrics, Confused, Metrics};
-pub use model::{Cell, ClassifierModel, Logits};
-pub use options::{
-    ClassWeights, ClassifyOptions, ColumnChoice, DataOptions, FormatChoice, HeaderChoice, ModelOptions, TokenizerOption,
-};
-pub use pooling::{PoolKind, Pooling};
-pub use wide::WideBatch;
+use std::path::{Path, PathBuf};
+
+use lookback_infer::error::{Error, PlanError};
+use lookback_infer::model::Score;
+pub use network::{Logits, Network};
+pub use options::{ClassWeights, ClassifyOptions, LossOptions, NetworkOptions};
+pub use plan::ClassifyPlan;
+use serde_json::{Map, Value, json};
+pub use train::{fit, fit_inputs};
+
+use super::{Fitted, Task};
+use crate::train::Session;
+
+/// One label for a whole text or numeric series.
+#[derive(Debug)]
+pub struct Classify;
+
+impl Task for Classify {
+    const NAME: &'static str = lookback_infer::tasks::classify::NAME;
+    const ABOUT: &'static str = "One label for a whole text or numeric series";
+    const DATA: &'static str = "CSV, TSV or JSON Lines with texts and labels, or numeric series (.ts, csv-long)";
+    const SCORES: &'static [Score] = &lookback_infer::tasks::classify::SCORES;
+    type Options = ClassifyOptions;
+    type Plan = ClassifyPlan;
+
+    fn plan(data: &Path, options: &ClassifyOptions) -> Result<ClassifyPlan, PlanError> {
+        ClassifyPlan::new(data, options)
+    }
+
+    fn validation(plan: &ClassifyPlan) -> Option<&PathBuf> {
+        plan.validation.file()
+    }
+
+    fn options(plan: &ClassifyPlan) -> Map<String, Value> {
+        let mut options = plan.training();
+        for part in [json!(plan.input), json!(plan.network), json!(plan.network.encoder)] {
+            if let Value::Object(part) = part {
+                options.extend(part);
+            }
+        }
+        options.remove("encoder");
+        options
+    }
+
+    fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
+        fit(data, plan, session)
+    }
+}

@@ -4,41 +4,49 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Args;
+use lookback_infer::error::in_plain_words;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::Wrong;
-use crate::error::in_plain_words;
+/// A file with options that cannot be used, in a sentence that names file and line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongFile(String);
+
+/// Options that exclude each other: one on the command line wins over the other in the file.
+const EXCLUSIVE: [&str; 2] = ["validation", "validation-split"];
 
 /// The options of `file` with those of `flags` laid over them. A key that is no option, or a value that does not fit
 /// its option, is an error that names file and line.
-pub(super) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Path) -> anyhow::Result<T> {
+pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Path) -> Result<T, WrongFile> {
+    let broken = |error: &dyn std::fmt::Display| WrongFile(format!("{}: {error}", file.display()));
     let name = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| Wrong(format!("{name}: cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(file).map_err(|error| WrongFile(format!("{name}: cannot be read: {error}")))?;
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| line_at(&text, span.start));
-        Wrong(format!("{name}, line {line}: not valid TOML: {}", error.message()))
+        WrongFile(format!("{name}, line {line}: not valid TOML: {}", error.message()))
     })?;
     let known = option_names::<T>();
     for (key, value) in &table {
         let line = line_of(&text, key);
         if !known.contains(key.as_str()) {
             let known: Vec<_> = known.iter().map(String::as_str).collect();
-            return Err(Wrong(format!(
-                "{name}, line {line}: there is no option '{key}'; there are {}",
-                known.join(", ")
-            ))
-            .into());
+            let known = known.join(", ");
+            return Err(WrongFile(format!("{name}, line {line}: there is no option '{key}'; there are {known}")));
         }
         let alone = Table::from_iter([(key.clone(), value.clone())]);
         if let Err(error) = T::deserialize(Value::Table(alone)) {
             let problem = in_plain_words(error.message().trim());
-            return Err(Wrong(format!("{name}, line {line}: {key}: {problem}")).into());
+            return Err(WrongFile(format!("{name}, line {line}: {key}: {problem}")));
         }
     }
-    table.extend(Table::try_from(flags)?);
-    Ok(T::deserialize(Value::Table(table))?)
+    let flags = Table::try_from(flags).map_err(|error| broken(&error))?;
+    if EXCLUSIVE.iter().any(|option| flags.contains_key(*option)) {
+        EXCLUSIVE.iter().for_each(|option| drop(table.remove(*option)));
+    }
+    table.extend(flags);
+    T::deserialize(Value::Table(table)).map_err(|error| broken(&error))
 }
 
 fn option_names<T: Args>() -> BTreeSet<String> {

@@ -1,0 +1,179 @@
+//! Options of the input as a person types them, on the command line or in a TOML file, and their check.
+
+use std::path::Path;
+
+use clap::Args;
+use lookback_infer::data::{Column, Format, HeaderChoice};
+use lookback_infer::error::PlanError;
+use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
+use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::{InputPlan, SeriesPlan, TextPlan};
+use serde::{Deserialize, Serialize};
+
+use crate::ranges::sizes;
+
+/// What is read, and how.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input")]
+pub struct InputOptions {
+    /// Format of the data [default: by the file's extension]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Whether the first row holds the columns' names [default: auto]
+    #[arg(long, value_enum)]
+    pub header: Option<HeaderChoice>,
+    /// Column of the text, by name or by number from 1
+    #[arg(long, value_name = "COLUMN")]
+    pub text: Option<Column>,
+    /// Column of the label, by name or by number from 1
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<Column>,
+    /// Column that tells the series apart (csv-long)
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<Column>,
+    /// Column that orders the steps of a series (csv-long) [default: the order of the rows]
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<Column>,
+    /// Columns of the channels (csv-long) [default: all others]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Column>,
+    /// How texts are cut into tokens [default: auto]
+    #[arg(long, value_enum)]
+    pub tokenizer: Option<TokenizerChoice>,
+    /// Whether upper and lower case are the same [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub lowercase: Option<bool>,
+    /// How often a token must stand in the training data to enter the vocabulary [default: 1]
+    #[arg(long, value_name = "N")]
+    pub min_count: Option<usize>,
+    /// Largest vocabulary, the commonest tokens first [default: 50000]
+    #[arg(long, value_name = "N")]
+    pub max_vocabulary: Option<usize>,
+    /// Longest sequence, in tokens or steps; what is longer is cut [default: 512 tokens; series are not cut]
+    #[arg(long, value_name = "N")]
+    pub max_length: Option<usize>,
+    /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5 [default: none]
+    #[arg(long, value_name = "MIN-MAX")]
+    pub char_ngrams: Option<String>,
+    /// Buckets that the character n-grams are hashed into [default: 4000]
+    #[arg(long, value_name = "N")]
+    pub char_buckets: Option<u32>,
+    /// Buckets for pairs of neighbouring tokens, added to the second one's vector; 0 for none [default: 0]
+    #[arg(long, value_name = "N")]
+    pub bigram_buckets: Option<u32>,
+    /// Chance that a token is replaced by the unknown token while training; its n-grams stay [default: 0]
+    #[arg(long, value_name = "P")]
+    pub word_dropout: Option<f64>,
+    /// Standard deviation of the noise added to a series' standardised channels while training [default: 0]
+    #[arg(long, value_name = "X")]
+    pub input_noise: Option<f64>,
+}
+
+impl InputOptions {
+    /// The plan for training on the file `data`.
+    ///
+    /// # Errors
+    /// If an option has a value that reads nothing, or does not go with the kind of the data.
+    pub fn plan(&self, data: &Path) -> Result<InputPlan, PlanError> {
+        if self.format == Some(Format::Lines) {
+            return Err(PlanError::conflict("format", "is lines, which have no labels to learn"));
+        }
+        // A CSV is a table of texts unless another format is asked for.
+        let by_extension = || Format::of_series(data).filter(|format| *format == Format::Ts);
+        let plan = match self.format.or_else(by_extension) {
+            Some(format) if format.is_of_series() => InputPlan::Series(self.series(format)?),
+            format => InputPlan::Text(self.texts(format)?),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn texts(&self, format: Option<Format>) -> Result<TextPlan, PlanError> {
+        let series_only = [
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+            ("values", !self.values.is_empty()),
+            ("input-noise", self.input_noise.is_some()),
+        ];
+        refuse(&series_only, "is for numeric series, but the data are texts; is --format csv-long missing?")?;
+        if format == Some(Format::Jsonl) {
+            let problem = "is for csv and tsv; JSON Lines name their columns in every line";
+            refuse(&[("header", self.header.is_some())], problem)?;
+        }
+        let ngrams = match (&self.char_ngrams, self.char_buckets) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(PlanError::conflict("char-buckets", "needs --char-ngrams")),
+            (Some(range), buckets) => {
+                let (min, max) = sizes("char-ngrams", range)?;
+                let buckets = buckets.unwrap_or(4_000);
+                if buckets == 0 {
+                    return Err(PlanError::value("char-buckets", 0, "at least 1"));
+                }
+                Some(NgramConfig { min, max, buckets })
+            }
+        };
+        let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
+        Ok(TextPlan {
+            format,
+            header: self.header.and_then(HeaderChoice::explicit),
+            text: self.text.clone(),
+            label: self.label.clone(),
+            tokenizer: self.tokenizer.unwrap_or_default(),
+            lowercase: self.lowercase.unwrap_or(true),
+            min_count: self.min_count.unwrap_or(1),
+            max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
+            max_length: self.max_length.unwrap_or(512),
+            ngrams,
+            bigrams,
+            word_dropout: self.word_dropout.unwrap_or(0.0),
+        })
+    }
+
+    fn series(&self, format: Format) -> Result<SeriesPlan, PlanError> {
+        let text_only = [
+            ("text", self.text.is_some()),
+            ("tokenizer", self.tokenizer.is_some()),
+            ("lowercase", self.lowercase.is_some()),
+            ("min-count", self.min_count.is_some()),
+            ("max-vocabulary", self.max_vocabulary.is_some()),
+            ("word-dropout", self.word_dropout.is_some()),
+            ("char-ngrams", self.char_ngrams.is_some()),
+            ("char-buckets", self.char_buckets.is_some()),
+            ("bigram-buckets", self.bigram_buckets.is_some()),
+        ];
+        refuse(&text_only, FOR_TEXTS)?;
+        let columns = [
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+            ("label", self.label.is_some()),
+            ("values", !self.values.is_empty()),
+            ("header", self.header.is_some()),
+        ];
+        if format == Format::Ts {
+            refuse(&columns, "is about columns, but a .ts file has none")?;
+        }
+        Ok(SeriesPlan {
+            format,
+            header: self.header.and_then(HeaderChoice::explicit),
+            id: self.id.clone(),
+            time: self.time.clone(),
+            label: self.label.clone(),
+            values: self.values.clone(),
+            max_length: self.max_length,
+            input_noise: self.input_noise.unwrap_or(0.0),
+        })
+    }
+}
+
+/// What is said of an option that goes with texts alone.
+pub(crate) const FOR_TEXTS: &str = "is for texts, but the data are numeric series";
+
+/// Refuses the first of `options` that is set.
+pub(crate) fn refuse(options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
+    match options.iter().find(|(_, set)| *set) {
+        Some((option, _)) => Err(PlanError::conflict(option, problem)),
+        None => Ok(()),
+    }
+}

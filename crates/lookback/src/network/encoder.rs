@@ -1,0 +1,93 @@
+//! The encoder on Burn: token vectors or channels, recurrent layers, attention over their steps.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Embedding};
+use burn::tensor::{Device, Tensor};
+use lookback_infer::error::PlanError;
+use lookback_infer::input::{Batch, InputShape, Parts};
+use lookback_infer::network::{Cell, EncoderPlan};
+use lookback_nn::ops::dropout_layer;
+use lookback_nn::{Error, Recurrent, RecurrentConfig};
+
+use super::attend::{Attend, Attended};
+use crate::input::{tables, vectors};
+
+/// What every network begins with. Its twin without Burn is `lookback_infer::network`.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// `[V, E]`: one vector per token; absent for series.
+    embedding: Option<Embedding>,
+    /// `[buckets + 1, E]`: one vector per bucket of character n-grams.
+    ngram_embedding: Option<Embedding>,
+    /// `[buckets + 1, E]`: one vector per bucket of token pairs.
+    bigram_embedding: Option<Embedding>,
+    embedding_dropout: Dropout,
+    recurrent: Recurrent,
+    attend: Attend,
+}
+
+/// What the encoder gives for a batch.
+pub(crate) struct Encoded {
+    /// `[B, T, W]`
+    pub(crate) steps: Tensor<3>,
+    /// `[B, O]`: the final hidden states of the last recurrent layer.
+    pub(crate) last: Tensor<2>,
+    /// Where the attention pools: the pooled vectors `[B, hops * O]`, and the penalty `[1]` that the loss adds.
+    pub(crate) pooled: Option<(Tensor<2>, Tensor<1>)>,
+}
+
+impl Encoder {
+    /// An encoder whose parameters are drawn when they are first asked for.
+    ///
+    /// # Errors
+    /// If the plan is of no network.
+    pub fn new(plan: &EncoderPlan, shape: InputShape, device: &Device) -> Result<Encoder, PlanError> {
+        plan.check()?;
+        let unfit = |error: Error| PlanError::Unfit(error.to_string());
+        let [embedding, ngram_embedding, bigram_embedding] =
+            tables(shape, plan.embedding, plan.embedding_scale, device);
+        let width = match &embedding {
+            Some(_) => plan.embedding,
+            None => shape.width(),
+        };
+        let cell = match plan.cell {
+            Cell::Lstm => lookback_nn::Cell::Lstm,
+            Cell::Gru => lookback_nn::Cell::Gru,
+            Cell::Rnn => lookback_nn::Cell::Rnn,
+        };
+        let recurrent = RecurrentConfig::new(cell, width, plan.hidden)
+            .with_layers(plan.layers)
+            .with_bidirectional(plan.bidirectional)
+            .with_recompute(plan.recompute)
+            .with_dropout(plan.layer_dropout)
+            .with_forget_bias(plan.forget_bias)
+            .init(device)
+            .map_err(unfit)?;
+        Ok(Encoder {
+            embedding,
+            ngram_embedding,
+            bigram_embedding,
+            embedding_dropout: DropoutConfig::new(plan.embedding_dropout).init(),
+            recurrent,
+            attend: Attend::new(plan.attention, plan.outputs(), device).map_err(unfit)?,
+        })
+    }
+
+    /// The encoding of a batch; noise of this standard deviation is added to channels.
+    ///
+    /// # Errors
+    /// If the batch was made for another encoder.
+    pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
+        let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding];
+        let x = dropout_layer(&self.embedding_dropout, vectors(tables, batch, noise, device)?);
+        let output = self.recurrent.forward(x, Some(&batch.lengths), None)?;
+        let last = output.last_layer();
+        let Attended { steps, pooled } = self.attend.forward(output.sequence, &batch.lengths)?;
+        Ok(Encoded { steps, last, pooled })
+    }
+
+    /// Which tables there are beside the tokens' own.
+    pub(crate) fn parts(&self) -> Parts {
+        Parts { ngrams: self.ngram_embedding.is_some(), bigrams: self.bigram_embedding.is_some() }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the networks of all tasks are made of, on Burn; how it answers without is `lookback_infer::network`.
+
+mod attend;
+mod encoder;
+mod options;
+mod pooling;
+
+pub use encoder::Encoder;
+pub use options::EncoderOptions;
+pub(crate) use pooling::Pool;

@@ -1,0 +1,111 @@
+//! Options of the encoder as a person types them, and their check.
+
+use clap::Args;
+use lookback_infer::error::{PlanError, plan};
+use lookback_infer::network::{Cell, EncoderPlan};
+use serde::{Deserialize, Serialize};
+
+use crate::input::{FOR_TEXTS, refuse};
+
+/// The encoder: what every network begins with.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Network")]
+pub struct EncoderOptions {
+    /// Recurrent cell [default: lstm]
+    #[arg(long, value_enum)]
+    pub cell: Option<Cell>,
+    /// Width of the token vectors [default: 128]
+    #[arg(long, value_name = "N")]
+    pub embedding: Option<usize>,
+    /// Hidden units per direction [default: 128]
+    #[arg(long, value_name = "N")]
+    pub hidden: Option<usize>,
+    /// Recurrent layers, one on the other [default: 1]
+    #[arg(long, value_name = "N")]
+    pub layers: Option<usize>,
+    /// Compute the gates again in the backward pass instead of keeping them (activation checkpointing): less memory for
+    /// long texts and series, for one more forward pass [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub recompute: Option<bool>,
+    /// Whether the layers read both ways [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub bidirectional: Option<bool>,
+    /// Attention over the steps of the recurrent layers: none, additive, dot, general, scaled-dot, self, multi-head:N, or
+    /// structured:N, which pools by itself [default: none]
+    #[arg(long, value_name = "FORM")]
+    pub attention: Option<String>,
+    /// Dropout on the token vectors, between layers and before the output, where not said apart [default: 0.5]
+    #[arg(long, value_name = "P")]
+    pub dropout: Option<f64>,
+    /// Dropout on the token vectors, or on the channels of a series [default: as --dropout; series 0]
+    #[arg(long, value_name = "P")]
+    pub embedding_dropout: Option<f64>,
+    /// Dropout between layers [default: as --dropout]
+    #[arg(long, value_name = "P")]
+    pub layer_dropout: Option<f64>,
+    /// Dropout before the output [default: as --dropout]
+    #[arg(long, value_name = "P")]
+    pub output_dropout: Option<f64>,
+    /// Standard deviation of the token vectors at the start; PyTorch has 1 [default: 0.3]
+    #[arg(long, value_name = "X")]
+    pub embedding_scale: Option<f64>,
+    /// Bias of the LSTM's forget gate at the start [default: as PyTorch, uniform around 0]
+    #[arg(long, value_name = "X")]
+    pub forget_bias: Option<f64>,
+}
+
+impl EncoderOptions {
+    /// The plan of an encoder of texts or of series.
+    ///
+    /// # Errors
+    /// If an option has a value that no network has, or does not go with the others.
+    pub fn plan(&self, is_text: bool) -> Result<EncoderPlan, PlanError> {
+        let cell = self.cell.unwrap_or_default();
+        let layers = self.layers.unwrap_or(1);
+        if self.forget_bias.is_some() && cell != Cell::Lstm {
+            return Err(PlanError::conflict("forget-bias", "is for --cell lstm only"));
+        }
+        if layers == 1 && self.layer_dropout.is_some_and(|p| p > 0.0) {
+            return Err(PlanError::conflict("layer-dropout", "is between layers, but --layers is 1"));
+        }
+        if !is_text {
+            let text_only =
+                [("embedding", self.embedding.is_some()), ("embedding-scale", self.embedding_scale.is_some())];
+            refuse(&text_only, FOR_TEXTS)?;
+        }
+        let dropout = self.dropout()?;
+        let plan = EncoderPlan {
+            cell,
+            embedding: self.embedding.unwrap_or(128),
+            embedding_scale: self.embedding_scale.unwrap_or(0.3),
+            hidden: self.hidden.unwrap_or(128),
+            layers,
+            bidirectional: self.bidirectional.unwrap_or(true),
+            recompute: self.recompute.unwrap_or(false),
+            attention: self.attention.as_deref().unwrap_or("none").parse()?,
+            embedding_dropout: self.embedding_dropout.unwrap_or(if is_text { dropout } else { 0.0 }),
+            layer_dropout: if layers == 1 { 0.0 } else { self.layer_dropout.unwrap_or(dropout) },
+            forget_bias: self.forget_bias,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// Dropout where nothing is said of a place.
+    fn dropout(&self) -> Result<f64, PlanError> {
+        let dropout = self.dropout.unwrap_or(0.5);
+        plan::below_one("dropout", dropout)?;
+        Ok(dropout)
+    }
+
+    /// Dropout before the output.
+    ///
+    /// # Errors
+    /// If it is no share.
+    pub fn output_dropout(&self) -> Result<f64, PlanError> {
+        let dropout = self.output_dropout.map_or_else(|| self.dropout(), Ok)?;
+        plan::below_one("output-dropout", dropout)?;
+        Ok(dropout)
+    }
+}

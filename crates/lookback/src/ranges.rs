@@ -1,0 +1,21 @@
+//! Ranges as a person types them.
+
+use lookback_infer::error::PlanError;
+
+/// The longest n-grams. A text has as many n-grams of every length as it has characters or tokens, so that without a
+/// bound their number would be the square of the text's length.
+const LONGEST_NGRAM: usize = 64;
+
+/// `2-5`, or `3` for 3-3.
+pub(crate) fn sizes(option: &'static str, range: &str) -> Result<(usize, usize), PlanError> {
+    let wrong =
+        || PlanError::conflict(option, format!("is '{range}'; expected shortest-longest, for example 2-5"));
+    let (min, max) = range.split_once('-').unwrap_or((range, range));
+    let min: usize = min.trim().parse().map_err(|_| wrong())?;
+    let max: usize = max.trim().parse().map_err(|_| wrong())?;
+    if max > LONGEST_NGRAM {
+        let problem = format!("is '{range}'; the longest may be at most {LONGEST_NGRAM}");
+        return Err(PlanError::conflict(option, problem));
+    }
+    if min == 0 || max < min { Err(wrong()) } else { Ok((min, max)) }
+}

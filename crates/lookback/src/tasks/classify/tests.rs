@@ -1,0 +1,90 @@
+//! The network that trains and the one that answers are twins.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use lookback_infer::input::{Batch, Example, Input, Raw};
+use lookback_infer::tasks::classify::NgramBag;
+
+use super::train::answering;
+use super::*;
+
+/// Texts of several lengths, an empty one among them.
+const TEXTS: [&str; 6] = ["one two three", "", "two", "three three one two four five six", "five one", "seven eight nine ten"];
+
+fn input(plan: &ClassifyPlan) -> (Input, Vec<Example>) {
+    let raws = TEXTS.map(|text| Raw::Text(text.to_owned()));
+    let path = Path::new("texts");
+    let input = Input::fit(&plan.input, raws.iter(), &[], path).unwrap();
+    let examples = raws.into_iter().map(|raw| input.encode(raw, path, 1).unwrap()).collect();
+    (input, examples)
+}
+
+fn options(cell: &str, layers: usize, bidirectional: bool, attention: &str, pooling: Option<&str>) -> ClassifyOptions {
+    let mut options = ClassifyOptions::default();
+    options.input.char_ngrams = (layers == 2).then(|| "2-3".into());
+    options.input.bigram_buckets = (layers == 2).then_some(7);
+    options.encoder.cell = Some(clap::ValueEnum::from_str(cell, false).unwrap());
+    options.encoder.embedding = Some(5);
+    options.encoder.hidden = Some(6);
+    options.encoder.layers = Some(layers);
+    options.encoder.bidirectional = Some(bidirectional);
+    options.encoder.attention = Some(attention.into());
+    options.network.pooling = pooling.map(str::to_owned);
+    options.network.linear_words = (!bidirectional).then(|| "1-2".into());
+    options.network.linear_buckets = (!bidirectional).then_some(11);
+    options
+}
+
+/// Every form of attention with the poolings that go with it.
+const FORMS: [(&str, &[Option<&str>]); 8] = [
+    ("none", &[Some("attention"), Some("query"), Some("last"), Some("mean"), Some("max+attention+last")]),
+    ("additive", &[Some("attention"), Some("max")]),
+    ("dot", &[Some("mean")]),
+    ("general", &[Some("attention")]),
+    ("scaled-dot", &[Some("attention+mean")]),
+    ("self", &[Some("attention"), Some("query")]),
+    ("multi-head:2", &[Some("attention")]),
+    ("structured:3", &[None]),
+];
+
+#[test]
+fn every_network_answers_without_burn_as_with_it() {
+    let device = Device::flex();
+    let mut compared = 0;
+    for cell in ["lstm", "gru", "rnn"] {
+        for (layers, bidirectional) in [(1, true), (2, true), (1, false), (2, false)] {
+            for (attention, poolings) in FORMS {
+                for &pooling in poolings {
+                    let options = options(cell, layers, bidirectional, attention, pooling);
+                    let plan = ClassifyPlan::new(Path::new("x.csv"), &options).unwrap();
+                    let (input, examples) = input(&plan);
+                    device.seed(compared);
+                    let network = Network::new(&plan.network, input.shape(), 3, &device).unwrap();
+                    lookback_nn::parameters::initialise(&network);
+                    let twin = answering(&network, &plan.network, input.shape(), 3);
+                    let bag = plan.network.linear.clone().map(|config| {
+                        let weights = (0..config.rows()).map(|bucket| bucket as f32 * 0.3).collect();
+                        NgramBag::new(config, weights)
+                    });
+                    let bags = bag.map(|bag| examples.iter().map(|example| bag.of(example)).collect::<Vec<_>>());
+                    let bags: Option<Vec<&[(u32, f32)]>> =
+                        bags.as_ref().map(|bags| bags.iter().map(Vec::as_slice).collect());
+                    let batch = Batch::new(&examples.iter().collect::<Vec<_>>(), network.parts(), &mut || false);
+                    let logits = network.forward(&batch, bags.as_deref(), 0.0, &device).unwrap();
+                    let parts = logits.parts.len() as f64;
+                    let mean = logits.parts.into_iter().reduce(|sum, part| sum + part).unwrap().div_scalar(parts);
+                    let expected = mean.into_data().try_to_vec::<f32>().unwrap();
+                    let found = twin.forward(&batch, bags.as_deref(), true).logits;
+                    let name = format!("{cell}, {layers} layers, {bidirectional}, {attention}, {pooling:?}");
+                    assert_eq!(found.len(), expected.len(), "{name}");
+                    for (found, expected) in found.iter().zip(&expected) {
+                        assert!((found - expected).abs() < 1e-6, "{name}: {found} instead of {expected}");
+                    }
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 150, "{compared} configurations");
+}

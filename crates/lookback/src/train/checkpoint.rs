@@ -1,0 +1,222 @@
+//! Checkpoints: a training as it stands, in one file that is written whole or not at all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use lookback_infer::error::{ModelFileError, PlanError};
+use lookback_infer::model::NetworkRecord;
+use lookback_infer::model_file::ModelFile;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::state::{TrainState, values};
+
+/// The kind that a checkpoint names in its file.
+const KIND: &str = "checkpoint";
+const IDENTITY: &str = "identity";
+const FINISHED: &str = "finished";
+
+/// How often a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// After so many steps.
+    Steps(usize),
+    /// After so much time, at the next step.
+    Time(Duration),
+}
+
+impl Default for Every {
+    /// Every five minutes.
+    fn default() -> Self {
+        Every::Time(Duration::from_secs(300))
+    }
+}
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || "a number of steps or seconds was expected, such as 200steps or 300s".to_owned();
+        let count = |number: &str| number.parse::<u64>().ok().filter(|&count| count > 0).ok_or_else(expected);
+        match (text.strip_suffix("steps"), text.strip_suffix('s')) {
+            (Some(steps), _) => Ok(Every::Steps(usize::try_from(count(steps)?).map_err(|_| expected())?)),
+            (None, Some(seconds)) => Ok(Every::Time(Duration::from_secs(count(seconds)?))),
+            (None, None) => Err(expected()),
+        }
+    }
+}
+
+impl std::fmt::Display for Every {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Every::Steps(steps) => write!(f, "{steps}steps"),
+            Every::Time(time) => write!(f, "{}s", time.as_secs()),
+        }
+    }
+}
+
+/// What a training is told apart by: only the very same can be gone on with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The task.
+    pub task: String,
+    /// All checked options, by name.
+    pub options: Map<String, Value>,
+    /// What each file that is read holds: the SHA-256 of its bytes, by what it is read for.
+    pub data: BTreeMap<String, String>,
+}
+
+impl Identity {
+    /// What differs from `other`, in a sentence.
+    fn difference(&self, other: &Identity) -> Option<String> {
+        if self.task != other.task {
+            return Some(format!("it is of {}, and this is {}", self.task, other.task));
+        }
+        let keys: std::collections::BTreeSet<&String> = self.options.keys().chain(other.options.keys()).collect();
+        let differing = keys.into_iter().find(|key| self.options.get(*key) != other.options.get(*key));
+        let shown = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
+        if let Some(key) = differing {
+            let (its, ours) = (shown(self.options.get(key)), shown(other.options.get(key)));
+            return Some(format!("its {key} is {its}, and now it is {ours}"));
+        }
+        let changed = self.data.iter().find(|(name, hash)| other.data.get(*name) != Some(hash));
+        changed.map(|(name, _)| format!("the {name} data are not those that it was trained on"))
+    }
+}
+
+/// Where and how often a training is saved, and what it is.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The file.
+    pub file: PathBuf,
+    /// How often.
+    pub every: Every,
+    /// What is trained.
+    pub identity: Identity,
+}
+
+impl Checkpoint {
+    /// Removes the file when it is no longer needed.
+    pub(crate) fn remove(&self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+
+    /// Reads the file to go on from it.
+    ///
+    /// # Errors
+    /// If there is none, it is damaged, or of another training; the message says what differs.
+    pub(super) fn read(&self) -> Result<(ModelFile, Vec<NetworkRecord>), lookback_infer::Error> {
+        let path = &self.file;
+        if !path.exists() {
+            let problem = format!("has nothing to go on from: there is no checkpoint {}", path.display());
+            return Err(PlanError::conflict("resume", problem).into());
+        }
+        let file = ModelFile::read_any(path, KIND)?;
+        let identity: Identity = file.json(path, IDENTITY)?;
+        if let Some(difference) = identity.difference(&self.identity) {
+            let problem = format!("cannot go on from {}: {difference}", path.display());
+            return Err(PlanError::conflict("resume", problem).into());
+        }
+        let finished = file.json(path, FINISHED)?;
+        Ok((file, finished))
+    }
+}
+
+/// Writes checkpoints while a training runs.
+pub(super) struct Saver<'a, N> {
+    checkpoint: &'a Checkpoint,
+    /// The networks that were finished before this one.
+    finished: &'a [(N, NetworkRecord)],
+    last: Instant,
+    steps: usize,
+}
+
+impl<'a, N: Module> Saver<'a, N> {
+    pub(super) fn new(checkpoint: &'a Checkpoint, finished: &'a [(N, NetworkRecord)]) -> Self {
+        Saver { checkpoint, finished, last: Instant::now(), steps: 0 }
+    }
+
+    /// Saves if it is time. A checkpoint that cannot be written is told; the one before stays, and training goes on.
+    pub(super) fn after_step(&mut self, state: &TrainState<N>) {
+        self.steps += 1;
+        let due = match self.checkpoint.every {
+            Every::Steps(steps) => self.steps >= steps,
+            Every::Time(time) => self.last.elapsed() >= time,
+        };
+        if due {
+            self.save(state);
+        }
+    }
+
+    /// Saves now.
+    pub(super) fn save(&mut self, state: &TrainState<N>) {
+        if let Err(error) = self.write(state) {
+            let before = if self.checkpoint.file.is_file() { "; the one before is left as it was" } else { "" };
+            tracing::warn!("no checkpoint was written{before}: {error}");
+        }
+        // Measured from the end, so that writing can never take all the time there is.
+        (self.last, self.steps) = (Instant::now(), 0);
+    }
+
+    fn write(&self, state: &TrainState<N>) -> Result<(), String> {
+        let path = &self.checkpoint.file;
+        let words = |error: ModelFileError| error.to_string();
+        let mut file = ModelFile::new(KIND);
+        file.put_json(IDENTITY, &self.checkpoint.identity).map_err(words)?;
+        let records: Vec<&NetworkRecord> = self.finished.iter().map(|(_, record)| record).collect();
+        file.put_json(FINISHED, &records).map_err(words)?;
+        for (place, (network, _)) in self.finished.iter().enumerate() {
+            file.tensors.extend(values(network, &finished_prefix(place)));
+        }
+        state.put(&mut file)?;
+        file.write_any(path).map_err(words)
+    }
+}
+
+/// What the tensors of a finished network begin with.
+pub(super) fn finished_prefix(place: usize) -> String {
+    format!("finished.{place}.")
+}
+
+/// The SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which its reader then tells.
+pub(crate) fn hash(file: &Path) -> String {
+    use sha2::{Digest, Sha256};
+    let mut digest = Sha256::new();
+    match std::fs::File::open(file).and_then(|mut file| std::io::copy(&mut file, &mut digest)) {
+        Ok(_) => digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_steps_are_read_as_they_are_written() {
+        assert_eq!("200steps".parse(), Ok(Every::Steps(200)));
+        assert_eq!("300s".parse(), Ok(Every::default()));
+        assert_eq!(Every::default().to_string(), "300s");
+        for wrong in ["", "0s", "0steps", "5", "5m", "-1s", "s", "99999999999999999999s"] {
+            assert!(wrong.parse::<Every>().unwrap_err().contains("such as 200steps or 300s"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let identity = |epochs: u64, hash: &str| Identity {
+            task: "classify".into(),
+            options: [("epochs".to_owned(), epochs.into())].into_iter().collect(),
+            data: [("training".to_owned(), hash.to_owned())].into(),
+        };
+        assert_eq!(identity(3, "a").difference(&identity(3, "a")), None);
+        let told = identity(3, "a").difference(&identity(4, "a")).unwrap();
+        assert_eq!(told, "its epochs is 3, and now it is 4");
+        let told = identity(3, "a").difference(&identity(3, "b")).unwrap();
+        assert_eq!(told, "the training data are not those that it was trained on");
+    }
+}

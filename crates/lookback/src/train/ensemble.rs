@@ -1,0 +1,137 @@
+//! Several networks, one after the other, each from a seed of its own; they answer together.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use lookback_infer::Error;
+use lookback_infer::error::PlanError;
+use lookback_infer::model::{NetworkRecord, Validation};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::checkpoint::{Checkpoint, Saver, finished_prefix};
+use super::objective::Objective;
+use super::progress::Progress;
+use super::run::{Context, End, run};
+use super::state::{TrainState, read};
+use super::{Stop, TrainPlan};
+
+/// What a training needs beside what is trained.
+pub struct Session<'a> {
+    /// Where networks live, without autodiff.
+    pub device: &'a Device,
+    /// Asks for the end.
+    pub stop: &'a Stop,
+    /// Is told of every step and epoch.
+    pub progress: &'a mut dyn Progress,
+    /// Where the training is saved, if it is.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether it goes on from what was saved there.
+    pub resume: bool,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("checkpoint", &self.checkpoint).field("resume", &self.resume).finish_non_exhaustive()
+    }
+}
+
+/// Networks that answer together.
+#[derive(Debug)]
+pub struct Ensemble<N> {
+    /// The networks, without autodiff; none when training diverged before any epoch was finished.
+    pub networks: Vec<N>,
+    /// How each came to be.
+    pub records: Vec<NetworkRecord>,
+    /// Loss and scores of all together.
+    pub validation: Option<Validation>,
+    /// How training ended.
+    pub end: End,
+}
+
+/// Trains as many networks as `plan` says. `make` makes one, on a device with autodiff, whose random start follows from
+/// the seed of the device alone.
+///
+/// # Errors
+/// If no network can be made, or there is nothing to resume.
+pub fn train<O: Objective>(
+    objective: &O,
+    make: impl Fn(&Device) -> Result<O::Network, PlanError>,
+    plan: &TrainPlan,
+    session: &mut Session<'_>,
+) -> Result<Ensemble<O::Network>, Error> {
+    let device = session.device.clone().autodiff();
+    let start = |place: usize| {
+        device.seed(network_seed(plan.seed, place));
+        make(&device)
+    };
+    let mut finished: Vec<(O::Network, NetworkRecord)> = Vec::new();
+    let mut taken_up = None;
+    if session.resume
+        && let Some(checkpoint) = &session.checkpoint
+    {
+        let (mut file, records) = checkpoint.read()?;
+        for (place, record) in records.into_iter().enumerate() {
+            let network = read(start(place)?.valid(), &finished_prefix(place), &mut file, &checkpoint.file)?;
+            finished.push((network, record));
+        }
+        let own = TrainPlan { seed: network_seed(plan.seed, finished.len()), ..plan.clone() };
+        let state = TrainState::take(start(finished.len())?, &own, &mut file, &checkpoint.file)?;
+        taken_up = Some(state);
+    }
+    session.stop.training_begins();
+    let mut end = End::Completed;
+    for place in finished.len()..plan.ensemble {
+        let seed = network_seed(plan.seed, place);
+        let own = TrainPlan { seed, ..plan.clone() };
+        session.progress.run_started(place + 1, plan.ensemble);
+        let state = match taken_up.take() {
+            Some(state) => state,
+            None => TrainState::new(start(place)?, &own),
+        };
+        let saver = session.checkpoint.as_ref().map(|checkpoint| Saver::new(checkpoint, &finished));
+        let context = &mut Context {
+            plan: &own,
+            device: &device,
+            stop: session.stop,
+            progress: &mut *session.progress,
+            saver,
+        };
+        let outcome = run(objective, state, context)?;
+        end = outcome.end;
+        // Beside finished networks one that was cut short would answer with the same voice; alone it is all there is.
+        if let Some(network) = outcome.network
+            && (!end.is_cut_short() || finished.is_empty())
+        {
+            let record = NetworkRecord {
+                seed,
+                epoch: outcome.epoch,
+                epochs: outcome.epochs,
+                end: end.in_words(),
+                validation: outcome.validation,
+            };
+            finished.push((network, record));
+        }
+        // What stops one stops all: the networks that are there answer without the others.
+        if end.is_cut_short() {
+            break;
+        }
+    }
+    let (networks, records): (Vec<_>, Vec<NetworkRecord>) = finished.into_iter().unzip();
+    let validation = match records.as_slice() {
+        [] => None,
+        [alone] => alone.validation.clone(),
+        _ => objective.validate(&networks.iter().collect::<Vec<_>>()),
+    };
+    Ok(Ensemble { networks, records, validation, end })
+}
+
+/// The seed of one network: the first has the run's own, so that it is the one that would be trained alone.
+fn network_seed(seed: u64, place: usize) -> u64 {
+    if place == 0 {
+        return seed;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(place as u64);
+    // TOML, in which models keep their options, has no integer above this.
+    rng.next_u64() >> 1
+}

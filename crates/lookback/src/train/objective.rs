@@ -1,0 +1,41 @@
+//! What a task tells the loop.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use lookback_infer::model::{Score, Validation};
+use rand_chacha::ChaCha8Rng;
+
+/// What is trained, by what loss, and how good it is.
+pub trait Objective {
+    /// The network, on a device with autodiff.
+    type Network: Module;
+
+    /// What it is validated by; the first decides unless another is asked for.
+    const SCORES: &'static [Score];
+
+    /// The length of every training example; batches are made of examples of similar length.
+    fn lengths(&self) -> &[usize];
+
+    /// The batch `examples` in parts that are computed one after the other, so that a batch that would take too much
+    /// memory takes as much as its largest part. It stays one step.
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        vec![examples.to_vec()]
+    }
+
+    /// What `part` of a `batch` adds to the batch's mean loss; the part may be the whole. Both are indices into
+    /// [`Objective::lengths`]. `rng` is for what the task draws itself.
+    fn loss(&self, network: &Self::Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss;
+
+    /// Loss and scores of networks that answer together on the validation data, or `None` where there are none. The
+    /// networks are without autodiff.
+    fn validate(&self, networks: &[&Self::Network]) -> Option<Validation>;
+}
+
+/// The loss of a part of a batch.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// `[1]`: what the part adds to the mean over the batch; all parts together give that mean.
+    pub share: Tensor<1>,
+    /// What the batch's mean divides by, as far as it is in this part: examples, tokens, values, or their weights.
+    pub weight: f64,
+}
