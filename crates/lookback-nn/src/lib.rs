@@ -24,11 +24,13 @@
 pub mod attention;
 mod check;
 mod error;
-pub mod named;
+mod linear;
 pub mod ops;
+pub mod parameters;
 mod recurrent;
 
 pub use error::Error;
+pub use linear::{Linear, LinearConfig};
 pub use lookback_kernels::{Activation, Reset};
 pub use recurrent::{
     Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, SavedState, State, Stepper, StepperState, Unrolled,

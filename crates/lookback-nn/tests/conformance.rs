@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 use lookback_nn::attention::{Attention, AttentionConfig, Mask, MultiHeadAttention, MultiHeadConfig, Score};
-use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State, named};
+use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State, parameters};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -113,24 +112,7 @@ impl Layer {
     }
 
     fn gradients(&self, gradients: &Gradients) -> BTreeMap<String, TensorData> {
-        struct Read<'a> {
-            name: String,
-            gradients: &'a Gradients,
-            all: BTreeMap<String, TensorData>,
-        }
-        impl ModuleVisitor for Read<'_> {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.name = name.to_owned();
-            }
-            fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-                if let Some(gradient) = param.val().grad(self.gradients) {
-                    self.all.insert(self.name.clone(), gradient.into_data());
-                }
-            }
-        }
-        let mut read = Read { name: String::new(), gradients, all: BTreeMap::new() };
-        each!(self, layer => layer.visit(&mut read));
-        read.all
+        each!(self, layer => parameters::gradients(layer, gradients))
     }
 
     /// One step of plain gradient descent.
@@ -240,12 +222,12 @@ impl AttentionLayer {
                 let together = case.tensors.contains_key("param.in_proj_weight");
                 let config = if together { config } else { config.with_key_and_value(key, value) };
                 let layer = config.init(device).unwrap();
-                return AttentionLayer::Heads(named::with_parameters(layer, case.named("param.")).unwrap());
+                return AttentionLayer::Heads(parameters::replace(layer, case.named("param.")).unwrap());
             }
             other => panic!("unknown score {other:?}"),
         };
         let layer = AttentionConfig::new(score, query, key).init(device).unwrap();
-        AttentionLayer::One(named::with_parameters(layer, case.named("param.")).unwrap())
+        AttentionLayer::One(parameters::replace(layer, case.named("param.")).unwrap())
     }
 }
 
@@ -298,8 +280,8 @@ fn run_attention(case: &Case, device: &Device) -> (f64, String) {
     if !wants.is_empty() {
         let gradients = objective.backward();
         let of_parameters = match &layer {
-            AttentionLayer::One(layer) => named::gradients(layer, &gradients),
-            AttentionLayer::Heads(layer) => named::gradients(layer, &gradients),
+            AttentionLayer::One(layer) => parameters::gradients(layer, &gradients),
+            AttentionLayer::Heads(layer) => parameters::gradients(layer, &gradients),
         };
         for (name, want) in &wants {
             let of = |x: &Tensor<3>| x.grad(&gradients).map(Tensor::into_data);

@@ -294,7 +294,7 @@ fn unrolled_steps_have_the_outputs_and_the_gradients_of_the_whole_sequence() {
             let gradients = |sequence: Tensor<3>, state: &State| {
                 let loss = (sequence * upstream.clone()).sum() + state.hidden.clone().sum();
                 let gradients = loss.backward();
-                let mut all: Vec<_> = lookback_nn::named::gradients(&layer, &gradients)
+                let mut all: Vec<_> = lookback_nn::parameters::gradients(&layer, &gradients)
                     .into_iter()
                     .map(|(name, data)| (name, data.iter::<f32>().collect::<Vec<_>>()))
                     .collect();

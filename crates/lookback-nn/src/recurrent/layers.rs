@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::stack::Stack;
 use super::{Output, State, Stepper, Unrolled};
-use crate::Error;
+use crate::{Error, parameters};
 
 macro_rules! layer {
     ($(#[$doc:meta])* $layer:ident) => {
@@ -64,7 +64,7 @@ macro_rules! layer {
 
             /// All parameters by PyTorch's names.
             pub fn parameters(&self) -> BTreeMap<String, TensorData> {
-                self.0.parameters()
+                parameters::read(self, "")
             }
 
             /// The layer with these parameters, by PyTorch's names, every one of them and no other.
@@ -72,7 +72,7 @@ macro_rules! layer {
             /// # Errors
             /// [`Error::Parameter`] for a name that is missing or unknown, or a shape that does not fit.
             pub fn with_parameters(self, parameters: BTreeMap<String, TensorData>) -> Result<Self, Error> {
-                Ok($layer(self.0.with_parameters(parameters)?))
+                parameters::replace(self, parameters)
             }
         }
 

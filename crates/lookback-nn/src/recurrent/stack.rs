@@ -1,11 +1,10 @@
 //! Any number of recurrent layers on one another: what the public layers share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use burn::module::{Content, Initializer, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use lookback_kernels::{Cell, Dims};
 
 use super::config::StackConfig;
@@ -206,54 +205,6 @@ impl Stack {
             (false, true) => Err(Error::Cell { found: "has", layer: self.cell.name(), expected: "has none" }),
             _ => Ok(()),
         }
-    }
-
-    pub(super) fn parameters(&self) -> BTreeMap<String, TensorData> {
-        let mut all = BTreeMap::new();
-        for direction in self.layers.iter().flatten() {
-            all.insert(direction.name("weight_ih"), direction.weight_ih.val().into_data());
-            all.insert(direction.name("weight_hh"), direction.weight_hh.val().into_data());
-            if let Some([ih, hh]) = &direction.bias {
-                all.insert(direction.name("bias_ih"), ih.val().into_data());
-                all.insert(direction.name("bias_hh"), hh.val().into_data());
-            }
-            if let Some(peephole) = &direction.peephole {
-                all.insert(direction.name("weight_peephole"), peephole.val().into_data());
-            }
-        }
-        all
-    }
-
-    pub(super) fn with_parameters(self, parameters: BTreeMap<String, TensorData>) -> Result<Self, Error> {
-        struct Fill {
-            name: String,
-            parameters: BTreeMap<String, TensorData>,
-            failure: Option<Error>,
-        }
-        impl ModuleMapper for Fill {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.name = name.to_owned();
-            }
-            fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
-                let (name, shape) = (self.name.clone(), param.lazy_shape().to_vec());
-                let problem = match self.parameters.remove(&name) {
-                    Some(data) if data.shape().to_vec() == shape => {
-                        let (device, id) = (param.lazy_device(), param.id);
-                        return param.transform_for_load(Tensor::from_data(data, &device), id);
-                    }
-                    Some(data) => format!("its shape is {:?} but the layer has {shape:?}", data.shape().to_vec()),
-                    None => "it is missing".into(),
-                };
-                self.failure.get_or_insert(Error::Parameter { name, problem });
-                param
-            }
-        }
-        let mut fill = Fill { name: String::new(), parameters, failure: None };
-        let filled = self.map(&mut fill);
-        if let Some((name, _)) = fill.parameters.pop_first() {
-            fill.failure.get_or_insert(Error::Parameter { name, problem: "the layer has none of this name".into() });
-        }
-        fill.failure.map_or(Ok(filled), Err)
     }
 
     pub(super) fn describe(&self, content: Content) -> Option<Content> {

@@ -174,8 +174,8 @@ fn attention_over_nothing_gives_zeros_and_learns_nothing() {
 
 /// A loss over the output reaches every parameter, be it with zeros.
 fn has_gradients<const R: usize>(module: &impl Module, output: Tensor<R>) -> bool {
-    lookback_nn::named::gradients(module, &output.sum().backward()).len()
-        == lookback_nn::named::parameters(module).len()
+    lookback_nn::parameters::gradients(module, &output.sum().backward()).len()
+        == lookback_nn::parameters::read(module, "").len()
 }
 
 #[test]

@@ -86,7 +86,9 @@ struct NamePath(Vec<(Option<String>, bool)>);
 impl NamePath {
     fn enter(&mut self, name: &str, container_type: &str) {
         let part = (!container_type.starts_with("Enum:")).then(|| name.to_string());
-        self.0.push((part, container_type == "Struct:Linear" && name == "weight"));
+        // lookback-nn's own linear map, in multi-head attention, stands as in files.
+        let own = self.0.last().is_some_and(|(name, _)| name.as_deref() == Some("out_proj"));
+        self.0.push((part, container_type == "Struct:Linear" && name == "weight" && !own));
     }
 
     fn exit(&mut self) {
