@@ -136,12 +136,8 @@ impl AttentionLayer for Module {
             AnyAttention::One(layer) => parameters::gradients(layer, gradients),
             AnyAttention::MultiHead(layer) => parameters::gradients(layer, gradients),
         };
-        let device = Device::flex();
         for (name, data) in all {
-            match data.shape().len() {
-                1 => results.put_tensor(format!("grad.param.{name}"), &Tensor::<1>::from_data(data, &device)),
-                _ => results.put_tensor(format!("grad.param.{name}"), &Tensor::<2>::from_data(data, &device)),
-            }
+            results.put_data(format!("grad.param.{name}"), &data);
         }
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Attention, Mask, Memory};
 use crate::ops::{Nothing, UnrolledLinear, joined, on_flex, tanh};
-use crate::{Error, Gru, GruConfig, Linear, LinearConfig, Lstm, LstmConfig, State, Unrolled, check};
+use crate::{Error, Gru, GruConfig, Linear, LinearConfig, Lstm, LstmConfig, State, TrainingStepper, check};
 
 /// `h̃ = tanh(W_c [c; h])`, or the plain map: context and query side by side, projected (Luong 2015, eq. 5; the last
 /// two of the six steps in the well-known tutorials).
@@ -75,7 +75,7 @@ impl QueryAndContext {
 #[derive(Debug, Clone)]
 pub struct DecoderMemory {
     memory: Memory,
-    layers: Unrolled,
+    layers: TrainingStepper,
     combine: Option<UnrolledLinear>,
 }
 
@@ -127,7 +127,7 @@ impl InputFeedingDecoder {
     /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.lstm.unrolled()?, combine: self.combine.unrolled() })
+        Ok(DecoderMemory { memory, layers: self.lstm.training_stepper()?, combine: self.combine.unrolled() })
     }
 
     /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. previous, state: as in
@@ -253,7 +253,7 @@ impl AttendFirstDecoder {
     /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.gru.unrolled()?, combine: None })
+        Ok(DecoderMemory { memory, layers: self.gru.training_stepper()?, combine: None })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.

@@ -62,7 +62,7 @@ fn a_layer_over_no_rows_or_no_time_learns_nothing() {
             }
             let layer = $config::new(3, 4).init(&device).unwrap();
             let x = random([0, 3], &device);
-            table.runs("unrolled", || layer.unrolled()?.step(x.clone(), None), |(output, state)| {
+            table.runs("unrolled", || layer.training_stepper()?.step(x.clone(), None), |(output, state)| {
                 let gradients = (output.sum() + state.hidden.sum()).backward();
                 zero_gradient(&x, &gradients) && learns_nothing(&layer, &gradients)
             });
