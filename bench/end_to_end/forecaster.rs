@@ -2,9 +2,8 @@
 
 use bench::Case;
 use burn::module::Module;
-use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use lookback_nn::{Lstm, LstmConfig};
+use lookback_nn::{Linear, Lstm, LstmConfig};
 
 use crate::turns::Turns;
 use crate::{load, steps};
@@ -29,8 +28,7 @@ impl Forecaster {
     /// x: `[B, T, C]`. Gives `[B, horizon * C]`.
     fn forward(&self, x: Tensor<3>) -> Tensor<2> {
         let output = self.recurrent.forward(x, None, None).expect("the case was read for this layer");
-        let last = output.state.hidden.narrow(0, 1, 1).squeeze_dim(0);
-        self.output.forward(last)
+        self.output.forward(output.last_layer()).expect("the case was read for this layer")
     }
 }
 

@@ -2,18 +2,15 @@
 
 use bench::Case;
 use burn::module::Param;
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use lookback_nn::{Linear, LinearConfig, parameters};
 
-/// `name.weight [out, in]`, which Burn keeps as `[in, out]`, and `name.bias [out]`.
+/// `name.weight [out, in]` and `name.bias [out]`.
 pub(crate) fn linear(case: &Case, name: &str, device: &Device) -> anyhow::Result<Linear> {
     let [outputs, inputs] = case.shape(&format!("param.{name}.weight"))?;
-    let mut linear = LinearConfig::new(inputs, outputs).init(device);
-    let weight = case.values(&format!("param.{name}.weight"));
-    let turned: Vec<f32> = (0..inputs).flat_map(|i| (0..outputs).map(move |o| weight[o * inputs + i])).collect();
-    linear.weight = Param::from_tensor(Tensor::from_data(TensorData::new(turned, [inputs, outputs]), device));
-    linear.bias = Some(Param::from_tensor(case.tensor(&format!("param.{name}.bias"), device)));
-    Ok(linear)
+    let linear = LinearConfig::new(inputs, outputs).init(device)?;
+    Ok(parameters::replace(linear, case.under(&format!("param.{name}.")))?)
 }
 
 /// `name.weight [V, E]`.

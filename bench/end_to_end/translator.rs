@@ -2,11 +2,11 @@
 //! (Bahdanau 2015) and input feeding (Luong 2015, section 3.3), teacher forcing, cross-entropy.
 
 use bench::Case;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
 use lookback_nn::attention::{AttentionConfig, InputFeedingDecoder, Mask, Score};
-use lookback_nn::{Lstm, LstmConfig, named, ops};
+use lookback_nn::{Linear, Lstm, LstmConfig, ops, parameters};
 
 use crate::turns::Turns;
 use crate::{load, steps};
@@ -18,9 +18,7 @@ struct Translator {
     encoder: Lstm,
     /// Its attention is of the state `[H]` to the encoder's outputs `[2H]`.
     decoder: InputFeedingDecoder,
-    /// `[V, H]`, as the kernels read it and PyTorch keeps it.
-    output_weight: Param<Tensor<2>>,
-    output_bias: Param<Tensor<1>>,
+    output: Linear,
 }
 
 impl Translator {
@@ -39,14 +37,13 @@ impl Translator {
         let named = |(own, there): (&'static str, &str)| {
             case.under(there).into_iter().map(move |(name, values)| (format!("{own}{name}"), values))
         };
-        let parameters = parts.into_iter().flat_map(named).collect();
+        let own = parts.into_iter().flat_map(named).collect();
         Ok(Translator {
             source: load::embedding(case, "source", device)?,
             target: load::embedding(case, "target", device)?,
             encoder: encoder.with_parameters(case.under("param.encoder."))?,
-            decoder: named::with_parameters(decoder, parameters)?,
-            output_weight: Param::from_tensor(case.tensor("param.output.weight", device)),
-            output_bias: Param::from_tensor(case.tensor("param.output.bias", device)),
+            decoder: parameters::replace(decoder, own)?,
+            output: load::linear(case, "output", device)?,
         })
     }
 
@@ -55,14 +52,13 @@ impl Translator {
         let [batch, time] = before.dims();
         let memory = run(self.encoder.forward(self.source.forward(source), None, None)).sequence;
         let words = self.target.forward(before);
-        let [_, hidden] = self.output_weight.val().dims();
+        let [_, hidden] = self.output.weight.val().dims();
         let mask = Mask::none();
         let memory = run(self.decoder.memory(memory, &mask));
         let start = Tensor::<2>::zeros([batch, hidden], &words.device());
         let (outputs, _) = run(self.decoder.forward(words, start, None, &memory, &mask));
         // As one operation over all steps.
-        let (weight, bias) = (self.output_weight.val(), self.output_bias.val());
-        let logits = run(ops::linear("outputs", outputs, weight, Some(bias)));
+        let logits = run(self.output.forward(outputs));
         let [_, _, words] = logits.dims();
         logits.reshape([batch * time, words])
     }

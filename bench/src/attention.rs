@@ -6,7 +6,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 
 use lookback_nn::attention::{self as nn, Attention, AttentionConfig, Mask, MultiHeadConfig, Score};
-use lookback_nn::{Error, named};
+use lookback_nn::{Error, parameters};
 
 use crate::options::{AttentionShape, Layer, Mode, Through};
 use crate::{Case, Work, device};
@@ -92,11 +92,11 @@ enum AnyAttention {
 
 impl Module {
     fn new(shape: &AttentionShape, case: &Case, device: &Device) -> Result<Self, Error> {
-        let parameters = case.parameters();
+        let own = case.parameters();
         let size = shape.input;
         let layer = if shape.layer == Layer::MultiHead {
             let layer = MultiHeadConfig::new(size, shape.heads).init(device)?;
-            AnyAttention::MultiHead(named::with_parameters(layer, parameters)?)
+            AnyAttention::MultiHead(parameters::replace(layer, own)?)
         } else {
             let score = match shape.layer {
                 Layer::Additive => Score::Additive { hidden: shape.hidden },
@@ -104,7 +104,7 @@ impl Module {
                 _ => Score::Dot,
             };
             let layer = AttentionConfig::new(score, size, size).init(device)?;
-            AnyAttention::One(named::with_parameters(layer, parameters)?)
+            AnyAttention::One(parameters::replace(layer, own)?)
         };
         let mask = match &shape.lengths {
             Some(lengths) => Mask::none().with_key_lengths(lengths),
@@ -133,15 +133,11 @@ impl AttentionLayer for Module {
 
     fn gradients(&self, gradients: &Gradients, results: &mut Case) {
         let all = match &self.layer {
-            AnyAttention::One(layer) => named::gradients(layer, gradients),
-            AnyAttention::MultiHead(layer) => named::gradients(layer, gradients),
+            AnyAttention::One(layer) => parameters::gradients(layer, gradients),
+            AnyAttention::MultiHead(layer) => parameters::gradients(layer, gradients),
         };
-        let device = Device::flex();
         for (name, data) in all {
-            match data.shape().len() {
-                1 => results.put_tensor(format!("grad.param.{name}"), &Tensor::<1>::from_data(data, &device)),
-                _ => results.put_tensor(format!("grad.param.{name}"), &Tensor::<2>::from_data(data, &device)),
-            }
+            results.put_data(format!("grad.param.{name}"), &data);
         }
     }
 }

@@ -117,6 +117,11 @@ impl Case {
         self.put(name, &tensor.dims(), tensor.to_data().iter::<f32>().collect());
     }
 
+    /// Adds a tensor's values of Burn's.
+    pub fn put_data(&mut self, name: impl Into<String>, data: &TensorData) {
+        self.put(name, &data.shape().to_vec(), data.iter::<f32>().collect());
+    }
+
     /// A tensor that the plan asked for.
     ///
     /// # Panics

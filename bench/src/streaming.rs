@@ -2,7 +2,7 @@
 
 use lookback_nn::{Stepper, StepperState};
 
-use crate::modules::AnyLayer;
+use crate::modules::recurrent;
 use crate::options::{Mode, RecurrentShape};
 use crate::{Case, Work};
 
@@ -16,11 +16,7 @@ pub(crate) struct Streaming {
 
 impl Streaming {
     pub(crate) fn new(shape: &RecurrentShape, case: &Case) -> anyhow::Result<Self> {
-        let stepper = match AnyLayer::new(shape, Mode::Step, case)? {
-            AnyLayer::Rnn(layer) => layer.stepper()?,
-            AnyLayer::Lstm(layer) => layer.stepper()?,
-            AnyLayer::Gru(layer) => layer.stepper()?,
-        };
+        let stepper = recurrent(shape, Mode::Step, case)?.stepper()?;
         Ok(Streaming {
             state: stepper.start(),
             stepper,

@@ -1,6 +1,6 @@
 //! Recurrent layers as Burn modules, on fused kernels.
 //!
-//! [`Rnn`], [`Lstm`] and [`Gru`], stacked and bidirectional, over ragged batches. On Burn's `Flex` backend the
+//! [`Recurrent`] layers with the names [`Rnn`], [`Lstm`] and [`Gru`], stacked and bidirectional, over ragged batches. On Burn's `Flex` backend the
 //! kernels of `lookback-kernels` run, in training and in inference; on every other backend the same layer is
 //! composed of Burn's own operations and gives the same numbers.
 //!
@@ -24,12 +24,15 @@
 pub mod attention;
 mod check;
 mod error;
-pub mod named;
+mod linear;
 pub mod ops;
+pub mod parameters;
 mod recurrent;
 
 pub use error::Error;
+pub use linear::{Linear, LinearConfig};
 pub use lookback_kernels::{Activation, Reset};
 pub use recurrent::{
-    Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, SavedState, State, Stepper, StepperState, Unrolled,
+    Cell, Gru, GruConfig, Lstm, LstmConfig, Output, Recurrent, RecurrentConfig, Rnn, RnnConfig, SavedState, State,
+    Stepper, StepperState, TrainingStepper,
 };

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use lookback_nn::attention::{Attention, AttentionConfig, Mask, MultiHeadAttention, MultiHeadConfig, Score};
-use lookback_nn::{Activation, Gru, GruConfig, Lstm, LstmConfig, Output, Rnn, RnnConfig, State, named};
+use lookback_nn::{Activation, Cell, Recurrent, RecurrentConfig, State, parameters};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -67,94 +66,32 @@ impl Case {
     }
 }
 
-/// The three layers behind one face.
-enum Layer {
-    Rnn(Rnn),
-    Lstm(Lstm),
-    Gru(Gru),
-}
-
-macro_rules! each {
-    ($layer:expr, $inner:ident => $body:expr) => {
-        match $layer {
-            Layer::Rnn($inner) => $body,
-            Layer::Lstm($inner) => $body,
-            Layer::Gru($inner) => $body,
-        }
+/// The layer that a case names, with its parameters.
+fn layer_of(case: &Case, device: &Device) -> Recurrent {
+    let (cell, activation) = match case.about["layer"].as_str().expect("layer") {
+        "lstm" => (Cell::Lstm, None),
+        "gru" => (Cell::Gru, None),
+        "rnn_tanh" => (Cell::Rnn, Some(Activation::Tanh)),
+        "rnn_relu" => (Cell::Rnn, Some(Activation::Relu)),
+        other => panic!("unknown layer {other:?}"),
     };
+    let config = RecurrentConfig::new(cell, case.size("input"), case.size("hidden"))
+        .with_layers(case.size("layers"))
+        .with_bidirectional(case.flag("bidirectional"))
+        .with_bias(case.flag("bias"));
+    let config = activation.map_or(config.clone(), |activation| config.with_activation(activation));
+    config.init(device).and_then(|layer| layer.with_parameters(case.named("param."))).unwrap()
 }
 
-impl Layer {
-    fn of(case: &Case, device: &Device) -> Layer {
-        let (input, hidden, layers) = (case.size("input"), case.size("hidden"), case.size("layers"));
-        let (both, bias) = (case.flag("bidirectional"), case.flag("bias"));
-        macro_rules! made {
-            ($config:expr) => {
-                $config
-                    .with_layers(layers)
-                    .with_bidirectional(both)
-                    .with_bias(bias)
-                    .init(device)
-                    .and_then(|layer| layer.with_parameters(case.named("param.")))
-                    .unwrap()
-            };
-        }
-        match case.about["layer"].as_str().expect("layer") {
-            "lstm" => Layer::Lstm(made!(LstmConfig::new(input, hidden))),
-            "gru" => Layer::Gru(made!(GruConfig::new(input, hidden))),
-            "rnn_tanh" => Layer::Rnn(made!(RnnConfig::new(input, hidden))),
-            "rnn_relu" => Layer::Rnn(made!(RnnConfig::new(input, hidden).with_activation(Activation::Relu))),
-            other => panic!("unknown layer {other:?}"),
-        }
-    }
-
-    fn forward(&self, x: Tensor<3>, lengths: Option<&[usize]>, state: Option<State>) -> Output {
-        each!(self, layer => layer.forward(x, lengths, state).unwrap())
-    }
-
-    fn gradients(&self, gradients: &Gradients) -> BTreeMap<String, TensorData> {
-        struct Read<'a> {
-            name: String,
-            gradients: &'a Gradients,
-            all: BTreeMap<String, TensorData>,
-        }
-        impl ModuleVisitor for Read<'_> {
-            fn enter_module(&mut self, name: &str, _container_type: &str) {
-                self.name = name.to_owned();
-            }
-            fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-                if let Some(gradient) = param.val().grad(self.gradients) {
-                    self.all.insert(self.name.clone(), gradient.into_data());
-                }
-            }
-        }
-        let mut read = Read { name: String::new(), gradients, all: BTreeMap::new() };
-        each!(self, layer => layer.visit(&mut read));
-        read.all
-    }
-
-    /// One step of plain gradient descent.
-    fn descend(self, gradients: &BTreeMap<String, TensorData>, rate: f64) -> Layer {
-        macro_rules! moved {
-            ($layer:expr) => {{
-                let parameters = $layer
-                    .parameters()
-                    .into_iter()
-                    .map(|(name, data)| {
-                        let values = data.iter::<f32>().zip(gradients[&name].iter::<f32>());
-                        let values: Vec<f32> = values.map(|(value, g)| value - (rate as f32) * g).collect();
-                        (name, TensorData::new(values, data.shape().to_vec()))
-                    })
-                    .collect();
-                $layer.with_parameters(parameters).unwrap()
-            }};
-        }
-        match self {
-            Layer::Rnn(layer) => Layer::Rnn(moved!(layer)),
-            Layer::Lstm(layer) => Layer::Lstm(moved!(layer)),
-            Layer::Gru(layer) => Layer::Gru(moved!(layer)),
-        }
-    }
+/// One step of plain gradient descent.
+fn descend(layer: Recurrent, gradients: &BTreeMap<String, TensorData>, rate: f64) -> Recurrent {
+    let moved = layer.parameters().into_iter().map(|(name, data)| {
+        let values = data.iter::<f32>().zip(gradients[&name].iter::<f32>());
+        let values: Vec<f32> = values.map(|(value, g)| value - (rate as f32) * g).collect();
+        (name, TensorData::new(values, data.shape().to_vec()))
+    });
+    let moved = moved.collect();
+    layer.with_parameters(moved).unwrap()
 }
 
 /// The largest difference, relative to the largest absolute value expected. NaN counts as infinite.
@@ -170,7 +107,7 @@ fn error(name: &str, found: &TensorData, want: &TensorData) -> f64 {
 
 /// Runs one case and gives its largest error with the tensor's name.
 fn run(case: &Case, device: &Device) -> (f64, String) {
-    let layer = Layer::of(case, device);
+    let layer = layer_of(case, device);
     let lengths: Option<Vec<usize>> = case.about["lengths"]
         .as_array()
         .map(|lengths| lengths.iter().map(|length| length.as_u64().unwrap() as usize).collect());
@@ -180,12 +117,11 @@ fn run(case: &Case, device: &Device) -> (f64, String) {
     let directions = if case.flag("bidirectional") { 2 } else { 1 };
     let zeros = || Tensor::<3>::zeros([case.size("layers") * directions, batch, case.size("hidden")], device);
     let (h0, c0) = (case.tensor("input.h0", device), case.tensor("input.c0", device));
-    let lstm = matches!(layer, Layer::Lstm(_));
     let state = (h0.is_some() || c0.is_some()).then(|| State {
         hidden: tracked(h0.unwrap_or_else(zeros)),
-        cell: lstm.then(|| tracked(c0.unwrap_or_else(zeros))),
+        cell: layer.cell().has_cell_state().then(|| tracked(c0.unwrap_or_else(zeros))),
     });
-    let output = layer.forward(x.clone(), lengths.as_deref(), state.clone());
+    let output = layer.forward(x.clone(), lengths.as_deref(), state.clone()).unwrap();
 
     let mut objective = Tensor::<1>::zeros([1], device);
     let results = [("y", Some(output.sequence)), ("h_n", Some(output.state.hidden)), ("c_n", output.state.cell)];
@@ -203,7 +139,7 @@ fn run(case: &Case, device: &Device) -> (f64, String) {
     let wants = case.named("grad.");
     if !wants.is_empty() {
         let gradients = objective.backward();
-        let of_parameters = layer.gradients(&gradients);
+        let of_parameters = parameters::gradients(&layer, &gradients);
         for (name, want) in &wants {
             let found = match name.as_str() {
                 "x" => x.grad(&gradients).map(Tensor::into_data),
@@ -240,12 +176,12 @@ impl AttentionLayer {
                 let together = case.tensors.contains_key("param.in_proj_weight");
                 let config = if together { config } else { config.with_key_and_value(key, value) };
                 let layer = config.init(device).unwrap();
-                return AttentionLayer::Heads(named::with_parameters(layer, case.named("param.")).unwrap());
+                return AttentionLayer::Heads(parameters::replace(layer, case.named("param.")).unwrap());
             }
             other => panic!("unknown score {other:?}"),
         };
         let layer = AttentionConfig::new(score, query, key).init(device).unwrap();
-        AttentionLayer::One(named::with_parameters(layer, case.named("param.")).unwrap())
+        AttentionLayer::One(parameters::replace(layer, case.named("param.")).unwrap())
     }
 }
 
@@ -298,8 +234,8 @@ fn run_attention(case: &Case, device: &Device) -> (f64, String) {
     if !wants.is_empty() {
         let gradients = objective.backward();
         let of_parameters = match &layer {
-            AttentionLayer::One(layer) => named::gradients(layer, &gradients),
-            AttentionLayer::Heads(layer) => named::gradients(layer, &gradients),
+            AttentionLayer::One(layer) => parameters::gradients(layer, &gradients),
+            AttentionLayer::Heads(layer) => parameters::gradients(layer, &gradients),
         };
         for (name, want) in &wants {
             let of = |x: &Tensor<3>| x.grad(&gradients).map(Tensor::into_data);
@@ -360,14 +296,14 @@ fn training_follows_pytorchs_loss_curve() {
         let target: Tensor<3> = case.tensor("target.y", &device).unwrap();
         let want: Vec<f64> = case.tensors["expect.loss"].iter::<f64>().collect();
         assert_eq!(want.len(), 200);
-        let mut layer = Layer::of(&case, &device);
+        let mut layer = layer_of(&case, &device);
         for (step, want) in want.iter().enumerate() {
-            let difference = layer.forward(x.clone(), None, None).sequence - target.clone();
+            let difference = layer.forward(x.clone(), None, None).unwrap().sequence - target.clone();
             let loss = (difference.clone() * difference).mean();
             let found = f64::from(loss.clone().into_scalar::<f32>());
             assert!((found - want).abs() <= 1e-4 * want.abs().max(1e-12), "{file:?} step {step}: {found}, want {want}");
-            let gradients = layer.gradients(&loss.backward());
-            layer = layer.descend(&gradients, rate);
+            let gradients = parameters::gradients(&layer, &loss.backward());
+            layer = descend(layer, &gradients, rate);
         }
     }
 }

@@ -280,7 +280,7 @@ fn unrolled_steps_have_the_outputs_and_the_gradients_of_the_whole_sequence() {
             let layer = $config.with_layers(2).init(&device).unwrap();
             let (x, upstream) = (random([batch, time, input]), random([batch, time, hidden]).detach());
             let whole = layer.forward(x.clone(), None, None).unwrap();
-            let unrolled = layer.unrolled().unwrap();
+            let unrolled = layer.training_stepper().unwrap();
             let (mut state, mut outputs) = (None, Vec::new());
             for t in 0..time {
                 let x_t = x.clone().slice([0..batch, t..t + 1]).squeeze_dim(1);
@@ -294,7 +294,7 @@ fn unrolled_steps_have_the_outputs_and_the_gradients_of_the_whole_sequence() {
             let gradients = |sequence: Tensor<3>, state: &State| {
                 let loss = (sequence * upstream.clone()).sum() + state.hidden.clone().sum();
                 let gradients = loss.backward();
-                let mut all: Vec<_> = lookback_nn::named::gradients(&layer, &gradients)
+                let mut all: Vec<_> = lookback_nn::parameters::gradients(&layer, &gradients)
                     .into_iter()
                     .map(|(name, data)| (name, data.iter::<f32>().collect::<Vec<_>>()))
                     .collect();
@@ -319,11 +319,11 @@ fn unrolled_steps_have_the_outputs_and_the_gradients_of_the_whole_sequence() {
     compare!(GruConfig::new(input, hidden).with_reset(Reset::BeforeProduct));
 
     let both = LstmConfig::new(input, hidden).with_bidirectional(true).init(&device).unwrap();
-    assert!(both.unrolled().unwrap_err().to_string().contains("bidirectional"));
+    assert!(both.training_stepper().unwrap_err().to_string().contains("bidirectional"));
     let again = LstmConfig::new(input, hidden).with_recompute(true).init(&device).unwrap();
-    let want = "recompute is true but must be false for unrolled steps, which keep their gates";
-    assert_eq!(again.unrolled().unwrap_err().to_string(), want);
-    let layer = LstmConfig::new(input, hidden).init(&device).unwrap().unrolled().unwrap();
+    let want = "recompute is true but must be false for single steps, which keep their gates";
+    assert_eq!(again.training_stepper().unwrap_err().to_string(), want);
+    let layer = LstmConfig::new(input, hidden).init(&device).unwrap().training_stepper().unwrap();
     let error = layer.step(Tensor::zeros([2, input + 1], &device), None).unwrap_err().to_string();
     assert!(error.starts_with("x_t is [2, 5] but [2, 4]"), "{error}");
     let (y, _) = layer.step(Tensor::zeros([0, input], &device), None).unwrap();

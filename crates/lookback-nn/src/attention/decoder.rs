@@ -1,12 +1,11 @@
 //! Decoder cells: a recurrent layer and attention over the encoder's outputs, one step at a time.
 
-use burn::module::{Module, Param};
-use burn::nn::{Linear, LinearConfig};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::{Attention, Mask, Memory};
-use crate::ops::{Nothing, UnrolledLinear, joined, linear, on_flex, tanh};
-use crate::{Error, Gru, GruConfig, Lstm, LstmConfig, State, Unrolled, check};
+use crate::ops::{Nothing, UnrolledLinear, joined, on_flex, tanh};
+use crate::{Error, Gru, GruConfig, Linear, LinearConfig, Lstm, LstmConfig, State, TrainingStepper, check};
 
 /// `h̃ = tanh(W_c [c; h])`, or the plain map: context and query side by side, projected (Luong 2015, eq. 5; the last
 /// two of the six steps in the well-known tutorials).
@@ -33,9 +32,7 @@ impl QueryAndContext {
         device: &Device,
     ) -> Result<QueryAndContext, Error> {
         check::sizes(&[("context size", context), ("query size", query), ("output size", output)])?;
-        let both = context.saturating_add(query);
-        check::parameters(1, &[("projection", &[both, output])])?;
-        let projection = LinearConfig::new(both, output).init(device);
+        let projection = LinearConfig::new(context.saturating_add(query), output).init(device)?;
         Ok(QueryAndContext { projection, sizes: [context, query], bent })
     }
 
@@ -49,14 +46,9 @@ impl QueryAndContext {
 
     /// The map, packed once for many calls; `None` where the kernels do not run.
     fn unrolled(&self) -> Option<UnrolledLinear> {
-        let (weight, bias) = self.parameters();
+        let (weight, bias) = self.projection.tensors();
         let fused = on_flex(&weight) && bias.as_ref().is_none_or(on_flex);
         fused.then(|| UnrolledLinear::new(weight, bias))
-    }
-
-    /// `[output, Dc + Dq]` and `[output]`; Burn keeps the weight the other way round.
-    fn parameters(&self) -> (Tensor<2>, Option<Tensor<1>>) {
-        (self.projection.weight.val().swap_dims(0, 1), self.projection.bias.as_ref().map(Param::val))
     }
 
     fn apply(
@@ -70,9 +62,9 @@ impl QueryAndContext {
         let why = format_args!("B and Q of query {:?}, and the size this layer was made for", query.dims());
         check::shape("context", &context, [batch, queries, dc], why)?;
         let (name, both) = ("context and query", check::beside(("context", context), ("query", query))?);
-        let output = match (unrolled, self.parameters()) {
-            (Some(unrolled), _) => unrolled.step(name, both)?,
-            (None, (weight, bias)) => linear(name, both, weight, bias)?,
+        let output = match unrolled {
+            Some(unrolled) => unrolled.step(name, both)?,
+            None => self.projection.apply(name, both)?,
         };
         Ok(if self.bent { tanh(output) } else { output })
     }
@@ -83,7 +75,7 @@ impl QueryAndContext {
 #[derive(Debug, Clone)]
 pub struct DecoderMemory {
     memory: Memory,
-    layers: Unrolled,
+    layers: TrainingStepper,
     combine: Option<UnrolledLinear>,
 }
 
@@ -135,7 +127,7 @@ impl InputFeedingDecoder {
     /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.lstm.unrolled()?, combine: self.combine.unrolled() })
+        Ok(DecoderMemory { memory, layers: self.lstm.training_stepper()?, combine: self.combine.unrolled() })
     }
 
     /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. previous, state: as in
@@ -261,7 +253,7 @@ impl AttendFirstDecoder {
     /// When sizes or element types do not fit.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.gru.unrolled()?, combine: None })
+        Ok(DecoderMemory { memory, layers: self.gru.training_stepper()?, combine: None })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.

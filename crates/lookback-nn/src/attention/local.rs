@@ -4,8 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
 
-use super::score::uniform;
 use super::{Attention, AttentionOutput, Mask};
+use crate::linear::uniform;
 use crate::ops::{Nothing, linear, tanh};
 use crate::{Error, check};
 

@@ -5,8 +5,8 @@ use burn::tensor::module::conv1d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::score::uniform;
 use super::{AttentionOutput, Mask};
+use crate::linear::uniform;
 use crate::ops::{CoreOptions, CoreScore, Nothing, attention, linear};
 use crate::{Error, check};
 

@@ -1,13 +1,11 @@
 //! Several heads side by side.
 
 use burn::module::{Initializer, Module, Param};
-use burn::nn::Linear;
-use burn::nn::LinearConfig;
 use burn::tensor::{Device, Tensor};
 
 use super::Mask;
 use crate::ops::{CoreOptions, CoreScore, attention, linear};
-use crate::{Error, check};
+use crate::{Error, Linear, LinearConfig, check};
 
 /// Options of a [`MultiHeadAttention`].
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +61,7 @@ impl MultiHeadConfig {
             Initializer::Uniform { min: -bound, max: bound }.init([rows, columns], device)
         };
         let together = key == size && value == size;
-        let mut out_proj = LinearConfig::new(size, size).with_bias(bias).init(device);
+        let mut out_proj = LinearConfig::new(size, size).with_bias(bias).init(device)?;
         out_proj.bias = bias.then(|| Initializer::Zeros.init([size], device));
         Ok(MultiHeadAttention {
             in_proj_weight: together.then(|| xavier(3 * size, size)),
@@ -80,9 +78,6 @@ impl MultiHeadConfig {
 }
 
 /// Multi-head attention (Vaswani 2017, section 3.2.2) with the parameters of PyTorch's `nn.MultiheadAttention`.
-///
-/// In files, `out_proj.weight` is `[E, E]` with outputs first, as PyTorch has it; in memory Burn's `Linear` keeps it
-/// the other way round.
 #[derive(Module, Debug)]
 pub struct MultiHeadAttention {
     /// `[3E, E]`: query, key and value, where all have size `E`.
@@ -199,8 +194,6 @@ impl MultiHeadAttention {
         let scale = 1.0 / ((self.size / self.heads) as f32).sqrt();
         let options = CoreOptions { heads: self.heads, dropout: self.dropout, weights };
         let (context, weights) = attention(CoreScore::Product(scale), query, keys, values, mask, &options)?;
-        let bias = self.out_proj.bias.as_ref().map(Param::val);
-        let context = linear("context", context, self.out_proj.weight.val().swap_dims(0, 1), bias)?;
-        Ok(MultiHeadOutput { context, weights })
+        Ok(MultiHeadOutput { context: self.out_proj.apply("context", context)?, weights })
     }
 }

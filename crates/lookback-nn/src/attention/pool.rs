@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use super::Mask;
-use super::score::uniform;
+use crate::linear::uniform;
 use crate::ops::{CoreOptions, CoreScore, PoolQuery, attention, attention_pool, in_every_row, linear};
 use crate::{Error, check};
 

@@ -4,6 +4,7 @@ use burn::module::Initializer;
 use burn::tensor::Device;
 
 use super::Attention;
+use crate::linear::uniform;
 use crate::{Error, check};
 
 /// How well a query `q` `[Dq]` and a key `k` `[Dk]` fit.
@@ -127,12 +128,6 @@ impl AttentionConfig {
         }
         Ok(attention)
     }
-}
-
-/// Uniform within `1 / √inputs`, as PyTorch draws a linear map.
-pub(super) fn uniform(inputs: usize) -> Initializer {
-    let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-    Initializer::Uniform { min: -bound, max: bound }
 }
 
 impl Score {

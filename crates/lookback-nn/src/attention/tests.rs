@@ -443,7 +443,7 @@ fn all_gradients<M: burn::module::Module>(
     inputs: &[&Tensor<3>],
 ) -> Vec<(String, Vec<f32>)> {
     let gradients = loss.backward();
-    let mut all: Vec<_> = crate::named::gradients(module, &gradients)
+    let mut all: Vec<_> = crate::parameters::gradients(module, &gradients)
         .into_iter()
         .map(|(name, data)| (name, data.iter::<f32>().collect()))
         .collect();

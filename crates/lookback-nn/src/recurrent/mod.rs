@@ -2,13 +2,15 @@
 
 mod config;
 mod layers;
-mod stack;
+mod module;
 mod state;
 mod stepper;
-mod unrolled;
+#[cfg(test)]
+mod tests;
+mod training;
 
-pub use config::{GruConfig, LstmConfig, RnnConfig};
-pub use layers::{Gru, Lstm, Rnn};
+pub use config::{Cell, GruConfig, LstmConfig, RecurrentConfig, RnnConfig};
+pub use layers::{Gru, Lstm, Recurrent, Rnn};
 pub use state::{Output, SavedState, State};
 pub use stepper::{Stepper, StepperState};
-pub use unrolled::Unrolled;
+pub use training::TrainingStepper;

@@ -23,6 +23,14 @@ pub struct Output {
     pub state: State,
 }
 
+impl Output {
+    /// `[B, D*H]`: the final hidden state of the last layer, the forward direction first.
+    pub fn last_layer(&self) -> Tensor<2> {
+        let [_, batch, hidden] = self.state.hidden.dims();
+        self.state.of_last(batch, hidden, self.sequence.dims()[2] / hidden)
+    }
+}
+
 /// A state as plain values, to be kept in a file or a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SavedState {
@@ -35,6 +43,25 @@ pub struct SavedState {
 }
 
 impl State {
+    /// `[B, D*H]`: the final hidden state of the last layer, the forward direction first. directions: `D`.
+    ///
+    /// # Errors
+    /// When the state is not of layers of so many directions.
+    pub fn last_layer(&self, directions: usize) -> Result<Tensor<2>, Error> {
+        let [layers, batch, hidden] = self.hidden.dims();
+        if directions == 0 || layers == 0 || !layers.is_multiple_of(directions) {
+            let expected = format!("[L*D, B, H] with D = {directions}");
+            return Err(Error::Shape { name: "state.hidden", found: vec![layers, batch, hidden], expected });
+        }
+        Ok(self.of_last(batch, hidden, directions))
+    }
+
+    fn of_last(&self, batch: usize, hidden: usize, directions: usize) -> Tensor<2> {
+        let layers = self.hidden.dims()[0];
+        let last = self.hidden.clone().slice(layers - directions..layers);
+        last.swap_dims(0, 1).reshape([batch, directions * hidden])
+    }
+
     /// The state's values.
     pub fn save(&self) -> SavedState {
         let values = |tensor: &Tensor<3>| tensor.to_data().convert::<f32>().iter::<f32>().collect();

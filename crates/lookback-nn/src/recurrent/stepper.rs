@@ -1,11 +1,10 @@
-//! Streaming over plain slices: the weights packed once, no tensor a step. (The kernel still makes a few short
-//! lists of rows and lengths a call.)
+//! Streaming over plain slices: the weights packed once, no tensor per step. (The kernel still makes a few short
+//! lists of rows and lengths per call.)
 
 use burn::tensor::{Tensor, TensorData};
 use lookback_kernels::{Cell, Dims, Inputs, KernelError, Outputs, Packed, Weights, Workspace, forward};
 
-use super::SavedState;
-use super::stack::Stack;
+use super::{Recurrent, SavedState};
 use crate::Error;
 
 /// A finished model's layers, ready to step.
@@ -31,12 +30,12 @@ pub struct StepperState {
 }
 
 impl Stepper {
-    pub(super) fn new(stack: &Stack) -> Result<Self, Error> {
-        let (cell, hidden) = (stack.cell(), stack.hidden());
+    pub(super) fn new(recurrent: &Recurrent) -> Result<Self, Error> {
+        let (cell, hidden) = (recurrent.kernel_cell(), recurrent.hidden());
         let values = |data: TensorData| -> Vec<f32> { data.convert::<f32>().iter::<f32>().collect() };
-        let mut input = stack.input();
+        let mut input = recurrent.input();
         let mut layers = Vec::new();
-        for layer in stack.forward_only()? {
+        for layer in recurrent.forward_only()? {
             let weight_ih = values(layer.weight_ih.into_data());
             let weight_hh = values(layer.weight_hh.into_data());
             let bias = layer.bias.map(|bias| bias.map(|bias: Tensor<1>| values(bias.into_data())));
@@ -55,7 +54,7 @@ impl Stepper {
         let buffer = || vec![0.0; hidden];
         Ok(Stepper {
             cell,
-            input: stack.input(),
+            input: recurrent.input(),
             hidden,
             layers,
             workspace: Workspace::default(),

@@ -62,7 +62,7 @@ fn a_layer_over_no_rows_or_no_time_learns_nothing() {
             }
             let layer = $config::new(3, 4).init(&device).unwrap();
             let x = random([0, 3], &device);
-            table.runs("unrolled", || layer.unrolled()?.step(x.clone(), None), |(output, state)| {
+            table.runs("unrolled", || layer.training_stepper()?.step(x.clone(), None), |(output, state)| {
                 let gradients = (output.sum() + state.hidden.sum()).backward();
                 zero_gradient(&x, &gradients) && learns_nothing(&layer, &gradients)
             });
@@ -174,8 +174,8 @@ fn attention_over_nothing_gives_zeros_and_learns_nothing() {
 
 /// A loss over the output reaches every parameter, be it with zeros.
 fn has_gradients<const R: usize>(module: &impl Module, output: Tensor<R>) -> bool {
-    lookback_nn::named::gradients(module, &output.sum().backward()).len()
-        == lookback_nn::named::parameters(module).len()
+    lookback_nn::parameters::gradients(module, &output.sum().backward()).len()
+        == lookback_nn::parameters::read(module, "").len()
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_step_of_another_width_is_refused_whether_or_not_the_weights_are_packed() {
     let mut table = Table::default();
     for device in devices() {
         let layer = LstmConfig::new(3, 4).with_layers(2).init(&device).unwrap();
-        let unrolled = layer.unrolled().unwrap();
+        let unrolled = layer.training_stepper().unwrap();
         for (rows, width) in [(2, 4), (1, 0), (0, 0), (0, 4)] {
             let (name, words) = (format!("{rows} {width}"), format!("x_t is [{rows}, {width}] but [{rows}, 3]"));
             table.refuses(&name, &words, || layer.step(random([rows, width], &device), None));
@@ -99,7 +99,7 @@ fn parameters_of_several_types_are_refused() {
         table.refuses("f64", "is F64 but the layer's parameters are F32", || {
             layer.forward(x().cast(DType::F64), None, None)
         });
-        table.refuses("unrolled", "bias_ih is F64 but weight_ih_l0 is F32", || layer.unrolled());
+        table.refuses("unrolled", "bias_ih is F64 but weight_ih_l0 is F32", || layer.training_stepper());
     }
 }
 
