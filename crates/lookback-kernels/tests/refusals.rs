@@ -8,7 +8,7 @@
 use lookback_kernels::attention::{self, Mask, Score, Wanted, Window};
 use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
-use lookback_kernels::linear::{self, LinearDims, PackedLinear};
+use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
@@ -174,6 +174,9 @@ proptest! {
         if let Ok(packed) = PackedLinear::new(b, c, &weight, Some(&bias)) {
             _ = packed.forward(&x, threads);
             _ = packed.input_gradient(&dy, threads);
+        }
+        if let Ok(prepared) = PreparedLinear::new(b, c, &weight, Some(&bias)) {
+            _ = prepared.forward_ragged(&x, &lengths, a, threads);
         }
 
         let dims = PoolDims { batch: a, time: b, outputs: c };

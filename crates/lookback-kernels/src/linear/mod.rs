@@ -1,13 +1,16 @@
 //! A linear map `y = x Wᵀ + b` over rows, forward and backward.
 //!
 //! The bias is where the product starts, not a pass of its own. No bit depends on the number of threads. Few rows, which
-//! would not pay for packing the weight, go to the `gemm` crate.
+//! would not pay for packing the weight, go to the `gemm` crate, so that [`forward`] promises the bits of a row in batches
+//! of one size alone; [`PreparedLinear`] and [`PackedLinear`] promise them in every batch.
 
+mod packed;
 #[cfg(test)]
 mod tests;
 
+pub use packed::{PackedLinear, PreparedLinear};
+
 use crate::simd::product::{Packed, Rows, Side, View, transposed};
-use crate::simd::tile::ROWS as SHARE;
 use crate::simd::{Shared, arch};
 use crate::written::{Slot, filled, vector};
 use crate::{KernelError, check};
@@ -149,79 +152,6 @@ fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut 
         let mut sides = [Side { b: Rows::Strided(x, inputs), columns: inputs, c: dweight }];
         transposed(sizes, (&dy[piece * share..], outputs), &mut sides);
     });
-}
-
-/// A linear map whose weight is packed for both passes: for one that is used again and again before it changes.
-pub struct PackedLinear {
-    dims: LinearDims,
-    forward: Packed,
-    backward: Packed,
-    bias: Option<Vec<f32>>,
-}
-
-impl std::fmt::Debug for PackedLinear {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PackedLinear").field("dims", &self.dims).finish_non_exhaustive()
-    }
-}
-
-impl PackedLinear {
-    /// weight: `[outputs, inputs]`, bias: `[outputs]`.
-    ///
-    /// # Errors
-    /// If a slice has not the length of its shape, or a size is 0.
-    pub fn new(inputs: usize, outputs: usize, weight: &[f32], bias: Option<&[f32]>) -> Result<Self, KernelError> {
-        let dims = LinearDims { rows: 0, inputs, outputs };
-        check::positive(&[("inputs", inputs), ("outputs", outputs)])?;
-        dims.check_weight(weight)?;
-        check::optional("bias", bias, &[outputs], "[outputs]")?;
-        Ok(PackedLinear {
-            dims,
-            forward: Packed::new(inputs, outputs, View { values: weight, strides: [1, inputs] }),
-            backward: Packed::new(outputs, inputs, View { values: weight, strides: [inputs, 1] }),
-            bias: bias.map(<[f32]>::to_vec),
-        })
-    }
-
-    /// x: `[rows, inputs]`. Gives y `[rows, outputs]`.
-    ///
-    /// # Errors
-    /// If `x` is no whole number of rows.
-    pub fn forward(&self, x: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
-        let LinearDims { inputs, outputs, .. } = self.dims;
-        by_rows(&self.forward, ("x", x), [inputs, outputs], self.bias.as_deref(), threads)
-    }
-
-    /// The gradient of x, `[rows, inputs]`. dy: `[rows, outputs]`.
-    ///
-    /// # Errors
-    /// If `dy` is no whole number of rows.
-    pub fn input_gradient(&self, dy: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
-        let LinearDims { inputs, outputs, .. } = self.dims;
-        by_rows(&self.backward, ("dy", dy), [outputs, inputs], None, threads)
-    }
-}
-
-/// `a [rows, from] · packed [from, to]`, the rows shared between the threads.
-fn by_rows(
-    packed: &Packed,
-    (name, a): (&'static str, &[f32]),
-    [from, to]: [usize; 2],
-    bias: Option<&[f32]>,
-    threads: usize,
-) -> Result<Vec<f32>, KernelError> {
-    let rows = a.len() / from;
-    check::slice(name, a, &[rows, from], "[rows, width]")?;
-    check::product("the result", &[rows, to], "[rows, width]")?;
-    let share = rows.div_ceil(threads.max(1)).next_multiple_of(SHARE).clamp(SHARE, ROWS);
-    // SAFETY: every product starts from the bias or from zeros, and the pieces are all of the result.
-    unsafe {
-        Ok(vector(rows * to, |c| {
-            pieces(c.par_chunks_mut(share * to).zip(a.par_chunks(share * from)), threads, |(c, a)| {
-                packed.product(a, bias, c);
-            });
-        }))
-    }
 }
 
 /// The gradient of the bias, `[outputs]`: the sum of the rows of `dy`, in their order.

@@ -82,6 +82,54 @@ fn a_packed_map_equals_the_sums_for_any_number_of_rows() {
 }
 
 #[test]
+fn a_row_alone_equals_the_same_row_in_any_batch_bit_for_bit() {
+    // More inputs than a block of the product, widths below, at and above a panel, and rows of several pieces.
+    // The portable code is chosen on this thread alone.
+    for (portable, most) in [(false, 3), (true, 1)] {
+        crate::simd::PORTABLE.set(portable);
+        for (inputs, outputs) in [(1, 1), (7, 16), (300, 33), (64, 130)] {
+            let (x, weight, bias) = (values(200 * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
+            let bits = |y: &[f32]| y.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            for bias in [None, Some(&bias[..])] {
+                let map = PreparedLinear::new(inputs, outputs, &weight, bias).unwrap();
+                let alone: Vec<f32> = x.chunks(inputs).flat_map(|row| map.forward(row, 1).unwrap()).collect();
+                for rows in [1, 2, 5, 47, 48, 49, 97, 200] {
+                    for threads in 1..=most {
+                        let together = map.forward(&x[..rows * inputs], threads).unwrap();
+                        let of = format!("{rows} rows of [{inputs}, {outputs}], {threads} threads");
+                        assert_eq!(bits(&together), bits(&alone[..rows * outputs]), "{of}");
+                    }
+                }
+            }
+        }
+    }
+    crate::simd::PORTABLE.set(false);
+}
+
+#[test]
+fn steps_past_a_length_are_not_read_and_come_out_as_zeros() {
+    let (inputs, outputs, time) = (5, 19, 110);
+    let (weight, bias) = (values(outputs * inputs, 1), values(outputs, 2));
+    let map = PreparedLinear::new(inputs, outputs, &weight, Some(&bias)).unwrap();
+    let lengths = [3, 0, time, 1];
+    let mut x = values(lengths.len() * time * inputs, 3);
+    for (row, &length) in x.chunks_mut(time * inputs).zip(&lengths) {
+        row[length * inputs..].fill(f32::NAN);
+    }
+    for threads in [1, 2, 3] {
+        let y = map.forward_ragged(&x, &lengths, time, threads).unwrap();
+        for ((x, y), &length) in x.chunks(time * inputs).zip(y.chunks(time * outputs)).zip(&lengths) {
+            let (real, padding) = y.split_at(length * outputs);
+            assert_eq!(real, map.forward(&x[..length * inputs], 1).unwrap());
+            assert!(padding.iter().all(|value| value.to_bits() == 0));
+        }
+    }
+    assert_eq!(map.forward_ragged(&[], &[0, 0], 0, 2).unwrap(), []);
+    assert!(map.forward_ragged(&x, &[3, 0, time + 1, 1], time, 1).unwrap_err().to_string().contains("lengths[2]"));
+    assert!(map.forward_ragged(&x[1..], &lengths, time, 1).unwrap_err().to_string().contains("[B, T, inputs]"));
+}
+
+#[test]
 fn without_a_bias_the_sum_starts_at_zero() {
     let dims = LinearDims { rows: 2, inputs: 2, outputs: 1 };
     assert_eq!(forward(dims, &[1.0, 2.0, 3.0, 4.0], &[10.0, 1.0], None, 2).unwrap(), [12.0, 34.0]);

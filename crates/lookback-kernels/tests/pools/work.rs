@@ -3,7 +3,7 @@
 use lookback_kernels::attention::{self, Mask, Score, Wanted};
 use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
-use lookback_kernels::linear::{self, LinearDims, PackedLinear};
+use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup, NO_TOKEN};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
@@ -192,6 +192,8 @@ fn linear_map(name: &str, dims: LinearDims) -> Work {
     let (bias, dy) = (values(outputs, 3), values(rows * outputs, 4));
     work(name, move |threads| {
         let packed = PackedLinear::new(inputs, outputs, &weight, Some(&bias)).unwrap();
+        let prepared = PreparedLinear::new(inputs, outputs, &weight, Some(&bias)).unwrap();
+        let lengths: Vec<usize> = (0..rows).map(|row| row % 2).collect();
         [
             linear::forward(dims, &x, &weight, Some(&bias), threads),
             linear::input_gradient(dims, &weight, &dy, threads),
@@ -199,6 +201,7 @@ fn linear_map(name: &str, dims: LinearDims) -> Work {
             linear::bias_gradient(dims, &dy),
             packed.forward(&x, threads),
             packed.input_gradient(&dy, threads),
+            prepared.forward_ragged(&x, &lengths, 1, threads),
         ]
         .map(Result::unwrap)
         .to_vec()
