@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue};
 use lookback_infer::error::{DataError, Error, ModelFileError, Overflow, PlanError};
 
 use crate::insight::terminal;
+use crate::tasks::WrongOptions;
 
 /// The program was used wrongly: a sentence that names the option or input.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,11 @@ pub struct Unanswered(pub String);
 /// were not answered, 130 after Ctrl-C, 1 for all else. Nobody reading the output any more is no error, as with every
 /// program in a pipe.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+    let usage = match error.downcast_ref::<WrongOptions>() {
+        Some(WrongOptions::Usage(usage)) => Some(usage),
+        _ => error.downcast_ref::<clap::Error>(),
+    };
+    if let Some(usage) = usage {
         print_usage(usage);
         return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
     }
@@ -38,11 +43,6 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
     let _ = writeln!(io::stderr(), "error: {}", terminal::printable(&sentence(error)));
     ExitCode::from(code(error))
-}
-
-/// Whether an error is one input's alone, so that others can be answered.
-pub(super) fn is_of_input(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<Error>(), Some(Error::Data(_) | Error::Overflow(_))) || error.is::<DataError>()
 }
 
 /// The error and its causes, each said once: the text of many an error ends with that of its cause.
@@ -104,7 +104,7 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Unanswered>() {
             return 3;
         }
-        if cause.is::<UsageError>() || cause.is::<DataError>() || cause.is::<Overflow>() || cause.is::<PlanError>() {
+        if cause.is::<WrongOptions>() || cause.is::<UsageError>() || cause.is::<DataError>() || cause.is::<Overflow>() || cause.is::<PlanError>() {
             return 2;
         }
         if let Some(error) = cause.downcast_ref::<ModelFileError>() {

@@ -26,7 +26,7 @@ impl Pool {
         }
     }
 
-    /// sequence: `[B, T, D*H]`, zero past the row's length. last: `[B, D*H]`, the final hidden states. Gives the pooled
+    /// sequence: `[B, T, W]`; steps past the row's length are not read. last: `[B, D*H]`, the final hidden states. Gives the pooled
     /// vectors side by side. A row of length 0 gives zeros.
     pub(crate) fn forward(
         &self,
@@ -56,7 +56,15 @@ impl Pool {
 }
 
 fn mean(sequence: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-    let device = sequence.device();
+    let ([batch, time, outputs], device) = (sequence.dims(), sequence.device());
+    // Attention gives a context to steps past the end as well.
+    let sequence = match lengths.iter().all(|&length| length == time) {
+        true => sequence,
+        false => {
+            let padding = padding(lengths, time, &device).unsqueeze_dim::<3>(2).expand([batch, time, outputs]);
+            sequence.mask_fill(padding, 0.0)
+        }
+    };
     let shares: Vec<f32> = lengths.iter().map(|&length| 1.0 / length.max(1) as f32).collect();
     let shares = Tensor::<2>::from_data(TensorData::new(shares, [lengths.len(), 1]), &device);
     sequence.sum_dim(1).squeeze_dim::<2>(1) * shares

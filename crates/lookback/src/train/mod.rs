@@ -36,6 +36,6 @@ pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, TrainOptions};
 pub use plan::{TrainPlan, ValidationPlan};
 pub use progress::{EpochReport, Progress, Silent, StepReport, TerminalProgress};
 pub use run::End;
-pub(crate) use state::{read, values};
+pub(crate) use state::values;
 pub use stop::Stop;
 pub(crate) use tables::check_tables;

@@ -147,13 +147,13 @@ impl<N: Module> TrainState<N> {
 }
 
 /// All parameters as the tensors of a file, `prefix` before each name.
-pub(crate) fn values<N: Module>(network: &N, prefix: &str) -> impl Iterator<Item = (String, Tensor)> {
+pub(crate) fn values<N: Module>(network: &N, prefix: &str) -> Vec<(String, Tensor)> {
     let values = parameters::values(network, prefix).into_iter();
-    values.map(|(name, values)| (name, Tensor { shape: values.shape, data: values.values }))
+    values.map(|(name, values)| (name, Tensor { shape: values.shape, data: values.values })).collect()
 }
 
 /// The network with the parameters of a file whose names begin with `prefix`; `path` is where the file came from.
-pub(crate) fn read<N: Module>(
+pub(super) fn read<N: Module>(
     network: N,
     prefix: &str,
     file: &mut ModelFile,

@@ -33,9 +33,15 @@ fn every_form_is_trained_saved_loaded_and_explained() {
         }
         let answer = lookback_with_input(&["predict", &model, "--attention"], "please play a song\n").ok();
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        for (view, weights) in answer["views"].as_object().unwrap() {
-            let sum: f64 = weights.as_array().unwrap().iter().map(|weight| weight.as_f64().unwrap()).sum();
-            assert!((sum - 1.0).abs() < 1e-4, "{form}, {view}: {sum}");
+        let tokens = answer["tokens"].as_array().unwrap().len();
+        for (view, rows) in answer["views"].as_object().unwrap() {
+            let rows = rows.as_array().unwrap();
+            assert_eq!(rows.len(), if form.starts_with("structured") { 1 } else { tokens }, "{form}, {view}");
+            for row in rows {
+                let weights: Vec<f64> = row.as_array().unwrap().iter().map(|weight| weight.as_f64().unwrap()).collect();
+                assert_eq!(weights.len(), tokens);
+                assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{form}, {view}: {weights:?}");
+            }
         }
     }
 }

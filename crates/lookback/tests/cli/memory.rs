@@ -49,7 +49,7 @@ fn an_answer_takes_no_views_unless_attention_is_asked_for() {
     let out = lookback_within(ROOM, &["predict", &model], &long).ok();
     assert_eq!(out.lines().count(), 1);
     let refused = lookback_within(ROOM, &["predict", &model, "--attention", "--max-memory", "256"], &long);
-    for part in ["-, line 1: the text has 6000 tokens", "max-memory is 256 MiB", "without its attention"] {
+    for part in ["<stdin>, line 1: the text has 6000 tokens", "max-memory is 256 MiB", "without its attention"] {
         assert!(refused.out.contains(part), "'{part}' is not in: {}", refused.out);
     }
     refused.refused(3, &["1 of 1 input"]);
@@ -120,7 +120,10 @@ fn a_network_of_any_form_stays_within_the_limit_and_what_the_program_takes_anywa
             peak(&[&train[..], hidden, form, &options, &["4096"]].concat()),
             peak(&[&train[..], hidden, form, &options, &["20"]].concat()),
         );
-        assert!(parts <= 20 + BESIDE && parts < whole, "{form:?}: {parts} MiB within 20, {whole} MiB without");
+        assert!(parts <= 20 + BESIDE, "{form:?}: {parts} MiB within 20");
+        // What computes its gates again keeps so little that the whole batch takes hardly more.
+        let less = parts < whole || form.contains(&"--recompute");
+        assert!(less, "{form:?}: {parts} MiB within 20, {whole} MiB without");
         let judged = peak(&["evaluate", &model, &data, "--max-memory", "5"]);
         assert!(judged <= 5 + BESIDE, "{form:?}: {judged} MiB within 5");
     }
@@ -205,15 +208,15 @@ fn options_whose_tables_would_not_fit_are_refused_with_their_size() {
     let cases: [(&[&str], &[&str]); 10] = [
         (&["--hidden", "1000000000"], &["hidden is 1000000000; it must be from 1 to 65536"]),
         (&["--hidden", "65536"], &["640 GiB", "max-memory is 4096 MiB", "weight_hh_l0", "smaller --hidden"]),
-        (&["--hidden", "2000", "--members", "64"], &["and its 64 members", "GiB", "--max-memory"]),
+        (&["--hidden", "2000", "--ensemble", "64"], &["and its ensemble of 64", "GiB", "--max-memory"]),
         (&["--layers", "64", "--hidden", "4096"], &["GiB", "smaller --hidden"]),
         (&["--char-ngrams", "1-3", "--char-buckets", "4000000000"], &["ngram_embedding.weight", "char-buckets"]),
         (&["--bigram-buckets", "4000000000"], &["bigram_embedding.weight, 4000000001 x 8", "bigram-buckets"]),
         (
-            &["--wide-tokens", "1", "--wide-buckets", "16777216", "--max-memory", "500"],
-            &["wide.weight", "wide-buckets"],
+            &["--linear-words", "1", "--linear-buckets", "16777216", "--max-memory", "500"],
+            &["linear.weight", "linear-buckets"],
         ),
-        (&["--wide-characters", "1-100000"], &["wide-characters is '1-100000'; the longest may be at most 64"]),
+        (&["--linear-characters", "1-100000"], &["linear-characters is '1-100000'; the longest may be at most 64"]),
         (&["--threads", "1000000000"], &["threads is 1000000000; it must be from 1 to 1024"]),
         (&["--max-memory", "0"], &["--max-memory", "a whole number of MiB from 1"]),
     ];

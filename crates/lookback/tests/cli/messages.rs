@@ -87,7 +87,7 @@ fn options_are_named_by_their_flags() {
         (&["--average-decay", "0.9"], "--average-decay needs --average ema"),
         (&["--momentum", "0.9"], "--momentum is for"),
         (&["--char-buckets", "9"], "--char-buckets needs --char-ngrams"),
-        (&["--wide-tokens", "x"], "--wide-tokens is 'x'"),
+        (&["--linear-words", "x"], "--linear-words is 'x'"),
         (&["--forget-bias", "NaN"], "--forget-bias is NaN; it must be from"),
         (&["--embedding-scale", "inf"], "--embedding-scale is inf; it must be above 0"),
         (&["--char-ngrams", "1-65"], "--char-ngrams is '1-65'; the longest may be at most 64"),
@@ -104,7 +104,7 @@ fn options_are_named_by_their_flags() {
         lookback(&[&train[..], options].concat()).refused(2, &[&format!("error: {sentence}")]);
     }
     lookback(&["inspect", "model", "--threads", "0"]).refused(2, &["error: --threads is 0"]);
-    lookback(&["predict", text_model_path(), &data, "--format", "ts"]).refused(2, &["but --format is"]);
+    lookback(&["predict", text_model_path(), &data, "--format", "ts"]).refused(2, &["--format is ts, but the model reads texts"]);
 }
 
 #[cfg(target_os = "linux")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lookback::model_file::{ModelFile, Tensor};
+use lookback_infer::model_file::{ModelFile, Tensor};
 use serde_json::Value;
 
 use crate::program::{Folder, Run, TINY_SERIES, lookback, lookback_with_input, sentences, text_model, ts_series};
@@ -61,7 +61,7 @@ fn weights_that_overflow_give_an_error_that_names_the_tensor() {
     crate::program::train(&data, &model, &["--epochs", "1", "--attention", "multi-head:2"]).ok();
     let mut file = ModelFile::read(Path::new(&model)).unwrap();
     // As large as a file may have them: four maps one after the other are too much.
-    let maps = file.tensors.iter_mut().filter(|(name, _)| name.starts_with("attend") || name.starts_with("output"));
+    let maps = file.tensors.iter_mut().filter(|(name, _)| name.starts_with("encoder.attend") || name.starts_with("output"));
     maps.for_each(|(_, tensor)| tensor.data.fill(1e15));
     file.write(Path::new(&model)).unwrap();
 
@@ -91,17 +91,17 @@ fn what_nothing_reads_or_makes_no_sense_in_a_model_is_refused() {
     );
     refused(
         &|file| drop(file.metadata.insert("notes".into(), "\"\"".into())),
-        &["the entry \"notes\"", "it is unknown; config, labels, encoder were expected"],
+        &["the entry \"notes\"", "it is unknown; input, encoder, network, labels, record were expected"],
     );
     // Where a piece of an entry is replaced by another.
     let cases: [(&str, &str, &str, &[&str]); 9] = [
-        ("config", "\"hidden\":8", "\"hidden\":8,\"colour\":1", &["unknown field `colour`"]),
-        ("config", "\"batch-size\":8", "\"batch-size\":8,\"colour\":1", &["unknown field `colour`"]),
-        ("config", "\"kind\":\"text\"", "\"kind\":\"text\",\"colour\":1", &["unknown field `colour`"]),
-        ("config", "\"hidden\":8", "\"hidden\":0", &["--hidden is 0"]),
-        ("config", "\"hidden\":8", "\"hidden\":-8", &["found -8, expected a whole number"]),
-        ("config", "\"batch-size\":8", "\"batch-size\":0", &["--batch-size is 0"]),
-        ("config", "\"max-length\":12", "\"max-length\":0", &["--max-length is 0"]),
+        ("network", "\"hidden\":8", "\"hidden\":8,\"colour\":1", &["unknown field `colour`"]),
+        ("record", "\"examples\":81", "\"examples\":81,\"colour\":1", &["unknown field `colour`"]),
+        ("input", "\"kind\":\"text\"", "\"kind\":\"text\",\"colour\":1", &["unknown field `colour`"]),
+        ("network", "\"hidden\":8", "\"hidden\":0", &["--hidden is 0"]),
+        ("network", "\"hidden\":8", "\"hidden\":-8", &["found -8, expected a whole number"]),
+        ("network", "\"ensemble\":1", "\"ensemble\":2", &["it tells of 1 networks, but the plan is for 2"]),
+        ("input", "\"max-length\":12", "\"max-length\":0", &["--max-length is 0"]),
         ("encoder", "\"max_length\":12", "\"max_length\":0", &["max_length is 0"]),
         ("encoder", "\"ngrams\":null", "\"ngrams\":{\"min\":4,\"max\":3,\"buckets\":9}", &["from 4 to 3 characters"]),
     ];
@@ -111,7 +111,9 @@ fn what_nothing_reads_or_makes_no_sense_in_a_model_is_refused() {
             assert!(entry.contains(old), "{old} is not in {entry}");
             *entry = entry.replacen(old, new, 1);
         };
-        refused(&change, &[&[&format!("the entry \"{key}\"") as &str], parts].concat());
+        // How many networks there are is told by the record as well.
+            let entry = if new.contains("ensemble") { "record" } else { key };
+            refused(&change, &[&[&format!("the entry \"{entry}\"") as &str], parts].concat());
     }
 }
 

@@ -82,6 +82,6 @@ fn options_of_texts_are_refused_for_series() {
     let data = folder.write("slopes.ts", ts_series());
     train(&data, &folder.path("model"), &["--tokenizer", "words"]).refused(2, &["tokenizer is for texts"]);
     train(&data, &folder.path("model"), &["--char-ngrams", "1-3"]).refused(2, &["char-ngrams is for texts"]);
-    train(&data, &folder.path("model"), &["--wide-tokens", "1"]).refused(2, &["wide-tokens is for texts"]);
+    train(&data, &folder.path("model"), &["--linear-words", "1"]).refused(2, &["linear-words is for texts"]);
     train(&data, &folder.path("model"), &["--label", "kind"]).refused(2, &["label", ".ts file"]);
 }

@@ -83,7 +83,7 @@ mod signals {
         let good = std::fs::read(text_model()).unwrap();
         let model = folder.write("model.safetensors", &good);
         // Several networks say when the first begins; with these an epoch takes the better part of a minute.
-        let options = ["--members", "2", "--hidden", "128", "--batch-size", "8", "--validation-split", "0.005"];
+        let options = ["--ensemble", "2", "--hidden", "128", "--batch-size", "8", "--validation-split", "0.005"];
         let mut running = Running::train(&[], &data, &model, &options);
         running.until("network 1 of 2");
         running.signal("-INT");
@@ -93,7 +93,8 @@ mod signals {
         let beside = folder.path("model.interrupted.safetensors");
         assert!(last.contains("model.safetensors is left as it was") && last.contains(&beside), "{last}");
         assert!(lookback(&["inspect", &beside]).ok().contains("interrupted in epoch 1"));
-        assert_eq!(folder.names().len(), 3);
+        assert!(last.contains("--resume goes on from here"), "{last}");
+        assert_eq!(folder.names().len(), 4, "the checkpoint is kept to go on from");
     }
 
     #[test]
@@ -101,7 +102,7 @@ mod signals {
         let folder = Folder::new();
         let data = folder.write("data.tsv", many_sentences(60));
         let model = folder.path("model.safetensors");
-        let options = tiny(&["--members", "40", "--epochs", "1", "--validation-split", "0.01"]);
+        let options = tiny(&["--ensemble", "40", "--epochs", "1", "--validation-split", "0.01"]);
         let mut running = Running::train(&[], &data, &model, &options);
         running.until("network 2 of 40");
         running.signal("-INT");
@@ -180,7 +181,7 @@ mod signals {
         for schedule in ["linear", "cosine"] {
             let epochs =
                 ["--epochs", "9223372036854775807", "--patience", "0", "--warmup", "1", "--schedule", schedule];
-            let mut running = Running::train(&[], &data, &model, &[&tiny(&epochs)[..], &["--members", "2"]].concat());
+            let mut running = Running::train(&[], &data, &model, &[&tiny(&epochs)[..], &["--ensemble", "2"]].concat());
             running.until("epoch   2/");
             running.signal("-INT");
             let (code, last) = running.end();
@@ -218,7 +219,7 @@ fn training_stops_early_and_keeps_the_best_epoch() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let model = folder.path("model.safetensors");
-    let run = train(&data, &model, &["--epochs", "500", "--patience", "2", "--learning-rate", "0.05", "--seed", "3"]);
+    let run = train(&data, &model, &["--epochs", "500", "--patience", "1", "--learning-rate", "0.1", "--seed", "1"]);
     assert!(!run.err.contains("epoch 500/500"), "{}", run.err);
     let bests: Vec<&str> = run.err.lines().filter(|line| line.ends_with("best")).collect();
     let best = bests.last().unwrap().split_whitespace().nth(1).unwrap().split('/').next().unwrap().to_string();

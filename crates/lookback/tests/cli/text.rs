@@ -92,9 +92,9 @@ fn inspect_shows_layers_parameters_vocabulary_and_training() {
         "labels      3: ",
         "vocabulary",
         "bidirectional LSTM with 8 hidden units",
-        "embedding.weight",
-        "recurrent.weight_ih_l0",
-        "recurrent.weight_hh_l0_reverse",
+        "encoder.embedding.weight",
+        "encoder.recurrent.weight_ih_l0",
+        "encoder.recurrent.weight_hh_l0_reverse",
         "32 x 8",
         "pool.weight",
         "output.weight",
@@ -116,7 +116,7 @@ fn every_cell_pooling_and_optimiser_trains_and_is_read_back() {
         &["--layers", "2", "--pooling", "max+attention", "--optimizer", "adamw"],
         &["--bidirectional", "false", "--pooling", "mean+max+last", "--optimizer", "rmsprop"],
         &["--char-ngrams", "1-3", "--char-buckets", "50", "--bigram-buckets", "40", "--word-dropout", "0.2"],
-        &["--wide-characters", "1-3", "--wide-tokens", "1-2", "--wide-buckets", "300", "--members", "2"],
+        &["--linear-characters", "1-3", "--linear-words", "1-2", "--linear-buckets", "300", "--ensemble", "2"],
         &["--average", "ema", "--average-decay", "0.9", "--schedule", "cosine", "--warmup", "0.5"],
         &["--average", "swa", "--average-start", "1", "--schedule", "linear", "--label-smoothing", "0.1"],
         &["--class-weights", "balanced", "--tokenizer", "characters", "--score", "macro-f1", "--forget-bias", "1"],
@@ -171,13 +171,13 @@ fn several_networks_stand_in_one_file_and_the_first_is_the_one_trained_alone() {
     let data = folder.write("data.tsv", sentences());
     let (alone, three) = (folder.path("alone"), folder.path("three"));
     train(&data, &alone, &["--epochs", "2"]).ok();
-    let run = train(&data, &three, &["--epochs", "2", "--members", "3"]);
+    let run = train(&data, &three, &["--epochs", "2", "--ensemble", "3"]);
     for part in ["network 1 of 3", "network 3 of 3"] {
         assert!(run.err.contains(part), "'{part}' is not in:\n{}", run.err);
     }
     assert!(run.ok().contains("3 networks, of epochs"));
     let text = lookback(&["inspect", &three]).ok();
-    for part in ["3 networks, each 1 layer", "members.0.embedding.weight", "members.2.output.weight", "members = 3"] {
+    for part in ["3 networks, each 1 layer", "ensemble.0.encoder.embedding.weight", "ensemble.2.output.weight", "ensemble = 3"] {
         assert!(text.contains(part), "'{part}' is not in:\n{text}");
     }
     let bytes = |model: &str| std::fs::read(model).unwrap();
@@ -185,8 +185,8 @@ fn several_networks_stand_in_one_file_and_the_first_is_the_one_trained_alone() {
         let bytes = bytes(model);
         safetensors::SafeTensors::deserialize(&bytes).unwrap().tensor(name).unwrap().data().to_vec()
     };
-    assert!(values(&alone, "output.weight") == values(&three, "members.0.output.weight"));
-    assert!(values(&alone, "output.weight") != values(&three, "members.1.output.weight"));
+    assert!(values(&alone, "output.weight") == values(&three, "ensemble.0.output.weight"));
+    assert!(values(&alone, "output.weight") != values(&three, "ensemble.1.output.weight"));
     let out = lookback_with_input(&["predict", &three, "--attention"], "hot soup\n").ok();
     let answer: Value = serde_json::from_str(&out).unwrap();
     for sums_to_one in [&answer["weights"], &answer["probabilities"]] {
@@ -205,9 +205,9 @@ fn a_linear_part_is_kept_and_shown_and_changes_the_answers() {
     let data = folder.write("data.tsv", sentences());
     let (plain, wide) = (folder.path("plain"), folder.path("wide"));
     train(&data, &plain, &["--epochs", "2"]).ok();
-    train(&data, &wide, &["--epochs", "2", "--wide-tokens", "1-2", "--wide-buckets", "500"]).ok();
+    train(&data, &wide, &["--epochs", "2", "--linear-words", "1-2", "--linear-buckets", "500"]).ok();
     let text = lookback(&["inspect", &wide]).ok();
-    for part in ["linear part 500 buckets", "wide.telling", "wide.weight", "500 x 3", "wide.bias"] {
+    for part in ["linear part 500 buckets", "linear.ngram_weight", "linear.weight", "500 x 3", "linear.bias"] {
         assert!(text.contains(part), "'{part}' is not in:\n{text}");
     }
     let answer = |model: &str| lookback_with_input(&["predict", model], "hot soup\n\n").ok();

@@ -18,7 +18,7 @@ use crate::network::Tensors;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
 
 /// The tensor that says how much each bucket of the linear part tells.
-pub const NGRAM_WEIGHT: &str = "linear.ngram_weight";
+const NGRAM_WEIGHT: &str = "linear.ngram_weight";
 
 /// Examples that are answered at once.
 const BATCH: usize = 64;
@@ -164,21 +164,26 @@ impl Classifier {
                 bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
             let output = run(&self.networks, &batch, bags.as_deref(), ask.views);
             for (place, &row) in rows.iter().enumerate() {
-                predictions[row] = Some(self.prediction(&output, place, examples[row])?);
+                predictions[row] = Some(self.prediction(&output, (place, rows.len()), examples[row])?);
             }
         }
         Ok(predictions.into_iter().flatten().collect())
     }
 
-    /// The answer to the example that stands in this row of a batch.
-    fn prediction(&self, output: &Output, row: usize, example: &Example) -> Result<Prediction, Overflow> {
+    /// The answer to the example that stands in a row of a batch of so many.
+    fn prediction(
+        &self,
+        output: &Output,
+        (row, rows): (usize, usize),
+        example: &Example,
+    ) -> Result<Prediction, Overflow> {
         let labels = self.labels().len();
         let probabilities = softmax(&output.logits[row * labels..(row + 1) * labels]);
         if probabilities.iter().any(|probability| !probability.is_finite()) {
             return Err(self.largest.clone());
         }
         let label = likeliest(&probabilities);
-        Ok(Prediction { label, probabilities, views: output.views_of(row, example, &self.description.plan) })
+        Ok(Prediction { label, probabilities, views: output.views_of((row, rows), example, &self.description.plan) })
     }
 
     fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
@@ -227,17 +232,16 @@ fn is_pooling(view: &View) -> bool {
 
 impl Output {
     /// What was looked at in the row of one example: the pooling's weights first.
-    fn views_of(&self, row: usize, example: &Example, plan: &NetworkPlan) -> Vec<View> {
+    fn views_of(&self, (row, rows): (usize, usize), example: &Example, plan: &NetworkPlan) -> Vec<View> {
         let (length, names) = (example.len(), || example.names());
-        let of = |name: &str, queries: usize, rows: Vec<String>, all: &[f32]| {
+        let of = |name: &str, queries: usize, looking: Vec<String>, all: &[f32]| {
             // Rows and columns past the example's length are padding.
-            let time = all.len() / queries / self.rows();
-            let start = row * queries * time;
-            let values = (0..rows.len()).flat_map(|query| {
-                let start = start + query * time;
+            let time = all.len() / queries / rows;
+            let values = (0..looking.len()).flat_map(|query| {
+                let start = (row * queries + query) * time;
                 all[start..start + length].to_vec()
             });
-            View { name: name.into(), values: values.collect(), columns: names(), rows }
+            View { name: name.into(), values: values.collect(), columns: names(), rows: looking }
         };
         let mut views = Vec::new();
         if let Some(weights) = &self.weights {
@@ -245,8 +249,10 @@ impl Output {
             views.push(of(name, 1, vec![String::new()], weights));
         }
         for view in &self.views {
-            let rows = if view.queries == 1 { vec![String::new()] } else { names() };
-            views.push(of(&view.name, view.queries, rows, &view.values));
+            // A hop looks once; a batch of one step may have one query as well.
+            let hop = plan.encoder.attention.pools();
+            let looking = if hop { vec![String::new()] } else { names() };
+            views.push(of(&view.name, view.queries, looking, &view.values));
         }
         views
     }

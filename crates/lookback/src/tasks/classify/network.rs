@@ -5,7 +5,6 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, InputShape, Parts};
-use lookback_infer::network::PoolKind;
 use lookback_infer::tasks::classify::NetworkPlan;
 use lookback_nn::ops::dropout_layer;
 use lookback_nn::{Error, LinearConfig};
@@ -18,7 +17,8 @@ use crate::network::{Encoder, Pool};
 #[derive(Module, Debug)]
 pub struct Network {
     encoder: Encoder,
-    pool: Pool,
+    /// Absent where the attention pools by itself.
+    pool: Option<Pool>,
     output_dropout: Dropout,
     output: lookback_nn::Linear,
     /// The linear part beside the layers above.
@@ -42,19 +42,11 @@ impl Network {
     /// If the plan is of no network.
     pub fn new(plan: &NetworkPlan, shape: InputShape, labels: usize, device: &Device) -> Result<Network, PlanError> {
         plan.check()?;
-        let (outputs, step) = (plan.encoder.outputs(), plan.encoder.width());
-        let pooled = match plan.encoder.attention.pools() {
-            true => step,
-            // The final state has the recurrent layers' width, whatever attention makes of the steps.
-            false => {
-                let width = |kind: &PoolKind| if *kind == PoolKind::Last { outputs } else { step };
-                plan.pooling.parts().iter().map(width).sum()
-            }
-        };
-        let output = LinearConfig::new(pooled, labels).init(device);
+        let pools = plan.encoder.attention.pools();
+        let output = LinearConfig::new(plan.pooled(), labels).init(device);
         Ok(Network {
             encoder: Encoder::new(&plan.encoder, shape, device)?,
-            pool: Pool::new(&plan.pooling, step, device),
+            pool: (!pools).then(|| Pool::new(&plan.pooling, plan.encoder.width(), device)),
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: output.map_err(|error| PlanError::Unfit(error.to_string()))?,
             linear: plan.linear.as_ref().map(|linear| Linear::new(linear.rows(), labels, device)),
@@ -74,9 +66,10 @@ impl Network {
         device: &Device,
     ) -> Result<Logits, Error> {
         let encoded = self.encoder.forward(batch, noise, device)?;
-        let (pooled, penalty) = match encoded.pooled {
-            Some((pooled, penalty)) => (pooled, Some(penalty)),
-            None => (self.pool.forward(encoded.steps, encoded.last, &batch.lengths)?, None),
+        let (pooled, penalty) = match (encoded.pooled, &self.pool) {
+            (Some((pooled, penalty)), _) => (pooled, Some(penalty)),
+            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, &batch.lengths)?, None),
+            (None, None) => (encoded.last, None),
         };
         let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled))?;
         let mut parts = vec![logits];
