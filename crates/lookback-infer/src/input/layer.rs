@@ -1,5 +1,7 @@
 //! The first layer of every network: token vectors, or the channels of a series as they are.
 
+use std::borrow::Cow;
+
 use super::{Batch, BatchInput, InputShape, Parts};
 use crate::error::ModelFileError;
 use crate::network::Tensors;
@@ -44,13 +46,17 @@ impl InputLayer {
     }
 
     /// `[B, T, I]`
-    pub(crate) fn forward(&self, batch: &Batch, threads: usize) -> Vec<f32> {
+    ///
+    /// # Panics
+    /// If the batch was made for another network.
+    pub(crate) fn forward<'a>(&self, batch: &'a Batch, threads: usize) -> Cow<'a, [f32]> {
         match &batch.input {
-            BatchInput::Series { values, .. } => values.clone(),
+            BatchInput::Series { values, .. } => Cow::Borrowed(values),
             BatchInput::Tokens(lookup) => {
                 let tables: Vec<&[f32]> = self.tables.iter().map(Vec::as_slice).collect();
                 lookback_kernels::lookup::forward(lookup, &tables, self.width, threads)
                     .expect("a batch is made for the tables of its network")
+                    .into()
             }
         }
     }

@@ -26,6 +26,15 @@ impl Cell {
         }
     }
 
+    /// The kernels' cell: of a GRU the one whose reset follows the product, as in PyTorch.
+    pub(crate) fn kernel(self) -> lookback_kernels::Cell {
+        match self {
+            Cell::Lstm => lookback_kernels::Cell::Lstm,
+            Cell::Gru => lookback_kernels::Cell::Gru(lookback_kernels::Reset::AfterProduct),
+            Cell::Rnn => lookback_kernels::Cell::Rnn(lookback_kernels::Activation::Tanh),
+        }
+    }
+
     /// Numbers per unit and step that training keeps for the backward pass: the gates with what they read and make.
     pub(crate) fn kept(self) -> usize {
         match self {

@@ -1,14 +1,27 @@
 //! What the networks of all tasks are made of, and how it answers: token vectors or channels, recurrent layers, attention.
+//!
+//! The same as the networks that `lookback` trains, tensor for tensor and name for name, on slices and kernels. The names
+//! stand with [`Encoder`].
 
+mod attend;
 mod attention_form;
-
 mod cell;
+mod encoder;
+mod linear;
 mod plan;
+mod pool;
 mod pooling_form;
+mod ragged;
+mod recurrent;
 mod tensors;
+mod workspace;
 
 pub use self::attention_form::AttentionForm;
 pub use self::cell::Cell;
+pub use self::encoder::{Encoded, Encoder, Pooled, Weights};
+pub(crate) use self::linear::Linear;
 pub use self::plan::EncoderPlan;
+pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
+pub(crate) use self::ragged::Ragged;
 pub use self::tensors::Tensors;

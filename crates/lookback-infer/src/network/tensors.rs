@@ -1,5 +1,6 @@
 //! Taking the tensors of a network out of a model file.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use crate::error::ModelFileError;
@@ -30,5 +31,16 @@ impl<'a> Tensors<'a> {
     /// If there is no such tensor, or it has another shape; the message names both.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelFileError> {
         Ok(self.file.take_tensor(self.path, &format!("{}{name}", self.prefix), shape)?.data)
+    }
+
+    /// That no network can be made of a tensor that has been taken.
+    pub(crate) fn unfit(&self, name: &str, problem: &dyn Display) -> ModelFileError {
+        let (file, name) = (self.path.into(), format!("{}{name}", self.prefix));
+        ModelFileError::Tensor { file, name, problem: format!("fits no network: {problem}") }
+    }
+
+    /// That no network can be made of what the file says under `key`.
+    pub(crate) fn refused(&self, key: &str, problem: &dyn Display) -> ModelFileError {
+        ModelFileError::Entry { file: self.path.into(), key: key.to_owned(), problem: problem.to_string() }
     }
 }

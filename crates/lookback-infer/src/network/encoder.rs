@@ -1,0 +1,119 @@
+//! What every network begins with: token vectors or channels, recurrent layers, attention.
+
+use std::borrow::Cow;
+
+use super::attend::{Attend, Attended};
+use super::plan::EncoderPlan;
+use super::ragged::Ragged;
+use super::recurrent::Recurrent;
+use super::tensors::Tensors;
+use super::workspace::Workspaces;
+use crate::error::ModelFileError;
+use crate::input::{Batch, InputLayer, InputShape, Parts};
+
+/// What every network begins with, its weights packed once. Several callers may use it at once.
+///
+/// # Tensors
+/// With `O` the width of a step of the recurrent layers (`D * H`) and `G` the gates of the cell (4, 3 or 1), under the
+/// encoder's own name, such as `encoder.`:
+///
+/// | tensor | shape | where there is |
+/// |---|---|---|
+/// | `embedding.weight` | `[V, E]` | text |
+/// | `ngram_embedding.weight` | `[buckets + 1, E]` | character n-grams |
+/// | `bigram_embedding.weight` | `[buckets + 1, E]` | pairs of tokens |
+/// | `recurrent.weight_ih_l0` | `[G*H, E]`, of series `[G*H, C]` | |
+/// | `recurrent.weight_ih_lk`, layer `k` from 1 | `[G*H, O]` | several layers |
+/// | `recurrent.weight_hh_lk` | `[G*H, H]` | |
+/// | `recurrent.bias_ih_lk`, `recurrent.bias_hh_lk` | `[G*H]` | |
+/// | each of these with `_reverse` behind it | the same | both directions |
+/// | `attend.attention.w_query`, `attend.attention.w_key` | `[O, O]` | `additive` |
+/// | `attend.attention.bias`, `attend.attention.v` | `[O]` | `additive` |
+/// | `attend.attention.w` | `[O, O]`, queries first | `general` |
+/// | `attend.dense.weight`, `attend.dense.bias` | `[O, 2*O]`, `[O]` | `self` |
+/// | `attend.dense.weight`, `attend.dense.bias` | `[O, O]`, `[O]` | `multi-head` |
+/// | `attend.multi_head.in_proj_weight`, `attend.multi_head.in_proj_bias` | `[3*O, O]`, `[3*O]` | `multi-head` |
+/// | `attend.multi_head.out_proj.weight`, `attend.multi_head.out_proj.bias` | `[O, O]`, `[O]` | `multi-head` |
+/// | `attend.structured.w_1` | `[O, O]` | `structured` |
+/// | `attend.structured.w_2` | `[hops, O]` | `structured` |
+#[derive(Debug)]
+pub struct Encoder {
+    input: InputLayer,
+    recurrent: Recurrent,
+    attend: Attend,
+    workspaces: Workspaces,
+}
+
+/// What an encoder makes of a batch.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// `[B, T, W]`, zero past a row's length.
+    pub steps: Vec<f32>,
+    /// `W`, the width of a step.
+    pub width: usize,
+    /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side.
+    pub last: Vec<f32>,
+    /// One vector a row, where the attention pools by itself.
+    pub pooled: Option<Pooled>,
+    /// What the attention looked at, a view a head or hop, where that was asked for.
+    pub views: Vec<Weights>,
+}
+
+/// One vector a row.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    /// `[B, P]`
+    pub vectors: Vec<f32>,
+    /// `[B, T]`: how much of each step is in them, where steps are weighed; zero past a row's length.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// The weights of one head or hop of attention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// What people call it: "self-attention", "head 1", "hop 1".
+    pub name: String,
+    /// `Q`: how many look at the steps, `T` where each step does and 1 of a hop.
+    pub queries: usize,
+    /// `[B, Q, T]`: each row sums to 1; zero past a row's length, also where a step past it looks.
+    pub values: Vec<f32>,
+}
+
+impl Encoder {
+    /// Takes the encoder's tensors.
+    ///
+    /// # Errors
+    /// If one of them is missing or has another shape, or the plan is one by which no network can be made.
+    pub fn read(plan: &EncoderPlan, shape: InputShape, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
+        plan.check().map_err(|problem| tensors.refused("network", &problem))?;
+        let input = InputLayer::read(shape, plan.embedding, tensors)?;
+        let recurrent = Recurrent::read(plan, input.width(), &mut tensors.within("recurrent"))?;
+        let attend = Attend::read(plan.attention, plan.outputs(), &mut tensors.within("attend"))?;
+        Ok(Encoder { input, recurrent, attend, workspaces: Workspaces::default() })
+    }
+
+    /// What a token is made of, by which batches are made.
+    pub fn parts(&self) -> Parts {
+        self.input.parts()
+    }
+
+    /// `views`: whether somebody will look at the weights, which changes no bit of the rest. A row alone gives the same as
+    /// among any others, bit for bit, on any number of threads.
+    ///
+    /// # Panics
+    /// If the batch was made for another network, or its parts are not as long as its lengths say.
+    pub fn forward(&self, batch: &Batch, views: bool) -> Encoded {
+        let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads: rayon::current_num_threads() };
+        let mut workspace = self.workspaces.take();
+        // A batch of nothing does not tell what it is nothing of.
+        let x = match rows.batch() {
+            0 => Cow::Borrowed(&[][..]),
+            _ => self.input.forward(batch, rows.threads),
+        };
+        let (steps, last) = self.recurrent.forward(&x, rows, &mut workspace.recurrent);
+        drop(x);
+        let Attended { steps, width, pooled, views } =
+            self.attend.forward(steps, rows, views, &mut workspace.attention);
+        Encoded { steps, width, last, pooled, views }
+    }
+}

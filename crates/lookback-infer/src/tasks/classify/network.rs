@@ -1,0 +1,168 @@
+//! The network: an encoder, pooling, a dense layer, and the linear part beside them.
+
+use lookback_kernels::simd::math;
+
+use super::linear::{Bag, NgramLinear};
+use super::plan::NetworkPlan;
+use crate::error::ModelFileError;
+use crate::input::{Batch, InputShape, Parts};
+use crate::network::{Encoded, Encoder, Linear, Pool, Pooled, Ragged, Tensors, Weights};
+
+/// The network, its weights packed once. Several callers may use it at once.
+///
+/// # Tensors
+/// With `N` the labels and `P` the width of the pooled vector ([`NetworkPlan::pooled`]):
+///
+/// | tensor | shape | where there is |
+/// |---|---|---|
+/// | `encoder.` and what stands with [`Encoder`] | | |
+/// | `pool.weight` | `[W]`, a step's width | `attention` among the poolings, no `structured` attention |
+/// | `output.weight`, `output.bias` | `[N, P]`, `[N]` | |
+/// | `linear.weight`, `linear.bias` | `[buckets, N]`, `[N]` | a linear part |
+#[derive(Debug)]
+pub struct Network {
+    encoder: Encoder,
+    /// Absent where the attention pools by itself.
+    pool: Option<Pool>,
+    output: Linear,
+    linear: Option<NgramLinear>,
+    labels: usize,
+}
+
+/// What a network, or several together, make of a batch.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `[B, N]`, before the softmax.
+    pub logits: Vec<f32>,
+    /// `[B, T]`: the weight of every step, where the pooling has weights; zero past a row's length.
+    pub weights: Option<Vec<f32>>,
+    /// What the attention before the pooling looked at, a view a head or hop, where that was asked for.
+    pub views: Vec<Weights>,
+}
+
+impl Network {
+    /// Takes the network's tensors.
+    ///
+    /// # Errors
+    /// If one of them is missing or has another shape, or the plan is one by which no network can be made of such inputs.
+    pub fn read(
+        plan: &NetworkPlan,
+        shape: InputShape,
+        labels: usize,
+        tensors: &mut Tensors<'_>,
+    ) -> Result<Self, ModelFileError> {
+        plan.check().map_err(|problem| tensors.refused("network", &problem))?;
+        if plan.linear.is_some() && matches!(shape, InputShape::Channels(_)) {
+            return Err(tensors.refused("network", &"it has a linear part over n-grams, but reads numeric series"));
+        }
+        let encoder = Encoder::read(&plan.encoder, shape, &mut tensors.within("encoder"))?;
+        let pool = match plan.encoder.attention.pools() {
+            true => None,
+            false => Some(Pool::read(&plan.pooling, plan.encoder.width(), &mut tensors.within("pool"))?),
+        };
+        let output = Linear::read(plan.pooled(), labels, true, &mut tensors.within("output"))?;
+        let linear = match &plan.linear {
+            None => None,
+            Some(config) => Some(NgramLinear::read(config.rows(), labels, &mut tensors.within("linear"))?),
+        };
+        Ok(Network { encoder, pool, output, linear, labels })
+    }
+
+    /// What a token is made of, by which batches are made.
+    pub fn parts(&self) -> Parts {
+        self.encoder.parts()
+    }
+
+    /// `N`
+    pub fn labels(&self) -> usize {
+        self.labels
+    }
+
+    /// The mean of the logits of the network and of its linear part, where it has one. bags: `[B]`, the n-grams of each row
+    /// for the linear part; without them it gives its bias alone. `views`: whether somebody will look at the attention, which
+    /// changes no bit of the rest.
+    ///
+    /// A row alone gives the same as among any others, bit for bit, on any number of threads.
+    ///
+    /// # Panics
+    /// If the batch or the bags were made for another network.
+    pub fn forward(&self, batch: &Batch, bags: Option<&[Bag]>, views: bool) -> Output {
+        let threads = rayon::current_num_threads();
+        let Encoded { steps, last, pooled, views, .. } = self.encoder.forward(batch, views);
+        let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads };
+        let pooled = match (pooled, &self.pool) {
+            (Some(pooled), _) => pooled,
+            (None, Some(pool)) => pool.forward(&steps, &last, rows),
+            (None, None) => unreachable!("the pooling is left out only where the attention pools"),
+        };
+        let Pooled { vectors, weights } = pooled;
+        let mut logits = self.output.forward(&vectors, threads);
+        if let Some(linear) = &self.linear {
+            let nothing;
+            let bags = match bags {
+                Some(bags) => bags,
+                None => {
+                    nothing = vec![Bag::new(); rows.batch()];
+                    &nothing
+                }
+            };
+            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams a row");
+            let linear = linear.forward(bags, threads);
+            logits.iter_mut().zip(linear).for_each(|(logit, linear)| *logit = 0.5 * (*logit + linear));
+        }
+        Output { logits, weights, views }
+    }
+}
+
+/// Probabilities below this count as this, so that their logarithm is a number.
+const LEAST_PROBABILITY: f32 = 1e-30;
+
+/// What the networks of one ensemble answer together: the logarithm of their mean probabilities (Hansen and Salamon 1990),
+/// and the mean of their weights over the steps and of their views. One network answers as if it were alone.
+///
+/// # Panics
+/// If there is no network, or the batch or the bags were made for others.
+pub fn answer_together(networks: &[Network], batch: &Batch, bags: Option<&[Bag]>, views: bool) -> Output {
+    let (first, others) = networks.split_first().expect("a classifier has at least one network");
+    let mut together = first.forward(batch, bags, views);
+    if others.is_empty() {
+        return together;
+    }
+    softmax(&mut together.logits, first.labels);
+    for network in others {
+        let mut output = network.forward(batch, bags, views);
+        softmax(&mut output.logits, network.labels);
+        add(&mut together.logits, &output.logits);
+        // All have the same plan, so all have weights or none, and the same views.
+        if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
+            add(sum, weights);
+        }
+        together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
+    }
+    let share = 1.0 / networks.len() as f32;
+    for logit in &mut together.logits {
+        let probability = *logit * share;
+        // What is no number stays so.
+        *logit = if probability < LEAST_PROBABILITY { LEAST_PROBABILITY } else { probability }.ln();
+    }
+    let views = together.views.iter_mut().map(|view| &mut view.values);
+    for values in together.weights.iter_mut().chain(views) {
+        values.iter_mut().for_each(|value| *value *= share);
+    }
+    together
+}
+
+/// Logits `[B, N]` as probabilities.
+fn softmax(logits: &mut [f32], labels: usize) {
+    for row in logits.chunks_exact_mut(labels) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        row.iter_mut().for_each(|logit| *logit -= largest);
+        math::exp(row);
+        let sum: f32 = row.iter().sum();
+        row.iter_mut().for_each(|power| *power /= sum);
+    }
+}
+
+fn add(sum: &mut [f32], values: &[f32]) {
+    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
