@@ -19,4 +19,3 @@ pub mod tasks;
 
 pub use error::{Error, Result};
 pub use tasks::load;
-

@@ -8,8 +8,7 @@ const LONGEST_NGRAM: usize = 64;
 
 /// `2-5`, or `3` for 3-3.
 pub(crate) fn sizes(option: &'static str, range: &str) -> Result<(usize, usize), PlanError> {
-    let wrong =
-        || PlanError::conflict(option, format!("is '{range}'; expected shortest-longest, for example 2-5"));
+    let wrong = || PlanError::conflict(option, format!("is '{range}'; expected shortest-longest, for example 2-5"));
     let (min, max) = range.split_once('-').unwrap_or((range, range));
     let min: usize = min.trim().parse().map_err(|_| wrong())?;
     let max: usize = max.trim().parse().map_err(|_| wrong())?;

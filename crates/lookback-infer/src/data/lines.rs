@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::file_text;
 use super::Column;
+use super::file_text;
 use super::table::json_lines::{Place, text_key};
 use crate::error::DataError;
 

@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tokenizer::{Token, Tokenizer};
 use super::hash::{FNV_START, fnv1a};
+use super::tokenizer::{Token, Tokenizer};
 use super::vocabulary::Vocabulary;
 
 /// A token is read up to this many characters for its n-grams; no word is longer, only rubbish is.

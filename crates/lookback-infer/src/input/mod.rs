@@ -28,8 +28,8 @@ pub use self::plan::{InputPlan, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
 pub use self::stream::{Item, Stream};
 
-pub use self::tokenizer::Token;
 use self::encoder::TextEncoder;
+pub use self::tokenizer::Token;
 use self::tokenizer::Tokenizer;
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
@@ -172,8 +172,7 @@ impl Input {
     /// # Errors
     /// If an entry is missing or says what reads nothing.
     pub fn of_file(file: &ModelFile, path: &Path) -> Result<Input, ModelFileError> {
-        let wrong =
-            |key: &str, problem: String| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        let wrong = |key: &str, problem: String| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
         let plan: InputPlan = file.json(path, PLAN_KEY)?;
         plan.check().map_err(|error| wrong(PLAN_KEY, error.to_string()))?;
         let encoder: Encoder = file.json(path, ENCODER_KEY)?;

@@ -228,7 +228,9 @@ impl Tokenizer {
 /// Whether a space stands between two tokens that end and begin so.
 fn parted(before: Option<char>, after: Option<char>) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return false };
-    let joined = |c: char| is_han(c) || is_kana(c) || ('\u{3000}'..='\u{303F}').contains(&c) || ('\u{FF00}'..='\u{FFEF}').contains(&c);
+    let joined = |c: char| {
+        is_han(c) || is_kana(c) || ('\u{3000}'..='\u{303F}').contains(&c) || ('\u{FF00}'..='\u{FFEF}').contains(&c)
+    };
     let closing = matches!(after, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '%' | '\u{2019}');
     !(joined(before) || joined(after) || closing || matches!(before, '(' | '[' | '{'))
 }

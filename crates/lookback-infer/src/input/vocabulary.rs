@@ -67,7 +67,8 @@ impl Vocabulary {
                 None => drop(counts.insert(token.to_owned(), 1)),
             }
         }
-        let special: Vec<String> = SPECIAL.map(str::to_owned).into_iter().chain(options.special.iter().cloned()).collect();
+        let special: Vec<String> =
+            SPECIAL.map(str::to_owned).into_iter().chain(options.special.iter().cloned()).collect();
         let wanted = |(token, count): &(String, usize)| *count >= options.min_count && !special.contains(token);
         let mut counted: Vec<(String, usize)> = counts.into_iter().filter(wanted).collect();
         counted.sort_unstable_by(|(a, a_count), (b, b_count)| Reverse(a_count).cmp(&Reverse(b_count)).then(a.cmp(b)));
@@ -147,7 +148,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn built(text: &str, min_count: usize, max_size: Option<usize>) -> Vec<String> {
-        Vocabulary::build(text.split(' '), &VocabularyOptions { min_count, max_size, ..VocabularyOptions::default() }).tokens
+        Vocabulary::build(text.split(' '), &VocabularyOptions { min_count, max_size, ..VocabularyOptions::default() })
+            .tokens
     }
 
     #[test]
@@ -186,7 +188,10 @@ mod tests {
         let options = VocabularyOptions { max_size: Some(5), special, ..VocabularyOptions::default() };
         let vocabulary = Vocabulary::build(["<eos>", "b", "a", "b"], &options);
         assert_eq!(vocabulary.tokens(), ["<pad>", "<unk>", "<bos>", "<eos>", "b"]);
-        assert_eq!((vocabulary.special(BOS), vocabulary.special(EOS), vocabulary.special("b")), (Some(2), Some(3), None));
+        assert_eq!(
+            (vocabulary.special(BOS), vocabulary.special(EOS), vocabulary.special("b")),
+            (Some(2), Some(3), None)
+        );
         assert_eq!((vocabulary.encode("<eos>"), vocabulary.encode("b")), (UNK, 4));
         let stored = serde_json::to_string(&vocabulary).expect("strings");
         assert_eq!(serde_json::from_str::<Vocabulary>(&stored).expect("what was stored"), vocabulary);

@@ -76,7 +76,8 @@ impl Validation {
 
     /// All scores and the loss, in one line: `accuracy 87.20 %, macro F1 86.10 %`.
     pub fn show(&self, scores: &[Score]) -> String {
-        let shown = scores.iter().zip(&self.scores).map(|(score, &value)| format!("{} {}", score.title, score.show(value)));
+        let shown =
+            scores.iter().zip(&self.scores).map(|(score, &value)| format!("{} {}", score.title, score.show(value)));
         shown.collect::<Vec<_>>().join(", ")
     }
 }

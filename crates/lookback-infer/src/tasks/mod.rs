@@ -17,7 +17,8 @@ pub struct Entry {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 1] = [Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) }];
+pub const TASKS: [Entry; 1] =
+    [Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) }];
 
 /// The model in a file, whatever its task. Everything is checked before use.
 ///

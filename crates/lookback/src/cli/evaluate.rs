@@ -45,7 +45,8 @@ impl Evaluate {
 /// The figures and tables for people.
 pub(super) fn text(report: &Report) -> String {
     let figures = report.figures.iter().map(|figure| (figure.score.title, figure.score.show(figure.value)));
-    let lines: Vec<(&str, String)> = std::iter::once(("examples", report.examples.to_string())).chain(figures).collect();
+    let lines: Vec<(&str, String)> =
+        std::iter::once(("examples", report.examples.to_string())).chain(figures).collect();
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text: String = lines.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect();
     for table in &report.tables {

@@ -104,7 +104,12 @@ fn code(error: &anyhow::Error) -> u8 {
         if cause.is::<Unanswered>() {
             return 3;
         }
-        if cause.is::<WrongOptions>() || cause.is::<UsageError>() || cause.is::<DataError>() || cause.is::<Overflow>() || cause.is::<PlanError>() {
+        if cause.is::<WrongOptions>()
+            || cause.is::<UsageError>()
+            || cause.is::<DataError>()
+            || cause.is::<Overflow>()
+            || cause.is::<PlanError>()
+        {
             return 2;
         }
         if let Some(error) = cause.downcast_ref::<ModelFileError>() {

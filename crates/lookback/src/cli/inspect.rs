@@ -21,11 +21,8 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let file = ModelFile::read(&self.model)?;
-        let tensors: Vec<(String, Vec<usize>, usize)> = file
-            .tensors
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.shape.clone(), tensor.data.len()))
-            .collect();
+        let tensors: Vec<(String, Vec<usize>, usize)> =
+            file.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone(), tensor.data.len())).collect();
         let model = load_file(file, &self.model)?;
         let mut text = String::new();
         let lines = std::iter::once(("task".to_owned(), model.task().to_owned())).chain(model.describe());

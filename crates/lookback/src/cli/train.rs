@@ -131,9 +131,8 @@ impl Run {
     fn refuse_to_overwrite(&self, plan: &dyn Plan, checkpoint: &Path) -> anyhow::Result<()> {
         let written = [Some(self.output.as_path()), Some(checkpoint), self.log.as_deref()];
         let written: Vec<&Path> = written.into_iter().flatten().collect();
-        let same = |a: &Path, b: &Path| {
-            a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-        };
+        let same =
+            |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
         let read = [Some(&self.data), plan.validation(), self.config.as_ref()];
         for file in read.into_iter().flatten() {
             if written.iter().any(|output| same(output, file)) {

@@ -34,11 +34,7 @@ const TRAIN_FILE: &str = "built-in/train.tsv";
 /// If there is no memory for it.
 pub fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
     let options = ClassifyOptions {
-        input: InputOptions {
-            char_ngrams: Some("1-4".into()),
-            word_dropout: Some(0.25),
-            ..InputOptions::default()
-        },
+        input: InputOptions { char_ngrams: Some("1-4".into()), word_dropout: Some(0.25), ..InputOptions::default() },
         encoder: EncoderOptions { embedding: Some(64), hidden: Some(64), ..EncoderOptions::default() },
         train: TrainOptions {
             epochs: Some(20),

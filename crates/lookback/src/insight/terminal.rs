@@ -186,7 +186,10 @@ mod tests {
         assert_eq!(printable("a\u{202e}b\u{5d0}"), "a\\u{202e}b\u{5d0}");
         assert_eq!(printable_lines("a\x07\n\tb\n"), "a\\u{7}\n\tb\n");
         assert_eq!(printable_json("{\"a\u{9b}\":\n1}"), "{\"a\\u009b\":\n1}");
-        assert_eq!(table(&["a\x1bb".into(), "n".into()], &[vec!["c".into(), "1".into()]]), "a\\u{1b}b  n\nc         1\n");
+        assert_eq!(
+            table(&["a\x1bb".into(), "n".into()], &[vec!["c".into(), "1".into()]]),
+            "a\\u{1b}b  n\nc         1\n"
+        );
     }
 
     #[test]

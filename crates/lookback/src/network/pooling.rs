@@ -6,7 +6,6 @@ use lookback_infer::network::{PoolKind, Pooling};
 use lookback_nn::Error;
 use lookback_nn::ops::{PoolQuery, attention_pool};
 
-
 /// Turns the outputs of all steps into one vector.
 #[derive(Module, Debug)]
 pub(crate) struct Pool {
@@ -28,12 +27,7 @@ impl Pool {
 
     /// sequence: `[B, T, W]`; steps past the row's length are not read. last: `[B, D*H]`, the final hidden states. Gives the pooled
     /// vectors side by side. A row of length 0 gives zeros.
-    pub(crate) fn forward(
-        &self,
-        sequence: Tensor<3>,
-        last: Tensor<2>,
-        lengths: &[usize],
-    ) -> Result<Tensor<2>, Error> {
+    pub(crate) fn forward(&self, sequence: Tensor<3>, last: Tensor<2>, lengths: &[usize]) -> Result<Tensor<2>, Error> {
         let mut parts: Vec<Tensor<2>> = Vec::new();
         for kind in self.pooling.parts() {
             let pooled = match kind {

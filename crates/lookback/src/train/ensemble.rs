@@ -31,7 +31,10 @@ pub struct Session<'a> {
 
 impl std::fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("checkpoint", &self.checkpoint).field("resume", &self.resume).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("checkpoint", &self.checkpoint)
+            .field("resume", &self.resume)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,13 +92,8 @@ pub fn train<O: Objective>(
             None => TrainState::new(start(place)?, &own),
         };
         let saver = session.checkpoint.as_ref().map(|checkpoint| Saver::new(checkpoint, &finished));
-        let context = &mut Context {
-            plan: &own,
-            device: &device,
-            stop: session.stop,
-            progress: &mut *session.progress,
-            saver,
-        };
+        let context =
+            &mut Context { plan: &own, device: &device, stop: session.stop, progress: &mut *session.progress, saver };
         let outcome = run(objective, state, context)?;
         end = outcome.end;
         // Beside finished networks one that was cut short would answer with the same voice; alone it is all there is.

@@ -49,7 +49,11 @@ impl<'a> Log<'a> {
     ) -> std::io::Result<Log<'a>> {
         let mut options = File::options();
         options.create(true);
-        if resume { options.append(true) } else { options.write(true).truncate(true) };
+        if resume {
+            options.append(true)
+        } else {
+            options.write(true).truncate(true)
+        };
         Ok(Log { file: options.open(path)?, path: path.into(), every, network: 1, broken: false, next })
     }
 
@@ -78,7 +82,8 @@ impl Progress for Log<'_> {
     fn step(&mut self, report: &StepReport) {
         if self.every.is_some_and(|every| report.step.is_multiple_of(every)) {
             let StepReport { epoch, step, loss, rate, .. } = *report;
-            let object = json!({"network": self.network, "epoch": epoch, "step": step, "loss": loss, "learning_rate": rate});
+            let object =
+                json!({"network": self.network, "epoch": epoch, "step": step, "loss": loss, "learning_rate": rate});
             if let Value::Object(object) = object {
                 self.write(&object);
             }
@@ -92,7 +97,8 @@ impl Progress for Log<'_> {
         object.insert("epoch".into(), json!(report.epoch));
         object.insert("loss".into(), json!(report.loss));
         if let Some(validation) = report.validation {
-            let scores = report.scores.iter().zip(&validation.scores).map(|(score, value)| (score.name.into(), json!(value)));
+            let scores =
+                report.scores.iter().zip(&validation.scores).map(|(score, value)| (score.name.into(), json!(value)));
             let validation: Map<String, Value> =
                 std::iter::once(("loss".to_owned(), json!(validation.loss))).chain(scores).collect();
             object.insert("validation".into(), Value::Object(validation));

@@ -94,7 +94,13 @@ mod tests {
         let device = Device::flex().autodiff();
         let optimizers: [(&str, fn() -> ModuleOptimizer); 4] = [
             ("adam", || {
-                ModuleOptimizer::from(Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-8, weight_decay: 0.1, decoupled: true })
+                ModuleOptimizer::from(Adam {
+                    beta_1: 0.9,
+                    beta_2: 0.99,
+                    epsilon: 1e-8,
+                    weight_decay: 0.1,
+                    decoupled: true,
+                })
             }),
             ("momentum", || SgdConfig::new().with_momentum(Some(MomentumConfig::new().with_momentum(0.9))).init()),
             ("sgd", || SgdConfig::new().init()),
@@ -113,7 +119,10 @@ mod tests {
                 straight = optimizer.step(0.01, straight, grads);
             }
             let (mut resumed, state) = halfway.unwrap();
-            assert!(state.tensors.keys().all(|key| key.starts_with("weight/") || key.starts_with("bias/")), "{state:?}");
+            assert!(
+                state.tensors.keys().all(|key| key.starts_with("weight/") || key.starts_with("bias/")),
+                "{state:?}"
+            );
             let mut optimizer = state.put(make(), &names).unwrap();
             for step in 5..10 {
                 let grads = gradients(&resumed, step);

@@ -66,7 +66,8 @@ impl ValidationPlan {
                 }
             },
         };
-        let needs = [("patience", options.patience.is_some_and(|patience| patience > 0)), ("score", options.score.is_some())];
+        let needs =
+            [("patience", options.patience.is_some_and(|patience| patience > 0)), ("score", options.score.is_some())];
         match needs.iter().find(|(_, set)| *set) {
             Some((name, _)) if validation == ValidationPlan::None => {
                 Err(PlanError::conflict(name, "needs validation data, but --validation-split is 0"))

@@ -261,9 +261,7 @@ fn outcome<O: Objective>(
     context.progress.finished();
     let epochs = state.place.epoch;
     match state.best {
-        Some(Best { network, epoch, validation }) => {
-            Outcome { network: Some(network), epoch, validation, end, epochs }
-        }
+        Some(Best { network, epoch, validation }) => Outcome { network: Some(network), epoch, validation, end, epochs },
         None => Outcome { network: None, epoch: 0, validation: None, end, epochs },
     }
 }

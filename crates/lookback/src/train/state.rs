@@ -15,10 +15,10 @@ use lookback_infer::model_file::{ModelFile, Tensor};
 use lookback_nn::parameters;
 use serde::{Deserialize, Serialize};
 
+use super::TrainPlan;
 use super::average::AveragedWeights;
 use super::numbered::numbered;
 use super::optimizer_state::OptimizerState;
-use super::TrainPlan;
 
 /// A training between two steps.
 pub(crate) struct TrainState<N> {

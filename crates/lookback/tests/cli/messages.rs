@@ -104,7 +104,8 @@ fn options_are_named_by_their_flags() {
         lookback(&[&train[..], options].concat()).refused(2, &[&format!("error: {sentence}")]);
     }
     lookback(&["inspect", "model", "--threads", "0"]).refused(2, &["error: --threads is 0"]);
-    lookback(&["predict", text_model_path(), &data, "--format", "ts"]).refused(2, &["--format is ts, but the model reads texts"]);
+    lookback(&["predict", text_model_path(), &data, "--format", "ts"])
+        .refused(2, &["--format is ts, but the model reads texts"]);
 }
 
 #[cfg(target_os = "linux")]

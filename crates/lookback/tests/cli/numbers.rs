@@ -61,7 +61,8 @@ fn weights_that_overflow_give_an_error_that_names_the_tensor() {
     crate::program::train(&data, &model, &["--epochs", "1", "--attention", "multi-head:2"]).ok();
     let mut file = ModelFile::read(Path::new(&model)).unwrap();
     // As large as a file may have them: four maps one after the other are too much.
-    let maps = file.tensors.iter_mut().filter(|(name, _)| name.starts_with("encoder.attend") || name.starts_with("output"));
+    let maps =
+        file.tensors.iter_mut().filter(|(name, _)| name.starts_with("encoder.attend") || name.starts_with("output"));
     maps.for_each(|(_, tensor)| tensor.data.fill(1e15));
     file.write(Path::new(&model)).unwrap();
 
@@ -112,8 +113,8 @@ fn what_nothing_reads_or_makes_no_sense_in_a_model_is_refused() {
             *entry = entry.replacen(old, new, 1);
         };
         // How many networks there are is told by the record as well.
-            let entry = if new.contains("ensemble") { "record" } else { key };
-            refused(&change, &[&[&format!("the entry \"{entry}\"") as &str], parts].concat());
+        let entry = if new.contains("ensemble") { "record" } else { key };
+        refused(&change, &[&[&format!("the entry \"{entry}\"") as &str], parts].concat());
     }
 }
 

@@ -61,10 +61,7 @@ fn a_line_that_is_not_utf8_gets_an_error_object_and_the_others_are_answered() {
     let answers: Vec<&str> = answers.lines().collect();
     assert_eq!(answers.len(), 3, "{answers:?}");
     assert!(answers[0].starts_with("{\"label\":\"food\"") && answers[2].starts_with("{\"label\":\"weather\""));
-    assert!(
-        answers[1].starts_with("{\"line\":2,\"error\":\"<stdin>, line 2: "),
-        "{answers:?}"
-    );
+    assert!(answers[1].starts_with("{\"line\":2,\"error\":\"<stdin>, line 2: "), "{answers:?}");
     assert_eq!(finished.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&finished.stderr).contains("1 of 3 inputs"), "{finished:?}");
 }

@@ -177,7 +177,9 @@ fn several_networks_stand_in_one_file_and_the_first_is_the_one_trained_alone() {
     }
     assert!(run.ok().contains("3 networks, of epochs"));
     let text = lookback(&["inspect", &three]).ok();
-    for part in ["3 networks, each 1 layer", "ensemble.0.encoder.embedding.weight", "ensemble.2.output.weight", "ensemble = 3"] {
+    for part in
+        ["3 networks, each 1 layer", "ensemble.0.encoder.embedding.weight", "ensemble.2.output.weight", "ensemble = 3"]
+    {
         assert!(text.contains(part), "'{part}' is not in:\n{text}");
     }
     let bytes = |model: &str| std::fs::read(model).unwrap();

@@ -197,8 +197,7 @@ impl Classifier {
                 object.insert("tokens".into(), json!(example.names()));
             }
             // The pooling's own weights say how much each step counts in the answer; they have a place of their own.
-            let (pooling, views): (Vec<&View>, Vec<&View>) =
-                prediction.views.iter().partition(|view| is_pooling(view));
+            let (pooling, views): (Vec<&View>, Vec<&View>) = prediction.views.iter().partition(|view| is_pooling(view));
             if let Some(pooling) = pooling.first() {
                 object.insert("weights".into(), json!(pooling.row(0)));
             }
@@ -378,11 +377,8 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
         })
         .collect();
     rows.sort_by(|a, b| a[0].cmp(&b[0]));
-    let classes = Table {
-        header: words(&["label", "precision %", "recall %", "F1 %", "examples"]),
-        rows,
-        note: String::new(),
-    };
+    let classes =
+        Table { header: words(&["label", "precision %", "recall %", "F1 %", "examples"]), rows, note: String::new() };
     let confusions = match &metrics.confusion {
         Some(matrix) => confusion(labels, matrix),
         None => confused(&metrics.confused),

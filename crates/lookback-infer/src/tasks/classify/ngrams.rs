@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::{Example, Token};
 use crate::input::hash::{FNV_START, fnv1a};
+use crate::input::{Example, Token};
 
 /// Buckets that fewer training texts hold than this are left out: they tell one text, not a label.
 const FEWEST_TEXTS: u32 = 2;

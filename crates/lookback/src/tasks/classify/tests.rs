@@ -10,7 +10,8 @@ use super::train::answering;
 use super::*;
 
 /// Texts of several lengths, an empty one among them.
-const TEXTS: [&str; 6] = ["one two three", "", "two", "three three one two four five six", "five one", "seven eight nine ten"];
+const TEXTS: [&str; 6] =
+    ["one two three", "", "two", "three three one two four five six", "five one", "seven eight nine ten"];
 
 fn input(plan: &ClassifyPlan) -> (Input, Vec<Example>) {
     let raws = TEXTS.map(|text| Raw::Text(text.to_owned()));

@@ -11,7 +11,9 @@ use lookback_infer::model::{Record, Score, Validation};
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::network::Tensors;
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::classify::{self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge, prefix};
+use lookback_infer::tasks::classify::{
+    self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge, prefix,
+};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -154,8 +156,7 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Pr
             Some(NgramBag::fit(config.clone(), &tokens, &targets, labels.len()))
         }
     };
-    let dataset =
-        |examples: Vec<(Example, String)>, file: &Path| Dataset::new(examples, &labels, bag.as_ref(), file);
+    let dataset = |examples: Vec<(Example, String)>, file: &Path| Dataset::new(examples, &labels, bag.as_ref(), file);
     let train = dataset(examples, data)?;
     let validation = match held_out {
         Some((inputs, file)) => Some(dataset(input.encode_labelled(inputs, file)?, file)?),
