@@ -23,6 +23,7 @@
 
 pub mod attention;
 mod check;
+pub mod decoder;
 mod error;
 mod linear;
 pub mod ops;
