@@ -5,7 +5,8 @@ use bench::Case;
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
-use lookback_nn::attention::{AttentionConfig, InputFeedingDecoder, Mask, Score};
+use lookback_nn::attention::{AttentionConfig, Mask, Score};
+use lookback_nn::decoder::LuongDecoder;
 use lookback_nn::{Linear, Lstm, LstmConfig, ops, parameters};
 
 use crate::turns::Turns;
@@ -17,7 +18,7 @@ struct Translator {
     target: Embedding,
     encoder: Lstm,
     /// Its attention is of the state `[H]` to the encoder's outputs `[2H]`.
-    decoder: InputFeedingDecoder,
+    decoder: LuongDecoder,
     output: Linear,
 }
 
@@ -28,9 +29,10 @@ impl Translator {
         let [_, hidden] = case.shape("param.decoder.weight_hh_l0")?;
         let encoder = LstmConfig::new(width, encoded).with_layers(2).with_bidirectional(true).init(device)?;
         let attention = AttentionConfig::new(Score::Additive { hidden }, hidden, 2 * encoded).with_bias(false);
-        let decoder = InputFeedingDecoder::new(width, hidden, 2 * encoded, 1, attention.init(device)?, device)?;
+        let recurrent = LstmConfig::new(width + hidden, hidden).init(device)?;
+        let decoder = LuongDecoder::new(width, 2 * encoded, recurrent, attention.init(device)?, device)?;
         let parts = [
-            ("lstm.", "param.decoder."),
+            ("recurrent.", "param.decoder."),
             ("attention.", "param.attention."),
             ("combine.projection.", "param.combine."),
         ];

@@ -75,7 +75,7 @@ fn same_cases(cases: u32) -> proptest::test_runner::Config {
 pub use error::KernelError;
 pub use real::Real;
 pub use recurrence::{
-    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Unrolled, UnrolledSteps, Upstream,
-    WeightGradients, Weights, Workspace, backward, backward_owned, backward_recomputing, forward, forward_owned,
-    reference, saved_len, segment,
+    Activation, Cell, Dims, InputGradients, Inputs, Outputs, Packed, Reset, Saving, Steps, Unrolled, UnrolledSteps,
+    Upstream, WeightGradients, Weights, Workspace, backward, backward_owned, backward_recomputing, forward,
+    forward_owned, reference, saved_len, segment, steps,
 };

@@ -23,6 +23,7 @@
 
 pub mod attention;
 mod check;
+pub mod decoder;
 mod error;
 mod linear;
 pub mod ops;
@@ -33,6 +34,6 @@ pub use error::Error;
 pub use linear::{Linear, LinearConfig};
 pub use lookback_kernels::{Activation, Reset};
 pub use recurrent::{
-    Cell, Gru, GruConfig, Lstm, LstmConfig, Output, Recurrent, RecurrentConfig, Rnn, RnnConfig, SavedState, State,
-    Stepper, StepperState, TrainingStepper,
+    Cell, DirectionTrace, Gru, GruConfig, Lstm, LstmConfig, Output, Recurrent, RecurrentConfig, Rnn, RnnConfig,
+    SavedState, State, Stepper, StepperState, Trace, TrainingStepper,
 };

@@ -7,6 +7,7 @@ mod packed;
 mod plan;
 mod recompute;
 pub mod reference;
+mod steps;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use forward::{Saving, forward, forward_owned, saved_len};
 pub use packed::Packed;
 pub(crate) use plan::run;
 pub use recompute::{backward_recomputing, segment};
+pub use steps::{Steps, steps};
 pub use unrolled::{Unrolled, UnrolledSteps};
 
 /// The activation of a plain RNN.
@@ -63,6 +65,16 @@ impl Cell {
             Cell::Rnn(_) => 1,
             Cell::Lstm => 4,
             Cell::Gru(_) => 3,
+        }
+    }
+
+    /// The gates' names, in the order of the weights: none for a plain RNN, whose only gate is its output. `candidate` is
+    /// an LSTM's `g` (the cell input) and a GRU's `n`.
+    pub fn gate_names(self) -> &'static [&'static str] {
+        match self {
+            Cell::Rnn(_) => &[],
+            Cell::Lstm => &["input", "forget", "candidate", "output"],
+            Cell::Gru(_) => &["reset", "update", "candidate"],
         }
     }
 

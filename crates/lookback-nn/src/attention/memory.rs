@@ -58,7 +58,7 @@ pub struct Memory {
 
 impl Attention {
     /// The sizes `Dq` and `Dk`.
-    pub(super) fn sizes(&self) -> [usize; 2] {
+    pub(crate) fn sizes(&self) -> [usize; 2] {
         self.sizes
     }
 

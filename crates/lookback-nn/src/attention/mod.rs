@@ -8,7 +8,7 @@
 //! | several heads, with PyTorch's names | [`MultiHeadAttention`] |
 //! | a window around a position (Luong 2015, 3.2) | [`LocalAttention`] |
 //! | previous weights enter the score (Chorowski 2015) | [`LocationAttention`] |
-//! | decoders: input feeding (Luong), attend first (Bahdanau) | [`InputFeedingDecoder`], [`AttendFirstDecoder`] |
+//! | decoders: input feeding (Luong), attend first (Bahdanau) | [`crate::decoder`] |
 //! | words, then sentences (Yang 2016) | [`HierarchicalAttention`] |
 //!
 //! On Burn's Flex backend the fused kernels of `lookback-kernels` run; elsewhere the same is composed of Burn's
@@ -32,7 +32,6 @@
 //! # Ok::<(), lookback_nn::Error>(())
 //! ```
 
-mod decoder;
 mod fitted;
 mod hierarchical;
 mod local;
@@ -43,11 +42,8 @@ mod multi_head;
 mod pool;
 mod score;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use decoder::{
-    AttendFirstDecoder, AttendFirstStep, DecoderMemory, InputFeedingDecoder, InputFeedingStep, QueryAndContext,
-};
 pub(crate) use fitted::Fitted;
 pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};

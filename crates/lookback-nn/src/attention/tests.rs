@@ -7,22 +7,22 @@ use super::*;
 use crate::Error;
 use crate::ops::{CoreOptions, CoreScore, attention, composite_attention};
 
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     let device = Device::flex().autodiff();
     device.seed(7);
     device
 }
 
-fn random<const R: usize>(shape: [usize; R], device: &Device) -> Tensor<R> {
+pub(crate) fn random<const R: usize>(shape: [usize; R], device: &Device) -> Tensor<R> {
     Tensor::<R>::random(shape, Distribution::Normal(0.0, 1.0), device).require_grad()
 }
 
-fn values<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
+pub(crate) fn values<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     tensor.into_data().try_to_vec::<f32>().unwrap()
 }
 
 #[track_caller]
-fn close<const R: usize>(what: &str, found: Tensor<R>, expected: Tensor<R>) {
+pub(crate) fn close<const R: usize>(what: &str, found: Tensor<R>, expected: Tensor<R>) {
     assert_eq!(found.dims(), expected.dims(), "{what}");
     let (found, expected) = (values(found), values(expected));
     let largest = expected.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
@@ -31,9 +31,9 @@ fn close<const R: usize>(what: &str, found: Tensor<R>, expected: Tensor<R>) {
     }
 }
 
-const B: usize = 3;
+pub(crate) const B: usize = 3;
 const Q: usize = 4;
-const K: usize = 5;
+pub(crate) const K: usize = 5;
 
 fn booleans<const R: usize>(shape: [usize; R], device: &Device) -> Tensor<R, Bool> {
     Tensor::<R>::random(shape, Distribution::Uniform(0.0, 1.0), device).greater_elem(0.4)
@@ -403,41 +403,8 @@ fn a_document_is_read_by_words_and_by_sentences() {
     assert!(words[16..].iter().all(|&weight| weight == 0.0));
 }
 
-#[test]
-fn decoders_step_over_a_memory_and_learn_through_it() {
-    let device = device();
-    let outputs = random([B, K, 6], &device);
-    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
-    let score = || AttentionConfig::new(Score::Additive { hidden: 4 }, 7, 6).init(&device).unwrap();
-    let words = [random([B, 2], &device), random([B, 2], &device)];
-
-    let luong = InputFeedingDecoder::new(2, 7, 6, 2, score(), &device).unwrap();
-    let memory = luong.memory(outputs.clone(), &mask).unwrap();
-    let (mut fed, mut state) = (Tensor::zeros([B, 7], &device), None);
-    for word in &words {
-        let step = luong.step(word.clone(), fed, state, &memory, &mask, true).unwrap();
-        let weights = values(step.weights.unwrap());
-        assert!((weights[K] - 1.0).abs() < 1e-5, "the second row has one key: {weights:?}");
-        (fed, state) = (step.attentional, Some(step.state));
-    }
-    assert_eq!(fed.dims(), [B, 7]);
-    let gradients = fed.sum().backward();
-    assert!(values(outputs.grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
-    // Input feeding: the first word reaches the second step's output.
-    assert!(values(words[0].grad(&gradients).unwrap()).iter().all(|value| value.is_finite()));
-    assert!(values(words[0].grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
-
-    let bahdanau = AttendFirstDecoder::new(2, 7, 6, 1, score(), &device).unwrap();
-    let memory = bahdanau.memory(outputs.clone(), &mask).unwrap();
-    let start = crate::State { hidden: random([1, B, 7], &device), cell: None };
-    let step = bahdanau.step(words[1].clone(), start, &memory, &mask, true).unwrap();
-    assert_eq!((step.output.dims(), step.context.dims()), ([B, 7], [B, 6]));
-    // One key alone: the context is that key's value.
-    close("context", step.context.slice([1..2, 0..6]), outputs.slice([1..2, 0..1, 0..6]).squeeze_dim(1));
-}
-
 /// Every gradient of a module, by name, and those of the tensors beside it.
-fn all_gradients<M: burn::module::Module>(
+pub(crate) fn all_gradients<M: burn::module::Module>(
     module: &M,
     loss: Tensor<1>,
     inputs: &[&Tensor<3>],
@@ -454,7 +421,7 @@ fn all_gradients<M: burn::module::Module>(
     all
 }
 
-fn same_gradients(found: &[(String, Vec<f32>)], want: &[(String, Vec<f32>)]) {
+pub(crate) fn same_gradients(found: &[(String, Vec<f32>)], want: &[(String, Vec<f32>)]) {
     let names = |all: &[(String, Vec<f32>)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(found), names(want));
     for ((name, found), (_, want)) in found.iter().zip(want) {
@@ -463,44 +430,6 @@ fn same_gradients(found: &[(String, Vec<f32>)], want: &[(String, Vec<f32>)]) {
         for (found, want) in found.iter().zip(want) {
             assert!((found - want).abs() <= 2e-5 * largest, "{name}: {found}, want {want}");
         }
-    }
-}
-
-/// A decoder whose weights are packed once and whose gradients are summed once, against its equations step by step.
-#[test]
-fn a_decoder_over_a_whole_sequence_has_the_gradients_of_its_steps() {
-    let device = device();
-    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
-    let scores =
-        [Score::Additive { hidden: 4 }, Score::General, Score::Concat { hidden: 3 }, Score::ScaledDot, Score::Cosine];
-    for (score, layers, biased) in scores.into_iter().flat_map(|score| [(score, 1, false), (score, 2, true)]) {
-        let attention = AttentionConfig::new(score, 6, 6).init(&device).unwrap();
-        let decoder = InputFeedingDecoder::new(2, 6, 6, layers, attention, &device).unwrap();
-        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
-        let upstream = random([B, 4, 6], &device).detach();
-        // A mask that is more than lengths goes by steps of their own.
-        let bias = Tensor::<2>::zeros([1, K], &device).detach();
-        let mask = if biased { mask.clone().with_bias(bias) } else { mask.clone() };
-        let start = || Tensor::<2>::zeros([B, 6], &device);
-        let memory = decoder.memory(outputs.clone(), &mask).unwrap();
-        let (all, last) = decoder.forward(words.clone(), start(), None, &memory, &mask).unwrap();
-        let loss = (all.clone() * upstream.clone()).sum() + last.unwrap().cell.unwrap().sum();
-        let found = all_gradients(&decoder, loss, &[&outputs, &words]);
-
-        let (mut fed, mut state, mut each) = (start(), None, Vec::new());
-        for t in 0..4 {
-            let word = words.clone().slice([0..B, t..t + 1]).squeeze_dim(1);
-            let (h, next) = decoder.lstm.step(Tensor::cat(vec![word, fed], 1), state).unwrap();
-            let query = h.unsqueeze_dim::<3>(1);
-            let context = decoder.attention.forward(query.clone(), outputs.clone(), outputs.clone(), &mask).unwrap();
-            fed = decoder.combine.forward(context, query).unwrap().squeeze_dim(1);
-            each.push(fed.clone().unsqueeze_dim::<3>(1));
-            state = Some(next);
-        }
-        let want = Tensor::cat(each, 1);
-        close("outputs", all, want.clone());
-        let loss = (want * upstream).sum() + state.unwrap().cell.unwrap().sum();
-        same_gradients(&found, &all_gradients(&decoder, loss, &[&outputs, &words]));
     }
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 
-use super::{DirectionTensors, LayerOutput, LayerSpec};
+use super::{DirectionSteps, DirectionTensors, LayerOutput, LayerSpec};
 use crate::Error;
 
 /// One layer over a batch; arguments as [`super::recurrent`].
@@ -21,13 +21,32 @@ pub fn composite(
     parameters: Vec<DirectionTensors>,
     spec: &LayerSpec,
 ) -> Result<LayerOutput, Error> {
+    composite_with_steps(x, h0, c0, parameters, spec, None)
+}
+
+/// [`composite`], which may also give the gates and cell states of every step, one entry per direction.
+pub(super) fn composite_with_steps(
+    x: Tensor<3>,
+    h0: Option<Tensor<3>>,
+    c0: Option<Tensor<3>>,
+    parameters: Vec<DirectionTensors>,
+    spec: &LayerSpec,
+    mut steps: Option<&mut Vec<DirectionSteps>>,
+) -> Result<LayerOutput, Error> {
     spec.check(&x, h0.as_ref(), c0.as_ref(), &parameters)?;
-    let Dims { batch, time, input, hidden, .. } = spec.dims;
-    if batch * time == 0 {
-        return Ok(spec.nothing(&x, h0, c0, &parameters));
-    }
+    let Dims { batch, time, input, hidden, directions } = spec.dims;
     let device = x.device();
     let zeros = TensorCreationOptions::from((&device, x.dtype()));
+    if batch * time == 0 {
+        if let Some(steps) = steps {
+            let nothing = Tensor::zeros([batch, time, hidden], zeros);
+            steps.extend((0..directions).map(|_| DirectionSteps {
+                gates: spec.cell.gate_names().iter().map(|&name| (name, nothing.clone())).collect(),
+                cell: spec.cell.has_cell_state().then(|| nothing.clone()),
+            }));
+        }
+        return Ok(spec.nothing(&x, h0, c0, &parameters));
+    }
     let masks = spec.lengths.as_deref().map(|lengths| masks(lengths, time, &device));
     // What stands in the padding may be NaN, and zero times NaN is NaN.
     let x = match &masks {
@@ -45,10 +64,21 @@ pub fn composite(
         };
         let (mut h, mut c) = (start(&h0), start(&c0));
         let mut outputs: Vec<Tensor<3>> = Vec::with_capacity(time);
+        // `[gates + 1][T]`: the gates, and behind them the cell state.
+        let mut kept: Vec<Vec<Tensor<3>>> = vec![Vec::new(); spec.cell.gate_names().len() + 1];
         for s in 0..time {
             let t = if d == 0 { s } else { time - 1 - s };
             let x_t = x.clone().slice([0..batch, t..t + 1, 0..input]).reshape([batch, input]);
-            let (h_new, c_new) = step(spec.cell, parameters, x_t, h.clone(), c.clone(), hidden);
+            let (h_new, c_new, gates) = step(spec.cell, parameters, x_t, h.clone(), c.clone(), hidden);
+            if steps.is_some() {
+                for (kept, value) in kept.iter_mut().zip(gates.into_iter().chain([c_new.clone()])) {
+                    let value = match &masks {
+                        Some(masks) => value.mask_fill(masks[t].clone().expand([batch, hidden]), 0.0),
+                        None => value,
+                    };
+                    kept.push(value.detach().unsqueeze_dim(1));
+                }
+            }
             let output = match &masks {
                 Some(masks) => {
                     let past = masks[t].clone().expand([batch, hidden]);
@@ -65,6 +95,12 @@ pub fn composite(
         }
         if d == 1 {
             outputs.reverse();
+            kept.iter_mut().for_each(|kept| kept.reverse());
+        }
+        if let Some(steps) = &mut steps {
+            let mut kept = kept.into_iter().map(|kept| Tensor::cat(kept, 1));
+            let gates = spec.cell.gate_names().iter().map(|&name| (name, kept.next().expect("one per gate"))).collect();
+            steps.push(DirectionSteps { gates, cell: kept.next().filter(|_| spec.cell.has_cell_state()) });
         }
         sequences.push(Tensor::cat(outputs, 1));
         finals.push(h.unsqueeze_dim::<3>(0));
@@ -87,7 +123,8 @@ fn masks(lengths: &[usize], time: usize, device: &Device) -> Vec<Tensor<2, Bool>
         .collect()
 }
 
-/// One step of all rows: the equations of `lookback_kernels`' references.
+/// One step of all rows: the equations of `lookback_kernels`' references. Gives the hidden state, the cell state and the
+/// gates.
 fn step(
     cell: Cell,
     w: &DirectionTensors,
@@ -95,7 +132,7 @@ fn step(
     h_prev: Tensor<2>,
     c_prev: Tensor<2>,
     hidden: usize,
-) -> (Tensor<2>, Tensor<2>) {
+) -> (Tensor<2>, Tensor<2>, Vec<Tensor<2>>) {
     let batch = x.dims()[0];
     let affine = |x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>| {
         let product = x.matmul(weight.transpose());
@@ -114,7 +151,7 @@ fn step(
                 Activation::Tanh => sum.tanh(),
                 Activation::Relu => relu(sum),
             };
-            (h, c_prev)
+            (h, c_prev, Vec::new())
         }
         Cell::Lstm => {
             let all = from_x + affine(h_prev, w.weight_hh.clone(), bias(1));
@@ -127,9 +164,9 @@ fn step(
             let i = sigmoid(sees(gate(&all, 0), 0, &c_prev));
             let f = sigmoid(sees(gate(&all, 1), 1, &c_prev));
             let g = gate(&all, 2).tanh();
-            let c = f * c_prev + i * g;
+            let c = f.clone() * c_prev + i.clone() * g.clone();
             let o = sigmoid(sees(gate(&all, 3), 2, &c));
-            (o * c.clone().tanh(), c)
+            (o.clone() * c.clone().tanh(), c, vec![i, f, g, o])
         }
         Cell::Gru(reset) => {
             let rows = |tensor: &Tensor<2>, from: usize, to: usize| tensor.clone().slice(from * hidden..to * hidden);
@@ -139,11 +176,11 @@ fn step(
             let z = sigmoid(gate(&from_x, 1) + gate(&from_h, 1));
             let weight_n = rows(&w.weight_hh, 2, 3);
             let n = match reset {
-                Reset::AfterProduct => gate(&from_x, 2) + r * affine(h_prev.clone(), weight_n, part(2, 3)),
-                Reset::BeforeProduct => gate(&from_x, 2) + affine(r * h_prev.clone(), weight_n, part(2, 3)),
+                Reset::AfterProduct => gate(&from_x, 2) + r.clone() * affine(h_prev.clone(), weight_n, part(2, 3)),
+                Reset::BeforeProduct => gate(&from_x, 2) + affine(r.clone() * h_prev.clone(), weight_n, part(2, 3)),
             }
             .tanh();
-            (n.clone() + z * (h_prev - n), c_prev)
+            (n.clone() + z.clone() * (h_prev - n.clone()), c_prev, vec![r, z, n])
         }
     }
 }

@@ -19,6 +19,7 @@ mod pool;
 mod slices;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod unrolled;
 
 use burn::backend::tensor::FloatTensor;
@@ -43,6 +44,7 @@ pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 pub use lookup::lookup;
 pub(crate) use nothing::{Nothing, in_every_row, joined};
 pub use pool::{PoolQuery, attention_pool};
+pub(crate) use trace::{DirectionSteps, recurrent_with_steps};
 pub(crate) use unrolled::{UnrolledLayer, UnrolledLinear};
 
 /// The recurrent operations of a backend.

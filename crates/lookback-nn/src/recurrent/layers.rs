@@ -8,8 +8,8 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_kernels::{Cell as KernelCell, Dims};
 
-use super::{Cell, Output, RecurrentConfig, State, Stepper, TrainingStepper};
-use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent};
+use super::{Cell, Output, RecurrentConfig, State, Stepper, Trace, TrainingStepper, trace};
+use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent, recurrent_with_steps};
 use crate::{Error, check, parameters};
 
 /// Recurrent layers on one another, each in one direction or both, of any [`Cell`]. Made by [`RecurrentConfig`], or by the
@@ -129,6 +129,32 @@ impl Recurrent {
     /// # Errors
     /// When a shape or an element type does not fit, both sides named.
     pub fn forward(&self, x: Tensor<3>, lengths: Option<&[usize]>, state: Option<State>) -> Result<Output, Error> {
+        self.run(x, lengths, state, None)
+    }
+
+    /// As [`Recurrent::forward`], with the same bits, and the gates and states of every step. The kernels run twice for
+    /// them, and the trace holds all steps at once, in a layer that recomputes too.
+    ///
+    /// # Errors
+    /// As [`Recurrent::forward`].
+    pub fn forward_with_trace(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: Option<State>,
+    ) -> Result<(Output, Trace), Error> {
+        let mut trace = Trace { layers: Vec::new() };
+        let output = self.run(x, lengths, state, Some(&mut trace))?;
+        Ok((output, trace))
+    }
+
+    fn run(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: Option<State>,
+        mut trace: Option<&mut Trace>,
+    ) -> Result<Output, Error> {
         let [batch, time, input] = x.dims();
         let directions = self.directions();
         self.check(&x, lengths, state.as_ref())?;
@@ -157,7 +183,15 @@ impl Recurrent {
             let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
             let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
-            let output = recurrent(sequence, h0, c0, layer.iter().map(Direction::tensors).collect(), spec)?;
+            let parameters = layer.iter().map(Direction::tensors).collect();
+            let output = match &mut trace {
+                None => recurrent(sequence, h0, c0, parameters, spec)?,
+                Some(trace) => {
+                    let (output, steps) = recurrent_with_steps(sequence, h0, c0, parameters, spec)?;
+                    trace.layers.push(trace::layer(steps, &output.sequence));
+                    output
+                }
+            };
             sequence = output.sequence;
             finals.push(output.hidden);
             cells.extend(output.cell);

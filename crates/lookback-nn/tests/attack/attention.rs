@@ -4,8 +4,9 @@ use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 use lookback_nn::attention::{
     AttentionConfig, AttentionPool, HierarchicalAttention, LocalAttention, LocationAttention, Mask, MultiHeadConfig,
-    PoolScore, Position, QueryAndContext, Score, StructuredPool,
+    PoolScore, Position, Score, StructuredPool,
 };
+use lookback_nn::decoder::AttentionalLayer;
 
 use super::recurrent::Wide;
 use super::{SCORES, Table, attention, devices, keys, random, values};
@@ -201,7 +202,7 @@ fn parameters_of_several_types_are_refused() {
             let mut state = location.start(k.clone(), v.clone(), &none)?;
             location.step(random([2, 4], &device), &mut state, &none)
         });
-        let map = QueryAndContext::new(4, 4, 4, false, &device).unwrap().map(&mut Wide);
+        let map = AttentionalLayer::new(4, 4, 4, false, &device).unwrap().map(&mut Wide);
         table.refuses("map", "bias is F64 but", || map.forward(q.clone(), q.clone()));
     }
 }

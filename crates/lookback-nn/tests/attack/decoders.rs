@@ -1,10 +1,11 @@
 //! Decoder cells: steps of another batch, of other widths with the same sum, of other types.
 
 use burn::tensor::{DType, Tensor};
-use lookback_nn::State;
-use lookback_nn::attention::{AttendFirstDecoder, InputFeedingDecoder, Mask, QueryAndContext, Score};
+use lookback_nn::attention::{Mask, Score};
+use lookback_nn::decoder::{AttentionalLayer, BahdanauDecoder, LuongDecoder};
+use lookback_nn::{Cell, RecurrentConfig, State};
 
-use super::{SCORES, Table, attention, devices, random};
+use super::{SCORES, Table, attention, bahdanau, devices, luong, random};
 
 const X: [usize; 2] = [2, 3];
 const H: [usize; 2] = [2, 4];
@@ -15,13 +16,13 @@ fn a_step_that_does_not_fit_is_refused_by_name() {
     let none = &Mask::none();
     for device in devices() {
         for score in SCORES {
-            let luong = InputFeedingDecoder::new(3, 4, 4, 1, attention(score, &device), &device).unwrap();
-            let bahdanau = AttendFirstDecoder::new(3, 4, 4, 1, attention(score, &device), &device).unwrap();
+            let by_luong = luong([3, 4, 4, 1], attention(score, &device), &device).unwrap();
+            let by_bahdanau = bahdanau([3, 4, 4], attention(score, &device), &device).unwrap();
             let outputs = |rows: usize| random([rows, 7, 4], &device);
             if matches!(score, Score::Positions { .. }) {
                 let words = "one key a query, and no memory to project once";
-                table.refuses("positions", words, || luong.memory(outputs(2), none));
-                table.refuses("positions", words, || bahdanau.memory(outputs(2), none));
+                table.refuses("positions", words, || by_luong.memory(outputs(2), none));
+                table.refuses("positions", words, || by_bahdanau.memory(outputs(2), none));
                 continue;
             }
             for (what, x, previous, rows, words) in [
@@ -36,41 +37,41 @@ fn a_step_that_does_not_fit_is_refused_by_name() {
                     let name = format!("{score:?}, {what}, weights {weights}");
                     let previous = || random(previous, &device);
                     table.refuses(&format!("Luong, {name}"), words[0], || {
-                        let memory = luong.memory(outputs(rows), none)?;
-                        luong.step(random(x, &device), previous(), None, &memory, none, weights)
+                        let memory = by_luong.memory(outputs(rows), none)?;
+                        by_luong.step(random(x, &device), previous(), None, &memory, none, weights)
                     });
                     table.refuses(&format!("Luong forward, {name}"), &words[0][..words[0].find('[').unwrap()], || {
-                        let memory = luong.memory(outputs(rows), none)?;
-                        luong.forward(random([x[0], 2, x[1]], &device), previous(), None, &memory, none)
+                        let memory = by_luong.memory(outputs(rows), none)?;
+                        by_luong.forward(random([x[0], 2, x[1]], &device), previous(), None, &memory, none)
                     });
                     table.refuses(&format!("Bahdanau, {name}"), words[1], || {
-                        let memory = bahdanau.memory(outputs(rows), none)?;
+                        let memory = by_bahdanau.memory(outputs(rows), none)?;
                         let state = State { hidden: previous().unsqueeze(), cell: None };
-                        bahdanau.step(random(x, &device), state, &memory, none, weights)
+                        by_bahdanau.step(random(x, &device), state, &memory, none, weights)
                     });
                 }
             }
             for dtype in [DType::F64, DType::F16] {
                 let words = format!("{dtype:?}");
                 let wide = |x: Tensor<2>| x.cast(dtype);
-                let memory = luong.memory(outputs(2), none).unwrap();
+                let memory = by_luong.memory(outputs(2), none).unwrap();
                 table.refuses(&format!("{score:?}, x"), &format!("previous is F32 but x is {words}"), || {
-                    luong.step(wide(random(X, &device)), random(H, &device), None, &memory, none, false)
+                    by_luong.step(wide(random(X, &device)), random(H, &device), None, &memory, none, false)
                 });
                 table.refuses(&format!("{score:?}, previous"), &format!("previous is {words} but x is F32"), || {
-                    luong.step(random(X, &device), wide(random(H, &device)), None, &memory, none, false)
+                    by_luong.step(random(X, &device), wide(random(H, &device)), None, &memory, none, false)
                 });
                 table.refuses(&format!("{score:?}, all"), &words, || {
-                    luong.step(wide(random(X, &device)), wide(random(H, &device)), None, &memory, none, false)
+                    by_luong.step(wide(random(X, &device)), wide(random(H, &device)), None, &memory, none, false)
                 });
                 table.refuses(&format!("{score:?}, outputs"), &words, || {
-                    let memory = luong.memory(outputs(2).cast(dtype), none)?;
-                    luong.step(random(X, &device), random(H, &device), None, &memory, none, false)
+                    let memory = by_luong.memory(outputs(2).cast(dtype), none)?;
+                    by_luong.step(random(X, &device), random(H, &device), None, &memory, none, false)
                 });
                 table.refuses(&format!("{score:?}, state"), &words, || {
-                    let memory = bahdanau.memory(outputs(2), none)?;
+                    let memory = by_bahdanau.memory(outputs(2), none)?;
                     let state = State { hidden: wide(random(H, &device)).unsqueeze(), cell: None };
-                    bahdanau.step(random(X, &device), state, &memory, none, false)
+                    by_bahdanau.step(random(X, &device), state, &memory, none, false)
                 });
             }
         }
@@ -84,15 +85,15 @@ fn a_decoder_whose_parts_do_not_fit_is_not_made() {
         let dot = || attention(Score::Dot, &device);
         let words = "the attention's query and key size is [4, 4] but";
         for (what, hidden, memory) in [("H", 6, 4), ("memory", 4, 9)] {
-            table.refuses(what, words, || InputFeedingDecoder::new(3, hidden, memory, 1, dot(), &device));
-            table.refuses(what, words, || AttendFirstDecoder::new(3, hidden, memory, 1, dot(), &device));
+            table.refuses(what, words, || luong([3, hidden, memory, 1], dot(), &device));
+            table.refuses(what, words, || bahdanau([3, hidden, memory], dot(), &device));
         }
         let words = "which no memory holds";
-        table.refuses("Luong, large", words, || InputFeedingDecoder::new(usize::MAX, 4, 4, 1, dot(), &device));
-        table.refuses("Bahdanau, large", words, || AttendFirstDecoder::new(usize::MAX, 4, 4, 1, dot(), &device));
-        table.refuses("map, large", words, || QueryAndContext::new(usize::MAX, 4, 4, true, &device));
+        table.refuses("Luong, large", words, || luong([usize::MAX, 4, 4, 1], dot(), &device));
+        table.refuses("Bahdanau, large", words, || bahdanau([usize::MAX, 4, 4], dot(), &device));
+        table.refuses("map, large", words, || AttentionalLayer::new(usize::MAX, 4, 4, true, &device));
 
-        let map = QueryAndContext::new(3, 4, 5, true, &device).unwrap();
+        let map = AttentionalLayer::new(3, 4, 5, true, &device).unwrap();
         let call =
             |context: [usize; 3], query: [usize; 3]| map.forward(random(context, &device), random(query, &device));
         table.runs("map", || call([2, 3, 3], [2, 3, 4]), |output| output.dims() == [2, 3, 5]);
@@ -101,5 +102,36 @@ fn a_decoder_whose_parts_do_not_fit_is_not_made() {
         table.refuses("map, type", "query is F32 but context is F64", || {
             map.forward(random([2, 3, 3], &device).cast(DType::F64), random([2, 3, 4], &device))
         });
+    }
+}
+
+#[test]
+fn a_recurrent_layer_of_other_sizes_or_directions_is_refused() {
+    let mut table = Table::default();
+    for device in devices() {
+        let dot = || attention(Score::Dot, &device);
+        for cell in [Cell::Lstm, Cell::Gru, Cell::Rnn] {
+            let layer = |input: usize| RecurrentConfig::new(cell, input, 4);
+            let made = |config: RecurrentConfig| config.init(&device).unwrap();
+            let words = "the recurrent layer's input size is [6] but 3 + 4 (x and what is fed back)";
+            table.refuses("Luong, input", words, || LuongDecoder::new(3, 4, made(layer(6)), dot(), &device));
+            let words = "the recurrent layer's input size is [8] but 3 + 4 (x and the context)";
+            table.refuses("Bahdanau, input", words, || BahdanauDecoder::new(3, 4, made(layer(8)), dot()));
+            let both = || made(layer(7).with_bidirectional(true));
+            let words = "a bidirectional layer cannot step";
+            table.refuses("Luong, both", words, || LuongDecoder::new(3, 4, both(), dot(), &device));
+            table.refuses("Bahdanau, both", words, || BahdanauDecoder::new(3, 4, both(), dot()));
+            let words = "input size is 0 but must be at least 1";
+            table.refuses("Luong, no input", words, || LuongDecoder::new(0, 4, made(layer(4)), dot(), &device));
+            table.refuses("Bahdanau, no input", words, || BahdanauDecoder::new(0, 4, made(layer(4)), dot()));
+            let decoder = BahdanauDecoder::new(3, 4, made(layer(7)), dot()).unwrap();
+            let words = if cell == Cell::Lstm { "the state lacks a cell state" } else { "the state has a cell state" };
+            table.refuses("Bahdanau, cell state", words, || {
+                let memory = decoder.memory(random([2, 7, 4], &device), &Mask::none())?;
+                let hidden = random([1, 2, 4], &device);
+                let state = State { cell: (cell != Cell::Lstm).then(|| hidden.clone()), hidden };
+                decoder.step(random(X, &device), state, &memory, &Mask::none(), false)
+            });
+        }
     }
 }

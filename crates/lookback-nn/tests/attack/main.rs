@@ -13,8 +13,9 @@ mod recurrent;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::{Device, Distribution, Tensor};
-use lookback_nn::Error;
 use lookback_nn::attention::{Attention, AttentionConfig, Score};
+use lookback_nn::decoder::{BahdanauDecoder, LuongDecoder};
+use lookback_nn::{Cell, Error, RecurrentConfig};
 
 /// Every score, for queries of size 4 and keys of size 4.
 const SCORES: [Score; 8] = [
@@ -48,6 +49,18 @@ fn values<const R: usize>(tensor: &Tensor<R>) -> Vec<f32> {
 
 fn attention(score: Score, device: &Device) -> Attention {
     AttentionConfig::new(score, 4, 4).init(device).unwrap()
+}
+
+/// Luong's decoder over an LSTM.
+fn luong([input, hidden, memory, layers]: [usize; 4], by: Attention, device: &Device) -> Result<LuongDecoder, Error> {
+    let config = RecurrentConfig::new(Cell::Lstm, input.saturating_add(hidden), hidden).with_layers(layers);
+    LuongDecoder::new(input, memory, config.init(device)?, by, device)
+}
+
+/// Bahdanau's decoder over a GRU.
+fn bahdanau([input, hidden, memory]: [usize; 3], by: Attention, device: &Device) -> Result<BahdanauDecoder, Error> {
+    let config = RecurrentConfig::new(Cell::Gru, input.saturating_add(memory), hidden);
+    BahdanauDecoder::new(input, memory, config.init(device)?, by)
 }
 
 /// keys `[B, K, 4]`, but one a query for a score over positions.

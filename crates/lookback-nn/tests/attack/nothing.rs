@@ -4,14 +4,13 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, DType, Device, Gradients, Int, Tensor};
 use lookback_nn::attention::{
-    AttendFirstDecoder, AttentionPool, InputFeedingDecoder, LocalAttention, LocationAttention, Mask, MultiHeadConfig,
-    PoolScore, Position, Score, StructuredPool,
+    AttentionPool, LocalAttention, LocationAttention, Mask, MultiHeadConfig, PoolScore, Position, Score, StructuredPool,
 };
 use lookback_nn::ops::{CoreOptions, CoreScore, Lookup, cross_entropy, dropout, lookup, recurrent};
 use lookback_nn::ops::{DirectionTensors, LayerSpec, attention as core, composite, composite_attention};
 use lookback_nn::{Error, GruConfig, LstmConfig, RnnConfig, State};
 
-use super::{SCORES, Table, attention, devices, keys, random, values};
+use super::{SCORES, Table, attention, bahdanau, devices, keys, luong, random, values};
 
 /// Whether every parameter of a module has a gradient, of zeros.
 fn learns_nothing(module: &impl Module, gradients: &Gradients) -> bool {
@@ -285,33 +284,39 @@ fn decoders_over_no_rows_and_no_time_learn_nothing() {
     let none = &Mask::none();
     for device in devices() {
         for score in SCORES.into_iter().filter(|score| !matches!(score, Score::Positions { .. })) {
-            let luong = InputFeedingDecoder::new(3, 4, 4, 2, attention(score, &device), &device).unwrap();
+            let by_luong = luong([3, 4, 4, 2], attention(score, &device), &device).unwrap();
             for [batch, time, count] in [[0, 2, 7], [2, 0, 7], [0, 0, 7], [2, 2, 0]] {
                 let call = || {
-                    let memory = luong.memory(random([batch, count, 4], &device), none)?;
-                    luong.forward(random([batch, time, 3], &device), random([batch, 4], &device), None, &memory, none)
+                    let memory = by_luong.memory(random([batch, count, 4], &device), none)?;
+                    by_luong.forward(
+                        random([batch, time, 3], &device),
+                        random([batch, 4], &device),
+                        None,
+                        &memory,
+                        none,
+                    )
                 };
                 table.runs(&format!("Luong {score:?} {batch} {time} {count}"), call, |(all, _)| {
                     let shape = all.dims() == [batch, time, 4];
                     // Without keys the recurrent layer still learns.
                     let learns = |all| match count {
-                        0 => has_gradients(&luong, all),
-                        _ => learns_nothing(&luong, &all.sum().backward()),
+                        0 => has_gradients(&by_luong, all),
+                        _ => learns_nothing(&by_luong, &all.sum().backward()),
                     };
                     shape && (!device.is_autodiff() || learns(all))
                 });
             }
-            let bahdanau = AttendFirstDecoder::new(3, 4, 4, 1, attention(score, &device), &device).unwrap();
+            let by_bahdanau = bahdanau([3, 4, 4], attention(score, &device), &device).unwrap();
             for [batch, count] in [[0, 7], [2, 0]] {
                 let call = || {
-                    let memory = bahdanau.memory(random([batch, count, 4], &device), none)?;
+                    let memory = by_bahdanau.memory(random([batch, count, 4], &device), none)?;
                     let state = State { hidden: random([1, batch, 4], &device), cell: None };
-                    bahdanau.step(random([batch, 3], &device), state, &memory, none, true)
+                    by_bahdanau.step(random([batch, 3], &device), state, &memory, none, true)
                 };
                 table.runs(&format!("Bahdanau {score:?} {batch} {count}"), call, |step| {
                     step.output.dims() == [batch, 4]
                         && step.weights.unwrap().dims() == [batch, count]
-                        && (!device.is_autodiff() || has_gradients(&bahdanau, step.output))
+                        && (!device.is_autodiff() || has_gradients(&by_bahdanau, step.output))
                 });
             }
         }

@@ -1,0 +1,89 @@
+//! Bahdanau's decoder: attention first.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::{DecoderMemory, check_parts};
+use crate::attention::{Attention, Mask};
+use crate::{Error, Recurrent, State, check};
+
+/// Bahdanau's decoder: attention reads the previous state `s_{t-1}` first, then the recurrent layer steps on
+/// `[x_t; c_t]` (Bahdanau 2015, eq. 4 to 6). Of several layers the top one's state is the query.
+#[derive(Module, Debug)]
+pub struct BahdanauDecoder {
+    pub(super) recurrent: Recurrent,
+    pub(super) attention: Attention,
+    #[module(skip)]
+    input: usize,
+}
+
+/// What one step of [`BahdanauDecoder`] gives.
+#[derive(Debug, Clone)]
+pub struct BahdanauStep {
+    /// `[B, H]`: `s_t`.
+    pub output: Tensor<2>,
+    /// The recurrent layer's state.
+    pub state: State,
+    /// `[B, memory]`: `c_t`, for the output layer, which also reads it (eq. 4).
+    pub context: Tensor<2>,
+    /// `[B, K]`, where they were asked for.
+    pub weights: Option<Tensor<2>>,
+}
+
+impl BahdanauDecoder {
+    /// input: of `x_t`. memory: the size of the encoder's outputs. recurrent: of any cell and any number of layers, one
+    /// direction, for inputs of size `input + memory`. attention: made for queries of size `H` and keys of size `memory`.
+    ///
+    /// # Errors
+    /// A size of 0, parts that do not fit, or a bidirectional layer.
+    pub fn new(
+        input: usize,
+        memory: usize,
+        recurrent: Recurrent,
+        attention: Attention,
+    ) -> Result<BahdanauDecoder, Error> {
+        check_parts(input, memory, ("the context", memory), &recurrent, &attention)?;
+        Ok(BahdanauDecoder { recurrent, attention, input })
+    }
+
+    /// The recurrent layer.
+    pub fn recurrent(&self) -> &Recurrent {
+        &self.recurrent
+    }
+
+    /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
+    ///
+    /// # Errors
+    /// When sizes or element types do not fit, or the recurrent layer recomputes.
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
+        let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
+        Ok(DecoderMemory { memory, layers: self.recurrent.training_stepper()?, combine: None })
+    }
+
+    /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
+    ///
+    /// # Errors
+    /// When sizes or element types do not fit.
+    pub fn step(
+        &self,
+        x: Tensor<2>,
+        state: State,
+        memory: &DecoderMemory,
+        mask: &Mask,
+        weights: bool,
+    ) -> Result<BahdanauStep, Error> {
+        let [layers, batch, hidden] = state.hidden.dims();
+        if layers == 0 {
+            let expected = "[layers, B, H] with at least one layer".into();
+            return Err(Error::Shape { name: "state", found: vec![layers, batch, hidden], expected });
+        }
+        check::shape("x", &x, [batch, self.input], format_args!("B of the state {:?}", state.hidden.dims()))?;
+        let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
+        let seen = self.attention.attend(query, &memory.memory, mask, weights)?;
+        let context = seen.context.squeeze_dim::<2>(1);
+        let (output, state) =
+            memory.layers.step(check::beside(("x", x), ("context", context.clone()))?, Some(state))?;
+        let weights = seen.weights.map(|weights| weights.squeeze_dim(1));
+        Ok(BahdanauStep { output, state, context, weights })
+    }
+}

@@ -1,0 +1,129 @@
+//! Luong's decoder: input feeding.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::{AttentionalLayer, DecoderMemory, check_parts};
+use crate::attention::{Attention, Mask};
+use crate::ops::{Nothing, joined};
+use crate::{Error, Recurrent, State, check};
+
+/// Luong's decoder: the recurrent layer reads `[x_t; h̃_{t-1}]` (input feeding, Luong 2015, section 3.3), attention
+/// reads its output `h_t`, and `h̃_t = tanh(W_c [c_t; h_t])`.
+#[derive(Module, Debug)]
+pub struct LuongDecoder {
+    pub(super) recurrent: Recurrent,
+    pub(super) attention: Attention,
+    pub(super) combine: AttentionalLayer,
+    #[module(skip)]
+    input: usize,
+}
+
+/// What one step of [`LuongDecoder`] gives, and the next one takes.
+#[derive(Debug, Clone)]
+pub struct LuongStep {
+    /// `[B, H]`: `h̃_t`, which predicts the output and is fed back.
+    pub attentional: Tensor<2>,
+    /// The recurrent layer's state.
+    pub state: State,
+    /// `[B, K]`, where they were asked for.
+    pub weights: Option<Tensor<2>>,
+}
+
+impl LuongDecoder {
+    /// input: of `x_t`. memory: the size of the encoder's outputs. recurrent: of any cell and any number of layers, one
+    /// direction, for inputs of size `input + H`. attention: made for queries of size `H` and keys of size `memory`.
+    ///
+    /// # Errors
+    /// A size of 0, parts that do not fit, a bidirectional layer, or sizes whose parameters no memory holds.
+    pub fn new(
+        input: usize,
+        memory: usize,
+        recurrent: Recurrent,
+        attention: Attention,
+        device: &Device,
+    ) -> Result<LuongDecoder, Error> {
+        let hidden = recurrent.hidden();
+        check_parts(input, memory, ("what is fed back", hidden), &recurrent, &attention)?;
+        let combine = AttentionalLayer::new(memory, hidden, hidden, true, device)?;
+        Ok(LuongDecoder { recurrent, attention, combine, input })
+    }
+
+    /// The recurrent layer.
+    pub fn recurrent(&self) -> &Recurrent {
+        &self.recurrent
+    }
+
+    /// Prepares for the steps of a sequence over the encoder's outputs `[B, K, memory]`.
+    ///
+    /// # Errors
+    /// When sizes or element types do not fit, or the recurrent layer recomputes.
+    pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
+        let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
+        Ok(DecoderMemory { memory, layers: self.recurrent.training_stepper()?, combine: self.combine.unrolled() })
+    }
+
+    /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. previous, state: as in
+    /// [`LuongDecoder::step`], before the first step. Gives every `h̃_t`, `[B, T, H]`, and the last state.
+    ///
+    /// # Errors
+    /// When sizes or element types do not fit.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<(Tensor<3>, Option<State>), Error> {
+        let [batch, time, _] = x.dims();
+        self.check_step(&x, [batch, time, self.input], &previous)?;
+        let (mut previous, mut state) = (previous, state);
+        if time == 0 {
+            let [_, hidden] = previous.dims();
+            return Ok((Nothing::of(&x).and(&previous).and_module(self).zeros([batch, time, hidden]), state));
+        }
+        let mut all = Vec::with_capacity(time);
+        for t in 0..time {
+            let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
+            let step = self.step(x_t, previous, state, memory, mask, false)?;
+            (previous, state) = (step.attentional, Some(step.state));
+            all.push(previous.clone().unsqueeze_dim::<3>(1));
+        }
+        Ok((joined(all, 1), state))
+    }
+
+    /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.
+    ///
+    /// # Errors
+    /// When sizes or element types do not fit.
+    pub fn step(
+        &self,
+        x: Tensor<2>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+        weights: bool,
+    ) -> Result<LuongStep, Error> {
+        self.check_step(&x, [x.dims()[0], self.input], &previous)?;
+        let (hidden, state) = memory.layers.step(check::beside(("x", x), ("previous", previous))?, state)?;
+        let query = hidden.unsqueeze_dim::<3>(1);
+        let seen = self.attention.attend(query.clone(), &memory.memory, mask, weights)?;
+        let attentional = self.combine.apply(seen.context, query, memory.combine.as_ref())?.squeeze_dim(1);
+        Ok(LuongStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })
+    }
+
+    /// `x` and what is fed back, of which the recurrent layer knows the sum of the sizes alone.
+    fn check_step<const R: usize>(
+        &self,
+        x: &Tensor<R>,
+        expected: [usize; R],
+        previous: &Tensor<2>,
+    ) -> Result<(), Error> {
+        check::shape("x", x, expected, "the size this decoder was made for")?;
+        let [hidden, _] = self.attention.sizes();
+        check::shape("previous", previous, [expected[0], hidden], format_args!("B of x {:?}, and H", x.dims()))?;
+        check::types([("x", Some(x.dtype())), ("previous", Some(previous.dtype()))])
+    }
+}

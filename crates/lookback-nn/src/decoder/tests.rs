@@ -1,0 +1,151 @@
+//! Decoders over every cell: what a step gives, and that packed steps learn what their equations say.
+
+use burn::tensor::{Device, Tensor};
+
+use super::{BahdanauDecoder, LuongDecoder};
+use crate::attention::tests::{B, K, all_gradients, close, device, random, same_gradients, values};
+use crate::attention::{Attention, AttentionConfig, Mask, Score};
+use crate::{Cell, Recurrent, RecurrentConfig, State};
+
+const CELLS: [Cell; 3] = [Cell::Lstm, Cell::Gru, Cell::Rnn];
+
+fn layers(cell: Cell, [input, hidden, layers]: [usize; 3], device: &Device) -> Recurrent {
+    RecurrentConfig::new(cell, input, hidden).with_layers(layers).init(device).unwrap()
+}
+
+fn additive(query: usize, device: &Device) -> Attention {
+    AttentionConfig::new(Score::Additive { hidden: 4 }, query, 6).init(device).unwrap()
+}
+
+/// A state to begin with, `[layers, B, 7]`.
+fn start(cell: Cell, layers: usize, device: &Device) -> State {
+    let drawn = || random([layers, B, 7], device);
+    State { hidden: drawn(), cell: cell.has_cell_state().then(drawn) }
+}
+
+#[test]
+fn decoders_step_over_a_memory_and_learn_through_it() {
+    let device = device();
+    let outputs = random([B, K, 6], &device);
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let words = [random([B, 2], &device), random([B, 2], &device)];
+    for (cell, count) in CELLS.into_iter().flat_map(|cell| [(cell, 1), (cell, 2)]) {
+        let recurrent = layers(cell, [2 + 7, 7, count], &device);
+        let luong = LuongDecoder::new(2, 6, recurrent, additive(7, &device), &device).unwrap();
+        let memory = luong.memory(outputs.clone(), &mask).unwrap();
+        let (mut fed, mut state) = (Tensor::zeros([B, 7], &device), None);
+        for word in &words {
+            let step = luong.step(word.clone(), fed, state, &memory, &mask, true).unwrap();
+            let weights = values(step.weights.unwrap());
+            assert!((weights[K] - 1.0).abs() < 1e-5, "the second row has one key: {weights:?}");
+            (fed, state) = (step.attentional, Some(step.state));
+        }
+        assert_eq!(fed.dims(), [B, 7]);
+        assert_eq!(state.unwrap().hidden.dims(), [count, B, 7]);
+        let gradients = fed.sum().backward();
+        assert!(values(outputs.grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
+        // Input feeding: the first word reaches the second step's output.
+        assert!(values(words[0].grad(&gradients).unwrap()).iter().all(|value| value.is_finite()));
+        assert!(values(words[0].grad(&gradients).unwrap()).iter().any(|&value| value != 0.0));
+
+        let recurrent = layers(cell, [2 + 6, 7, count], &device);
+        let bahdanau = BahdanauDecoder::new(2, 6, recurrent, additive(7, &device)).unwrap();
+        let memory = bahdanau.memory(outputs.clone(), &mask).unwrap();
+        let begin = start(cell, count, &device);
+        let step = bahdanau.step(words[1].clone(), begin, &memory, &mask, true).unwrap();
+        assert_eq!((step.output.dims(), step.context.dims()), ([B, 7], [B, 6]));
+        // One key alone: the context is that key's value.
+        let only = outputs.clone().slice([1..2, 0..1, 0..6]).squeeze_dim(1);
+        close("context", step.context.slice([1..2, 0..6]), only);
+    }
+}
+
+/// A decoder whose weights are packed once and whose gradients are summed once, against its equations step by step.
+#[test]
+fn a_decoder_over_a_whole_sequence_has_the_gradients_of_its_steps() {
+    let device = device();
+    let last_of = |state: State| state.cell.unwrap_or(state.hidden);
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let scores =
+        [Score::Additive { hidden: 4 }, Score::General, Score::Concat { hidden: 3 }, Score::ScaledDot, Score::Cosine];
+    let cases = scores.into_iter().flat_map(|score| [(Cell::Lstm, score, 1, false), (Cell::Lstm, score, 2, true)]);
+    let others = [Cell::Gru, Cell::Rnn].map(|cell| (cell, Score::General, 2, false));
+    for (cell, score, count, biased) in cases.chain(others) {
+        let attention = AttentionConfig::new(score, 6, 6).init(&device).unwrap();
+        let decoder = LuongDecoder::new(2, 6, layers(cell, [2 + 6, 6, count], &device), attention, &device).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let upstream = random([B, 4, 6], &device).detach();
+        // A mask that is more than lengths goes by steps of their own.
+        let bias = Tensor::<2>::zeros([1, K], &device).detach();
+        let mask = if biased { mask.clone().with_bias(bias) } else { mask.clone() };
+        let start = || Tensor::<2>::zeros([B, 6], &device);
+        let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+        let (all, last) = decoder.forward(words.clone(), start(), None, &memory, &mask).unwrap();
+        let loss = (all.clone() * upstream.clone()).sum() + last_of(last.unwrap()).sum();
+        let found = all_gradients(&decoder, loss, &[&outputs, &words]);
+
+        let (mut fed, mut state, mut each) = (start(), None, Vec::new());
+        for t in 0..4 {
+            let word = words.clone().slice([0..B, t..t + 1]).squeeze_dim(1);
+            let (h, next) = decoder.recurrent.step(Tensor::cat(vec![word, fed], 1), state).unwrap();
+            let query = h.unsqueeze_dim::<3>(1);
+            let context = decoder.attention.forward(query.clone(), outputs.clone(), outputs.clone(), &mask).unwrap();
+            fed = decoder.combine.forward(context, query).unwrap().squeeze_dim(1);
+            each.push(fed.clone().unsqueeze_dim::<3>(1));
+            state = Some(next);
+        }
+        let want = Tensor::cat(each, 1);
+        close("outputs", all, want.clone());
+        let loss = (want * upstream).sum() + last_of(state.unwrap()).sum();
+        same_gradients(&found, &all_gradients(&decoder, loss, &[&outputs, &words]));
+    }
+}
+
+/// The same for attention first, whose query is the state of the step before.
+#[test]
+fn bahdanaus_steps_have_the_gradients_of_their_equations() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    for (cell, count) in CELLS.into_iter().flat_map(|cell| [(cell, 1), (cell, 2)]) {
+        let recurrent = layers(cell, [2 + 6, 7, count], &device);
+        let decoder = BahdanauDecoder::new(2, 6, recurrent, additive(7, &device)).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let (begin, upstream) = (start(cell, count, &device), random([B, 7], &device).detach());
+        let word = |t: usize| words.clone().slice([0..B, t..t + 1]).squeeze_dim::<2>(1);
+        let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+        let (mut state, mut sum) = (begin.clone(), Tensor::<2>::zeros([B, 7], &device));
+        for t in 0..4 {
+            let step = decoder.step(word(t), state, &memory, &mask, false).unwrap();
+            (sum, state) = (sum + step.output * upstream.clone(), step.state);
+        }
+        let found = all_gradients(&decoder, sum.clone().sum(), &[&outputs, &words, &begin.hidden]);
+        let (mut state, mut own) = (begin.clone(), Tensor::<2>::zeros([B, 7], &device));
+        for t in 0..4 {
+            let query = state.last_layer(1).unwrap().unsqueeze_dim::<3>(1);
+            let context = decoder.attention.forward(query, outputs.clone(), outputs.clone(), &mask).unwrap();
+            let x = Tensor::cat(vec![word(t), context.squeeze_dim(1)], 1);
+            let (y, next) = decoder.recurrent.step(x, Some(state)).unwrap();
+            (own, state) = (own + y * upstream.clone(), next);
+        }
+        close("outputs", sum, own.clone());
+        same_gradients(&found, &all_gradients(&decoder, own.sum(), &[&outputs, &words, &begin.hidden]));
+    }
+}
+
+/// A finished model has no graph; its decoder gives what it gave in training.
+#[test]
+fn a_finished_decoder_steps_to_the_same_bits() {
+    use burn::module::Module;
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let recurrent = layers(Cell::Gru, [2 + 7, 7, 2], &device);
+    let decoder = LuongDecoder::new(2, 6, recurrent, additive(7, &device), &device).unwrap();
+    let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+    let zeros = |device: &Device| Tensor::<2>::zeros([B, 7], device);
+    let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+    let (want, _) = decoder.forward(words.clone(), zeros(&device), None, &memory, &mask).unwrap();
+    let (finished, plain) = (decoder.valid(), Device::flex());
+    let memory = finished.memory(outputs.inner(), &mask).unwrap();
+    let (found, _) = finished.forward(words.inner(), zeros(&plain), None, &memory, &mask).unwrap();
+    assert_eq!(values(found), values(want));
+}
