@@ -93,10 +93,10 @@ class Options:
     char_ngrams: str = ""
     char_buckets: int = 4_000
     bigram_buckets: int = 0
-    wide_characters: str = ""
-    wide_tokens: str = ""
-    wide_buckets: int = 1 << 18
-    wide_scale: float = 4.0
+    linear_characters: str = ""
+    linear_words: str = ""
+    linear_buckets: int = 1 << 18
+    linear_scale: float = 4.0
     optimizer: str = "adam"
     epochs: int = 20
     batch_size: int = 32
@@ -249,10 +249,10 @@ class Telling:
 
     def __init__(self, options: Options, texts: list[list[str]], targets: list[int], labels: int) -> None:
         self.options = options
-        self.characters, self.tokens = sizes(options.wide_characters), sizes(options.wide_tokens)
+        self.characters, self.tokens = sizes(options.linear_characters), sizes(options.linear_words)
         if not self.characters and not self.tokens:
             return
-        counts = np.zeros((options.wide_buckets, labels))
+        counts = np.zeros((options.linear_buckets, labels))
         for tokens, target in zip(texts, targets):
             counts[np.unique(self.ids(tokens)), target] += 1
         everywhere = counts.sum(1, keepdims=True)
@@ -270,7 +270,7 @@ class Telling:
         neighbours = (tokens[at : at + size] for size in self.tokens for at in range(len(tokens) - size + 1))
         hashes = [fnv1a(gram.encode()) for gram in characters if gram not in ("\x02", "\x03")]
         hashes += [fnv1a(b"\xfe" + b"".join(token.encode() + b"\xff" for token in gram)) for gram in neighbours]
-        return [value % self.options.wide_buckets for value in hashes]
+        return [value % self.options.linear_buckets for value in hashes]
 
     def bag(self, tokens: list[str]) -> dict[str, np.ndarray]:
         """The buckets of a text and their values, a vector of the wanted length."""
@@ -279,7 +279,7 @@ class Telling:
         buckets, counts = np.unique(np.array(self.ids(tokens), dtype=np.int64), return_counts=True)
         values = (1 + np.log(counts)) * self.telling[buckets]
         buckets, values = buckets[values > 0], values[values > 0]
-        values *= self.options.wide_scale / max(float(np.linalg.norm(values)), 1e-30)
+        values *= self.options.linear_scale / max(float(np.linalg.norm(values)), 1e-30)
         return {"buckets": buckets, "values": values.astype(np.float32)}
 
 
@@ -317,11 +317,11 @@ class Classifier(nn.Module):
         )
         self.pool = nn.Linear(2 * options.hidden, 1, bias=False)
         self.output = nn.Linear(2 * options.hidden * len(options.pooling.split("+")), labels)
-        self.wide = None
-        if options.wide_characters or options.wide_tokens:
-            self.wide = nn.EmbeddingBag(options.wide_buckets, labels, mode="sum")
-            nn.init.zeros_(self.wide.weight)
-            self.wide_bias = nn.Parameter(torch.zeros(labels))
+        self.linear = None
+        if options.linear_characters or options.linear_words:
+            self.linear = nn.EmbeddingBag(options.linear_buckets, labels, mode="sum")
+            nn.init.zeros_(self.linear.weight)
+            self.linear_bias = nn.Parameter(torch.zeros(labels))
 
     def forward(self, examples: list[Example], draw: np.random.Generator | None = None) -> list[Tensor]:
         """Logits [B, N] of the network and of the linear part; words are dropped with the help of `draw`, while training."""
@@ -334,11 +334,11 @@ class Classifier(nn.Module):
         if self.options.pooling == "attention+max":
             pooled = torch.cat([pooled, h.masked_fill(~mask.unsqueeze(2), float("-inf")).amax(1)], 1)
         parts = [self.output(self.dropout(pooled))]
-        if self.wide is not None:
+        if self.linear is not None:
             offsets = np.cumsum([0] + [len(example.buckets) for example in examples][:-1])
             buckets, values = (np.concatenate([getattr(e, name) for e in examples]) for name in ("buckets", "values"))
-            bags = self.wide(torch.from_numpy(buckets), torch.from_numpy(offsets), torch.from_numpy(values))
-            parts.append(bags + self.wide_bias)
+            bags = self.linear(torch.from_numpy(buckets), torch.from_numpy(offsets), torch.from_numpy(values))
+            parts.append(bags + self.linear_bias)
         return parts
 
     def vectors(self, examples: list[Example], draw: np.random.Generator | None, mask: Tensor) -> Tensor:

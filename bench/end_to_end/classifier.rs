@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use burn::tensor::Device;
 use lookback::tasks::classify::{ClassifyOptions, ClassifyPlan, fit};
-use lookback::train::{EpochReport, Progress, StepReport};
+use lookback::train::{EpochReport, Progress, Session, StepReport};
 
 use crate::turns::Turns;
 
@@ -18,13 +18,16 @@ pub(crate) fn train(recipe: &Path, turns: Turns) -> anyhow::Result<()> {
         anyhow::bail!("{} is not there; run {} first", data.display(), recipe.join("prepare.py").display());
     }
     // The epochs are the lines' affair: training goes on until there are no more, and none is better than another.
-    options.data.validation_split = Some(0.0);
+    options.train.validation_split = Some(0.0);
     options.train.epochs = Some(1_000_000);
     options.train.patience = Some(0);
-    let plan = ClassifyPlan::new(&data, &options).map_err(anyhow::Error::msg)?;
+    let plan = ClassifyPlan::new(&data, &options)?;
     let mut progress = Epochs(turns.after_one());
     let stop = progress.0.stop();
-    fit(&data, &plan, &Device::flex(), &stop, &mut progress)?;
+    let device = Device::flex();
+    let mut session =
+        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+    fit(&data, &plan, &mut session)?;
     progress.0.finish()
 }
 
@@ -33,7 +36,7 @@ struct Epochs(Turns);
 impl Progress for Epochs {
     fn epoch_started(&mut self, _: usize, _: usize, _: usize) {}
     fn step(&mut self, _: &StepReport) {}
-    fn epoch_ended(&mut self, report: &EpochReport) {
+    fn epoch_ended(&mut self, report: &EpochReport<'_>) {
         self.0.unit(report.loss, Some(report.trained.as_secs_f64() * 1e3));
     }
     fn finished(&mut self) {}

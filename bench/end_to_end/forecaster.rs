@@ -38,7 +38,7 @@ pub(crate) fn train(case: &Case, turns: Turns) -> anyhow::Result<()> {
     let x: Tensor<3> = case.tensor("input.x", &device);
     let target: Tensor<2> = case.tensor("input.target", &device);
     let [batch, ..] = x.dims();
-    steps::train(model, &device, batch, turns, |model: &Forecaster| {
+    steps::train(model, batch, turns, |model: &Forecaster| {
         let difference = model.forward(x.clone()) - target.clone();
         (difference.clone() * difference).mean()
     })

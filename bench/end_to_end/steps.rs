@@ -1,8 +1,13 @@
 //! One step after another on the same batch, in `lookback`'s training loop.
 
+use std::cell::RefCell;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use lookback::train::{self, EpochReport, Progress, StepReport, Task, TrainOptions, TrainPlan, Validation};
+use lookback::lookback_infer::model::{Score, Validation};
+use lookback::train::{
+    EpochReport, Loss, Objective, Progress, Session, StepReport, TrainOptions, TrainPlan, train as run,
+};
 use rand_chacha::ChaCha8Rng;
 
 use crate::turns::Turns;
@@ -10,18 +15,21 @@ use crate::turns::Turns;
 /// Trains `model` by `loss`, Adam at 0.001 and clipping at 5 until nobody asks for more.
 pub(crate) fn train<M: Module>(
     model: M,
-    device: &Device,
     batch: usize,
     turns: Turns,
     loss: impl Fn(&M) -> Tensor<1>,
 ) -> anyhow::Result<()> {
     let options =
         TrainOptions { epochs: Some(1_000_000), batch_size: Some(batch), patience: Some(0), ..TrainOptions::default() };
-    let plan = TrainPlan::new(&options).map_err(anyhow::Error::msg)?;
-    let task = SameBatch { lengths: vec![1; batch], loss, model: std::marker::PhantomData };
+    let plan = TrainPlan::new(&options, SameBatch::<M, fn(&M) -> Tensor<1>>::SCORES)?;
+    let objective = SameBatch { lengths: vec![1; batch], loss, model: std::marker::PhantomData };
     let mut progress = Steps(turns);
-    let stop = progress.0.stop();
-    train::run(&task, model, device, &plan, &stop, &mut progress).map_err(anyhow::Error::msg)?;
+    let (device, stop) = (Device::flex(), progress.0.stop());
+    let mut session =
+        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+    // One network is asked for once.
+    let model = RefCell::new(Some(model));
+    run(&objective, |_| Ok(model.borrow_mut().take().expect("one network is made")), &plan, &mut session)?;
     progress.0.finish()
 }
 
@@ -32,18 +40,19 @@ struct SameBatch<M, F> {
     model: std::marker::PhantomData<fn(&M)>,
 }
 
-impl<M: Module, F: Fn(&M) -> Tensor<1>> Task for SameBatch<M, F> {
-    type Model = M;
+impl<M: Module, F: Fn(&M) -> Tensor<1>> Objective for SameBatch<M, F> {
+    type Network = M;
+    const SCORES: &'static [Score] = &[];
 
     fn lengths(&self) -> &[usize] {
         &self.lengths
     }
 
-    fn loss(&self, model: &M, _examples: &[usize], _rng: &mut ChaCha8Rng) -> Tensor<1> {
-        (self.loss)(model)
+    fn loss(&self, model: &M, part: &[usize], _batch: &[usize], _rng: &mut ChaCha8Rng) -> Loss {
+        Loss { share: (self.loss)(model), weight: part.len() as f64 }
     }
 
-    fn validate(&self, _model: &M) -> Option<Validation> {
+    fn validate(&self, _models: &[&M]) -> Option<Validation> {
         None
     }
 }
@@ -55,6 +64,6 @@ impl Progress for Steps {
     fn step(&mut self, report: &StepReport) {
         self.0.unit(report.loss, Some(report.elapsed.as_secs_f64() * 1e3));
     }
-    fn epoch_ended(&mut self, _: &EpochReport) {}
+    fn epoch_ended(&mut self, _: &EpochReport<'_>) {}
     fn finished(&mut self) {}
 }

@@ -73,7 +73,7 @@ pub(crate) fn train(case: &Case, turns: Turns) -> anyhow::Result<()> {
     let before = load::ids(case, "input.before", &device)?;
     let [batch, time] = before.dims();
     let words: Tensor<1, Int> = load::ids(case, "input.words", &device)?.reshape([batch * time]);
-    steps::train(model, &device, batch, turns, |model: &Translator| {
+    steps::train(model, batch, turns, |model: &Translator| {
         run(ops::cross_entropy(model.forward(source.clone(), before.clone()), words.clone()))
     })
 }

@@ -13,8 +13,11 @@ use crate::model_file::ModelFile;
 pub struct Entry {
     /// The kind that a model file of this task names.
     pub name: &'static str,
-    load: fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>,
+    load: Load,
 }
+
+/// Makes a model of what its file holds; the path is where that came from.
+type Load = fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>;
 
 /// All tasks.
 pub const TASKS: [Entry; 1] =

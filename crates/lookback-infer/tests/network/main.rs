@@ -163,7 +163,7 @@ fn nothing_is_answered_as_nothing_and_an_empty_row_by_the_biases() {
     }
     // A batch made of no series does not tell that it is one of series.
     let case = case::long().remove(0);
-    let texts = BatchInput::Tokens(lookback_kernels::lookup::Lookup::default());
+    let texts = BatchInput::Tokens(std::sync::Arc::default());
     let batch = Batch { input: texts, lengths: Vec::new(), time: 1 };
     assert!(case.network().forward(&batch, None, true).logits.is_empty());
 }

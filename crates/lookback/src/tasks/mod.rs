@@ -77,8 +77,11 @@ pub struct Entry {
     /// Adds its options to a command.
     pub arguments: fn(Command) -> Command,
     /// Checks its options, as typed and as they stand in a file, for training on the file `data`.
-    pub plan: fn(&Path, &ArgMatches, Option<&Path>) -> Result<Box<dyn Plan>, WrongOptions>,
+    pub plan: Check,
 }
+
+/// Checks options as typed, and as they stand in a file, for training on the file that comes first.
+pub type Check = fn(&Path, &ArgMatches, Option<&Path>) -> Result<Box<dyn Plan>, WrongOptions>;
 
 /// Why options are refused.
 #[derive(Debug, thiserror::Error)]

@@ -102,7 +102,10 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Removes the file when it is no longer needed.
     pub(crate) fn remove(&self) {
-        let _ = std::fs::remove_file(&self.file);
+        // A device or pipe is not of its making.
+        if self.file.is_file() {
+            let _ = std::fs::remove_file(&self.file);
+        }
     }
 
     /// Reads the file to go on from it.

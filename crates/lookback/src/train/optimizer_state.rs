@@ -92,7 +92,8 @@ mod tests {
     #[test]
     fn every_optimiser_goes_on_to_the_same_bits() {
         let device = Device::flex().autodiff();
-        let optimizers: [(&str, fn() -> ModuleOptimizer); 4] = [
+        type Make = fn() -> ModuleOptimizer;
+        let optimizers: [(&str, Make); 4] = [
             ("adam", || {
                 ModuleOptimizer::from(Adam {
                     beta_1: 0.9,

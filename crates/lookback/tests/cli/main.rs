@@ -10,6 +10,7 @@ mod messages;
 mod numbers;
 mod program;
 mod resources;
+mod resume;
 mod series;
 mod stop;
 mod stream;

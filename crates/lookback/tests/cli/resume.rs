@@ -1,0 +1,191 @@
+//! Training that is killed and taken up again gives the very bytes of a training that was left alone.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::program::{Folder, TINY, lookback, sentences, train};
+
+/// Options under which everything that a checkpoint keeps is in use.
+const EVERYTHING: [&[&str]; 4] = [
+    &["--epochs", "6", "--ensemble", "2", "--average", "ema", "--schedule", "cosine", "--warmup", "0.5"],
+    &["--epochs", "30", "--patience", "2", "--learning-rate", "0.1", "--word-dropout", "0.2", "--seed", "1"],
+    &["--epochs", "6", "--average", "swa", "--optimizer", "sgd", "--momentum", "0.9", "--validation-split", "0"],
+    &["--epochs", "5", "--optimizer", "rmsprop", "--linear-words", "1-2", "--linear-buckets", "300"],
+];
+
+fn arguments<'a>(data: &'a str, output: &'a str, more: &[&[&'a str]]) -> Vec<&'a str> {
+    [&["train", "classify", data, "-o", output], TINY.as_slice(), &more.concat()].concat()
+}
+
+fn start(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lookback"))
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs")
+}
+
+fn bytes(path: &str) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_training_killed_at_any_moment_goes_on_to_the_same_bytes() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (straight, killed) = (folder.path("straight"), folder.path("killed"));
+    let checkpoint = format!("{killed}.checkpoint");
+    let mut resumed = 0;
+    for (case, options) in EVERYTHING.into_iter().enumerate() {
+        lookback(&arguments(&data, &straight, &[options])).ok();
+        // Every step, so that many a kill comes while a checkpoint is written.
+        let every: &[&str] = &["--checkpoint-every", "1steps"];
+        let _ = std::fs::remove_file(&killed);
+        let mut kills = 0;
+        loop {
+            let resume: &[&str] = if Path::new(&checkpoint).exists() { &["--resume"] } else { &[] };
+            let mut program = start(&arguments(&data, &killed, &[options, every, resume]));
+            // At other moments in every round: during start, steps, and writing.
+            sleep(Duration::from_millis(15 + (case as u64 * 31 + kills * 47) % 90));
+            if let Some(ended) = program.try_wait().unwrap() {
+                assert!(ended.success(), "{options:?}: {ended}");
+                break;
+            }
+            program.kill().unwrap();
+            program.wait().unwrap();
+            kills += 1;
+            resumed += usize::from(!resume.is_empty());
+            if kills == 12 {
+                let resume: &[&str] = if Path::new(&checkpoint).exists() { &["--resume"] } else { &[] };
+                lookback(&arguments(&data, &killed, &[options, every, resume])).ok();
+                break;
+            }
+        }
+        assert!(bytes(&straight) == bytes(&killed), "{options:?}: other bytes after {kills} kills");
+        assert!(!Path::new(&checkpoint).exists(), "a training that ended well leaves no checkpoint");
+    }
+    assert!(resumed > 5, "only {resumed} trainings were taken up again");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_goes_on_as_well() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (straight, stopped) = (folder.path("straight"), folder.path("stopped"));
+    let options: &[&str] = &["--epochs", "300", "--patience", "0"];
+    lookback(&arguments(&data, &straight, &[options])).ok();
+    let program = start(&arguments(&data, &stopped, &[options]));
+    sleep(Duration::from_millis(250));
+    let interrupt = Command::new("kill").args(["-INT", &program.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let mut program = program;
+    assert_eq!(program.wait().unwrap().code(), Some(130));
+    assert!(folder.holds("stopped.checkpoint"));
+    lookback(&arguments(&data, &stopped, &[options, &["--resume"]])).ok();
+    assert!(bytes(&straight) == bytes(&stopped));
+}
+
+/// A checkpoint that is left when a training is stopped, with its arguments.
+fn left_behind(folder: &Folder) -> (String, String) {
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    let mut program =
+        start(&arguments(&data, &model, &[&["--epochs", "100000", "--patience", "0", "--checkpoint-every", "1steps"]]));
+    while !folder.holds("model.checkpoint") {
+        assert!(program.try_wait().unwrap().is_none(), "the program ended by itself");
+        sleep(Duration::from_millis(5));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    (data, model)
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_refused_and_says_what_differs() {
+    let folder = Folder::new();
+    let (data, model) = left_behind(&folder);
+    let same: &[&str] = &["--epochs", "100000", "--patience", "0", "--resume"];
+    let refused = |options: &[&[&str]], parts: &[&str]| lookback(&arguments(&data, &model, options)).refused(2, parts);
+    refused(
+        &[same, &["--learning-rate", "0.5"]],
+        &["model.checkpoint", "its learning-rate is 0.001, and now it is 0.5"],
+    );
+    refused(&[same, &["--pooling", "max"]], &["its pooling is \"attention\", and now it is \"max\""]);
+    refused(&[same, &["--cell", "gru"]], &["its cell is \"lstm\", and now it is \"gru\""]);
+    std::fs::OpenOptions::new().append(true).open(&data).unwrap().write_all(b"food\tmore soup\n").unwrap();
+    refused(&[same], &["the training data are not those"]);
+    folder.write("data.tsv", sentences());
+    let checkpoint = folder.path("model.checkpoint");
+    let mut damaged = bytes(&checkpoint);
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(&checkpoint, damaged).unwrap();
+    refused(&[same], &["model.checkpoint is damaged"]);
+    std::fs::remove_file(&checkpoint).unwrap();
+    refused(&[same], &["there is no checkpoint", "model.checkpoint"]);
+    lookback(&["inspect", &model]).refused(2, &["no such model file"]);
+}
+
+#[test]
+fn a_checkpoint_that_stands_there_is_told_of() {
+    let folder = Folder::new();
+    let (data, model) = left_behind(&folder);
+    let run = train(&data, &model, &["--epochs", "1"]);
+    assert!(run.err.contains("model.checkpoint is of a training that was stopped; --resume"), "{}", run.err);
+    run.ok();
+    assert!(!folder.holds("model.checkpoint"));
+}
+
+#[test]
+fn wrong_moments_and_files_are_refused() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    for wrong in ["5", "0steps", "x3s", "5m"] {
+        train(&data, &model, &["--checkpoint-every", wrong]).refused(2, &["--checkpoint-every", "200steps or 300s"]);
+    }
+    train(&data, &model, &["--checkpoint", &data]).refused(2, &["data.tsv is read and cannot be the output"]);
+    train(&data, &model, &["--checkpoint", &model]).refused(2, &["is to be written twice"]);
+    train(&data, &model, &["--checkpoint", &folder.path("no/folder/c")]).refused(2, &["does not exist"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (straight, model) = (folder.path("straight"), folder.path("model"));
+    train(&data, &straight, &["--epochs", "2"]).ok();
+    let run = train(&data, &model, &["--epochs", "2", "--checkpoint", "/dev/full", "--checkpoint-every", "3steps"]);
+    assert!(run.err.contains("no checkpoint was written: /dev/full"), "{}", run.err);
+    run.ok();
+    assert!(bytes(&straight) == bytes(&model));
+    assert!(Path::new("/dev/full").exists(), "what is no file is not removed");
+}
+
+#[test]
+fn metrics_are_written_line_by_line_and_appended_when_resumed() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (model, log) = (folder.path("model"), folder.path("metrics.jsonl"));
+    train(&data, &model, &["--epochs", "3", "--log", &log, "--log-steps", "4"]).ok();
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let objects: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let epochs: Vec<_> = objects.iter().filter(|object| object.get("step").is_none()).collect();
+    assert_eq!(epochs.len(), 3, "{lines}");
+    for (object, epoch) in epochs.iter().zip(1..) {
+        assert_eq!(object["epoch"], epoch);
+        assert!(object["loss"].as_f64().unwrap() > 0.0 && object["samples"] == 81);
+        let validation = &object["validation"];
+        assert!(validation["accuracy"].is_number() && validation["macro-f1"].is_number(), "{object}");
+    }
+    // 81 examples in batches of 8 are 11 steps.
+    assert_eq!(objects.len() - epochs.len(), 3 * 2, "{lines}");
+    assert!(objects[0]["learning_rate"].as_f64() == Some(0.001) && objects[0]["step"] == 4, "{}", objects[0]);
+}
