@@ -216,7 +216,7 @@ impl Attend {
         let Some(attention) = &self.attention else {
             return Ok(Attended { sequence, pooled: None, views: Vec::new() });
         };
-        let output = attention.over_itself(sequence.clone(), &mask, views)?;
+        let output = attention.self_attention(sequence.clone(), &mask, views)?;
         let seen = output
             .weights
             .map_or_else(Vec::new, |weights| received(weights.unsqueeze_dim(1), lengths, "self-attention"));

@@ -264,7 +264,7 @@ impl<'a> Different<'a> {
         if parts.bigrams {
             bags.push(Bags::single(tokens.iter().map(|token| token.bigram).collect()));
         }
-        Lookup { places, different: tokens.len(), bags }
+        Lookup { positions: places, unique: tokens.len(), bags }
     }
 }
 
@@ -299,11 +299,11 @@ mod tests {
         let device = Device::flex();
         let batch = Batch::new(&[&text(&[5, 6, 7], &[]), &text(&[8], &[])], Parts::default(), None, &device);
         let (lookup, shape) = lookup_of(&batch);
-        assert_eq!((shape, &lookup.places[..]), ([2, 3], &[0, 1, 2, 3, NO_TOKEN, NO_TOKEN][..]));
+        assert_eq!((shape, &lookup.positions[..]), ([2, 3], &[0, 1, 2, 3, NO_TOKEN, NO_TOKEN][..]));
         assert_eq!(lookup.bags, [Bags::single(vec![5, 6, 7, 8])]);
         assert_eq!(batch.lengths, [3, 1]);
         let empty = Batch::new(&[&text(&[], &[])], Parts::default(), None, &device);
-        assert_eq!((lookup_of(&empty).1, lookup_of(&empty).0.different), ([1, 1], 0));
+        assert_eq!((lookup_of(&empty).1, lookup_of(&empty).0.unique), ([1, 1], 0));
     }
 
     const NGRAMS: Parts = Parts { ngrams: true, bigrams: false };
@@ -314,7 +314,7 @@ mod tests {
         let second = text(&[6], &[&[3]]);
         let batch = Batch::new(&[&first, &second], NGRAMS, None, &Device::flex());
         let (lookup, _) = lookup_of(&batch);
-        assert_eq!(lookup.places, [0, 1, 0, 1, NO_TOKEN, NO_TOKEN]);
+        assert_eq!(lookup.positions, [0, 1, 0, 1, NO_TOKEN, NO_TOKEN]);
         assert_eq!(lookup.bags[0], Bags::single(vec![5, 6]));
         assert_eq!(lookup.bags[1], Bags { offsets: vec![0, 2, 3], ids: vec![1, 2, 3] });
     }

@@ -39,8 +39,8 @@ impl WideBatch {
         let count = values.len();
         (count > 0).then(|| WideBatch {
             buckets: Arc::new(Lookup {
-                places: (0..count as u32).collect(),
-                different: count,
+                positions: (0..count as u32).collect(),
+                unique: count,
                 bags: vec![Bags::single(buckets)],
             }),
             values: Tensor::from_data(TensorData::new(values, [count, 1]), device),
