@@ -174,7 +174,7 @@ impl Work for Kernels {
             let x = below.last().map_or(self.x.as_slice(), |below| below.y.as_slice());
             let inputs = Inputs { x, lengths: self.shape.lengths.as_deref(), h0: None, c0: None };
             if self.shape.recompute {
-                let saving = Saving::Between { segment: segment(layer.dims.time) };
+                let saving = Saving::Checkpoints { segment: segment(layer.dims.time) };
                 let (made, between) = forward_owned(
                     self.cell,
                     &layer.dims,

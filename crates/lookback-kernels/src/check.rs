@@ -45,7 +45,7 @@ pub(crate) fn optional<X>(
     found.map_or(Ok(()), |found| slice(name, found, shape, legend))
 }
 
-/// Refuses sequence lengths that are not one a row, or beyond the time axis.
+/// Refuses sequence lengths that are not one per row, or beyond the time axis.
 pub(crate) fn lengths(lengths: &[usize], batch: usize, time: usize) -> Result<(), KernelError> {
     slice("lengths", lengths, &[batch], "[B]")?;
     match lengths.iter().enumerate().find(|&(_, &length)| length > time) {

@@ -39,14 +39,14 @@ pub enum KernelError {
         of: String,
     },
     /// Offsets that do not part what they should.
-    #[error("the offsets of table {table} do not part {ids} ids among {different} different tokens")]
+    #[error("the offsets of table {table} do not part {ids} ids among {unique} unique tokens")]
     Offsets {
         /// The table.
         table: usize,
         /// How many ids there are.
         ids: usize,
         /// How many tokens share them.
-        different: usize,
+        unique: usize,
     },
     /// A sequence length beyond the batch's time axis.
     #[error("lengths[{row}] is {length} but the batch has T = {time}")]
@@ -71,7 +71,7 @@ pub enum KernelError {
     /// Neither one direction nor two.
     #[error("directions is {0} but a recurrent layer has 1 or 2")]
     Directions(usize),
-    /// One entry a direction was expected.
+    /// One entry per direction was expected.
     #[error("{name} has {found} entries but the layer has {expected} directions")]
     PerDirection {
         /// The argument's name.

@@ -81,7 +81,7 @@ proptest! {
         let mut y = values(len(&[batch, time, directions, hidden], offs[3]));
         let (mut h_n, mut c_n) = (values(len(&[directions, batch, hidden], offs[4])), values(len(&[directions, batch, hidden], 0)));
         if let Ok(packed) = Packed::new(cell, &dims, &weights) {
-            for saving in [Saving::Gates, Saving::Between { segment: time.min(2) }] {
+            for saving in [Saving::Gates, Saving::Checkpoints { segment: time.min(2) }] {
                 if let Ok((made, saved)) = forward_owned(cell, &dims, &packed, &inputs, saving, workspace, threads) {
                     let y = &made[..(batch * time * directions * hidden).saturating_add_signed(offs[5].into()).min(made.len())];
                     let dy = values(y.len());
@@ -189,12 +189,12 @@ proptest! {
         let from = PoolUpstream { pooled: &upstream, weights: Some(&weights) };
         _ = pool::backward(dims, score, &sequence, &lengths, &weights, from, threads);
 
-        let places = ids.clone();
-        let lookup = Lookup { places, different: a, bags: vec![Bags { offsets: ids.clone(), ids: ids.clone() }, Bags::single(ids.clone())] };
+        let both = Bags { offsets: ids.clone(), ids: ids.clone() };
+        let lookup = Lookup { positions: ids.clone(), unique: a, bags: vec![both, Bags::single(ids.clone())] };
         let tables = [values(len(&[b, c], offs[0])), values(len(&[9, c], offs[1]))];
         _ = lookup::forward(&lookup, &[&tables[0], &tables[1]], c, threads);
         _ = lookup::backward(&lookup, &[b, 9], c, &upstream, &[true, true], threads);
-        let single = Lookup { different: ids.len(), bags: lookup.bags[1..].to_vec(), ..lookup };
+        let single = Lookup { unique: ids.len(), bags: lookup.bags[1..].to_vec(), ..lookup };
         _ = lookup::forward(&single, &[&tables[1]], c, threads);
         _ = lookup::backward(&single, &[9], c, &upstream, &[true], threads);
 

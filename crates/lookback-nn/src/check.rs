@@ -62,7 +62,7 @@ pub(crate) fn count(shape: &[usize]) -> Option<usize> {
 /// The lengths of a batch against its shape.
 pub(crate) fn lengths(lengths: &[usize], batch: usize, time: usize) -> Result<(), Error> {
     if lengths.len() != batch {
-        let expected = format!("[{batch}] (one a row of x)");
+        let expected = format!("[{batch}] (one per row of x)");
         return Err(Error::Shape { name: "lengths", found: vec![lengths.len()], expected });
     }
     match lengths.iter().enumerate().find(|&(_, &length)| length > time) {

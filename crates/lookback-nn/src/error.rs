@@ -116,7 +116,7 @@ pub enum Error {
         found: usize,
     },
     /// A memory asked of a score whose keys belong to the query.
-    #[error("a score over positions has one key a query, and no memory to project once")]
+    #[error("a score over positions has one key per query, and no memory to project once")]
     NoMemory,
     /// A width that does not divide into heads.
     #[error("{name} is {found}, which does not divide into {heads} heads")]

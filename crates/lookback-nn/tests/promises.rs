@@ -32,7 +32,7 @@ fn layers_run_inside_rayons_own_work() {
     }
 }
 
-/// Regression, the other half: backward passes, one graph a thread.
+/// Regression, the other half: backward passes, one graph per thread.
 #[test]
 fn layers_train_inside_rayons_own_work() {
     let device = Device::default().autodiff();

@@ -63,8 +63,8 @@ pub enum ModelFileError {
         /// The file.
         file: PathBuf,
     },
-    /// A file of a later version.
-    #[error("{} has format version \"{found}\"; this program reads version \"{expected}\"", file.display())]
+    /// A file of another version.
+    #[error("{} has format version \"{found}\"; this program reads version \"{expected}\": train the model anew, or use the program that wrote it", file.display())]
     Version {
         /// The file.
         file: PathBuf,

@@ -85,17 +85,17 @@ fn channels(series: &[&SeriesExample], time: usize) -> BatchInput {
 
 fn tokens(texts: &[&EncodedText], time: usize, parts: Parts, drop: &mut dyn FnMut() -> bool) -> BatchInput {
     let mut unique = Unique::default();
-    let mut places = vec![NO_TOKEN; texts.len() * time];
-    for (row, text) in places.chunks_mut(time).zip(texts) {
-        for (step, (place, &id)) in row.iter_mut().zip(&text.ids).enumerate() {
-            *place = unique.place_of(Features {
+    let mut positions = vec![NO_TOKEN; texts.len() * time];
+    for (row, text) in positions.chunks_mut(time).zip(texts) {
+        for (step, (position, &id)) in row.iter_mut().zip(&text.ids).enumerate() {
+            *position = unique.position_of(Features {
                 id: if drop() { UNK } else { id },
                 ngrams: text.ngrams_of(step),
                 bigram: text.bigram_ids.get(step).copied().unwrap_or(0),
             });
         }
     }
-    BatchInput::Tokens(Arc::new(unique.lookup(places, parts)))
+    BatchInput::Tokens(Arc::new(unique.lookup(positions, parts)))
 }
 
 /// What one token is made of.
@@ -114,14 +114,14 @@ struct Unique<'a> {
 }
 
 impl<'a> Unique<'a> {
-    fn place_of(&mut self, token: Features<'a>) -> u32 {
+    fn position_of(&mut self, token: Features<'a>) -> u32 {
         *self.known.entry(token).or_insert_with(|| {
             self.tokens.push(token);
             self.tokens.len() as u32 - 1
         })
     }
 
-    fn lookup(self, places: Vec<u32>, parts: Parts) -> Lookup {
+    fn lookup(self, positions: Vec<u32>, parts: Parts) -> Lookup {
         let tokens = &self.tokens;
         let mut bags = vec![Bags::single(tokens.iter().map(|token| token.id).collect())];
         if parts.ngrams {
@@ -135,6 +135,6 @@ impl<'a> Unique<'a> {
         if parts.bigrams {
             bags.push(Bags::single(tokens.iter().map(|token| token.bigram).collect()));
         }
-        Lookup { places, different: tokens.len(), bags }
+        Lookup { positions, unique: tokens.len(), bags }
     }
 }

@@ -188,8 +188,8 @@ impl Case {
                 let ids = |row: usize, step: usize| ((first + row) * 5 + step * step) as u32 % 11;
                 let place = |row, step| if step < lengths[row] { ids(row, step) } else { NO_TOKEN };
                 BatchInput::Tokens(Arc::new(Lookup {
-                    places: (0..lengths.len()).flat_map(|row| (0..time).map(move |step| place(row, step))).collect(),
-                    different: 11,
+                    positions: (0..lengths.len()).flat_map(|row| (0..time).map(move |step| place(row, step))).collect(),
+                    unique: 11,
                     bags: vec![
                         Bags::single((0..11).collect()),
                         // Tokens of no n-gram, of one, of several.

@@ -107,7 +107,7 @@ fn inputs(case: &Case, named: &Named<'_>, batch: &Batch, row: usize) -> Vec<f64>
             let names = ["embedding", "ngram_embedding", "bigram_embedding"];
             let tables = names.map(|name| named.get(&format!("encoder.{name}.weight")));
             let mut vectors = Vec::new();
-            for &token in &lookup.places[row * batch.time..][..length] {
+            for &token in &lookup.positions[row * batch.time..][..length] {
                 let mut vector = vec![0.0; width];
                 for (bags, table) in lookup.bags.iter().zip(&tables) {
                     let [start, end] = [0, 1].map(|next| bags.offsets[token as usize + next] as usize);

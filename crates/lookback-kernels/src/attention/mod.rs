@@ -11,7 +11,7 @@
 //!
 //! # What holds
 //! - The `[B, Q, K, H]` tensor of additive attention never exists. Scratch memory is one block of keys and one
-//!   tile of scores a thread, and one row's context; `[B, N, Q, K]` exists only where weights are asked for.
+//!   tile of scores per thread, and one row's context; `[B, N, Q, K]` exists only where weights are asked for.
 //! - A query with every key masked gets zero weights, a zero context and zero gradients.
 //! - Masked keys and values are never read: NaN or infinity stored there, even where masked for some queries
 //!   only, changes no bit, forward or backward. A NaN in what is read gives NaN.
@@ -93,7 +93,7 @@ impl Dims {
     }
 }
 
-/// How well a query and a key fit, one number a pair and head.
+/// How well a query and a key fit, one number per pair and head.
 #[derive(Debug, Clone, Copy)]
 pub enum Score<'a, R = f32> {
     /// `v · tanh(q + k)` (Bahdanau 2015), with `W` and `U` already applied and the bias in either.

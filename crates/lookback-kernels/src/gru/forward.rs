@@ -1,5 +1,6 @@
 //! The GRU's own arithmetic after the products. A gates row is `[r z n product]`.
 
+use super::{CANDIDATE, PRODUCT, RESET, UPDATE};
 use crate::Reset;
 use crate::recurrence::StepRows;
 use crate::simd::math::{each, gates};
@@ -15,7 +16,7 @@ pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usi
     for row in 0..step.rows {
         // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
         unsafe {
-            let gate = |v: usize| step.gates[row].wrapping_add(unit + v * S::F32_LANES);
+            let gate = |v: usize| step.gates[row].wrapping_add(RESET * step.hp + unit + v * S::F32_LANES);
             let r = gates::<S, 2, 2>(
                 simd,
                 each(
@@ -49,11 +50,11 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, u
                     simd,
                     each(
                         #[inline(always)]
-                        |i| load(simd, section(row, i / 2, i % 2)),
+                        |i| load(simd, section(row, [RESET, UPDATE][i / 2], i % 2)),
                     ),
                 );
                 for (i, gate) in rz.into_iter().enumerate() {
-                    store(simd, section(row, i / 2, i % 2), gate);
+                    store(simd, section(row, [RESET, UPDATE][i / 2], i % 2), gate);
                 }
             }
         }
@@ -66,14 +67,15 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, u
                     let a: [S::f32s; 2] = each(
                         #[inline(always)]
                         |v| {
-                            let (r, product) = (load(simd, section(row, 0, v)), load(simd, section(row, 3, v)));
-                            simd.mul_add_e_f32s(r, product, load(simd, section(row, 2, v)))
+                            let (r, product) =
+                                (load(simd, section(row, RESET, v)), load(simd, section(row, PRODUCT, v)));
+                            simd.mul_add_e_f32s(r, product, load(simd, section(row, CANDIDATE, v)))
                         },
                     );
                     (
                         each(
                             #[inline(always)]
-                            |v| load(simd, section(row, 1, v)),
+                            |v| load(simd, section(row, UPDATE, v)),
                         ),
                         gates::<S, 2, 0>(simd, a),
                     )
@@ -83,7 +85,7 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, u
                         simd,
                         each(
                             #[inline(always)]
-                            |i| load(simd, section(row, 1 + i / 2, i % 2)),
+                            |i| load(simd, section(row, [UPDATE, CANDIDATE][i / 2], i % 2)),
                         ),
                     );
                     ([zn[0], zn[1]], [zn[2], zn[3]])
@@ -94,9 +96,9 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, u
                 // n + z (h_prev - n), which is (1 - z) n + z h_prev.
                 let h = simd.mul_add_e_f32s(z[v], simd.sub_f32s(load(simd, step.h_prev.add(at)), n[v]), n[v]);
                 if reset == Reset::BeforeProduct {
-                    store(simd, section(row, 1, v), z[v]);
+                    store(simd, section(row, UPDATE, v), z[v]);
                 }
-                store(simd, section(row, 2, v), n[v]);
+                store(simd, section(row, CANDIDATE, v), n[v]);
                 store(simd, step.h_next.add(at), h);
             }
         }

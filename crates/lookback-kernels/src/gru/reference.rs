@@ -1,5 +1,6 @@
 //! The GRU, as its equations stand.
 
+use super::{CANDIDATE, PRODUCT, RESET, UPDATE};
 use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
 use crate::{Real, Reset, Weights};
 
@@ -45,21 +46,21 @@ pub fn step_backward<R: Real>(
     let gate = |gate: usize, u: usize| step.gates[gate * size + u];
     let mut da = vec![R::ZERO; 3 * size];
     for u in 0..size {
-        let (z, n) = (gate(1, u), gate(2, u));
+        let (z, n) = (gate(UPDATE, u), gate(CANDIDATE, u));
         da[size + u] = dh[u] * (h_prev[u] - n) * z * (R::ONE - z);
         da[two + u] = dh[u] * (R::ONE - z) * (R::ONE - n * n);
     }
     let weight_n = &w.weight_hh[two * size..];
     let (weight_rz, weight_gradient_n) = g.weight_hh.split_at_mut(two * size);
     let (bias_rz, bias_gradient_n) = g.bias_hh.split_at_mut(two);
-    let mut dh_prev: Vec<R> = (0..size).map(|u| dh[u] * gate(1, u)).collect();
+    let mut dh_prev: Vec<R> = (0..size).map(|u| dh[u] * gate(UPDATE, u)).collect();
     match reset {
         Reset::AfterProduct => {
-            let da_product: Vec<R> = (0..size).map(|u| da[two + u] * gate(0, u)).collect();
+            let da_product: Vec<R> = (0..size).map(|u| da[two + u] * gate(RESET, u)).collect();
             let back = affine_backward(weight_n, h_prev, &da_product, weight_gradient_n, bias_gradient_n);
             for u in 0..size {
                 dh_prev[u] += back[u];
-                da[u] = da[two + u] * gate(3, u) * gate(0, u) * (R::ONE - gate(0, u));
+                da[u] = da[two + u] * gate(PRODUCT, u) * gate(RESET, u) * (R::ONE - gate(RESET, u));
             }
         }
         Reset::BeforeProduct => {

@@ -1,8 +1,8 @@
 //! Token vectors put together from several tables: a word's own vector, the mean of its character n-grams' vectors
 //! (Bojanowski 2017), its bigram's vector.
 //!
-//! A batch holds few different tokens and many places, so every different token is put together once and then laid
-//! out. The gradient of a table is dense, as the optimisers want it; it is made by one thread a range of rows, each
+//! A batch holds few unique tokens and many positions, so every unique token is put together once and then laid
+//! out. The gradient of a table is dense, as the optimisers want it; it is made by one thread per range of rows, each
 //! in the order of the tokens, so that no bit depends on the number of threads.
 
 #[cfg(test)]
@@ -12,20 +12,20 @@ use crate::written::{Slot, filled, vector};
 use crate::{KernelError, check};
 use rayon::prelude::*;
 
-/// Marks a place that holds no token: its vector is zero and it gives no gradient.
+/// Marks a position that holds no token: its vector is zero and it gives no gradient.
 pub const NO_TOKEN: u32 = u32::MAX;
 
-/// Rows of one table, some for each different token, which gets their mean.
+/// Rows of one table, some for each unique token, which gets their mean.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bags {
-    /// `[U + 1]`: where each different token's rows begin in `ids`; none where two neighbours are equal.
+    /// `[U + 1]`: where each unique token's rows begin in `ids`; none where two neighbours are equal.
     pub offsets: Vec<u32>,
     /// The rows.
     pub ids: Vec<u32>,
 }
 
 impl Bags {
-    /// One row for each different token.
+    /// One row for each unique token.
     pub fn single(ids: Vec<u32>) -> Bags {
         Bags { offsets: (0..=ids.len() as u32).collect(), ids }
     }
@@ -42,10 +42,10 @@ impl Bags {
 /// Which tokens a batch holds, and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lookup {
-    /// `[P]`: the different token at each place, or [`NO_TOKEN`].
-    pub places: Vec<u32>,
-    /// `U`: how many different tokens there are.
-    pub different: usize,
+    /// `[P]`: the unique token at each position, or [`NO_TOKEN`].
+    pub positions: Vec<u32>,
+    /// `U`: how many unique tokens there are.
+    pub unique: usize,
     /// What each table gives, table by table.
     pub bags: Vec<Bags>,
 }
@@ -56,16 +56,16 @@ impl Lookup {
     /// # Errors
     /// [`KernelError`] names the index and the size.
     pub fn check(&self, rows: &[usize]) -> Result<(), KernelError> {
-        check::indices("places", &self.places, (self.different, "different tokens"), Some(NO_TOKEN))?;
+        check::indices("positions", &self.positions, (self.unique, "unique tokens"), Some(NO_TOKEN))?;
         check::slice("bags", &self.bags, &[rows.len()], "[tables]")?;
         for (table, (bags, &rows)) in self.bags.iter().zip(rows).enumerate() {
             let whole = bags.offsets.first() == Some(&0)
                 && bags.offsets.last().map(|&end| end as usize) == Some(bags.ids.len())
                 && bags.offsets.is_sorted()
-                && bags.offsets.len().checked_sub(1) == Some(self.different);
+                && bags.offsets.len().checked_sub(1) == Some(self.unique);
             if !whole {
-                let (ids, different) = (bags.ids.len(), self.different);
-                return Err(KernelError::Offsets { table, ids, different });
+                let (ids, unique) = (bags.ids.len(), self.unique);
+                return Err(KernelError::Offsets { table, ids, unique });
             }
             check::indices("ids", &bags.ids, (rows, &format!("rows in table {table}")), None)?;
         }
@@ -73,7 +73,7 @@ impl Lookup {
     }
 }
 
-/// The vectors of all places, `[P, E]`. tables: `[rows, E]` each.
+/// The vectors of all positions, `[P, E]`. tables: `[rows, E]` each.
 ///
 /// # Errors
 /// If a table is no whole number of rows, or [`Lookup::check`] refuses.
@@ -84,9 +84,9 @@ pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize)
     }
     let rows: Vec<usize> = tables.iter().map(|table| table.len() / width).collect();
     lookup.check(&rows)?;
-    check::product("the different tokens' vectors", &[lookup.different, width], "[U, E]")?;
-    let len = check::product("the vectors", &[lookup.places.len(), width], "[P, E]")?;
-    let mut vectors = vec![0.0f32; lookup.different * width];
+    check::product("the unique tokens' vectors", &[lookup.unique, width], "[U, E]")?;
+    let len = check::product("the vectors", &[lookup.positions.len(), width], "[P, E]")?;
+    let mut vectors = vec![0.0f32; lookup.unique * width];
     let put_together = |(token, vector): (usize, &mut [f32])| {
         for (bags, table) in lookup.bags.iter().zip(tables) {
             let share = bags.share(token);
@@ -98,14 +98,14 @@ pub fn forward(lookup: &Lookup, tables: &[&[f32]], width: usize, threads: usize)
     };
     let least = if threads <= 1 { usize::MAX } else { 64 };
     vectors.par_chunks_mut(width).enumerate().with_min_len(least).for_each(put_together);
-    let lay_out = |(place, vector): (&u32, &mut [Slot])| match *place {
+    let lay_out = |(position, vector): (&u32, &mut [Slot])| match *position {
         NO_TOKEN => _ = filled(vector, 0.0),
         token => _ = vector.write_copy_of_slice(&vectors[token as usize * width..][..width]),
     };
-    // SAFETY: every place is filled with zeros or with its token's vector.
+    // SAFETY: every position is filled with zeros or with its token's vector.
     unsafe {
         Ok(vector(len, |output| {
-            lookup.places.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
+            lookup.positions.par_iter().zip(output.par_chunks_mut(width)).with_min_len(least).for_each(lay_out);
         }))
     }
 }
@@ -124,8 +124,8 @@ pub fn backward(
 ) -> Result<Vec<Option<Vec<f32>>>, KernelError> {
     check::positive(&[("E", width)])?;
     lookup.check(rows)?;
-    check::product("the different tokens' vectors", &[lookup.different, width], "[U, E]")?;
-    check::slice("upstream", upstream, &[lookup.places.len(), width], "[P, E]")?;
+    check::product("the unique tokens' vectors", &[lookup.unique, width], "[U, E]")?;
+    check::slice("upstream", upstream, &[lookup.positions.len(), width], "[P, E]")?;
     check::slice("wanted", wanted, &[rows.len()], "[tables]")?;
     for &rows in rows {
         check::product("the gradient of a table", &[rows, width], "[rows, E]")?;
@@ -160,15 +160,15 @@ pub fn backward(
     Ok(gradients)
 }
 
-/// `[U, E]`: what flows into each different token from all its places, in their order.
+/// `[U, E]`: what flows into each unique token from all its positions, in their order.
 fn token_gradients(lookup: &Lookup, width: usize, upstream: &[f32], threads: usize) -> Vec<f32> {
-    let mut vectors = vec![0.0f32; lookup.different * width];
-    let range = lookup.different.div_ceil(threads).max(1);
+    let mut vectors = vec![0.0f32; lookup.unique * width];
+    let range = lookup.unique.div_ceil(threads).max(1);
     vectors.par_chunks_mut((range * width).max(1)).enumerate().for_each(|(part, vectors)| {
         let (first, end) = ((part * range) as u32, ((part + 1) * range) as u32);
-        for (&place, gradient) in lookup.places.iter().zip(upstream.chunks(width)) {
-            if (first..end).contains(&place) {
-                let vector = &mut vectors[(place - first) as usize * width..][..width];
+        for (&position, gradient) in lookup.positions.iter().zip(upstream.chunks(width)) {
+            if (first..end).contains(&position) {
+                let vector = &mut vectors[(position - first) as usize * width..][..width];
                 vector.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
             }
         }

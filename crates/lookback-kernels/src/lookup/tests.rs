@@ -1,11 +1,11 @@
 use super::*;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-/// 7 places, 3 different tokens: the first has no n-grams, the second two, the third the same one twice.
+/// 7 positions, 3 unique tokens: the first has no n-grams, the second two, the third the same one twice.
 fn example() -> (Lookup, Vec<Vec<f32>>, Vec<usize>) {
     let lookup = Lookup {
-        places: vec![0, 2, NO_TOKEN, 1, 0, 2, NO_TOKEN],
-        different: 3,
+        positions: vec![0, 2, NO_TOKEN, 1, 0, 2, NO_TOKEN],
+        unique: 3,
         bags: vec![Bags::single(vec![4, 1, 4]), Bags { offsets: vec![0, 0, 2, 4], ids: vec![0, 3, 2, 2] }],
     };
     let mut rng = StdRng::seed_from_u64(5);
@@ -69,8 +69,8 @@ fn indices_outside_are_refused_by_name() {
     let refused = |lookup: &Lookup, rows: &[usize]| lookup.check(rows).unwrap_err().to_string();
     assert_eq!(refused(&lookup, &[4, 4]), "ids[0] is 4 but there are 4 rows in table 0");
     assert_eq!(refused(&lookup, &[4]), "bags has 2 values but its shape [tables] = [1] has 1");
-    let wrong = Lookup { places: vec![3], ..lookup.clone() };
-    assert_eq!(refused(&wrong, &rows), "places[0] is 3 but there are 3 different tokens");
-    let wrong = Lookup { different: 4, ..lookup };
-    assert_eq!(refused(&wrong, &rows), "the offsets of table 0 do not part 3 ids among 4 different tokens");
+    let wrong = Lookup { positions: vec![3], ..lookup.clone() };
+    assert_eq!(refused(&wrong, &rows), "positions[0] is 3 but there are 3 unique tokens");
+    let wrong = Lookup { unique: 4, ..lookup };
+    assert_eq!(refused(&wrong, &rows), "the offsets of table 0 do not part 3 ids among 4 unique tokens");
 }

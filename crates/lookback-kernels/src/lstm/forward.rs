@@ -1,5 +1,6 @@
 //! The LSTM's own arithmetic after the products.
 
+use super::{CELL, F, G, I, O, PEEPHOLE_O};
 use crate::recurrence::StepRows;
 use crate::simd::math::{each, gates};
 use crate::simd::{load, store};
@@ -31,16 +32,16 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &Ste
             );
             let g: [S::f32s; 2] = each(
                 #[inline(always)]
-                |v| load(simd, section(2, v)),
+                |v| load(simd, section(G, v)),
             );
             let ifg = gates::<S, 6, 4>(simd, [seen[0], seen[1], seen[2], seen[3], g[0], g[1]]);
             for v in 0..2 {
                 let (i, f, g) = (ifg[v], ifg[2 + v], ifg[4 + v]);
                 let c = simd.mul_add_e_f32s(f, c_prev[v], simd.mul_f32s(i, g));
-                store(simd, section(0, v), i);
-                store(simd, section(1, v), f);
-                store(simd, section(2, v), g);
-                store(simd, section(4, v), c);
+                store(simd, section(I, v), i);
+                store(simd, section(F, v), f);
+                store(simd, section(G, v), g);
+                store(simd, section(CELL, v), c);
                 store(simd, c_at.add(v * lanes), c);
             }
         }
@@ -48,14 +49,14 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &Ste
     for r in 0..step.rows {
         // SAFETY: as above.
         unsafe {
-            let output = |v: usize| step.gates[r].wrapping_add(3 * hp + unit + v * lanes);
+            let output = |v: usize| step.gates[r].wrapping_add(O * hp + unit + v * lanes);
             let c: [S::f32s; 2] = each(
                 #[inline(always)]
                 |v| load(simd, step.c.add(r * hp + unit + v * lanes)),
             );
             let o: [S::f32s; 2] = each(
                 #[inline(always)]
-                |v| sees(simd, peephole, 2 * hp + unit + v * lanes, load(simd, output(v)), c[v]),
+                |v| sees(simd, peephole, PEEPHOLE_O * hp + unit + v * lanes, load(simd, output(v)), c[v]),
             );
             let out = gates::<S, 4, 2>(simd, [o[0], o[1], c[0], c[1]]);
             for v in 0..2 {

@@ -1,5 +1,6 @@
 //! The LSTM, as its equations stand.
 
+use super::{F, G, I, O, PEEPHOLE_O};
 use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
 use crate::{Real, Weights};
 
@@ -14,11 +15,11 @@ pub fn step<R: Real>(w: &Weights<'_, R>, x: &[R], h_prev: &[R], c_prev: &[R]) ->
     for u in 0..size {
         let product = |gate: usize| a[gate * size + u] + b[gate * size + u];
         let sees = |gate: usize, cell: R| w.peephole.map_or(R::ZERO, |p| p[gate * size + u] * cell);
-        let i = (product(0) + sees(0, c_prev[u])).sigmoid();
-        let f = (product(1) + sees(1, c_prev[u])).sigmoid();
-        let g = product(2).tanh();
+        let i = (product(I) + sees(I, c_prev[u])).sigmoid();
+        let f = (product(F) + sees(F, c_prev[u])).sigmoid();
+        let g = product(G).tanh();
         c[u] = f * c_prev[u] + i * g;
-        let o = (product(3) + sees(2, c[u])).sigmoid();
+        let o = (product(O) + sees(PEEPHOLE_O, c[u])).sigmoid();
         h[u] = o * c[u].tanh();
         for (gate, value) in [i, f, g, o].into_iter().enumerate() {
             gates[gate * size + u] = value;
@@ -43,21 +44,21 @@ pub fn step_backward<R: Real>(
     let mut da = vec![R::ZERO; 4 * size];
     let mut dc_prev = vec![R::ZERO; size];
     for u in 0..size {
-        let [i, f, cand, o] = [0, 1, 2, 3].map(|gate| step.gates[gate * size + u]);
+        let [i, f, cand, o] = [I, F, G, O].map(|gate| step.gates[gate * size + u]);
         let peephole = |gate: usize| w.peephole.map_or(R::ZERO, |p| p[gate * size + u]);
         let tanh_c = step.c[u].tanh();
         let da_o = dh[u] * tanh_c * o * (R::ONE - o);
-        let dc = dc[u] + dh[u] * o * (R::ONE - tanh_c * tanh_c) + da_o * peephole(2);
+        let dc = dc[u] + dh[u] * o * (R::ONE - tanh_c * tanh_c) + da_o * peephole(PEEPHOLE_O);
         let da_i = dc * cand * i * (R::ONE - i);
         let da_f = dc * c_prev[u] * f * (R::ONE - f);
         let da_g = dc * i * (R::ONE - cand * cand);
-        dc_prev[u] = dc * f + da_i * peephole(0) + da_f * peephole(1);
+        dc_prev[u] = dc * f + da_i * peephole(I) + da_f * peephole(F);
         for (gate, value) in [da_i, da_f, da_g, da_o].into_iter().enumerate() {
             da[gate * size + u] = value;
         }
-        g.peephole[u] += da_i * c_prev[u];
-        g.peephole[size + u] += da_f * c_prev[u];
-        g.peephole[2 * size + u] += da_o * step.c[u];
+        g.peephole[I * size + u] += da_i * c_prev[u];
+        g.peephole[F * size + u] += da_f * c_prev[u];
+        g.peephole[PEEPHOLE_O * size + u] += da_o * step.c[u];
     }
     StepGradients {
         x: affine_backward(w.weight_ih, x, &da, &mut g.weight_ih, &mut g.bias_ih),

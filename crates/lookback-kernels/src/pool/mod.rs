@@ -1,4 +1,4 @@
-//! Attention pooling: one vector a row from all its steps, fused.
+//! Attention pooling: one vector per row from all its steps, fused.
 //!
 //! `a = softmax(e)`, `r = Σ_t a_t h_t`, with the score `e_t = w · tanh(h_t)` of a learnt vector (Zhou 2016, eq. 9 to
 //! 11) or `e_t = q_b · h_t` of a query of the row's own, such as its final hidden state. Steps at or past the row's

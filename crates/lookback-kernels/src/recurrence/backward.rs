@@ -167,7 +167,7 @@ const OF_INPUTS: usize = 3;
 
 /// [`backward`] into memory of its own, which is not filled with zeros before.
 ///
-/// `wanted`, and what comes back, has one entry each for `x`, `h0` and `c0`, then five a direction: `weight_ih`,
+/// `wanted`, and what comes back, has one entry each for `x`, `h0` and `c0`, then five per direction: `weight_ih`,
 /// `weight_hh`, `bias_ih`, `bias_hh` and `peephole`.
 ///
 /// # Errors
@@ -434,7 +434,7 @@ impl WithSimd for Block<'_> {
                 }
                 if cell.has_cell_state() {
                     own_of(walk.c_prev).copy_from_slice_or_zero(if s > 0 {
-                        Some(&call.saved[token(s - 1, r) * row_len + 4 * hp + first_unit..][..own])
+                        Some(&call.saved[token(s - 1, r) * row_len + lstm::CELL * hp + first_unit..][..own])
                     } else {
                         call.inputs.c0.map(|c0| &c0[initial..][..own])
                     });
@@ -523,7 +523,7 @@ unsafe fn run_step<S: Simd>(
                 if !meet() {
                     return false;
                 }
-                product(&weights.hidden, 1, Start::Output, step.dh);
+                product(&weights.hidden, gru::gradient::RESET, Start::Output, step.dh);
             }
         }
     }

@@ -9,6 +9,7 @@ use super::plan::{Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
 use crate::check::slice;
+use crate::gru::{CANDIDATE, PRODUCT, RESET, UPDATE};
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::written::{Slot, Unwritten, slots};
@@ -122,7 +123,7 @@ pub enum Saving {
     Gates,
     /// The cell states between segments of so many steps (an LSTM's; the others need nothing), for
     /// [`super::backward_recomputing`].
-    Between {
+    Checkpoints {
         /// At least 1.
         segment: usize,
     },
@@ -156,8 +157,10 @@ pub fn forward_owned(
     let mut made = Unwritten::new(y + states + cells);
     let mut saved = (saving == Saving::Gates).then(|| Unwritten::new(saved_values(cell, dims, inputs.lengths)));
     let mut between = match saving {
-        Saving::Between { segment: 0 } => return Err(KernelError::TooSmall { name: "segment", least: 1, found: 0 }),
-        Saving::Between { segment } => Some((segment, vec![0.0; between_len(cell, dims, segment)])),
+        Saving::Checkpoints { segment: 0 } => {
+            return Err(KernelError::TooSmall { name: "segment", least: 1, found: 0 });
+        }
+        Saving::Checkpoints { segment } => Some((segment, vec![0.0; between_len(cell, dims, segment)])),
         _ => None,
     };
     let (y, rest) = made.slots().split_at_mut(y);
@@ -505,9 +508,9 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
                 for block in step.blocks.clone() {
                     let bias = Start::Row(weights.bias_product.as_slice().as_ptr().add(block * width));
                     let gates = [
-                        panel(0, block, 0, Start::Output),
-                        panel(1, block, 1, Start::Output),
-                        panel(2, block, 3, bias),
+                        panel(RESET, block, RESET, Start::Output),
+                        panel(UPDATE, block, UPDATE, Start::Output),
+                        panel(CANDIDATE, block, PRODUCT, bias),
                     ];
                     products(&gates, step.h_prev);
                     gru::forward::cell(simd, Reset::AfterProduct, step, block * width);
@@ -515,12 +518,12 @@ unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidd
             }
             Cell::Gru(Reset::BeforeProduct) => {
                 for block in step.blocks.clone() {
-                    products(&[panel(0, block, 0, Start::Output)], step.h_prev);
+                    products(&[panel(RESET, block, RESET, Start::Output)], step.h_prev);
                     gru::forward::reset_gate(simd, step, block * width);
                 }
                 for block in step.blocks.clone() {
-                    products(&[panel(1, block, 1, Start::Output)], step.h_prev);
-                    products(&[panel(2, block, 2, Start::Output)], step.seen);
+                    products(&[panel(UPDATE, block, UPDATE, Start::Output)], step.h_prev);
+                    products(&[panel(CANDIDATE, block, CANDIDATE, Start::Output)], step.seen);
                     gru::forward::cell(simd, Reset::BeforeProduct, step, block * width);
                 }
             }

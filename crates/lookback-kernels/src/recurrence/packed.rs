@@ -1,7 +1,8 @@
-//! Weights laid out for the register tile, once a sequence or once a model.
+//! Weights laid out for the register tile, once per sequence or once per model.
 
 use super::{Cell, Dims, Weights, check};
 use crate::KernelError;
+use crate::gru::{CANDIDATE, RESET, UPDATE};
 use crate::simd::{Aligned, lanes, tile::VECTORS};
 
 /// A matrix `[K, columns]` as panels `[column panel][K][panel width]`, columns padded with zeros.
@@ -72,7 +73,7 @@ pub(super) struct PackedDirection {
 
 /// The packed weights of one layer, all directions.
 ///
-/// Pack once a sequence when training, once a model when inferring.
+/// Pack once per sequence when training, once per model when inferring.
 #[derive(Debug, Clone)]
 pub struct Packed {
     pub(super) cell: Cell,
@@ -82,7 +83,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs `weights`, one entry a direction. `dims.batch` and `dims.time` do not matter here.
+    /// Packs `weights`, one entry per direction. `dims.batch` and `dims.time` do not matter here.
     ///
     /// # Errors
     /// [`KernelError`] when a size does not fit.
@@ -118,7 +119,7 @@ fn pack(cell: Cell, dims: &Dims, weights: &Weights<'_>) -> PackedDirection {
     for gate in 0..gates {
         for unit in 0..hidden {
             let [ih, hh] = [weights.bias_ih, weights.bias_hh].map(|b| b.map_or(0.0, |b| b[gate * hidden + unit]));
-            let inside = after_product && gate == 2;
+            let inside = after_product && gate == CANDIDATE;
             bias.as_mut_slice()[gate * hp + unit] = if inside { ih } else { ih + hh };
             if inside {
                 bias_product.as_mut_slice()[unit] = hh;
@@ -169,11 +170,11 @@ impl PackedBackward {
             }
             Cell::Gru(reset) => {
                 let before = reset == super::Reset::BeforeProduct;
-                let seen: &[usize] = if before { &[0, 1] } else { &[0, 1, 2] };
+                let seen: &[usize] = if before { &[RESET, UPDATE] } else { &[RESET, UPDATE, CANDIDATE] };
                 PackedBackward {
-                    input: pack(weights.weight_ih, dims.input, &[2, 0, 1]),
+                    input: pack(weights.weight_ih, dims.input, &[CANDIDATE, RESET, UPDATE]),
                     hidden: pack(weights.weight_hh, hidden, seen),
-                    hidden_reset: before.then(|| pack(weights.weight_hh, hidden, &[2])),
+                    hidden_reset: before.then(|| pack(weights.weight_hh, hidden, &[CANDIDATE])),
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! A backward pass that computes the gates again, so that a long sequence needs little memory (Chen 2016, "Training
-//! Deep Nets with Sublinear Memory Cost").
+//! Activation (gradient) checkpointing: a backward pass that computes the gates again, so that a long sequence needs
+//! little memory (Chen 2016, "Training Deep Nets with Sublinear Memory Cost").
 //!
 //! The forward pass keeps `y` and the cell states between segments of time. Here each segment, the last one first, runs
 //! forward once more from the state before it, then backward. Only one segment's gates and their gradients exist at once.

@@ -50,7 +50,7 @@ pub struct Gradients<R> {
     pub h0: Vec<R>,
     /// `[D, B, H]`; zeros where the cell has none.
     pub c0: Vec<R>,
-    /// One a direction.
+    /// One per direction.
     pub weights: Vec<ParameterGradients<R>>,
 }
 

@@ -199,7 +199,7 @@ impl Case {
             assert_eq!(bits(&own.unwrap_or_default()), bits(expected), "a gradient in memory of its own");
         }
         for segment in [1, 3, 7].into_iter().filter(|_| sound) {
-            let (made, between) = owned(Saving::Between { segment }, workspace);
+            let (made, between) = owned(Saving::Checkpoints { segment }, workspace);
             assert_eq!(bits(&made), all, "with the states between segments");
             let between = (segment, &between[..]);
             let again = backward_recomputing(

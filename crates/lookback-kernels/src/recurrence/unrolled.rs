@@ -1,7 +1,7 @@
 //! A layer that is run step by step, with something else between the steps, and learns: a decoder.
 //!
-//! The weights are packed once a sequence for both passes. A step's backward pass leaves the gradients of its gates, and
-//! the gradients of the weights are one product over all steps in the end, instead of a small one a step.
+//! The weights are packed once per sequence for both passes. A step's backward pass leaves the gradients of its gates, and
+//! the gradients of the weights are one product over all steps in the end, instead of a small one per step.
 
 use super::backward::{Sequence, gate_gradients, gradient_len};
 use super::forward::saved_values;

@@ -5,8 +5,8 @@
 //! read where it stands.
 //!
 //! Tried on 2 cores of an AMD EPYC (Zen 3), `lookback-bench lstm` steps, two programs in turns, 12 to 30 turns, the median
-//! of the turns' ratios; 1 is a product a gate and weight, each over states gathered before:
-//! - rows of all gates, as many a piece as a thread's share, both weights in one piece: (32, 500, 64, 64) 1.02 to 1.08,
+//! of the turns' ratios; 1 is a product per gate and weight, each over states gathered before:
+//! - rows of all gates, as many per piece as a thread's share, both weights in one piece: (32, 500, 64, 64) 1.02 to 1.08,
 //!   (32, 100, 128, 128) 1.04;
 //! - half as many rows a piece, so that threads of unequal speed end together: 0.98 at (32, 500, 64, 64);
 //! - at (64, 100, 512, 512), pieces of 1,024 rows 0.98, of 256 rows 0.96, of 512 rows 1.03: kept.
@@ -16,6 +16,8 @@ use super::forward::row_len;
 use super::packed::padded;
 use super::plan::Tokens;
 use super::{Cell, Dims, Inputs, Reset, WeightGradients};
+use crate::gru::{CANDIDATE, gradient};
+use crate::lstm;
 use crate::simd::product::{Rows, Side, transposed};
 use crate::simd::tile::ROWS as TILE;
 use crate::simd::{Aligned, arch};
@@ -46,7 +48,7 @@ pub(super) struct Parts<'a> {
 
 /// One task.
 enum Piece<'a> {
-    /// The gradients of some rows of both weights, or of one: the products of their `gates` (so many a step) with what
+    /// The gradients of some rows of both weights, or of one: the products of their `gates` (so many per step) with what
     /// each weight met.
     Products { gates: &'a [f32], count: usize, sides: Vec<Side<'a>> },
     /// `out [H] = Σ gates`, and the same in `twin`.
@@ -88,9 +90,12 @@ pub(super) fn compute<'g>(
         // The gates of this direction; a section is reached by its offset in every row.
         let gates = &parts.gates[d * tokens.count * stride..][..tokens.count * stride];
         let at = |section: usize| &gates[(section * hp).min(gates.len())..];
-        let of_input = |gate: usize| if matches!(parts.cell, Cell::Gru(_)) { [1, 2, 0][gate] } else { gate };
+        let of_input = |gate: usize| match parts.cell {
+            Cell::Gru(_) => [gradient::RESET, gradient::UPDATE, gradient::CANDIDATE][gate],
+            _ => gate,
+        };
         let of_state = |gate: usize| match parts.cell {
-            Cell::Gru(Reset::AfterProduct) => [1, 2, 3][gate],
+            Cell::Gru(Reset::AfterProduct) => [gradient::RESET, gradient::UPDATE, gradient::PRODUCT][gate],
             _ => of_input(gate),
         };
         let mut of_x = gradients.weight_ih.as_deref_mut();
@@ -103,7 +108,7 @@ pub(super) fn compute<'g>(
                 && gate + run < parts.cell.gates()
                 && of_input(gate + run) == of_input(gate) + run
                 && of_state(gate + run) == of_state(gate) + run
-                && !(resets && gate + run == 2)
+                && !(resets && gate + run == CANDIDATE)
             {
                 run += 1;
             }
@@ -115,7 +120,7 @@ pub(super) fn compute<'g>(
                 let of_x = of_x.as_mut().and_then(|left| left.split_off_mut(..count * input));
                 let of_h = of_h.as_mut().and_then(|left| left.split_off_mut(..count * hidden));
                 let rows = match (resets, gate) {
-                    (true, 2) => Rows::Strided(&seen[d * tokens.count * hidden..], hidden),
+                    (true, CANDIDATE) => Rows::Strided(&seen[d * tokens.count * hidden..], hidden),
                     _ => Rows::Listed(&states[d]),
                 };
                 let x = of_x.map(|c| Side { b: Rows::Listed(&x), columns: input, c });
@@ -151,7 +156,7 @@ pub(super) fn compute<'g>(
         }
         let peephole = gradients.peephole.as_deref_mut();
         for (index, out) in peephole.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
-            let gate = [0, 1, 3][index];
+            let gate = [lstm::I, lstm::F, lstm::O][index];
             sums.push(Piece::Peephole { gates: at(gate), direction: d, gate, out });
         }
     }

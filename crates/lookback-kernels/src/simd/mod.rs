@@ -1,6 +1,6 @@
 //! What every fast kernel is built from: an aligned buffer, vector functions and the register tile.
 //!
-//! The instruction set is chosen once a call by [`pulp::Arch`]: AVX-512, AVX2 with FMA, NEON, or portable code.
+//! The instruction set is chosen once per call by [`pulp::Arch`]: AVX-512, AVX2 with FMA, NEON, or portable code.
 
 mod aligned;
 pub mod math;

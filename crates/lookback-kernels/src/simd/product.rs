@@ -166,7 +166,7 @@ impl WithSimd for RowsProduct<'_> {
     }
 }
 
-/// Rows of a matrix, one a step of `k`.
+/// Rows of a matrix, one per step of `k`.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows<'a> {
     /// So far apart in one slice.

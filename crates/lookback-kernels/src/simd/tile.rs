@@ -1,6 +1,6 @@
 //! The register tile: up to 6 rows times 2 vectors of columns, over a packed panel.
 //!
-//! A panel is `[k][2 vectors]`, so one step of `k` reads two vectors of the panel and one value a row, and does
+//! A panel is `[k][2 vectors]`, so one step of `k` reads two vectors of the panel and one value per row, and does
 //! `2 · rows` multiply-adds. 6 × 2 fills 12 of AVX2's 16 registers; 4 × 2 is the least that hides the latency
 //! of the multiply-add, so a remainder of rows is split to avoid tiles below 4.
 //!
@@ -10,7 +10,7 @@
 //! Tried on 2 cores of an AMD EPYC (Zen 3, 512 KiB of second-level cache each) whose neighbours share the cores;
 //! `lookback-bench`, two programs in turns, 16 to 30 turns, the median of the turns' ratios of medians:
 //! - a loop of one step, in which the compiler computed each row's address anew (25 instructions for 10 multiply-adds):
-//!   LSTM inference (32, 100, 128, 256) 22.6 ms, (32, 100, 128, 128) 7.8; four steps and a pointer a row
+//!   LSTM inference (32, 100, 128, 256) 22.6 ms, (32, 100, 128, 128) 7.8; four steps and a pointer per row
 //!   (`opaque`), kept: 18.3 and 6.5 (medians of 5 and 3 runs). Least times hardly change, 29.1 and 28.9 ms on one thread:
 //!   by estimate the instructions saved are those that a neighbour on the same core takes;
 //! - the panel that comes next asked for while the last tile of this one is computed: 2 to 3 % slower at H 64 to 512;
@@ -81,7 +81,7 @@ pub(crate) struct Panel {
 
 /// `c(r)[column..][..2 vectors] = start + Σ_k a(r)[k] · data[k]` for `r` in `0..rows` and every panel.
 ///
-/// Few rows would leave the multiply-add waiting for itself, two chains a row; they take several panels at once. One
+/// Few rows would leave the multiply-add waiting for itself, two chains per row; they take several panels at once. One
 /// row of (1, 100, 64, 128) went from 35 to 47 GFLOP/s by that, of (1, 100, 128, 256) from 33 to 38
 /// (`lookback-bench lstm --batch 1 --mode infer`).
 ///

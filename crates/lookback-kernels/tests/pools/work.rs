@@ -107,7 +107,7 @@ fn recomputing() -> Work {
         let packed = Packed::new(cell, &dims, &weights).unwrap();
         let inputs = Inputs { x: &x, lengths: None, h0: None, c0: None };
         let workspace = &mut Workspace::default();
-        let saving = Saving::Between { segment };
+        let saving = Saving::Checkpoints { segment };
         let (made, between) = forward_owned(cell, &dims, &packed, &inputs, saving, workspace, threads).unwrap();
         let (y, between) = (&made[..dy.len()], (segment, &between[..]));
         let upstream = Upstream { y: Some(&dy), h_n: None, c_n: None };
@@ -224,7 +224,8 @@ fn pooling() -> Work {
 
 fn token_vectors() -> Work {
     let places: Vec<u32> = (0..500).map(|place| if place % 11 == 0 { NO_TOKEN } else { place * 7 % 90 }).collect();
-    let lookup = Lookup { places, different: 90, bags: vec![Bags::single((0..90).map(|id| id * 13 % 200).collect())] };
+    let lookup =
+        Lookup { positions: places, unique: 90, bags: vec![Bags::single((0..90).map(|id| id * 13 % 200).collect())] };
     let (table, upstream) = (values(200 * 10, 1), values(500 * 10, 2));
     work("token vectors", move |threads| {
         let vectors = lookup::forward(&lookup, &[&table], 10, threads).unwrap();

@@ -22,7 +22,7 @@ impl Mask {
     pub(crate) fn fit(&self, batch: usize, heads: usize, queries: usize, keys: usize) -> Result<Fitted<'_>, Error> {
         if let Some(lengths) = self.key_lengths() {
             if lengths.len() != batch {
-                let expected = format!("[{batch}] (one a row of keys)");
+                let expected = format!("[{batch}] (one per row of keys)");
                 return Err(Error::Shape { name: "key lengths", found: vec![lengths.len()], expected });
             }
             if let Some((row, &length)) = lengths.iter().enumerate().find(|&(_, &length)| length > keys) {

@@ -43,7 +43,7 @@ pub struct AttentionOutput {
     pub weights: Option<Tensor<3>>,
 }
 
-/// Keys that are projected already, with their values: a decoder projects its memory once, not once a step.
+/// Keys that are projected already, with their values: a decoder projects its memory once, not once per step.
 #[derive(Debug, Clone)]
 pub struct Memory {
     /// `[B, K, width]`.
@@ -99,7 +99,7 @@ impl Attention {
     ///
     /// # Errors
     /// As [`Attention::forward`].
-    pub fn over_itself(&self, sequence: Tensor<3>, mask: &Mask, weights: bool) -> Result<AttentionOutput, Error> {
+    pub fn self_attention(&self, sequence: Tensor<3>, mask: &Mask, weights: bool) -> Result<AttentionOutput, Error> {
         self.run(sequence.clone(), sequence.clone(), sequence, mask, weights)
     }
 
@@ -187,7 +187,7 @@ impl Attention {
         if count != positions {
             return Err(Error::Positions { positions, found: count });
         }
-        let why = format_args!("one key vector a query of {:?}", query.dims());
+        let why = format_args!("one key vector per query of {:?}", query.dims());
         check::shape("keys", keys, [batch, queries, key_width], why)?;
         check::shape("values", values, [batch, positions, width], format_args!("B of query {:?}", query.dims()))?;
         check::types([("query", Some(query.dtype())), ("values", Some(values.dtype()))])

@@ -153,7 +153,7 @@ impl MultiHeadAttention {
     ///
     /// # Errors
     /// As [`MultiHeadAttention::forward`], and where key and value have sizes of their own.
-    pub fn over_itself(&self, sequence: Tensor<3>, mask: &Mask, weights: bool) -> Result<MultiHeadOutput, Error> {
+    pub fn self_attention(&self, sequence: Tensor<3>, mask: &Mask, weights: bool) -> Result<MultiHeadOutput, Error> {
         self.run(sequence.clone(), sequence.clone(), sequence, mask, weights)
     }
 

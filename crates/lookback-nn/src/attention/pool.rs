@@ -91,7 +91,7 @@ impl AttentionPool {
             }
             (_, query) => {
                 let found = if query.is_some() { "given" } else { "missing" };
-                let expected = if learnt { "left out, the score has a learnt vector" } else { "given, one a row" };
+                let expected = if learnt { "left out, the score has a learnt vector" } else { "given, one per row" };
                 return Err(Error::Config { name: "query", found: found.into(), expected });
             }
         };

@@ -29,7 +29,7 @@ pub enum Score {
     /// `β q · k / (|q| |k|)` with a learnt `β` (Graves 2014, eq. 5 and 6).
     Cosine,
     /// The first rule of the well-known PyTorch tutorial: `softmax(W [q; k] + b)` over a fixed number of positions.
-    /// The keys are one vector a query, such as the decoder's state beside its input; values of another number of
+    /// The keys are one vector per query, such as the decoder's state beside its input; values of another number of
     /// positions are refused.
     Positions {
         /// How many values there must be.

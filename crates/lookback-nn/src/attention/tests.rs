@@ -247,7 +247,7 @@ fn sizes_masks_and_options_that_do_not_fit_are_refused_by_name() {
     );
     assert_eq!(
         run(fits.0, fits.1, fits.2, Mask::none().with_key_lengths(&[5])),
-        "key lengths is [1] but [3] (one a row of keys) was expected"
+        "key lengths is [1] but [3] (one per row of keys) was expected"
     );
     assert_eq!(
         run(fits.0, fits.1, fits.2, Mask::none().with_allowed(booleans([4, 9], &device))),
@@ -273,17 +273,17 @@ fn sizes_masks_and_options_that_do_not_fit_are_refused_by_name() {
     assert_eq!(message(hops), "hops is 0 but must be at least 1");
     let query = AttentionPool::new(PoolScore::Query, 6, &device).unwrap();
     let missing = query.forward(random([B, K, 6], &device), &[5, 5, 5], None).unwrap_err();
-    assert_eq!(message(missing), "query is missing but must be given, one a row");
+    assert_eq!(message(missing), "query is missing but must be given, one per row");
 }
 
 #[test]
-fn multi_head_over_itself_equals_the_three_projections() {
+fn multi_head_self_attention_equals_the_three_projections() {
     let device = device();
     let layer = MultiHeadConfig::new(8, 2).init(&device).unwrap();
     let x = random([B, K, 8], &device);
-    let together = layer.over_itself(x.clone(), &Mask::none(), true).unwrap();
+    let together = layer.self_attention(x.clone(), &Mask::none(), true).unwrap();
     // A window that opens everything takes the other way.
-    let apart = layer.over_itself(x, &Mask::none().with_window(K, K), true).unwrap();
+    let apart = layer.self_attention(x, &Mask::none().with_window(K, K), true).unwrap();
     close("context", together.context.clone(), apart.context.clone());
     close("weights", together.averaged_weights().unwrap(), apart.averaged_weights().unwrap());
     assert_eq!(together.weights.unwrap().dims(), [B, 2, K, K]);
@@ -292,7 +292,7 @@ fn multi_head_over_itself_equals_the_three_projections() {
 #[test]
 fn dropout_on_the_weights_is_drawn_in_training_alone() {
     let device = device();
-    // A score over positions, whose keys are one a query, is composed.
+    // A score over positions, whose keys are one per query, is composed.
     for (score, count) in [(Score::ScaledDot, 50), (Score::Positions { positions: 50 }, 40)] {
         let layer = AttentionConfig::new(score, 6, 6).with_dropout(0.5).init(&device).unwrap();
         let [query, keys, content] = [40, count, 50].map(|steps| random([2, steps, 6], &device));

@@ -2,6 +2,8 @@
 
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Bool, Device, Tensor, TensorCreationOptions, TensorData};
+use lookback_kernels::gru::{CANDIDATE, RESET, UPDATE};
+use lookback_kernels::lstm::{F, G, I, O, PEEPHOLE_O};
 use lookback_kernels::{Activation, Cell, Dims, Reset};
 
 use super::{DirectionSteps, DirectionTensors, LayerOutput, LayerSpec};
@@ -161,23 +163,29 @@ fn step(
                 }
                 None => product,
             };
-            let i = sigmoid(sees(gate(&all, 0), 0, &c_prev));
-            let f = sigmoid(sees(gate(&all, 1), 1, &c_prev));
-            let g = gate(&all, 2).tanh();
+            let i = sigmoid(sees(gate(&all, I), I, &c_prev));
+            let f = sigmoid(sees(gate(&all, F), F, &c_prev));
+            let g = gate(&all, G).tanh();
             let c = f.clone() * c_prev + i.clone() * g.clone();
-            let o = sigmoid(sees(gate(&all, 3), 2, &c));
+            let o = sigmoid(sees(gate(&all, O), PEEPHOLE_O, &c));
             (o.clone() * c.clone().tanh(), c, vec![i, f, g, o])
         }
         Cell::Gru(reset) => {
             let rows = |tensor: &Tensor<2>, from: usize, to: usize| tensor.clone().slice(from * hidden..to * hidden);
             let part = |from: usize, to: usize| bias(1).map(|bias| bias.slice(from * hidden..to * hidden));
-            let from_h = affine(h_prev.clone(), rows(&w.weight_hh, 0, 2), part(0, 2));
-            let r = sigmoid(gate(&from_x, 0) + gate(&from_h, 0));
-            let z = sigmoid(gate(&from_x, 1) + gate(&from_h, 1));
-            let weight_n = rows(&w.weight_hh, 2, 3);
+            let from_h = affine(h_prev.clone(), rows(&w.weight_hh, RESET, CANDIDATE), part(RESET, CANDIDATE));
+            let r = sigmoid(gate(&from_x, RESET) + gate(&from_h, RESET));
+            let z = sigmoid(gate(&from_x, UPDATE) + gate(&from_h, UPDATE));
+            let weight_n = rows(&w.weight_hh, CANDIDATE, CANDIDATE + 1);
             let n = match reset {
-                Reset::AfterProduct => gate(&from_x, 2) + r.clone() * affine(h_prev.clone(), weight_n, part(2, 3)),
-                Reset::BeforeProduct => gate(&from_x, 2) + affine(r.clone() * h_prev.clone(), weight_n, part(2, 3)),
+                Reset::AfterProduct => {
+                    gate(&from_x, CANDIDATE)
+                        + r.clone() * affine(h_prev.clone(), weight_n, part(CANDIDATE, CANDIDATE + 1))
+                }
+                Reset::BeforeProduct => {
+                    gate(&from_x, CANDIDATE)
+                        + affine(r.clone() * h_prev.clone(), weight_n, part(CANDIDATE, CANDIDATE + 1))
+                }
             }
             .tanh();
             (n.clone() + z.clone() * (h_prev - n.clone()), c_prev, vec![r, z, n])

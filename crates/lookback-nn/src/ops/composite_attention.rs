@@ -38,9 +38,9 @@ pub fn composite_attention(
             let each = width / heads;
             let q = by_head(query).reshape([batch * heads, queries, 1, each]);
             let k = by_head(keys).reshape([batch * heads, 1, key_count, each]);
-            let bent = (q + k).tanh().reshape([batch, heads, queries * key_count, each]);
+            let activated = (q + k).tanh().reshape([batch, heads, queries * key_count, each]);
             let v = v.reshape([1, heads, 1, each]);
-            (bent * v).sum_dim(3).reshape([batch, heads, queries, key_count])
+            (activated * v).sum_dim(3).reshape([batch, heads, queries, key_count])
         }
     };
     let mut weights = masked_softmax(scores, &fitted);

@@ -81,7 +81,8 @@ impl RecurrentOps for Flex {
 impl RecurrentKernels for Flex {
     fn recurrent_saving(inputs: &[FloatTensor<Flex>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Flex>; 2] {
         let inputs = contiguous(inputs);
-        let saving = if spec.recompute { Saving::Between { segment: segment(spec.dims.time) } } else { Saving::Gates };
+        let saving =
+            if spec.recompute { Saving::Checkpoints { segment: segment(spec.dims.time) } } else { Saving::Gates };
         let (packed, saved) = run_forward(&inputs, spec, saving);
         let shape = [saved.len()];
         [packed, tensor(saved, &shape)]

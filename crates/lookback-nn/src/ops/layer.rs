@@ -63,7 +63,7 @@ impl LayerSpec {
         let Dims { batch, time, input, hidden, directions } = self.dims;
         check::sizes(&[("input", input), ("hidden", hidden), ("directions", directions)])?;
         if directions > 2 || parameters.len() != directions {
-            let (found, expected) = (parameters.len().to_string(), "one a direction, of which there are 1 or 2");
+            let (found, expected) = (parameters.len().to_string(), "one per direction, of which there are 1 or 2");
             return Err(Error::Config { name: "parameters", found, expected });
         }
         check::shape("x", x, [batch, time, input], "the layer's B, T and I")?;

@@ -11,7 +11,7 @@ use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex};
 use crate::{Error, check};
 
-/// Gives `[P, E]`: at each place the sum over the tables of the mean of the token's rows, and zeros where there is no
+/// Gives `[P, E]`: at each position the sum over the tables of the mean of the token's rows, and zeros where there is no
 /// token. tables: `[rows, E]`, one to five of them.
 ///
 /// # Errors
@@ -31,8 +31,8 @@ pub fn lookup(tables: Vec<Tensor<2>>, lookup: Arc<Lookup>) -> Result<Tensor<2>, 
         check::types([("the first table", Some(first.dtype())), ("another table", Some(table.dtype()))])?;
     }
     lookup.check(&rows).map_err(|error| refuse(error.to_string()))?;
-    if width == 0 || lookup.places.is_empty() {
-        return Ok(Nothing::of(first).and_all(&tables[1..]).zeros([lookup.places.len(), width]));
+    if width == 0 || lookup.positions.is_empty() {
+        return Ok(Nothing::of(first).and_all(&tables[1..]).zeros([lookup.positions.len(), width]));
     }
     if !tables.iter().all(on_flex) {
         return Ok(composite(&tables, &lookup, width));
@@ -50,8 +50,8 @@ pub(super) fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> 
         let count = values.len();
         Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
     };
-    // One row more, of zeros, for the places without a token.
-    let mut vectors = Tensor::<2>::zeros([lookup.different + 1, width], like_tables.clone());
+    // One row more, of zeros, for the positions without a token.
+    let mut vectors = Tensor::<2>::zeros([lookup.unique + 1, width], like_tables.clone());
     for (bags, table) in lookup.bags.iter().zip(tables).filter(|(bags, _)| !bags.ids.is_empty()) {
         let ids = bags.ids.iter().map(|&id| i64::from(id)).collect();
         let (mut owners, mut shares) = (Vec::new(), Vec::new());
@@ -65,8 +65,8 @@ pub(super) fn composite(tables: &[Tensor<2>], lookup: &Lookup, width: usize) -> 
         let parts = table.clone().select(0, ints(ids)) * shares;
         vectors = vectors.select_assign(0, ints(owners), parts, IndexingUpdateOp::Add);
     }
-    let place = |&place: &u32| if place == NO_TOKEN { lookup.different as i64 } else { i64::from(place) };
-    vectors.select(0, ints(lookup.places.iter().map(place).collect()))
+    let position = |&position: &u32| if position == NO_TOKEN { lookup.unique as i64 } else { i64::from(position) };
+    vectors.select(0, ints(lookup.positions.iter().map(position).collect()))
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ struct Tables {
 
 impl SliceOperation for Tables {
     fn shape(&self) -> Vec<usize> {
-        vec![self.lookup.places.len(), self.width]
+        vec![self.lookup.positions.len(), self.width]
     }
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {

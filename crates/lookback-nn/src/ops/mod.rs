@@ -1,7 +1,8 @@
-//! One recurrent layer as one operation: a Burn backend extension.
+//! Fused operations as backend extensions of Burn: a recurrent layer, attention, pooling, lookup, a linear map, dropout,
+//! cross-entropy.
 //!
-//! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take
-//! [`composite()`], made of Burn's own operations; it is also the reference that the tests compare with.
+//! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take the same made of
+//! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
 
 mod attention;
 mod attention_steps;
@@ -49,7 +50,7 @@ pub(crate) use unrolled::{UnrolledLayer, UnrolledLinear};
 
 /// The recurrent operations of a backend.
 #[backend_extension(Flex, Autodiff)]
-pub trait RecurrentOps: Backend {
+pub(crate) trait RecurrentOps: Backend {
     /// One layer forward, for inference: `y`, `h_n`, `c_n` packed in one flat tensor. An input that the layer
     /// lacks is a placeholder that is not read.
     #[allow(clippy::too_many_arguments, reason = "the extension takes tensors one by one")]
@@ -75,7 +76,7 @@ pub trait RecurrentOps: Backend {
 }
 
 /// What `Autodiff` needs of the backend below it.
-pub trait RecurrentKernels: RecurrentOps {
+pub(crate) trait RecurrentKernels: RecurrentOps {
     /// As [`RecurrentOps::recurrent`], and what the backward pass needs.
     fn recurrent_saving(inputs: &[FloatTensor<Self>; INPUTS], spec: &LayerSpec) -> [FloatTensor<Self>; 2];
 
@@ -92,7 +93,7 @@ pub trait RecurrentKernels: RecurrentOps {
 
 /// Runs one layer by the kernels where the backend has them, else by [`composite()`].
 ///
-/// x: `[B, T, I]`. h0, c0: `[D, B, H]`. parameters: one entry a direction.
+/// x: `[B, T, I]`. h0, c0: `[D, B, H]`. parameters: one entry per direction.
 ///
 /// # Errors
 /// When `spec` is of no layer, or a tensor is not what it says.

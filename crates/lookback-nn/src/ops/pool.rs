@@ -16,7 +16,7 @@ use crate::{Error, check};
 pub enum PoolQuery {
     /// `[O]`: a learnt vector `w`, with the score `w · tanh(h_t)` (Zhou 2016, eq. 9).
     Learnt(Tensor<1>),
-    /// `[B, O]`: one vector `q` a row, such as its final hidden state, with the score `q · h_t`.
+    /// `[B, O]`: one vector `q` per row, such as its final hidden state, with the score `q · h_t`.
     Row(Tensor<2>),
 }
 

@@ -67,15 +67,15 @@ fn pooling_refuses_sizes_that_do_not_fit() {
     let row = PoolQuery::Row(random([3, 4], &device));
     assert_eq!(message(row, &[3, 3]), "query is [3, 4] but [2, 4] (B and O of the sequence) was expected");
     assert_eq!(message(learnt(4), &[3, 4]), "lengths[1] is 4 but x has T = 3");
-    assert_eq!(message(learnt(4), &[3]), "lengths is [1] but [2] (one a row of x) was expected");
+    assert_eq!(message(learnt(4), &[3]), "lengths is [1] but [2] (one per row of x) was expected");
 }
 
 #[test]
 fn token_vectors_equal_the_composed_ones_forward_and_backward() {
     let device = device();
     let plan = Arc::new(Lookup {
-        places: vec![0, 2, NO_TOKEN, 1, 0, 2],
-        different: 3,
+        positions: vec![0, 2, NO_TOKEN, 1, 0, 2],
+        unique: 3,
         bags: vec![Bags::single(vec![4, 1, 4]), Bags { offsets: vec![0, 0, 2, 5], ids: vec![0, 3, 2, 2, 1] }],
     });
     let tables = [random([5, 6], &device), random([4, 6], &device)];

@@ -10,7 +10,7 @@ use crate::ops::{UnrolledLayer, dropout_layer, on_flex};
 /// decoder.
 ///
 /// It gives what [`Recurrent::step`] gives, but packs the weights once, and the gradients of the weights are one product
-/// over all steps instead of one a step. It holds the weights as they were when it was made: make one
+/// over all steps instead of one per step. It holds the weights as they were when it was made: make one
 /// per sequence, and call `backward` once on what comes of it.
 #[derive(Debug, Clone)]
 pub struct TrainingStepper {

@@ -192,7 +192,7 @@ fn parameters_of_several_types_are_refused() {
             }
         }
         let heads = MultiHeadConfig::new(4, 2).init(&device).unwrap().map(&mut Wide);
-        table.refuses("heads", "bias is F64 but", || heads.over_itself(sequence(), &none, false));
+        table.refuses("heads", "bias is F64 but", || heads.self_attention(sequence(), &none, false));
         for score in [PoolScore::Tanh, PoolScore::Context { hidden: 3 }] {
             let pool = AttentionPool::new(score, 4, &device).unwrap().map(&mut Wide);
             table.refuses(&format!("{score:?}"), "F64", || pool.forward(sequence(), &[5, 2], None));

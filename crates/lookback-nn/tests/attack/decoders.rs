@@ -20,7 +20,7 @@ fn a_step_that_does_not_fit_is_refused_by_name() {
             let by_bahdanau = bahdanau([3, 4, 4], attention(score, &device), &device).unwrap();
             let outputs = |rows: usize| random([rows, 7, 4], &device);
             if matches!(score, Score::Positions { .. }) {
-                let words = "one key a query, and no memory to project once";
+                let words = "one key per query, and no memory to project once";
                 table.refuses("positions", words, || by_luong.memory(outputs(2), none));
                 table.refuses("positions", words, || by_bahdanau.memory(outputs(2), none));
                 continue;

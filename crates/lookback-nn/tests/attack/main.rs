@@ -63,7 +63,7 @@ fn bahdanau([input, hidden, memory]: [usize; 3], by: Attention, device: &Device)
     BahdanauDecoder::new(input, memory, config.init(device)?, by)
 }
 
-/// keys `[B, K, 4]`, but one a query for a score over positions.
+/// keys `[B, K, 4]`, but one per query for a score over positions.
 fn keys(score: Score, [batch, queries, keys]: [usize; 3]) -> [usize; 3] {
     [batch, if matches!(score, Score::Positions { .. }) { queries } else { keys }, 4]
 }

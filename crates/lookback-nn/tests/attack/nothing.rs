@@ -346,5 +346,5 @@ fn operations_over_nothing_run() {
 
 fn no_places() -> std::sync::Arc<Lookup> {
     let bags = lookback_nn::ops::Bags { offsets: vec![0], ids: vec![] };
-    std::sync::Arc::new(Lookup { places: vec![], different: 0, bags: vec![bags] })
+    std::sync::Arc::new(Lookup { positions: vec![], unique: 0, bags: vec![bags] })
 }

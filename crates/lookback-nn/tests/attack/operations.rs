@@ -31,12 +31,12 @@ fn what_does_not_fit_is_refused() {
         table.refuses("pool", "sequence is F32 but query is", || {
             attention_pool(random([2, 5, 4], &device), PoolQuery::Row(random([2, 4], &device).cast(dtype)), &[5, 2])
         });
-        let one = || Arc::new(Lookup { places: vec![0], different: 1, bags: vec![Bags::single(vec![0]); 2] });
+        let one = || Arc::new(Lookup { positions: vec![0], unique: 1, bags: vec![Bags::single(vec![0]); 2] });
         table.refuses("lookup", &is("another table"), || {
             lookup(vec![random([3, 4], &device), random([3, 4], &device).cast(dtype)], one())
         });
-        let many = || Arc::new(Lookup { different: usize::MAX, ..(*one()).clone() });
-        table.refuses("lookup, counts", "different tokens", || {
+        let many = || Arc::new(Lookup { unique: usize::MAX, ..(*one()).clone() });
+        table.refuses("lookup, counts", "unique tokens", || {
             lookup(vec![random([3, 4], &device), random([3, 4], &device)], many())
         });
         let options = |heads, dropout| CoreOptions { heads, dropout, weights: true };
@@ -81,7 +81,7 @@ fn operations_run_in_f64() {
     let mut table = Table::default();
     for device in devices() {
         let wide = |x: Tensor<2>| x.cast(DType::F64);
-        let plan = Arc::new(Lookup { places: vec![0, 1], different: 2, bags: vec![Bags::single(vec![2, 0])] });
+        let plan = Arc::new(Lookup { positions: vec![0, 1], unique: 2, bags: vec![Bags::single(vec![2, 0])] });
         let rows = random([3, 4], &device);
         let want = values(&lookup(vec![rows.clone()], plan.clone()).unwrap());
         table.runs(

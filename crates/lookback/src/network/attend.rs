@@ -71,7 +71,7 @@ impl Attend {
             return Ok(Attended { steps: context, pooled: None });
         }
         let Some(attention) = &self.attention else { return Ok(Attended { steps: sequence, pooled: None }) };
-        let output = attention.over_itself(sequence.clone(), &mask, false)?;
+        let output = attention.self_attention(sequence.clone(), &mask, false)?;
         Ok(Attended { steps: dense(Tensor::cat(vec![sequence, output.context], 2))?, pooled: None })
     }
 }

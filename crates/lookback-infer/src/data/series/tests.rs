@@ -204,7 +204,7 @@ fn wrong_long_form_files_are_told() {
     }
     assert_eq!(
         read("a.arff", "x", &all()),
-        ": cannot tell the format from the name; give one of ts or csv with --format"
+        ": cannot tell the format from the name; give one of ts or csv-long with --format"
     );
     assert_eq!(read("a.ts", " \n", &all()), " is empty; at least one example was expected");
 }

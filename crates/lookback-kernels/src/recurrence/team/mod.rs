@@ -32,7 +32,7 @@ const BOUNDS: Bounds = Bounds { step: 8_192, sequence: 4_000_000 };
 /// Tests share the smallest shapes.
 const NO_BOUNDS: Bounds = Bounds { step: 1, sequence: 1 };
 
-/// How many members a task may have of `threads`: a step has `step_work` multiply-adds a row, over `unit_blocks`
+/// How many members a task may have of `threads`: a step has `step_work` multiply-adds per row, over `unit_blocks`
 /// blocks of units.
 pub(super) fn members(threads: usize, task: &Task, step_work: usize, unit_blocks: usize) -> usize {
     members_within(if cfg!(test) { NO_BOUNDS } else { BOUNDS }, threads, task, step_work, unit_blocks)

@@ -16,7 +16,7 @@
 //! | forward: `h`, the half of the step's parity | owner of the units, before meeting `s + 1` | all, step `s + 1` | meeting `s + 1` |
 //! | forward: the other half of `h` | owner, step `s + 1` | all, step `s` | meeting `s + 1`, which comes after every read |
 //! | forward: gates, saved gates, `c`, `y`, `h_n`, `c_n`, cell states between segments | owner | owner | own order; where units move, the hand-over |
-//! | backward: gradients of the gates, a row a step | owner, before the meeting | all, the product after it | the meeting of the step |
+//! | backward: gradients of the gates, a row per step | owner, before the meeting | all, the product after it | the meeting of the step |
 //! | backward: `dh`, `dc`, `h_prev`, `c_prev`, gradients of `h0` and `c0` | owner, also after the meeting (the product writes `dh`) | owner | own order; where units move, the hand-over |
 //! | all of them, before the first block and after the last | leader's caller, then its reader | | the first turn, the last hand-over and rayon's scope |
 //!

@@ -42,9 +42,9 @@ impl Linear {
         let rows = (0i64..).zip(bags).flat_map(|(row, bag)| std::iter::repeat_n(row, bag.len()));
         let rows = Tensor::from_data(TensorData::new(rows.collect::<Vec<i64>>(), [count]), device);
         let values = Tensor::from_data(TensorData::new(values, [count, 1]), device);
-        let places = (0..count as u32).collect();
-        let unique = Lookup { places, different: count, bags: vec![Bags::single(buckets)] };
-        let weights = lookup(vec![self.weight.val()], Arc::new(unique))?;
+        let positions = (0..count as u32).collect();
+        let lookup_of = Lookup { positions, unique: count, bags: vec![Bags::single(buckets)] };
+        let weights = lookup(vec![self.weight.val()], Arc::new(lookup_of))?;
         Ok(bias.select_assign(0, rows, weights * values, IndexingUpdateOp::Add))
     }
 }
