@@ -1,5 +1,6 @@
 //! A trained model of any task: all that a program, a server, a page or a binding knows of it.
 
+mod label_scores;
 mod record;
 mod score;
 mod view;
@@ -9,6 +10,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+pub use self::label_scores::LabelScores;
+pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};
 pub use self::score::{Figure, Score, Unit, Validation};
 pub use self::view::View;

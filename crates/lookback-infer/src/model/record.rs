@@ -21,6 +21,25 @@ pub struct Record {
     pub validation: Option<Validation>,
 }
 
+impl Record {
+    /// Whether it tells of as many networks as the `plan` has, and their validation of as many `scores` as the task.
+    ///
+    /// # Errors
+    /// A sentence that says what does not fit.
+    pub(crate) fn check(&self, plan: usize, scores: usize) -> Result<(), String> {
+        let count = self.networks.len();
+        if count != plan {
+            return Err(format!("it tells of {count} networks, but the plan is for {plan}"));
+        }
+        match &self.validation {
+            Some(validation) if validation.scores.len() != scores => {
+                Err(format!("its validation must have {scores} scores"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// How one network came to be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! What a model looked at.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Attention, gates or gradients: a matrix with names.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,27 @@ pub struct View {
 }
 
 impl View {
+    /// What `looking` saw of the `columns` in the row `place.0` of a batch of `place.1` rows. values: `[B, Q, T]`, where rows
+    /// and columns past the example's length are padding.
+    pub(crate) fn of_batch(
+        name: &str,
+        looking: Vec<String>,
+        columns: Vec<String>,
+        values: &[f32],
+        queries: usize,
+        (row, rows): (usize, usize),
+    ) -> View {
+        let time = values.len() / queries / rows;
+        let of_query = |query: usize| values[(row * queries + query) * time..][..columns.len()].to_vec();
+        let values = (0..looking.len()).flat_map(of_query).collect();
+        View { name: name.into(), rows: looking, columns, values }
+    }
+
+    /// Several of them by their names, as an answer has them.
+    pub(crate) fn by_name<'a>(views: impl IntoIterator<Item = &'a View>) -> Map<String, Value> {
+        views.into_iter().map(|view| (view.name.clone(), view.json())).collect()
+    }
+
     /// One row of `values`, a value per column.
     pub fn row(&self, row: usize) -> &[f32] {
         let width = self.columns.len();

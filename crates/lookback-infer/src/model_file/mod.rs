@@ -25,6 +25,7 @@ mod tests;
 mod write;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use serde::Serialize;
@@ -146,6 +147,25 @@ impl ModelFile {
         let problem = |problem: String| ModelFileError::Entry { file: file.into(), key: key.to_owned(), problem };
         let json = self.metadata.get(key).ok_or_else(|| problem("it is missing".to_owned()))?;
         serde_json::from_str(json).map_err(|error| problem(in_plain_words(&error.to_string())))
+    }
+
+    /// As [`ModelFile::json`], of a value that `check` finds nothing wrong with.
+    ///
+    /// # Errors
+    /// As [`ModelFile::json`], and if something is wrong with it.
+    pub fn checked_json<T: DeserializeOwned, E: Display>(
+        &self,
+        file: &Path,
+        key: &str,
+        check: impl Fn(&T) -> Result<(), E>,
+    ) -> Result<T, ModelFileError> {
+        let value = self.json(file, key)?;
+        match check(&value) {
+            Ok(()) => Ok(value),
+            Err(problem) => {
+                Err(ModelFileError::Entry { file: file.into(), key: key.to_owned(), problem: problem.to_string() })
+            }
+        }
     }
 
     /// Checks that nothing is left when a task has taken its tensors, and that it knows every entry; `file` is where this

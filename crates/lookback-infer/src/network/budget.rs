@@ -8,9 +8,11 @@
 //! them and half of them, whatever the cell, its size, the pooling and the attention. `tests/cli/memory.rs` of the program
 //! holds networks of every form to the limit.
 
+use std::path::Path;
+
 use super::{AttentionForm, EncoderPlan, PoolKind, Pooling};
-use crate::error::counted;
-use crate::input::{Example, InputShape};
+use crate::error::{DataError, counted};
+use crate::input::{Example, InputShape, by_length};
 use crate::memory_limit::{MemoryLimit, mib_for, readable};
 
 /// Units of the widest panels that the kernels pad gates to, those of AVX-512; with narrower ones they take less.
@@ -18,6 +20,9 @@ const PANEL: usize = 32;
 
 /// Bytes of a number.
 pub const NUMBER: u64 = 4;
+
+/// Examples that are answered at once.
+const BATCH: usize = 64;
 
 /// Rows up to this length count as similar: a part of its own costs more than their padding.
 const ALL_SIMILAR: usize = 64;
@@ -79,11 +84,11 @@ impl Budget {
         rows.saturating_mul(of_a_row.saturating_add(self.row)).saturating_add(own)
     }
 
-    /// Refuses a row that is over the limit alone, in a sentence. `own`: bytes that it takes beside its steps.
+    /// Refuses a row of `file` that is over the limit alone. `own`: bytes that it takes beside its steps.
     ///
     /// # Errors
-    /// The sentence.
-    pub fn check_row(&self, example: &Example, own: u64) -> Result<(), String> {
+    /// [`DataError::Memory`] says how much it would take.
+    pub fn check_row(&self, example: &Example, own: u64, file: &Path) -> Result<(), DataError> {
         let bytes = self.bytes(1, example.len(), own);
         if bytes <= self.limit.bytes() {
             return Ok(());
@@ -94,14 +99,40 @@ impl Budget {
             Purpose::Answers => "shorten it, or allow it",
             Purpose::Views => "shorten it, do without its attention, or allow it",
         };
-        Err(format!(
+        let problem = format!(
             "the {what} has {} and would take about {} of memory in this network, but --max-memory is {} MiB; {way_out} with \
              --max-memory {}",
             counted(example.len(), unit),
             readable(bytes),
             self.limit,
             mib_for(bytes),
-        ))
+        );
+        Err(DataError::Memory { file: file.into(), line: example.line, problem })
+    }
+
+    /// Examples of these lengths in batches to be answered, of similar length each and within the limit. Every example
+    /// stands in exactly one. `own`: bytes that an example takes beside its steps.
+    pub fn batches(&self, lengths: &[usize], own: impl Fn(usize) -> u64) -> Vec<Vec<usize>> {
+        by_length(lengths, BATCH).iter().flat_map(|batch| self.parts(lengths, &own, batch)).collect()
+    }
+
+    /// What `answer` gives for the examples of each of these batches, in the order of the examples.
+    ///
+    /// # Errors
+    /// Those of `answer`.
+    pub fn answers<A, E>(
+        &self,
+        lengths: &[usize],
+        own: impl Fn(usize) -> u64,
+        mut answer: impl FnMut(&[usize]) -> Result<Vec<A>, E>,
+    ) -> Result<Vec<A>, E> {
+        let mut answers: Vec<Option<A>> = lengths.iter().map(|_| None).collect();
+        for rows in self.batches(lengths, own) {
+            for (&row, of_row) in rows.iter().zip(answer(&rows)?) {
+                answers[row] = Some(of_row);
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
     }
 
     /// A batch in parts that each stay within the limit: itself where it does, else rows of similar length together, the

@@ -6,6 +6,11 @@ use std::path::Path;
 use crate::error::ModelFileError;
 use crate::model_file::ModelFile;
 
+/// What a network's tensors are called in a file: as they are when it is alone, else with its number before.
+pub fn prefix(network: usize, networks: usize) -> String {
+    if networks == 1 { String::new() } else { format!("ensemble.{network}.") }
+}
+
 /// The tensors of a file whose names begin alike.
 #[derive(Debug)]
 pub struct Tensors<'a> {
@@ -18,6 +23,19 @@ impl<'a> Tensors<'a> {
     /// All tensors of a file that came from `path`, under their names behind `prefix`.
     pub fn new(file: &'a mut ModelFile, path: &'a Path, prefix: impl Into<String>) -> Self {
         Tensors { file, path, prefix: prefix.into() }
+    }
+
+    /// What `read` makes of the tensors of each of so many networks, whose names are told by [`prefix`].
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(crate) fn of_networks<N>(
+        file: &mut ModelFile,
+        path: &Path,
+        count: usize,
+        read: impl Fn(&mut Tensors<'_>) -> Result<N, ModelFileError>,
+    ) -> Result<Vec<N>, ModelFileError> {
+        (0..count).map(|network| read(&mut Tensors::new(file, path, prefix(network, count)))).collect()
     }
 
     /// Those of one part: `within("encoder")` has `recurrent.weight_ih_l0` for `encoder.recurrent.weight_ih_l0`.

@@ -4,7 +4,10 @@ mod attend;
 mod encoder;
 mod options;
 mod pooling;
+mod twin;
 
 pub use encoder::Encoder;
 pub use options::EncoderOptions;
+pub(crate) use options::option_of;
 pub(crate) use pooling::Pool;
+pub(crate) use twin::twin;

@@ -109,3 +109,13 @@ impl EncoderOptions {
         Ok(dropout)
     }
 }
+
+/// The option by which a table of this name would be smaller.
+pub(crate) fn option_of(table: &str) -> &'static str {
+    match table {
+        "encoder.embedding.weight" => "--max-vocabulary or --embedding",
+        "encoder.ngram_embedding.weight" => "--char-buckets or --embedding",
+        "encoder.bigram_embedding.weight" => "--bigram-buckets or --embedding",
+        _ => "--hidden",
+    }
+}

@@ -5,16 +5,18 @@ pub mod classify;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::module::Module;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use lookback_infer::error::{Error, PlanError};
+use lookback_infer::error::{Error, ModelFileError, PlanError};
 use lookback_infer::model::{Record, Score};
-use lookback_infer::model_file::ModelFile;
+use lookback_infer::model_file::{ModelFile, Tensor};
+use lookback_infer::network::prefix;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::options_file::{self, WrongFile};
-use crate::train::{End, Identity, Session, hash};
+use crate::train::{End, Ensemble, Identity, Session, TrainPlan, hash, values};
 
 /// How a task is trained.
 pub trait Task {
@@ -61,6 +63,45 @@ pub struct Fitted {
     pub networks: usize,
     /// What the task is validated by.
     pub scores: &'static [Score],
+}
+
+impl Fitted {
+    /// Of what training by `plan` gave. `examples`: of training and of validation; `training`: the training options by name;
+    /// `file` makes the model file of the record and the networks' tensors. There may be fewer networks than the plan asked
+    /// for, should training have been stopped before the last.
+    fn new<M: Module>(
+        trained: Ensemble<M>,
+        plan: &TrainPlan,
+        scores: &'static [Score],
+        examples: [usize; 2],
+        training: Map<String, Value>,
+        file: impl FnOnce(&Record, Vec<(String, Tensor)>) -> Result<ModelFile, ModelFileError>,
+    ) -> Result<Fitted, Error> {
+        let (networks, end, count) = (plan.ensemble(), trained.end, trained.networks.len());
+        if count == 0 {
+            return Ok(Fitted { model: None, end, networks, scores });
+        }
+        let record = Record {
+            training,
+            examples: examples[0],
+            validation_examples: examples[1],
+            networks: trained.records,
+            validation: trained.validation,
+        };
+        let numbered = trained.networks.iter().enumerate();
+        let tensors = numbered.flat_map(|(place, network)| values(network, &prefix(place, count))).collect();
+        let file = file(&record, tensors)?;
+        Ok(Fitted { model: Some((file, record)), end, networks, scores })
+    }
+}
+
+/// The options of several checked parts of a plan, by name.
+fn by_name<const N: usize>(parts: [Value; N]) -> Map<String, Value> {
+    let objects = parts.into_iter().filter_map(|part| match part {
+        Value::Object(options) => Some(options),
+        _ => None,
+    });
+    objects.flatten().collect()
 }
 
 /// A task in the list.

@@ -1,9 +1,13 @@
 //! A split that keeps the share of each class.
 
+use std::path::Path;
+
 use lookback_infer::error::DataError;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+
+use super::ValidationPlan;
 
 /// Indices of the examples on each side, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +16,33 @@ pub struct Split {
     pub train: Vec<usize>,
     /// The examples kept apart.
     pub held_out: Vec<usize>,
+}
+
+/// What is trained on, and what the plan keeps apart or has in a file of its own, with that file.
+type Parts<'a, T> = (Vec<T>, Option<(Vec<T>, &'a Path)>);
+
+/// Parts the examples of the file `data` as the plan says. `classes` holds the class of each, the same for all where they
+/// have none; `read` reads a file with validation data.
+///
+/// # Errors
+/// If nothing would be held out, or the file cannot be read.
+pub(crate) fn parts<'a, T: Clone>(
+    plan: &'a ValidationPlan,
+    examples: Vec<T>,
+    classes: &[usize],
+    data: &'a Path,
+    seed: u64,
+    read: impl FnOnce(&Path) -> Result<Vec<T>, DataError>,
+) -> Result<Parts<'a, T>, DataError> {
+    Ok(match plan {
+        ValidationPlan::Split(share) => {
+            let split = stratified_split(classes, *share, seed)?;
+            let pick = |rows: &[usize]| rows.iter().map(|&row| examples[row].clone()).collect();
+            (pick(&split.train), Some((pick(&split.held_out), data)))
+        }
+        ValidationPlan::File(file) => (examples, Some((read(file)?, file))),
+        ValidationPlan::None => (examples, None),
+    })
 }
 
 /// Keeps `fraction` of the examples apart, class by class.

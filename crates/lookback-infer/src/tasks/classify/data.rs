@@ -70,13 +70,8 @@ impl Dataset {
     /// [`DataError::Memory`]
     pub fn check_memory(&self, budget: &Budget, labels: usize) -> Result<(), DataError> {
         let own = self.bag_bytes(labels);
-        self.examples.iter().enumerate().try_for_each(|(row, example)| {
-            budget.check_row(example, own(row)).map_err(|problem| DataError::Memory {
-                file: self.file.clone(),
-                line: example.line,
-                problem,
-            })
-        })
+        let mut rows = self.examples.iter().enumerate();
+        rows.try_for_each(|(row, example)| budget.check_row(example, own(row), &self.file))
     }
 }
 

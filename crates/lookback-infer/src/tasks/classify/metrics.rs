@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::model::{LabelScores, ratio};
+
 /// Labels up to which there is a confusion matrix. It has the square of them in numbers, whatever the examples; above,
 /// [`Metrics::confused`] tells the same in proportion to the examples.
 const MOST_IN_MATRIX: usize = 256;
@@ -23,7 +25,7 @@ pub struct Metrics {
     /// F1 over all answers together; with one label an example it equals the accuracy.
     pub micro_f1: f64,
     /// One row a label.
-    pub classes: Vec<ClassMetrics>,
+    pub classes: Vec<LabelScores>,
     /// `confusion[t][p]`: examples of label `t` that were answered with `p`; `None` for more than 256 labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Vec<Vec<usize>>>,
@@ -42,51 +44,18 @@ pub struct Confused {
     pub count: usize,
 }
 
-/// How well one label is told apart.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClassMetrics {
-    /// The label.
-    pub label: String,
-    /// Share of the answers with this label that are right; 0 where there are none.
-    pub precision: f64,
-    /// Share of this label's examples that are answered right; 0 where there are none.
-    pub recall: f64,
-    /// Harmonic mean of the two.
-    pub f1: f64,
-    /// Examples of this label.
-    pub support: usize,
-}
-
 impl Metrics {
     /// From the labels' names, the right and the given answer of every example, and the mean loss.
     pub fn new(labels: &[String], truth: &[usize], answers: &[usize], loss: f64) -> Metrics {
+        let classes = LabelScores::of(labels, truth, answers);
         // Counted sparsely: there are no more different pairs than examples.
         let mut pairs: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-        let (mut supports, mut answereds) = (vec![0usize; labels.len()], vec![0usize; labels.len()]);
         for (&right, &answer) in truth.iter().zip(answers) {
             *pairs.entry((right, answer)).or_default() += 1;
-            supports[right] += 1;
-            answereds[answer] += 1;
         }
-        let mut classes = Vec::with_capacity(labels.len());
-        let (mut f1_sum, mut occurring, mut hits) = (0.0, 0usize, 0usize);
-        for (class, label) in labels.iter().enumerate() {
-            let hit = pairs.get(&(class, class)).copied().unwrap_or(0);
-            let (support, answered) = (supports[class], answereds[class]);
-            let f1 = ratio(2 * hit, support + answered);
-            hits += hit;
-            if support + answered > 0 {
-                f1_sum += f1;
-                occurring += 1;
-            }
-            classes.push(ClassMetrics {
-                label: label.clone(),
-                precision: ratio(hit, answered),
-                recall: ratio(hit, support),
-                f1,
-                support,
-            });
-        }
+        let hits = pairs.iter().filter(|((right, answer), _)| right == answer).map(|(_, count)| count).sum();
+        let occurring = classes.iter().filter(|class| class.support + class.answered > 0).count();
+        let f1_sum: f64 = classes.iter().map(|class| class.f1).sum();
         let accuracy = ratio(hits, truth.len());
         Metrics {
             examples: truth.len(),
@@ -122,10 +91,6 @@ fn confused(pairs: &BTreeMap<(usize, usize), usize>, labels: &[String]) -> Vec<C
         .collect();
     confused.sort_by_key(|confused| Reverse(confused.count));
     confused
-}
-
-fn ratio(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ mod ngrams;
 mod plan;
 
 pub use self::data::{Bag, Dataset};
-pub use self::metrics::{ClassMetrics, Confused, Metrics};
-pub use self::model::{Classifier, Description, Prediction, budget, judge, prefix};
-pub use self::network::{Network, Output, answer_together};
+pub use self::metrics::{Confused, Metrics};
+pub use self::model::{Classifier, Description, Prediction, budget, judge};
+pub use self::network::{Network, answer_together};
 pub use self::ngrams::{NgramBag, NgramBagConfig, Sizes};
 pub use self::plan::NetworkPlan;
 use crate::model::Score;

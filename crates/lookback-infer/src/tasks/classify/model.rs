@@ -6,22 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::data::{Bag, Dataset, bag_bytes};
 use super::metrics::{Confused, Metrics};
-use super::network::{Network, Output, answer_together};
+use super::network::{Network, answer_together};
 use super::{ACCURACY, MACRO_F1, MICRO_F1, NAME, NetworkPlan, NgramBag, SCORES};
 use crate::data::labels::LabelSet;
 use crate::error::{DataError, ModelFileError, Overflow, Result};
-use crate::input::{Batch, Columns, Example, Input, InputShape, by_length};
+use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Figure, Model, Record, Report, Score, Table, View};
+use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, Table, View};
 use crate::model_file::{ModelFile, Tensor};
-use crate::network::Tensors;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
+use crate::network::{Output, Tensors, cross_entropy, likeliest, softmax};
 
 /// The tensor that says how much each bucket of the linear part tells.
 const NGRAM_WEIGHT: &str = "linear.ngram_weight";
-
-/// Examples that are answered at once.
-const BATCH: usize = 64;
 
 /// What a classifier's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -60,7 +57,7 @@ pub struct Prediction {
 }
 
 impl Description {
-    /// A file with all of this and the tensors of the networks, which have the names that [`prefix`] tells.
+    /// A file with all of this and the tensors of the networks, which have the names that [`prefix`](crate::network::prefix) tells.
     ///
     /// # Errors
     /// If something cannot be written as JSON.
@@ -91,31 +88,16 @@ pub fn budget(plan: &NetworkPlan, input: InputShape, labels: usize, purpose: Pur
     Budget::new(&plan.encoder, input, steps, NUMBER * 8 * labels as u64, purpose, limit)
 }
 
-/// What a network's tensors are called in a file: as they are when it is alone, else with its number before.
-pub fn prefix(network: usize, networks: usize) -> String {
-    if networks == 1 { String::new() } else { format!("ensemble.{network}.") }
-}
-
 impl Classifier {
     /// Makes the classifier in a file that came from `path`.
     ///
     /// # Errors
     /// If an entry or tensor is missing, left over, or not as the others need it.
     pub fn read(mut file: ModelFile, path: &Path) -> Result<Classifier, ModelFileError> {
-        let wrong = |key: &str, problem| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
         let input = Input::of_file(&file, path)?;
-        let plan: NetworkPlan = file.json(path, "network")?;
-        plan.check().map_err(|error| wrong("network", error.to_string()))?;
+        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let record: Record = file.json(path, "record")?;
-        let count = record.networks.len();
-        if count != plan.ensemble {
-            let problem = format!("it tells of {count} networks, but the plan is for {}", plan.ensemble);
-            return Err(wrong("record", problem));
-        }
-        if record.validation.as_ref().is_some_and(|validation| validation.scores.len() != SCORES.len()) {
-            return Err(wrong("record", format!("its validation must have {} scores", SCORES.len())));
-        }
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
         let largest = file.largest();
         let bag = match &plan.linear {
             Some(config) => {
@@ -124,12 +106,9 @@ impl Classifier {
             }
             None => None,
         };
-        let networks = (0..count)
-            .map(|network| {
-                let tensors = &mut Tensors::new(&mut file, path, prefix(network, count));
-                Network::read(&plan, input.shape(), labels.len(), tensors)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
+            Network::read(&plan, input.shape(), labels.len(), tensors)
+        })?;
         file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "record"]].concat())?;
         Ok(Classifier { description: Description { input, plan, bag, labels, record }, networks, largest })
     }
@@ -156,18 +135,14 @@ impl Classifier {
             self.description.bag.as_ref().map(|bag| examples.iter().map(|example| bag.of(example)).collect());
         let own = |row: usize| bag_bytes(bags.as_ref().map_or(0, |bags| bags[row].len()), labels);
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        let mut predictions: Vec<Option<Prediction>> = vec![None; examples.len()];
-        let batches = by_length(&lengths, BATCH);
-        for rows in batches.iter().flat_map(|batch| budget.parts(&lengths, own, batch)) {
+        budget.answers(&lengths, own, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
             let bags: Option<Vec<&[(u32, f32)]>> =
                 bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
             let output = run(&self.networks, &batch, bags.as_deref(), ask.views);
-            for (place, &row) in rows.iter().enumerate() {
-                predictions[row] = Some(self.prediction(&output, (place, rows.len()), examples[row])?);
-            }
-        }
-        Ok(predictions.into_iter().flatten().collect())
+            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+            batch.into_iter().enumerate().map(answer).collect()
+        })
     }
 
     /// The answer to the example that stands in a row of a batch of so many.
@@ -178,12 +153,13 @@ impl Classifier {
         example: &Example,
     ) -> Result<Prediction, Overflow> {
         let labels = self.labels().len();
-        let probabilities = softmax(&output.logits[row * labels..(row + 1) * labels]);
+        let mut probabilities = output.logits[row * labels..(row + 1) * labels].to_vec();
+        softmax(&mut probabilities, labels);
         if probabilities.iter().any(|probability| !probability.is_finite()) {
             return Err(self.largest.clone());
         }
         let label = likeliest(&probabilities);
-        Ok(Prediction { label, probabilities, views: output.views_of((row, rows), example, &self.description.plan) })
+        Ok(Prediction { label, probabilities, views: views_of(output, (row, rows), example, &self.description.plan) })
     }
 
     fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
@@ -202,9 +178,7 @@ impl Classifier {
                 object.insert("weights".into(), json!(pooling.row(0)));
             }
             if !views.is_empty() {
-                let views: Map<String, Value> =
-                    views.into_iter().map(|view| (view.name.clone(), view.json())).collect();
-                object.insert("views".into(), Value::Object(views));
+                object.insert("views".into(), Value::Object(View::by_name(views)));
             }
         }
         object
@@ -229,32 +203,18 @@ fn is_pooling(view: &View) -> bool {
     POOLING.contains(&view.name.as_str())
 }
 
-impl Output {
-    /// What was looked at in the row of one example: the pooling's weights first.
-    fn views_of(&self, (row, rows): (usize, usize), example: &Example, plan: &NetworkPlan) -> Vec<View> {
-        let (length, names) = (example.len(), || example.names());
-        let of = |name: &str, queries: usize, looking: Vec<String>, all: &[f32]| {
-            // Rows and columns past the example's length are padding.
-            let time = all.len() / queries / rows;
-            let values = (0..looking.len()).flat_map(|query| {
-                let start = (row * queries + query) * time;
-                all[start..start + length].to_vec()
-            });
-            View { name: name.into(), values: values.collect(), columns: names(), rows: looking }
-        };
-        let mut views = Vec::new();
-        if let Some(weights) = &self.weights {
-            let name = POOLING[usize::from(plan.encoder.attention.pools())];
-            views.push(of(name, 1, vec![String::new()], weights));
-        }
-        for view in &self.views {
-            // A hop looks once; a batch of one step may have one query as well.
-            let hop = plan.encoder.attention.pools();
-            let looking = if hop { vec![String::new()] } else { names() };
-            views.push(of(&view.name, view.queries, looking, &view.values));
-        }
-        views
-    }
+/// What was looked at in the row of one example: the pooling's weights first.
+fn views_of(output: &Output, place: (usize, usize), example: &Example, plan: &NetworkPlan) -> Vec<View> {
+    let once = || vec![String::new()];
+    let pools = plan.encoder.attention.pools();
+    let of = |name: &str, looking: Vec<String>, values: &[f32], queries: usize| {
+        View::of_batch(name, looking, example.names(), values, queries, place)
+    };
+    let pooling = output.weights.iter().map(|weights| of(POOLING[usize::from(pools)], once(), weights, 1));
+    // A hop looks once; a batch of one step may have one query as well.
+    let looking = || if pools { once() } else { example.names() };
+    let views = output.views.iter().map(|view| of(&view.name, looking(), &view.values, view.queries));
+    pooling.chain(views).collect()
 }
 
 impl Model for Classifier {
@@ -299,11 +259,7 @@ impl Model for Classifier {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let ngrams = self.description.bag.as_ref().map_or(0, |bag| bag.of(input).len());
         let budget = self.description.budget(purpose, ask.limit);
-        budget.check_row(input, bag_bytes(ngrams, self.labels().len())).map_err(|problem| DataError::Memory {
-            file: file.into(),
-            line: input.line,
-            problem,
-        })
+        budget.check_row(input, bag_bytes(ngrams, self.labels().len()), file)
     }
 
     fn without_views(&self) -> Option<String> {
@@ -344,8 +300,7 @@ pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget:
     let mut answers = vec![0usize; dataset.len()];
     let mut loss = 0.0;
     let own = dataset.bag_bytes(labels.len());
-    let batches = by_length(&dataset.lengths, BATCH);
-    for rows in batches.iter().flat_map(|batch| budget.parts(&dataset.lengths, &own, batch)) {
+    for rows in budget.batches(&dataset.lengths, own) {
         let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
         let bags: Option<Vec<&[(u32, f32)]>> =
             dataset.bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
@@ -366,19 +321,6 @@ fn run(networks: &[Network], examples: &[&Example], bags: Option<&[&[(u32, f32)]
 /// The figures for people and as JSON.
 fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
     let figure = |score: Score, value: f64| Figure { score, value };
-    let percent = |share: f64| format!("{:.2}", 100.0 * share);
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    let mut rows: Vec<Vec<String>> = metrics
-        .classes
-        .iter()
-        .map(|class| {
-            let figures = [class.precision, class.recall, class.f1].map(percent);
-            std::iter::once(class.label.clone()).chain(figures).chain([class.support.to_string()]).collect()
-        })
-        .collect();
-    rows.sort_by(|a, b| a[0].cmp(&b[0]));
-    let classes =
-        Table { header: words(&["label", "precision %", "recall %", "F1 %", "examples"]), rows, note: String::new() };
     let confusions = match &metrics.confusion {
         Some(matrix) => confusion(labels, matrix),
         None => confused(&metrics.confused),
@@ -391,7 +333,7 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
             figure(MICRO_F1, metrics.micro_f1),
             figure(Score::LOSS, metrics.loss),
         ],
-        tables: vec![classes, confusions],
+        tables: vec![LabelScores::table(&metrics.classes, "examples"), confusions],
         json: json!(metrics),
     })
 }
@@ -415,30 +357,4 @@ fn confused(confused: &[Confused]) -> Table {
         rows: confused.iter().take(SHOWN).map(row).collect(),
         note: if more > 0 { format!("and {more} more pairs; --json has them all") } else { String::new() },
     }
-}
-
-/// Probabilities of logits, safe from overflow.
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f32 = exponentials.iter().sum();
-    exponentials.into_iter().map(|exponential| exponential / sum).collect()
-}
-
-/// `log Σ exp(z) - z[target]`, in f64 and safe from overflow.
-fn cross_entropy(logits: &[f32], target: usize) -> f64 {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
-    sum.ln() - f64::from(logits[target] - largest)
-}
-
-/// The first of the largest.
-fn likeliest(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate() {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
 }

@@ -1,12 +1,10 @@
 //! The network: an encoder, pooling, a dense layer, and the linear part beside them.
 
-use lookback_kernels::simd::math;
-
 use super::linear::NgramLinear;
 use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
-use crate::network::{Encoded, Encoder, Linear, Pool, Pooled, Ragged, Tensors, Weights};
+use crate::network::{Encoded, Encoder, Linear, Output, Pool, Pooled, Ragged, Tensors, together};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///
@@ -27,17 +25,6 @@ pub struct Network {
     output: Linear,
     linear: Option<NgramLinear>,
     labels: usize,
-}
-
-/// What a network, or several together, make of a batch.
-#[derive(Clone, Debug)]
-pub struct Output {
-    /// `[B, N]`, before the softmax.
-    pub logits: Vec<f32>,
-    /// `[B, T]`: the weight of every step, where the pooling has weights; zero past a row's length.
-    pub weights: Option<Vec<f32>>,
-    /// What the attention before the pooling looked at, a view a head or hop, where that was asked for.
-    pub views: Vec<Weights>,
 }
 
 impl Network {
@@ -114,55 +101,11 @@ impl Network {
     }
 }
 
-/// Probabilities below this count as this, so that their logarithm is a number.
-const LEAST_PROBABILITY: f32 = 1e-30;
-
-/// What the networks of one ensemble answer together: the logarithm of their mean probabilities (Hansen and Salamon 1990),
-/// and the mean of their weights over the steps and of their views. One network answers as if it were alone.
+/// What the networks of one ensemble answer together; see [`Output`].
 ///
 /// # Panics
 /// If there is no network, or the batch or the bags were made for others.
 pub fn answer_together(networks: &[Network], batch: &Batch, bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
-    let (first, others) = networks.split_first().expect("a classifier has at least one network");
-    let mut together = first.forward(batch, bags, views);
-    if others.is_empty() {
-        return together;
-    }
-    softmax(&mut together.logits, first.labels);
-    for network in others {
-        let mut output = network.forward(batch, bags, views);
-        softmax(&mut output.logits, network.labels);
-        add(&mut together.logits, &output.logits);
-        // All have the same plan, so all have weights or none, and the same views.
-        if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
-            add(sum, weights);
-        }
-        together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
-    }
-    let share = 1.0 / networks.len() as f32;
-    for logit in &mut together.logits {
-        let probability = *logit * share;
-        // What is no number stays so.
-        *logit = if probability < LEAST_PROBABILITY { LEAST_PROBABILITY } else { probability }.ln();
-    }
-    let views = together.views.iter_mut().map(|view| &mut view.values);
-    for values in together.weights.iter_mut().chain(views) {
-        values.iter_mut().for_each(|value| *value *= share);
-    }
-    together
-}
-
-/// Logits `[B, N]` as probabilities.
-fn softmax(logits: &mut [f32], labels: usize) {
-    for row in logits.chunks_exact_mut(labels) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        row.iter_mut().for_each(|logit| *logit -= largest);
-        math::exp(row);
-        let sum: f32 = row.iter().sum();
-        row.iter_mut().for_each(|power| *power /= sum);
-    }
-}
-
-fn add(sum: &mut [f32], values: &[f32]) {
-    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    let labels = networks.first().map_or(0, Network::labels);
+    together(networks, labels, |network| network.forward(batch, bags, views))
 }

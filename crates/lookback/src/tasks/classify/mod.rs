@@ -21,7 +21,7 @@ pub use plan::ClassifyPlan;
 use serde_json::{Map, Value, json};
 pub use train::{fit, fit_inputs};
 
-use super::{Fitted, Task};
+use super::{Fitted, Task, by_name};
 use crate::train::Session;
 
 /// One label for a whole text or numeric series.
@@ -45,12 +45,8 @@ impl Task for Classify {
     }
 
     fn options(plan: &ClassifyPlan) -> Map<String, Value> {
-        let mut options = plan.training();
-        for part in [json!(plan.input), json!(plan.network), json!(plan.network.encoder)] {
-            if let Value::Object(part) = part {
-                options.extend(part);
-            }
-        }
+        let network = &plan.network;
+        let mut options = by_name([json!(plan.training()), json!(plan.input), json!(network), json!(network.encoder)]);
         options.remove("encoder");
         options
     }

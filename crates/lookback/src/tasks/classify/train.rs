@@ -7,22 +7,19 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::data::labels::LabelSet;
 use lookback_infer::error::{DataError, Error};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
-use lookback_infer::model::{Record, Score, Validation};
-use lookback_infer::model_file::ModelFile;
-use lookback_infer::network::Tensors;
+use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::classify::{
-    self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge, prefix,
-};
+use lookback_infer::tasks::classify::{self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::network::{Logits, Network};
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
+use crate::network::twin;
 use crate::tasks::Fitted;
-use crate::train::split::stratified_split;
-use crate::train::{self, Loss, Objective, Session, ValidationPlan, check_tables, values};
+use crate::train::split::parts;
+use crate::train::{self, Loss, Objective, Session, check_tables};
 
 /// Data, input and labels, ready for training.
 struct Prepared {
@@ -90,40 +87,19 @@ pub fn fit_inputs(
         device,
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
-    let (asked, end) = (plan.train.ensemble(), trained.end);
-    if trained.networks.is_empty() {
-        return Ok(Fitted { model: None, end, networks: asked, scores: &SCORES });
-    }
-    let count = trained.networks.len();
-    let record = Record {
-        training: plan.training(),
-        examples: objective.train.len(),
-        validation_examples: objective.validation.as_ref().map_or(0, Dataset::len),
-        networks: trained.records,
-        validation: trained.validation,
-    };
-    let description = Description {
-        input,
-        // As many as there are, should training have been stopped before the last.
-        plan: NetworkPlan { ensemble: count, ..plan.network.clone() },
-        bag,
-        labels: labels.clone(),
-        record: record.clone(),
-    };
-    let tensors =
-        trained.networks.iter().enumerate().flat_map(|(place, network)| values(network, &prefix(place, count)));
-    let file = description.file(tensors)?;
-    Ok(Fitted { model: Some((file, record)), end, networks: asked, scores: &SCORES })
+    let examples = [objective.train.len(), objective.validation.as_ref().map_or(0, Dataset::len)];
+    Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+        let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+        let (labels, record) = (labels.clone(), record.clone());
+        Description { input, plan, bag, labels, record }.file(tensors)
+    })
 }
 
 /// The option by which a table of this name would be smaller.
 fn option_of(table: &str) -> &'static str {
     match table {
-        "encoder.embedding.weight" => "--max-vocabulary or --embedding",
-        "encoder.ngram_embedding.weight" => "--char-buckets or --embedding",
-        "encoder.bigram_embedding.weight" => "--bigram-buckets or --embedding",
         "linear.weight" => "--linear-buckets",
-        _ => "--hidden",
+        other => crate::network::option_of(other),
     }
 }
 
@@ -132,16 +108,8 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Pr
     let labels = LabelSet::build(data, plan.input.label(), inputs.iter().map(|input| input.label.as_str()))?;
     let targets: Vec<usize> =
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
-    let (training, held_out) = match &plan.validation {
-        ValidationPlan::Split(share) => {
-            let split = stratified_split(&targets, *share, plan.train.seed())?;
-            let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect();
-            (pick(&split.train), Some((pick(&split.held_out), data)))
-        }
-        ValidationPlan::File(file) => (inputs, Some((plan.input.read_labelled(file, true)?, file.as_path()))),
-        ValidationPlan::None => (inputs, None),
-    };
-    let training: Vec<Labelled> = training;
+    let read = |file: &Path| plan.input.read_labelled(file, true);
+    let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
     let input = Input::fit(&plan.input, training.iter().map(|input| &input.raw), &[], data)?;
     let examples = input.encode_labelled(training, data)?;
     let bag = match &plan.network.linear {
@@ -258,8 +226,5 @@ impl Classification<'_> {
 
 /// The twin, without Burn, of a network that was made by this plan.
 pub(super) fn answering(network: &Network, plan: &NetworkPlan, shape: InputShape, labels: usize) -> classify::Network {
-    let mut file = ModelFile::new(classify::NAME);
-    file.tensors.extend(values(network, ""));
-    let tensors = &mut Tensors::new(&mut file, Path::new("the network in training"), "");
-    classify::Network::read(plan, shape, labels, tensors).expect("twins have the same parameters")
+    twin(classify::NAME, network, |tensors| classify::Network::read(plan, shape, labels, tensors))
 }

@@ -1,0 +1,57 @@
+//! Several networks of one plan that answer together.
+
+use super::Weights;
+use super::softmax::softmax;
+
+/// What a network, or several together, make of a batch where they choose among `N` classes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `[B, N]`, or `[B, T, N]` where every step is answered; before the softmax. Past a row's length they mean nothing.
+    pub logits: Vec<f32>,
+    /// `[B, T]`: the weight of every step, where steps are pooled with weights; zero past a row's length.
+    pub weights: Option<Vec<f32>>,
+    /// What the attention looked at, a view a head or hop, where that was asked for.
+    pub views: Vec<Weights>,
+}
+
+/// Probabilities below this count as this, so that their logarithm is a number.
+const LEAST_PROBABILITY: f32 = 1e-30;
+
+/// What the networks of one ensemble answer together: the logarithm of their mean probabilities (Hansen and Salamon 1990),
+/// and the mean of their weights over the steps and of their views. One network answers as if it were alone. `classes`: `N`.
+///
+/// # Panics
+/// If there is no network.
+pub(crate) fn together<N>(networks: &[N], classes: usize, forward: impl Fn(&N) -> Output) -> Output {
+    let (first, others) = networks.split_first().expect("a model has at least one network");
+    let mut together = forward(first);
+    if others.is_empty() {
+        return together;
+    }
+    softmax(&mut together.logits, classes);
+    for network in others {
+        let mut output = forward(network);
+        softmax(&mut output.logits, classes);
+        add(&mut together.logits, &output.logits);
+        // All have the same plan, so all have weights or none, and the same views.
+        if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
+            add(sum, weights);
+        }
+        together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
+    }
+    let share = 1.0 / networks.len() as f32;
+    for logit in &mut together.logits {
+        let probability = *logit * share;
+        // What is no number stays so.
+        *logit = if probability < LEAST_PROBABILITY { LEAST_PROBABILITY } else { probability }.ln();
+    }
+    let views = together.views.iter_mut().map(|view| &mut view.values);
+    for values in together.weights.iter_mut().chain(views) {
+        values.iter_mut().for_each(|value| *value *= share);
+    }
+    together
+}
+
+fn add(sum: &mut [f32], values: &[f32]) {
+    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
