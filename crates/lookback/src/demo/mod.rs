@@ -8,7 +8,7 @@ use lookback_infer::model::Model;
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::tasks::classify::{Classifier, Dataset};
 
-use crate::input::InputOptions;
+use crate::input::{InputOptions, TokenOptions};
 use crate::network::EncoderOptions;
 use crate::tasks::Fitted;
 use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, fit_inputs};
@@ -33,8 +33,9 @@ const TRAIN_FILE: &str = "built-in/train.tsv";
 /// # Errors
 /// If there is no memory for it.
 pub fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
+    let tokens = TokenOptions { char_ngrams: Some("1-4".into()), word_dropout: Some(0.25), ..TokenOptions::default() };
     let options = ClassifyOptions {
-        input: InputOptions { char_ngrams: Some("1-4".into()), word_dropout: Some(0.25), ..InputOptions::default() },
+        input: InputOptions { tokens, ..InputOptions::default() },
         encoder: EncoderOptions { embedding: Some(64), hidden: Some(64), ..EncoderOptions::default() },
         train: TrainOptions {
             epochs: Some(20),

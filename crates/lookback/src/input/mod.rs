@@ -4,6 +4,6 @@
 mod options;
 mod vectors;
 
-pub use options::InputOptions;
 pub(crate) use options::{FOR_TEXTS, refuse};
+pub use options::{InputOptions, TokenOptions};
 pub(crate) use vectors::{tables, vectors};

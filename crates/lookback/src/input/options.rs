@@ -12,33 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranges::sizes;
 
-/// What is read, and how.
+/// How texts become the tokens that a network reads, however they stand in a file.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Input")]
-pub struct InputOptions {
-    /// Format of the data [default: by the file's extension]
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
-    /// Whether the first row holds the columns' names [default: auto]
-    #[arg(long, value_enum)]
-    pub header: Option<HeaderChoice>,
-    /// Column of the text, by name or by number from 1
-    #[arg(long, value_name = "COLUMN")]
-    pub text: Option<Column>,
-    /// Column of the label, by name or by number from 1
-    #[arg(long, value_name = "COLUMN")]
-    pub label: Option<Column>,
-    /// Column that tells the series apart (csv-long)
-    #[arg(long, value_name = "COLUMN")]
-    pub id: Option<Column>,
-    /// Column that orders the steps of a series (csv-long) [default: the order of the rows]
-    #[arg(long, value_name = "COLUMN")]
-    pub time: Option<Column>,
-    /// Columns of the channels (csv-long) [default: all others]
-    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<Column>,
+pub struct TokenOptions {
     /// How texts are cut into tokens [default: auto]
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
@@ -66,9 +44,84 @@ pub struct InputOptions {
     /// Chance that a token is replaced by the unknown token while training; its n-grams stay [default: 0]
     #[arg(long, value_name = "P")]
     pub word_dropout: Option<f64>,
+}
+
+/// What is read, and how.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input")]
+pub struct InputOptions {
+    /// Format of the data [default: by the file's extension]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Whether the first row holds the columns' names [default: auto]
+    #[arg(long, value_enum)]
+    pub header: Option<HeaderChoice>,
+    /// Column of the text, by name or by number from 1
+    #[arg(long, value_name = "COLUMN")]
+    pub text: Option<Column>,
+    /// Column of the label, by name or by number from 1
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<Column>,
+    /// Column that tells the series apart (csv-long)
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<Column>,
+    /// Column that orders the steps of a series (csv-long) [default: the order of the rows]
+    #[arg(long, value_name = "COLUMN")]
+    pub time: Option<Column>,
+    /// Columns of the channels (csv-long) [default: all others]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Column>,
+    /// How texts become tokens.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tokens: TokenOptions,
     /// Standard deviation of the noise added to a series' standardised channels while training [default: 0]
     #[arg(long, value_name = "X")]
     pub input_noise: Option<f64>,
+}
+
+impl TokenOptions {
+    /// The plan for texts, of whose columns nothing is said.
+    ///
+    /// # Errors
+    /// If an option has a value that reads nothing, or does not go with another.
+    pub fn plan(&self) -> Result<InputPlan, PlanError> {
+        let plan = InputPlan::Text(self.texts()?);
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn texts(&self) -> Result<TextPlan, PlanError> {
+        let ngrams = match (&self.char_ngrams, self.char_buckets) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(PlanError::conflict("char-buckets", "needs --char-ngrams")),
+            (Some(range), buckets) => {
+                let (min, max) = sizes("char-ngrams", range)?;
+                let buckets = buckets.unwrap_or(4_000);
+                if buckets == 0 {
+                    return Err(PlanError::value("char-buckets", 0, "at least 1"));
+                }
+                Some(NgramConfig { min, max, buckets })
+            }
+        };
+        let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
+        Ok(TextPlan {
+            format: None,
+            header: None,
+            text: None,
+            label: None,
+            tokenizer: self.tokenizer.unwrap_or_default(),
+            lowercase: self.lowercase.unwrap_or(true),
+            min_count: self.min_count.unwrap_or(1),
+            max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
+            max_length: self.max_length.unwrap_or(512),
+            ngrams,
+            bigrams,
+            word_dropout: self.word_dropout.unwrap_or(0.0),
+        })
+    }
 }
 
 impl InputOptions {
@@ -102,46 +155,27 @@ impl InputOptions {
             let problem = "is for csv and tsv; JSON Lines name their columns in every line";
             refuse(&[("header", self.header.is_some())], problem)?;
         }
-        let ngrams = match (&self.char_ngrams, self.char_buckets) {
-            (None, None) => None,
-            (None, Some(_)) => return Err(PlanError::conflict("char-buckets", "needs --char-ngrams")),
-            (Some(range), buckets) => {
-                let (min, max) = sizes("char-ngrams", range)?;
-                let buckets = buckets.unwrap_or(4_000);
-                if buckets == 0 {
-                    return Err(PlanError::value("char-buckets", 0, "at least 1"));
-                }
-                Some(NgramConfig { min, max, buckets })
-            }
-        };
-        let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
         Ok(TextPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),
             text: self.text.clone(),
             label: self.label.clone(),
-            tokenizer: self.tokenizer.unwrap_or_default(),
-            lowercase: self.lowercase.unwrap_or(true),
-            min_count: self.min_count.unwrap_or(1),
-            max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
-            max_length: self.max_length.unwrap_or(512),
-            ngrams,
-            bigrams,
-            word_dropout: self.word_dropout.unwrap_or(0.0),
+            ..self.tokens.texts()?
         })
     }
 
     fn series(&self, format: Format) -> Result<SeriesPlan, PlanError> {
+        let tokens = &self.tokens;
         let text_only = [
             ("text", self.text.is_some()),
-            ("tokenizer", self.tokenizer.is_some()),
-            ("lowercase", self.lowercase.is_some()),
-            ("min-count", self.min_count.is_some()),
-            ("max-vocabulary", self.max_vocabulary.is_some()),
-            ("word-dropout", self.word_dropout.is_some()),
-            ("char-ngrams", self.char_ngrams.is_some()),
-            ("char-buckets", self.char_buckets.is_some()),
-            ("bigram-buckets", self.bigram_buckets.is_some()),
+            ("tokenizer", tokens.tokenizer.is_some()),
+            ("lowercase", tokens.lowercase.is_some()),
+            ("min-count", tokens.min_count.is_some()),
+            ("max-vocabulary", tokens.max_vocabulary.is_some()),
+            ("word-dropout", tokens.word_dropout.is_some()),
+            ("char-ngrams", tokens.char_ngrams.is_some()),
+            ("char-buckets", tokens.char_buckets.is_some()),
+            ("bigram-buckets", tokens.bigram_buckets.is_some()),
         ];
         refuse(&text_only, FOR_TEXTS)?;
         let columns = [
@@ -161,7 +195,7 @@ impl InputOptions {
             time: self.time.clone(),
             label: self.label.clone(),
             values: self.values.clone(),
-            max_length: self.max_length,
+            max_length: tokens.max_length,
             input_noise: self.input_noise.unwrap_or(0.0),
         })
     }

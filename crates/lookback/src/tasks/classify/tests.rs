@@ -23,8 +23,8 @@ fn input(plan: &ClassifyPlan) -> (Input, Vec<Example>) {
 
 fn options(cell: &str, layers: usize, bidirectional: bool, attention: &str, pooling: Option<&str>) -> ClassifyOptions {
     let mut options = ClassifyOptions::default();
-    options.input.char_ngrams = (layers == 2).then(|| "2-3".into());
-    options.input.bigram_buckets = (layers == 2).then_some(7);
+    options.input.tokens.char_ngrams = (layers == 2).then(|| "2-3".into());
+    options.input.tokens.bigram_buckets = (layers == 2).then_some(7);
     options.encoder.cell = Some(clap::ValueEnum::from_str(cell, false).unwrap());
     options.encoder.embedding = Some(5);
     options.encoder.hidden = Some(6);
