@@ -1,6 +1,7 @@
-//! Reading files: a reader ([`table`], [`lines`] or [`series`]) gives examples with their line numbers, [`labels`] turns
+//! Reading files: a reader ([`table`], [`lines`], [`series`] or [`conll`]) gives examples with their line numbers, [`labels`] turns
 //! labels into classes. No reader guesses silently: what does not fit is an error that names the file and the line.
 
+pub mod conll;
 pub mod labels;
 pub mod lines;
 pub mod series;

@@ -232,9 +232,9 @@ pub enum DataError {
         /// The limit.
         limit: usize,
     },
-    /// Something is wrong with a `.ts` header or row.
+    /// A line is not as its format has it.
     #[error("{}, line {line}: {problem}", file.display())]
-    Series {
+    Line {
         /// The file.
         file: PathBuf,
         /// The line.

@@ -1,10 +1,11 @@
 //! One input, before and after it is turned into numbers.
 
-use std::borrow::Cow;
 use std::path::Path;
+use std::slice;
 
 use super::encoder::{EncodedText, TextEncoder};
-use super::tokenizer::Token;
+use super::tokenizer::{Token, Tokenizer};
+use super::vocabulary::UNK;
 use crate::data::series::SeriesExample;
 use crate::error::DataError;
 
@@ -13,14 +14,18 @@ use crate::error::DataError;
 pub enum Raw {
     /// A text.
     Text(String),
+    /// A text that was cut into tokens before: itself is its tokens with a space between any two.
+    Tokens(Vec<String>),
     /// Channels of a series as they stand in the file, `[T, C]`.
     Series(SeriesExample),
 }
 
 impl Raw {
-    pub(super) fn text(&self, file: &Path) -> Result<&str, DataError> {
+    /// The text, or its tokens, in order.
+    pub(super) fn texts(&self, file: &Path) -> Result<&[String], DataError> {
         match self {
-            Raw::Text(text) => Ok(text),
+            Raw::Text(text) => Ok(slice::from_ref(text)),
+            Raw::Tokens(tokens) => Ok(tokens),
             Raw::Series(series) => {
                 let (file, line) = (file.into(), series.line);
                 Err(DataError::Kind { file, line, found: "a numeric series", expected: "a text" })
@@ -28,10 +33,19 @@ impl Raw {
         }
     }
 
+    /// The tokens, cut by `tokenizer` unless they were before.
+    pub(super) fn tokens(&self, tokenizer: &Tokenizer) -> Vec<Token<'_>> {
+        match self {
+            Raw::Text(text) => tokenizer.tokenize(text),
+            Raw::Tokens(tokens) => side_by_side(tokens, tokenizer.lowercase),
+            Raw::Series(_) => Vec::new(),
+        }
+    }
+
     pub(super) fn series(&self, file: &Path) -> Result<&SeriesExample, DataError> {
         match self {
             Raw::Series(series) => Ok(series),
-            Raw::Text(_) => {
+            Raw::Text(_) | Raw::Tokens(_) => {
                 let file = file.into();
                 Err(DataError::Kind { file, line: 1, found: "a text", expected: "a numeric series" })
             }
@@ -68,21 +82,20 @@ pub(super) struct Text {
 
 impl Text {
     fn token(&self, (start, end): (usize, usize)) -> Token<'_> {
-        let piece = &self.text[start..end];
-        let changes = self.lowercase && piece.chars().any(|c| !c.to_lowercase().eq([c]));
-        let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
-        Token { text, start, end }
+        Token::new(&self.text[start..end], start, self.lowercase)
     }
 }
 
 impl Example {
     pub(super) fn of_text(text: String, encoder: &TextEncoder, line: usize) -> Example {
-        let tokens = encoder.tokenizer.tokenize(&text);
-        let mut ids = encoder.encode_tokens(&tokens);
-        let spans = tokens.iter().take(ids.len()).map(|token| (token.start, token.end)).collect();
-        let cut = std::mem::take(&mut ids.tokens_cut);
-        let lowercase = encoder.tokenizer.lowercase;
-        Example { content: Content::Text(Text { text, spans, lowercase, ids }), line, cut }
+        let ids = Ids::of(&encoder.tokenizer.tokenize(&text), encoder);
+        ids.example(text, encoder, line)
+    }
+
+    /// `tokens`: as they were cut before.
+    pub(super) fn of_tokens(tokens: &[String], encoder: &TextEncoder, line: usize) -> Example {
+        let ids = Ids::of(&side_by_side(tokens, encoder.tokenizer.lowercase), encoder);
+        ids.example(tokens.join(" "), encoder, line)
     }
 
     /// `longest`: how many steps are kept.
@@ -122,6 +135,14 @@ impl Example {
         }
     }
 
+    /// Whether each token is one that the vocabulary does not have; a step of a series never is. `[T]`
+    pub fn unknown(&self) -> Vec<bool> {
+        match &self.content {
+            Content::Text(text) => text.ids.ids.iter().map(|&id| id == UNK).collect(),
+            Content::Series(series) => vec![false; series.length],
+        }
+    }
+
     /// What people call one such input, and a part of it.
     pub fn unit(&self) -> (&'static str, &'static str) {
         match &self.content {
@@ -136,5 +157,63 @@ impl Example {
             Content::Text(_) => ("texts", "tokens"),
             Content::Series(_) => ("series", "steps"),
         }
+    }
+}
+
+/// Tokens that were cut before, with a space between any two.
+fn side_by_side(tokens: &[String], lowercase: bool) -> Vec<Token<'_>> {
+    let mut start = 0;
+    let token = |token| {
+        let token = Token::new(token, start, lowercase);
+        start = token.end + 1;
+        token
+    };
+    tokens.iter().map(String::as_str).map(token).collect()
+}
+
+/// What a model reads of a text's tokens, and where they stand.
+struct Ids {
+    spans: Vec<(usize, usize)>,
+    ids: EncodedText,
+}
+
+impl Ids {
+    fn of(tokens: &[Token<'_>], encoder: &TextEncoder) -> Ids {
+        let ids = encoder.encode_tokens(tokens);
+        Ids { spans: tokens.iter().take(ids.len()).map(|token| (token.start, token.end)).collect(), ids }
+    }
+
+    fn example(self, text: String, encoder: &TextEncoder, line: usize) -> Example {
+        let Ids { spans, mut ids } = self;
+        let cut = std::mem::take(&mut ids.tokens_cut);
+        let lowercase = encoder.tokenizer.lowercase;
+        Example { content: Content::Text(Text { text, spans, lowercase, ids }), line, cut }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::tokenizer::Segmentation;
+    use crate::input::vocabulary::{Vocabulary, VocabularyOptions};
+
+    #[test]
+    fn tokens_that_are_given_stay_as_they_are_and_know_where_they_stand() {
+        let encoder = TextEncoder {
+            tokenizer: Tokenizer::new(Segmentation::Words),
+            vocabulary: Vocabulary::build(["don't", "new york", "no"], &VocabularyOptions::default()),
+            ngrams: None,
+            bigrams: None,
+            max_length: 3,
+        };
+        // What a tokenizer would cut, a token with a space, and one past the longest.
+        let given = ["Don't", "New York", "e-mail", "no"].map(str::to_owned);
+        let example = Example::of_tokens(&given, &encoder, 7);
+        assert_eq!((example.names(), example.cut), (vec!["don't".into(), "new york".into(), "e-mail".into()], 1));
+        assert_eq!(example.unknown(), [false, false, true]);
+        let (text, tokens) = example.tokens().unwrap();
+        assert_eq!(text, "Don't New York e-mail no");
+        let pieces: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
+        assert_eq!(pieces, ["Don't", "New York", "e-mail"]);
     }
 }

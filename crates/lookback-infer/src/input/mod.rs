@@ -84,13 +84,13 @@ impl InputShape {
     }
 }
 
-/// An input as it stands in a file, with its label.
+/// An input as it stands in a file, with its label, or whatever else is to be learnt of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Labelled {
+pub struct Labelled<L = String> {
     /// The input.
     pub raw: Raw,
     /// The label.
-    pub label: String,
+    pub label: L,
     /// The line, counted from 1.
     pub line: usize,
 }
@@ -137,15 +137,15 @@ impl Input {
     ) -> Result<Input, DataError> {
         match plan {
             InputPlan::Text(plan) => {
-                let texts: Vec<&str> = inputs.map(|raw| raw.text(file)).collect::<Result<_, _>>()?;
-                let tokenizer =
-                    Tokenizer::new(plan.tokenizer.resolve(texts.iter().copied())).with_lowercase(plan.lowercase);
+                let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
+                let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str));
+                let tokenizer = Tokenizer::new(segmentation).with_lowercase(plan.lowercase);
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
                     max_size: Some(plan.max_vocabulary),
                     special: special.iter().map(|&token| token.to_owned()).collect(),
                 };
-                let tokens = texts.iter().flat_map(|text| tokenizer.tokenize(text)).map(|token| token.text);
+                let tokens = inputs.flat_map(|raw| raw.tokens(&tokenizer)).map(|token| token.text);
                 let encoder = TextEncoder {
                     vocabulary: Vocabulary::build(tokens, &options),
                     tokenizer,
@@ -230,6 +230,7 @@ impl Input {
     pub fn encode(&self, raw: Raw, file: &Path, line: usize) -> Result<Example, DataError> {
         match (&self.encoder, raw) {
             (Encoder::Text(encoder), Raw::Text(text)) => Ok(Example::of_text(text, encoder, line)),
+            (Encoder::Text(encoder), Raw::Tokens(tokens)) => Ok(Example::of_tokens(&tokens, encoder, line)),
             (Encoder::Series(standardizer), Raw::Series(mut series)) => {
                 standardizer.apply(file, &mut series)?;
                 let longest = match &self.plan {
@@ -241,7 +242,7 @@ impl Input {
             (Encoder::Text(_), Raw::Series(_)) => {
                 Err(DataError::Kind { file: file.into(), line, found: "a numeric series", expected: "a text" })
             }
-            (Encoder::Series(_), Raw::Text(_)) => {
+            (Encoder::Series(_), Raw::Text(_) | Raw::Tokens(_)) => {
                 Err(DataError::Kind { file: file.into(), line, found: "a text", expected: "a numeric series" })
             }
         }
@@ -279,8 +280,8 @@ impl Input {
     ///
     /// # Errors
     /// As [`Input::encode`].
-    pub fn encode_labelled(&self, inputs: Vec<Labelled>, file: &Path) -> Result<Vec<(Example, String)>, DataError> {
-        let encode = |input: Labelled| Ok((self.encode(input.raw, file, input.line)?, input.label));
+    pub fn encode_labelled<L>(&self, inputs: Vec<Labelled<L>>, file: &Path) -> Result<Vec<(Example, L)>, DataError> {
+        let encode = |input: Labelled<L>| Ok((self.encode(input.raw, file, input.line)?, input.label));
         let examples: Vec<_> = inputs.into_iter().map(encode).collect::<Result<_, DataError>>()?;
         let cut = examples.iter().filter(|(example, _)| example.cut > 0).count();
         if let Some((example, _)) = examples.iter().find(|(example, _)| example.cut > 0) {
@@ -319,7 +320,7 @@ impl Input {
 
 /// A series from a JSON array of steps.
 fn parse_series(content: &str, channels: usize, file: &Path, line: usize) -> Result<SeriesExample, DataError> {
-    let wrong = |problem: String| DataError::Series { file: file.into(), line, problem };
+    let wrong = |problem: String| DataError::Line { file: file.into(), line, problem };
     let steps: Vec<Vec<f32>> = if content.trim().is_empty() {
         Vec::new()
     } else {

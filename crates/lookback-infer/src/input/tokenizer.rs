@@ -106,6 +106,15 @@ pub struct Token<'t> {
     pub end: usize,
 }
 
+impl<'t> Token<'t> {
+    /// The token that reads `piece`, which starts at this byte of its text.
+    pub(super) fn new(piece: &'t str, start: usize, lowercase: bool) -> Token<'t> {
+        let changes = lowercase && piece.chars().any(|c| !c.to_lowercase().eq([c]));
+        let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
+        Token { text, start, end: start + piece.len() }
+    }
+}
+
 /// Cuts texts into tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,9 +196,7 @@ impl Tokenizer {
         if !self.white_space && piece.trim().is_empty() {
             return;
         }
-        let changes = self.lowercase && piece.chars().any(|c| !c.to_lowercase().eq([c]));
-        let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
-        tokens.push(Token { text, start, end: start + piece.len() });
+        tokens.push(Token::new(piece, start, self.lowercase));
     }
 
     fn push_words<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {

@@ -37,7 +37,7 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<V
         let id = field(row, places.id);
         if id.is_empty() {
             let problem = "the id of the sequence is empty".to_owned();
-            return Err(DataError::Series { file: file.into(), line: row.line, problem });
+            return Err(DataError::Line { file: file.into(), line: row.line, problem });
         }
         let place = *order.entry(id).or_insert_with(|| {
             sequences.push(Vec::new());
@@ -170,7 +170,7 @@ fn sort_by_time(file: &Path, rows: &mut [&Row], id: usize, time: usize) -> Resul
     rows.sort_by(|a, b| compare(a, b));
     match rows.windows(2).find(|pair| compare(pair[0], pair[1]) == Ordering::Equal) {
         None => Ok(()),
-        Some(pair) => Err(DataError::Series {
+        Some(pair) => Err(DataError::Line {
             file: file.into(),
             line: pair[1].line,
             problem: format!(

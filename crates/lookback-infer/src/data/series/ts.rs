@@ -73,7 +73,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn wrong(&self, problem: &str) -> DataError {
-        DataError::Series { file: self.file.into(), line: self.line, problem: problem.to_owned() }
+        DataError::Line { file: self.file.into(), line: self.line, problem: problem.to_owned() }
     }
 
     /// Reads a header line; says whether it is `@data`.
