@@ -21,6 +21,19 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// Refuses whatever is said, for a file that is always read in the same way.
+    pub(crate) fn refuse_all(&self, problem: &str) -> Result<(), PlanError> {
+        let options = [
+            ("format", self.format.is_some()),
+            ("header", self.header.is_some()),
+            ("text", self.text.is_some()),
+            ("label", self.label.is_some()),
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+        ];
+        self.refuse(&options, problem)
+    }
+
     /// Refuses the first option of `options` that is set.
     pub(super) fn refuse(&self, options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
         match options.iter().find(|(_, set)| *set) {

@@ -1,6 +1,7 @@
 //! The tasks: one folder each, with the same file names. No task imports another, and this is the only list of them.
 
 pub mod classify;
+pub mod tag;
 
 use std::path::Path;
 
@@ -20,8 +21,10 @@ pub struct Entry {
 type Load = fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>;
 
 /// All tasks.
-pub const TASKS: [Entry; 1] =
-    [Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) }];
+pub const TASKS: [Entry; 2] = [
+    Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) },
+    Entry { name: tag::NAME, load: |file, path| Ok(Box::new(tag::Tagger::read(file, path)?)) },
+];
 
 /// The model in a file, whatever its task. Everything is checked before use.
 ///

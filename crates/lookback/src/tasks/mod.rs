@@ -1,6 +1,7 @@
 //! The tasks: one folder each, with the same file names. No task imports another, and this is the only list of them.
 
 pub mod classify;
+pub mod tag;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -172,7 +173,7 @@ impl<T: Task> Plan for Planned<T> {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 1] = [entry::<classify::Classify>()];
+pub const TASKS: [Entry; 2] = [entry::<classify::Classify>(), entry::<tag::Tag>()];
 
 const fn entry<T: Task + 'static>() -> Entry {
     Entry {

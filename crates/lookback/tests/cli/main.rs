@@ -14,4 +14,5 @@ mod resume;
 mod series;
 mod stop;
 mod stream;
+mod tag;
 mod text;

@@ -1,0 +1,250 @@
+//! A trained tagger: networks, input and tags, from one file.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::data::{Dataset, read};
+use super::metrics::Metrics;
+use super::network::{Network, answer_together};
+use super::{ACCURACY, NAME, NetworkPlan, SCORES, UNKNOWN_ACCURACY};
+use crate::data::labels::LabelSet;
+use crate::error::{DataError, ModelFileError, Overflow, Result};
+use crate::input::{Batch, Columns, Example, Input, InputShape};
+use crate::memory_limit::MemoryLimit;
+use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, View};
+use crate::model_file::{ModelFile, Tensor};
+use crate::network::budget::{Budget, Purpose};
+use crate::network::{Output, Tensors, Weights, cross_entropy, likeliest, softmax};
+
+/// What a tagger's file holds, apart from its tensors.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// How inputs are read.
+    pub input: Input,
+    /// The networks' plan.
+    pub plan: NetworkPlan,
+    /// The tags.
+    pub tags: LabelSet,
+    /// How it came to be.
+    pub record: Record,
+}
+
+/// A trained tagger.
+#[derive(Debug)]
+pub struct Tagger {
+    description: Description,
+    /// At least one.
+    networks: Vec<Network>,
+    /// The tensor with the largest weight, and that weight: what an overflow is told by.
+    largest: Overflow,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The likeliest tag of every token, as the tag set numbers them. `[T]`
+    pub tags: Vec<usize>,
+    /// The probability of each. `[T]`
+    pub scores: Vec<f32>,
+    /// What was looked at, where this was asked for.
+    pub views: Vec<View>,
+}
+
+impl Description {
+    /// A file with all of this and the tensors of the networks, which have the names that
+    /// [`prefix`](crate::network::prefix) tells.
+    ///
+    /// # Errors
+    /// If something cannot be written as JSON.
+    pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
+        let mut file = ModelFile::new(NAME);
+        self.input.put(&mut file)?;
+        file.put_json("network", &self.plan)?;
+        file.put_json("tags", &self.tags)?;
+        file.put_json("record", &self.record)?;
+        file.tensors.extend(tensors);
+        Ok(file)
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        budget(&self.plan, self.input.shape(), self.tags.len(), purpose, limit)
+    }
+}
+
+/// What the batches of such a network take of memory.
+pub fn budget(plan: &NetworkPlan, input: InputShape, tags: usize, purpose: Purpose, limit: MemoryLimit) -> Budget {
+    // The real steps alone, logits and their softmax.
+    let steps = (2 * plan.encoder.width() + 4 * tags) as u64;
+    Budget::new(&plan.encoder, input, steps, 0, purpose, limit)
+}
+
+impl Tagger {
+    /// Makes the tagger in a file that came from `path`.
+    ///
+    /// # Errors
+    /// If an entry or tensor is missing, left over, or not as the others need it.
+    pub fn read(mut file: ModelFile, path: &Path) -> Result<Tagger, ModelFileError> {
+        let input = Input::of_file(&file, path)?;
+        if input.text().is_none() {
+            let problem = "it is of numeric series, but a tagger reads texts".to_owned();
+            return Err(ModelFileError::Entry { file: path.into(), key: "input".into(), problem });
+        }
+        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let tags: LabelSet = file.json(path, "tags")?;
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let largest = file.largest();
+        let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
+            Network::read(&plan, input.shape(), tags.len(), tensors)
+        })?;
+        file.check_all_read(path, &[&Input::KEYS[..], &["network", "tags", "record"]].concat())?;
+        Ok(Tagger { description: Description { input, plan, tags, record }, networks, largest })
+    }
+
+    /// The tags, in the order of their numbers.
+    pub fn tags(&self) -> &[String] {
+        self.description.tags.names()
+    }
+
+    /// Answers examples that this tagger's input has made, in parts where they would take too much memory together.
+    ///
+    /// # Errors
+    /// If the network's numbers overflow, so that a probability would be no number.
+    pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
+        self.description.budget(purpose, ask.limit).answers(
+            &lengths,
+            |_| 0,
+            |rows| {
+                let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+                let output = run(&self.networks, &batch, ask.views);
+                let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+                batch.into_iter().enumerate().map(answer).collect()
+            },
+        )
+    }
+
+    /// The answer to the example that stands in the row `place.0` of a batch of `place.1`.
+    fn prediction(&self, output: &Output, place: (usize, usize), example: &Example) -> Result<Prediction, Overflow> {
+        let count = self.tags().len();
+        let mut probabilities = of_row(&output.logits, place, example.len() * count).to_vec();
+        softmax(&mut probabilities, count);
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            return Err(self.largest.clone());
+        }
+        let tags: Vec<usize> = probabilities.chunks_exact(count).map(likeliest).collect();
+        let scores = probabilities.chunks_exact(count).zip(&tags).map(|(step, &tag)| step[tag]).collect();
+        let view = |view: &Weights| {
+            View::of_batch(&view.name, example.names(), example.names(), &view.values, view.queries, place)
+        };
+        Ok(Prediction { tags, scores, views: output.views.iter().map(view).collect() })
+    }
+
+    fn answer_of(&self, prediction: Prediction, example: &Example) -> Answer {
+        // As they stand in the text, not as the vocabulary has them.
+        let (text, tokens) = example.tokens().unwrap_or_default();
+        let tokens: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
+        let tags: Vec<&String> = prediction.tags.iter().map(|&tag| &self.tags()[tag]).collect();
+        let line: Vec<String> = tokens.iter().zip(&tags).map(|(token, tag)| format!("{token}/{tag}")).collect();
+        let mut json = Map::new();
+        json.insert("tokens".into(), json!(tokens));
+        json.insert("tags".into(), json!(tags));
+        json.insert("scores".into(), json!(prediction.scores));
+        if !prediction.views.is_empty() {
+            json.insert("views".into(), Value::Object(View::by_name(&prediction.views)));
+        }
+        Answer { json, line: line.join(" "), views: prediction.views }
+    }
+}
+
+impl Model for Tagger {
+    fn task(&self) -> &'static str {
+        NAME
+    }
+
+    fn input(&self) -> &Input {
+        &self.description.input
+    }
+
+    fn record(&self) -> &Record {
+        &self.description.record
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let tags = self.tags();
+        let mut lines = vec![("tags".into(), format!("{}: {}", tags.len(), tags.join(", ")))];
+        lines.extend(self.input().describe());
+        lines.push(("network".into(), self.description.plan.summary()));
+        lines
+    }
+
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        vec![("input", json!(self.input().plan())), ("network", json!(self.description.plan))]
+    }
+
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        let predictions = self.predict(inputs, ask)?;
+        Ok(predictions.into_iter().zip(inputs).map(|(prediction, input)| self.answer_of(prediction, input)).collect())
+    }
+
+    fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        self.description.budget(purpose, ask.limit).check_row(input, 0, file)
+    }
+
+    fn without_views(&self) -> Option<String> {
+        let none = self.description.plan.encoder.attention.pair_heads() == 0;
+        none.then(|| "the model has no attention; train with --attention to see what each token looks at".into())
+    }
+
+    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
+        columns
+            .refuse_all("is not for tagged sentences, which are read from files with a token and its tag per line")?;
+        let description = &self.description;
+        let examples = description.input.encode_labelled(read(data)?, data)?;
+        let dataset = Dataset::new(examples, &description.tags, data)?;
+        let budget = description.budget(Purpose::Answers, limit);
+        dataset.check_memory(&budget)?;
+        let metrics = judge(&self.networks, &dataset, self.tags(), &budget);
+        if metrics.loss.is_finite() { Ok(report(&metrics)) } else { Err(self.largest.clone().into()) }
+    }
+}
+
+/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
+pub fn judge(networks: &[Network], dataset: &Dataset, tags: &[String], budget: &Budget) -> Metrics {
+    let mut answers = vec![Vec::new(); dataset.examples.len()];
+    let (mut loss, mut tokens) = (0.0, 0);
+    for rows in budget.batches(&dataset.lengths, |_| 0) {
+        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
+        let output = run(networks, &examples, false);
+        for (place, &row) in rows.iter().enumerate() {
+            let logits = of_row(&output.logits, (place, rows.len()), dataset.lengths[row] * tags.len());
+            for (step, &target) in logits.chunks_exact(tags.len()).zip(&dataset.targets[row]) {
+                answers[row].push(likeliest(step));
+                loss += cross_entropy(step, target);
+                tokens += 1;
+            }
+        }
+    }
+    Metrics::new(tags, dataset, &answers, loss / tokens.max(1) as f64)
+}
+
+fn run(networks: &[Network], examples: &[&Example], views: bool) -> Output {
+    answer_together(networks, &Batch::new(examples, networks[0].parts(), &mut || false), views)
+}
+
+/// The first `count` numbers of a row of `[rows, ..]`.
+fn of_row(values: &[f32], (row, rows): (usize, usize), count: usize) -> &[f32] {
+    &values[row * (values.len() / rows)..][..count]
+}
+
+/// The figures for people and as JSON.
+fn report(metrics: &Metrics) -> Report {
+    let figure = |score: Score, value: f64| Figure { score, value };
+    let mut figures = vec![figure(ACCURACY, metrics.accuracy)];
+    figures.extend(metrics.unknown_accuracy.map(|value| figure(UNKNOWN_ACCURACY, value)));
+    figures.push(figure(Score::LOSS, metrics.loss));
+    let tables = vec![LabelScores::table(&metrics.labels, "tokens")];
+    Report { examples: metrics.examples, figures, tables, json: json!(metrics) }
+}

@@ -1,0 +1,57 @@
+//! Training taggers; how they answer is `lookback_infer::tasks::tag`.
+//!
+//! `options` become a checked `plan`; `network` is what is trained; `train` is the data, the loss and the way from a file
+//! to a model.
+
+mod network;
+mod options;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod train;
+
+use std::path::{Path, PathBuf};
+
+use lookback_infer::error::{Error, PlanError};
+use lookback_infer::model::Score;
+pub use network::Network;
+pub use options::TagOptions;
+pub use plan::TagPlan;
+use serde_json::{Map, Value, json};
+pub use train::fit;
+
+use super::{Fitted, Task, by_name};
+use crate::train::Session;
+
+/// One label per token of a text.
+#[derive(Debug)]
+pub struct Tag;
+
+impl Task for Tag {
+    const NAME: &'static str = lookback_infer::tasks::tag::NAME;
+    const ABOUT: &'static str = "One label per token of a text";
+    const DATA: &'static str =
+        "a token and its tag per line, in the first and last column; a blank line between sentences";
+    const SCORES: &'static [Score] = &lookback_infer::tasks::tag::SCORES;
+    type Options = TagOptions;
+    type Plan = TagPlan;
+
+    fn plan(_data: &Path, options: &TagOptions) -> Result<TagPlan, PlanError> {
+        TagPlan::new(options)
+    }
+
+    fn validation(plan: &TagPlan) -> Option<&PathBuf> {
+        plan.validation.file()
+    }
+
+    fn options(plan: &TagPlan) -> Map<String, Value> {
+        let network = &plan.network;
+        let mut options = by_name([json!(plan.train), json!(plan.input), json!(network), json!(network.encoder)]);
+        options.remove("encoder");
+        options
+    }
+
+    fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
+        fit(data, plan, session)
+    }
+}

@@ -1,0 +1,35 @@
+//! Options, checked: only a plan can train.
+
+use lookback_infer::error::PlanError;
+use lookback_infer::input::InputPlan;
+use lookback_infer::tasks::tag::{NetworkPlan, SCORES};
+
+use super::options::TagOptions;
+use crate::train::{TrainPlan, ValidationPlan};
+
+/// A checked description of a tagger and its training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagPlan {
+    pub(super) input: InputPlan,
+    pub(super) network: NetworkPlan,
+    pub(super) train: TrainPlan,
+    pub(super) validation: ValidationPlan,
+}
+
+impl TagPlan {
+    /// Checks options.
+    ///
+    /// # Errors
+    /// If an option has a value by which nothing can be trained, or does not go with another one.
+    pub fn new(options: &TagOptions) -> Result<TagPlan, PlanError> {
+        let input = options.tokens.plan()?;
+        let train = TrainPlan::new(&options.train, &SCORES)?;
+        let network = NetworkPlan {
+            encoder: options.encoder.plan(true)?,
+            output_dropout: options.encoder.output_dropout()?,
+            ensemble: train.ensemble(),
+        };
+        network.check()?;
+        Ok(TagPlan { input, network, train, validation: ValidationPlan::new(&options.train)? })
+    }
+}

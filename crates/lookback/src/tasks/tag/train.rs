@@ -1,0 +1,130 @@
+//! Training a tagger: from a file and a plan to a trained model.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use lookback_infer::data::labels::LabelSet;
+use lookback_infer::error::Error;
+use lookback_infer::input::{Batch, Example, Input, InputShape};
+use lookback_infer::model::{Score, Validation};
+use lookback_infer::network::budget::{Budget, Purpose};
+use lookback_infer::tasks::tag::{self, Dataset, Description, NetworkPlan, SCORES, budget, judge, read};
+use lookback_nn::ops::cross_entropy;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::network::Network;
+use super::plan::TagPlan;
+use crate::network::{option_of, twin};
+use crate::tasks::{Fitted, by_name};
+use crate::train::split::parts;
+use crate::train::{self, Loss, Objective, Session, check_tables};
+
+/// Reads the training file and whatever validation the plan names, and trains.
+///
+/// # Errors
+/// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
+pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
+    let sentences = read(data)?;
+    let tags = LabelSet::build(data, None, sentences.iter().flat_map(|sentence| &sentence.label).map(String::as_str))?;
+    let one_class = vec![0; sentences.len()];
+    let (training, held_out) = parts(&plan.validation, sentences, &one_class, data, plan.train.seed(), read)?;
+    let input = Input::fit(&plan.input, training.iter().map(|sentence| &sentence.raw), &[], data)?;
+    let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, file);
+    let training = dataset(training, data)?;
+    let validation = held_out.map(|(sentences, file)| dataset(sentences, file)).transpose()?;
+
+    let shape = input.shape();
+    let make = |device: &Device| {
+        let network = Network::new(&plan.network, shape, tags.len(), device)?;
+        // At once, so that the random start depends on the device's seed alone.
+        lookback_nn::parameters::initialise(&network);
+        Ok(network)
+    };
+    check_tables(&Network::new(&plan.network, shape, tags.len(), session.device)?, &plan.train, option_of)?;
+    let budget = |purpose| budget(&plan.network, shape, tags.len(), purpose, plan.train.max_memory());
+    let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
+    training.check_memory(&budget)?;
+    validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
+    let objective = Tagging {
+        plan: &plan.network,
+        shape,
+        word_dropout: input.plan().word_dropout(),
+        training,
+        validation,
+        budget,
+        judging,
+        tags: tags.names(),
+        device: session.device.clone().autodiff(),
+    };
+    let trained = train::train(&objective, make, &plan.train, session)?;
+    let examples = [&Some(objective.training), &objective.validation];
+    let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
+    Fitted::new(trained, &plan.train, &SCORES, examples, by_name([json!(plan.train)]), |record, tensors| {
+        let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+        let (tags, record) = (tags.clone(), record.clone());
+        Description { input, plan, tags, record }.file(tensors)
+    })
+}
+
+struct Tagging<'a> {
+    plan: &'a NetworkPlan,
+    shape: InputShape,
+    word_dropout: f64,
+    training: Dataset,
+    validation: Option<Dataset>,
+    /// What a batch of training may take.
+    budget: Budget,
+    /// What a batch of validation may take.
+    judging: Budget,
+    tags: &'a [String],
+    device: Device,
+}
+
+impl Objective for Tagging<'_> {
+    type Network = Network;
+    const SCORES: &'static [Score] = &SCORES;
+
+    fn lengths(&self) -> &[usize] {
+        &self.training.lengths
+    }
+
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        self.budget.parts(&self.training.lengths, |_| 0, examples)
+    }
+
+    /// Cross-entropy, averaged over the real tokens of the batch.
+    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
+        let inputs: Vec<&Example> = part.iter().map(|&row| &self.training.examples[row]).collect();
+        let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
+        let padded = Batch::new(&inputs, network.parts(), &mut drop);
+        let targets: Vec<i64> =
+            part.iter().flat_map(|&row| &self.training.targets[row]).map(|&target| target as i64).collect();
+        let count = targets.len();
+        let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [count]), &self.device);
+        let mean = network
+            .forward(&padded, &self.device)
+            .and_then(|logits| cross_entropy(logits, targets))
+            .expect("batches are made for the network that is trained, and a sentence has a token");
+        let whole = self.training.tokens(batch);
+        let share = if count < whole { mean.mul_scalar(count as f64 / whole as f64) } else { mean };
+        Loss { share, weight: count as f64 }
+    }
+
+    fn validate(&self, networks: &[&Network]) -> Option<Validation> {
+        let validation = self.validation.as_ref()?;
+        // Judged as it will answer: without Burn.
+        let answering = |network: &&Network| answering(network, self.plan, self.shape, self.tags.len());
+        let networks: Vec<tag::Network> = networks.iter().map(answering).collect();
+        let metrics = judge(&networks, validation, self.tags, &self.judging);
+        // Where the vocabulary has all tokens none of the unknown ones is right.
+        let unknown = metrics.unknown_accuracy.unwrap_or(0.0);
+        Some(Validation { loss: metrics.loss, scores: vec![metrics.accuracy, unknown] })
+    }
+}
+
+/// The twin, without Burn, of a network that was made by this plan.
+pub(super) fn answering(network: &Network, plan: &NetworkPlan, shape: InputShape, tags: usize) -> tag::Network {
+    twin(tag::NAME, network, |tensors| tag::Network::read(plan, shape, tags, tensors))
+}
