@@ -71,6 +71,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A training that begins with the model in `path`.
+    pub(crate) fn begins_with(&mut self, path: &Path, extend: bool) {
+        self.data.insert("initial model's".into(), hash(path));
+        self.options.insert("extend".into(), extend.into());
+    }
+
     /// What differs from `other`, in a sentence.
     fn difference(&self, other: &Identity) -> Option<String> {
         if self.task != other.task {
@@ -83,8 +89,9 @@ impl Identity {
             let (its, ours) = (shown(self.options.get(key)), shown(other.options.get(key)));
             return Some(format!("its {key} is {its}, and now it is {ours}"));
         }
-        let changed = self.data.iter().find(|(name, hash)| other.data.get(*name) != Some(hash));
-        changed.map(|(name, _)| format!("the {name} data are not those that it was trained on"))
+        let names: std::collections::BTreeSet<&String> = self.data.keys().chain(other.data.keys()).collect();
+        let changed = names.into_iter().find(|name| self.data.get(*name) != other.data.get(*name));
+        changed.map(|name| format!("the {name} data are not those that it was trained on"))
     }
 }
 

@@ -13,7 +13,7 @@ mod plan;
 
 pub use self::data::{Bag, Dataset};
 pub use self::metrics::{ClassMetrics, Confused, Metrics};
-pub use self::model::{Classifier, Description, Prediction, budget, judge, prefix};
+pub use self::model::{Classifier, Description, NGRAM_WEIGHT, Prediction, budget, judge, prefix};
 pub use self::network::{Network, Output, answer_together};
 pub use self::ngrams::{NgramBag, NgramBagConfig, Sizes};
 pub use self::plan::NetworkPlan;

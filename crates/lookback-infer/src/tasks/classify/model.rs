@@ -18,7 +18,7 @@ use crate::network::Tensors;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
 
 /// The tensor that says how much each bucket of the linear part tells.
-const NGRAM_WEIGHT: &str = "linear.ngram_weight";
+pub const NGRAM_WEIGHT: &str = "linear.ngram_weight";
 
 /// Examples that are answered at once.
 const BATCH: usize = 64;

@@ -5,14 +5,14 @@ use std::path::Path;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::{DataError, Error};
+use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Record, Score, Validation};
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::network::Tensors;
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::classify::{
-    self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge, prefix,
+    self, Dataset, Description, NGRAM_WEIGHT, NetworkPlan, NgramBag, SCORES, budget, judge, prefix,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +22,7 @@ use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
 use crate::tasks::Fitted;
 use crate::train::split::stratified_split;
-use crate::train::{self, Loss, Objective, Session, ValidationPlan, check_tables, values};
+use crate::train::{self, Init, Loss, Objective, Session, ValidationPlan, check_tables, values};
 
 /// Data, input and labels, ready for training.
 struct Prepared {
@@ -52,13 +52,17 @@ pub fn fit_inputs(
     plan: &ClassifyPlan,
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
-    let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan)?;
+    let init = session.init.clone();
+    let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan, init.as_ref())?;
     let shape = input.shape();
-    let make = |device: &Device| {
+    let make = |device: &Device, place: usize| {
         let network = Network::new(&plan.network, shape, labels.len(), device)?;
         // At once, so that the random start depends on the device's seed alone.
         lookback_nn::parameters::initialise(&network);
-        Ok(network)
+        match &init {
+            Some(init) => init.start(network, &prefix(place, plan.train.ensemble())),
+            None => Ok(network),
+        }
     };
     let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
     check_tables(&empty, &plan.train, option_of)?;
@@ -128,8 +132,12 @@ fn option_of(table: &str) -> &'static str {
 }
 
 /// Learns input and labels from the training part and encodes all.
-fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Prepared, DataError> {
-    let labels = LabelSet::build(data, plan.input.label(), inputs.iter().map(|input| input.label.as_str()))?;
+fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option<&Init>) -> Result<Prepared, Error> {
+    let names = inputs.iter().map(|input| input.label.as_str());
+    let labels = match init {
+        Some(init) => taken_on(&init.file.json(&init.path, "labels")?, names, init, data)?,
+        None => LabelSet::build(data, plan.input.label(), names)?,
+    };
     let targets: Vec<usize> =
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
     let (training, held_out) = match &plan.validation {
@@ -142,11 +150,17 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Pr
         ValidationPlan::None => (inputs, None),
     };
     let training: Vec<Labelled> = training;
-    let input = Input::fit(&plan.input, training.iter().map(|input| &input.raw), &[], data)?;
+    let raws = training.iter().map(|input| &input.raw);
+    let input = match init {
+        Some(init) => Input::of_file(&init.file, &init.path)?.taken_on(&plan.input, raws, init.extend, data)?,
+        None => Input::fit(&plan.input, raws, &[], data)?,
+    };
     let examples = input.encode_labelled(training, data)?;
-    let bag = match &plan.network.linear {
-        None => None,
-        Some(config) => {
+    let learnt = init.and_then(|init| init.file.tensors.get(NGRAM_WEIGHT));
+    let bag = match (&plan.network.linear, learnt) {
+        (None, _) => None,
+        (Some(config), Some(weights)) => Some(NgramBag::new(config.clone(), weights.data.clone())),
+        (Some(config), None) => {
             let tokens: Vec<_> =
                 examples.iter().map(|(example, _)| example.tokens().map_or(Vec::new(), |(_, tokens)| tokens)).collect();
             let targets: Vec<usize> = examples
@@ -163,6 +177,25 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Pr
         None => None,
     };
     Ok(Prepared { input, bag, labels, train, validation })
+}
+
+/// The labels of a model that is trained on, with those of the data that it does not know where they are to be added.
+fn taken_on<'a>(
+    known: &LabelSet,
+    labels: impl Iterator<Item = &'a str>,
+    init: &Init,
+    data: &Path,
+) -> Result<LabelSet, Error> {
+    let (extended, new) = known.extended(labels);
+    if new > 0 && !init.extend {
+        let (data, labels) = (data.display(), counted(new, "label"));
+        let first = &extended.names()[known.len()];
+        let problem = format!(
+            "{data} has {labels} that the model in --init does not know, such as {first:?}; --extend adds them"
+        );
+        return Err(PlanError::Unfit(problem).into());
+    }
+    Ok(extended)
 }
 
 /// `n / (classes * n_of_class)`, as scikit-learn balances; a label held out whole counts as if it stood there once.
