@@ -42,7 +42,7 @@ impl LabelSet {
         if distinct.len() > FEWEST_SUSPECT_LABELS && rows < 2 * distinct.len() {
             let ids = DataError::LabelsAreIds {
                 file: file.into(),
-                column: column.cloned(),
+                column: column.map(Column::to_string),
                 distinct: distinct.len(),
                 rows,
                 first: distinct.iter().take(3).map(|&name| name.to_owned()).collect(),

@@ -20,6 +20,7 @@
 mod header;
 mod passing;
 mod read;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -30,6 +31,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::tensors::Tensors;
 pub use self::write::check_writable;
 use crate::error::{ModelFileError, Overflow, in_plain_words};
 

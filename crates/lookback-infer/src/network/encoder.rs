@@ -6,10 +6,10 @@ use super::attend::{Attend, Attended};
 use super::plan::EncoderPlan;
 use super::ragged::Ragged;
 use super::recurrent::Recurrent;
-use super::tensors::Tensors;
 use super::workspace::Workspaces;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputLayer, InputShape, Parts};
+use crate::model_file::Tensors;
 
 /// What every network begins with, its weights packed once. Several callers may use it at once.
 ///

@@ -14,7 +14,6 @@ mod pool;
 mod pooling_form;
 mod ragged;
 mod recurrent;
-mod tensors;
 mod workspace;
 
 pub use self::attention_form::AttentionForm;
@@ -25,4 +24,3 @@ pub use self::plan::EncoderPlan;
 pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;
-pub use self::tensors::Tensors;

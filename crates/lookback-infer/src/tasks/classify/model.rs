@@ -13,8 +13,7 @@ use crate::error::{DataError, ModelFileError, Overflow, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape, by_length};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Figure, Model, Record, Report, Score, Table, View};
-use crate::model_file::{ModelFile, Tensor};
-use crate::network::Tensors;
+use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
 
 /// The tensor that says how much each bucket of the linear part tells.

@@ -6,7 +6,8 @@ use super::linear::NgramLinear;
 use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
-use crate::network::{Encoded, Encoder, Linear, Pool, Pooled, Ragged, Tensors, Weights};
+use crate::model_file::Tensors;
+use crate::network::{Encoded, Encoder, Linear, Pool, Pooled, Ragged, Weights};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///

@@ -8,8 +8,7 @@ use lookback_infer::data::labels::LabelSet;
 use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Record, Score, Validation};
-use lookback_infer::model_file::ModelFile;
-use lookback_infer::network::Tensors;
+use lookback_infer::model_file::{ModelFile, Tensors};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::classify::{
     self, Dataset, Description, NGRAM_WEIGHT, NetworkPlan, NgramBag, SCORES, budget, judge, prefix,

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use super::ModelFile;
 use crate::error::ModelFileError;
-use crate::model_file::ModelFile;
 
 /// The tensors of a file whose names begin alike.
 #[derive(Debug)]
