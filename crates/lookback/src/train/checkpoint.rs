@@ -143,11 +143,13 @@ pub(super) struct Saver<'a, N> {
     finished: &'a [(N, NetworkRecord)],
     last: Instant,
     steps: usize,
+    /// Whether the last one could not be written, which is told once.
+    failing: bool,
 }
 
 impl<'a, N: Module> Saver<'a, N> {
     pub(super) fn new(checkpoint: &'a Checkpoint, finished: &'a [(N, NetworkRecord)]) -> Self {
-        Saver { checkpoint, finished, last: Instant::now(), steps: 0 }
+        Saver { checkpoint, finished, last: Instant::now(), steps: 0, failing: false }
     }
 
     /// Saves if it is time. A checkpoint that cannot be written is told; the one before stays, and training goes on.
@@ -164,10 +166,14 @@ impl<'a, N: Module> Saver<'a, N> {
 
     /// Saves now.
     pub(super) fn save(&mut self, state: &TrainState<N>) {
-        if let Err(error) = self.write(state) {
+        let written = self.write(state);
+        if let Err(error) = &written
+            && !self.failing
+        {
             let before = if self.checkpoint.file.is_file() { "; the one before is left as it was" } else { "" };
             tracing::warn!("no checkpoint was written{before}: {error}");
         }
+        self.failing = written.is_err();
         // Measured from the end, so that writing can never take all the time there is.
         (self.last, self.steps) = (Instant::now(), 0);
     }
