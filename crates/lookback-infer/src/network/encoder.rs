@@ -53,13 +53,13 @@ pub struct Encoded {
     pub width: usize,
     /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side.
     pub last: Vec<f32>,
-    /// One vector a row, where the attention pools by itself.
+    /// One vector per row, where the attention pools by itself.
     pub pooled: Option<Pooled>,
-    /// What the attention looked at, a view a head or hop, where that was asked for.
+    /// What the attention looked at, a view per head or hop, where that was asked for.
     pub views: Vec<Weights>,
 }
 
-/// One vector a row.
+/// One vector per row.
 #[derive(Clone, Debug)]
 pub struct Pooled {
     /// `[B, P]`

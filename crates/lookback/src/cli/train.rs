@@ -58,7 +58,9 @@ impl Args for Train {
     fn augment_args(command: Command) -> Command {
         let subcommand = |task: &Entry| {
             let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
-            (task.arguments)(run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data))))
+            let run = run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data)));
+            // Options bring a sentence about themselves, which is none about the task.
+            (task.arguments)(run).about(task.about).long_about(None::<&str>)
         };
         let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
         TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))

@@ -37,7 +37,7 @@ pub struct Output {
     pub logits: Vec<f32>,
     /// `[B, T]`: the weight of every step, where the pooling has weights; zero past a row's length.
     pub weights: Option<Vec<f32>>,
-    /// What the attention before the pooling looked at, a view a head or hop, where that was asked for.
+    /// What the attention before the pooling looked at, a view per head or hop, where that was asked for.
     pub views: Vec<Weights>,
 }
 
@@ -107,7 +107,7 @@ impl Network {
                     &nothing
                 }
             };
-            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams a row");
+            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams per row");
             let linear = linear.forward(bags, threads);
             logits.iter_mut().zip(linear).for_each(|(logit, linear)| *logit = 0.5 * (*logit + linear));
         }
