@@ -26,7 +26,7 @@ pub(crate) fn train(recipe: &Path, turns: Turns) -> anyhow::Result<()> {
     let stop = progress.0.stop();
     let device = Device::flex();
     let mut session =
-        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false, init: None };
     fit(&data, &plan, &mut session)?;
     progress.0.finish()
 }

@@ -26,10 +26,10 @@ pub(crate) fn train<M: Module>(
     let mut progress = Steps(turns);
     let (device, stop) = (Device::flex(), progress.0.stop());
     let mut session =
-        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+        Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false, init: None };
     // One network is asked for once.
     let model = RefCell::new(Some(model));
-    run(&objective, |_| Ok(model.borrow_mut().take().expect("one network is made")), &plan, &mut session)?;
+    run(&objective, |_, _| Ok(model.borrow_mut().take().expect("one network is made")), &plan, &mut session)?;
     progress.0.finish()
 }
 

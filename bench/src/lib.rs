@@ -4,6 +4,7 @@
 //! and inputs, drawn here or read from the file that the peers read, too). Then it is timed, served one repetition at a
 //! time to `compare.py`, or run a fixed number of times under callgrind.
 
+mod answering;
 mod attention;
 mod burn_layers;
 mod case;
@@ -45,6 +46,7 @@ pub fn work(plan: &Plan, case: &Case) -> anyhow::Result<Box<dyn Work>> {
         (Shape::Recurrent(shape), mode, Through::Kernels) => {
             Box::new(kernels::Kernels::new(shape, mode, plan.threads, case)?)
         }
+        (Shape::Recurrent(shape), _, Through::Answers) => Box::new(answering::Answering::new(shape, case)?),
         (Shape::Recurrent(shape), mode, Through::Modules) => Box::new(modules::Modules::new(shape, mode, case)?),
         (Shape::Attention(shape), mode, through) => attention::work(shape, mode, through, case)?,
     })

@@ -107,6 +107,7 @@ fn through(through: Through) -> &'static str {
     match through {
         Through::Kernels => "kernels",
         Through::Modules => "modules",
+        Through::Answers => "answers",
         Through::Burn => "burn",
     }
 }

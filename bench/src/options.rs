@@ -54,7 +54,8 @@ pub struct Options {
     /// Threads [default: 2, or 1 for a stream]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// What runs: the kernels over plain slices, the Burn modules made of them, or Burn's own layers
+    /// What runs: the kernels over plain slices, the Burn modules made of them, a trained model's encoder, or Burn's own
+    /// layers
     #[arg(long, value_enum)]
     pub through: Option<Through>,
     /// Seconds to measure for
@@ -127,6 +128,8 @@ pub enum Through {
     Kernels,
     /// `lookback-nn`: Burn's tensors and autodiff around the kernels.
     Modules,
+    /// `lookback-infer`: what a trained model runs.
+    Answers,
     /// Burn's own layers, which are a peer.
     Burn,
 }
@@ -284,6 +287,10 @@ impl Options {
         }
         let kept = self.mode != Mode::Train;
         self.refuse(&[("--recompute", self.recompute && kept)], "a mode without a backward pass")?;
+        self.refuse(
+            &[("--mode", through == Through::Answers && self.mode != Mode::Infer)],
+            "--through answers, which runs with --mode infer alone",
+        )?;
         if through == Through::Burn {
             self.refuse(&[("--recompute", self.recompute)], "--through burn, whose layers keep everything")?;
             self.refuse(&[("--lengths", ragged)], "--through burn, whose layers know no lengths")?;
@@ -318,7 +325,9 @@ impl Options {
         self.refuse(&[("--hidden", self.hidden.is_some() && self.layer != Layer::Additive)], name)?;
         self.refuse(&[("--heads", self.heads.is_some() && self.layer != Layer::MultiHead)], name)?;
         let through = self.through.unwrap_or(Through::Modules);
-        self.refuse(&[("--through kernels", through == Through::Kernels)], &format!("{name}, which runs as a module"))?;
+        let elsewhere =
+            [("--through kernels", through == Through::Kernels), ("--through answers", through == Through::Answers)];
+        self.refuse(&elsewhere, &format!("{name}, which runs as a module"))?;
         self.refuse(
             &[("--weights", self.weights && through == Through::Burn)],
             "--through burn, which is timed without",

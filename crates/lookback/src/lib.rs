@@ -8,9 +8,9 @@
 //! use std::path::Path;
 //!
 //! let model = lookback_infer::load(Path::new("model.safetensors"))?;
-//! let text = model.input().encode_line("where is my parcel", Path::new("a question"), 1)?;
-//! let answers = model.answer(&[&text], &Default::default())?;
-//! println!("{}", answers[0].line);
+//! for answer in model.answer_lines(&["where is my parcel"])? {
+//!     println!("{}", answer.line);
+//! }
 //! # Ok::<(), lookback_infer::Error>(())
 //! ```
 //!

@@ -49,6 +49,14 @@ pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Pa
     T::deserialize(Value::Table(table)).map_err(|error| broken(&error))
 }
 
+/// `options` laid over those that stand below them.
+pub(crate) fn over<T: Serialize + DeserializeOwned>(options: &T, below: &T) -> Result<T, WrongFile> {
+    let wrong = |error: &dyn std::fmt::Display| WrongFile(format!("the options cannot be put together: {error}"));
+    let mut table = Table::try_from(below).map_err(|error| wrong(&error))?;
+    table.extend(Table::try_from(options).map_err(|error| wrong(&error))?);
+    T::deserialize(Value::Table(table)).map_err(|error| wrong(&error))
+}
+
 fn option_names<T: Args>() -> BTreeSet<String> {
     let command = T::augment_args(clap::Command::new("options"));
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_string)).collect()

@@ -42,7 +42,7 @@ impl LabelSet {
         if distinct.len() > FEWEST_SUSPECT_LABELS && rows < 2 * distinct.len() {
             let ids = DataError::LabelsAreIds {
                 file: file.into(),
-                column: column.cloned(),
+                column: column.map(Column::to_string),
                 distinct: distinct.len(),
                 rows,
                 first: distinct.iter().take(3).map(|&name| name.to_owned()).collect(),
@@ -58,11 +58,23 @@ impl LabelSet {
             [only] => return Err(DataError::OneClass { file: file.into(), label: only.clone() }),
             _ => {}
         }
-        // "01" and "1" are equal as numbers; the stable sort keeps them in the order of their code points.
-        if names.iter().all(|name| name.parse::<i64>().is_ok()) {
-            names.sort_by_key(|name| name.parse::<i64>().unwrap_or(i64::MAX));
-        }
+        sort(&mut names);
         Ok(Self::of(names))
+    }
+
+    /// These labels and, behind them, the new ones among `labels`, in the order of [`LabelSet::build`]; and how many those
+    /// are. No label changes its class.
+    pub fn extended<'a>(&self, labels: impl IntoIterator<Item = &'a str>) -> (Self, usize) {
+        let mut new: Vec<String> = labels
+            .into_iter()
+            .filter(|label| self.id(label).is_none())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        sort(&mut new);
+        let count = new.len();
+        (Self::of(self.names.iter().cloned().chain(new).collect()), count)
     }
 
     fn of(names: Vec<String>) -> Self {
@@ -102,6 +114,14 @@ impl LabelSet {
             label: label.to_owned(),
             known: self.names.clone(),
         })
+    }
+}
+
+/// By value if all are integers; they are sorted by code point before.
+fn sort(names: &mut [String]) {
+    // "01" and "1" are equal as numbers; the stable sort keeps them in the order of their code points.
+    if names.iter().all(|name| name.parse::<i64>().is_ok()) {
+        names.sort_by_key(|name| name.parse::<i64>().unwrap_or(i64::MAX));
     }
 }
 
@@ -178,6 +198,14 @@ mod tests {
         let labels = LabelSet::try_from(names.clone()).expect("different names");
         // Compared with all before it, each of them would take minutes.
         assert!(names.iter().enumerate().all(|(class, name)| labels.id(name) == Some(class)));
+    }
+
+    #[test]
+    fn new_labels_come_behind_those_that_are_there() -> Result<(), DataError> {
+        let (labels, new) = built(&["b", "d"])?.extended(["d", "c", "a", "c"]);
+        assert_eq!((labels.names(), new), (&["b", "d", "a", "c"].map(str::to_owned)[..], 2));
+        assert_eq!((labels.id("b"), labels.id("c")), (Some(0), Some(3)));
+        Ok(())
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::counted;
-use crate::data::Column;
 
 /// What is wrong with a data file, and where.
 #[derive(Debug, Error)]
@@ -350,7 +349,7 @@ pub enum DataError {
         /// The file.
         file: PathBuf,
         /// The column, where it was named.
-        column: Option<Column>,
+        column: Option<String>,
         /// How many different labels there are.
         distinct: usize,
         /// How many rows there are.
@@ -398,7 +397,7 @@ fn flag(role: &str) -> &str {
     }
 }
 
-fn label_column(column: &Option<Column>) -> String {
+fn label_column(column: &Option<String>) -> String {
     column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Batch, BatchInput, InputShape, Parts};
 use crate::error::ModelFileError;
-use crate::network::Tensors;
+use crate::model_file::Tensors;
 
 /// Tables of token vectors; none for series.
 #[derive(Clone, Debug)]

@@ -30,12 +30,12 @@ pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
 pub use self::tokenizer::Token;
-use self::tokenizer::Tokenizer;
+use self::tokenizer::{Tokenizer, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
 use crate::data::series::{SeriesExample, read_series};
 use crate::data::table::{EmptyText, read_table};
-use crate::error::{DataError, Error, ModelFileError, in_plain_words};
+use crate::error::{DataError, Error, ModelFileError, PlanError, counted, in_plain_words};
 use crate::model_file::ModelFile;
 
 /// The key under which a model file keeps how inputs are read.
@@ -165,6 +165,54 @@ impl Input {
                 Ok(Input { plan: plan.clone(), encoder: Encoder::Series(standardizer) })
             }
         }
+    }
+
+    /// The input of a model that is trained on, reading by `plan`: what was learnt stays. Tokens of the new training inputs,
+    /// which stand in `file`, that the vocabulary lacks are added where `extend`, and refused with their count otherwise.
+    ///
+    /// # Errors
+    /// If `plan` cuts up inputs in another way, an input is of another kind, or there are new tokens.
+    pub fn taken_on<'a>(
+        &self,
+        plan: &InputPlan,
+        inputs: impl Iterator<Item = &'a Raw>,
+        extend: bool,
+        file: &Path,
+    ) -> Result<Input, Error> {
+        let (Encoder::Text(encoder), InputPlan::Text(plan)) = (&self.encoder, plan) else {
+            return match (&self.encoder, plan) {
+                (Encoder::Series(_), InputPlan::Series(_)) => {
+                    Ok(Input { plan: plan.clone(), encoder: self.encoder.clone() })
+                }
+                _ => Err(PlanError::conflict("init", "is of a model that reads another kind of inputs").into()),
+            };
+        };
+        let cuts = encoder.tokenizer.segmentation.into();
+        let other = [
+            ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
+            ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
+            ("char-ngrams", plan.ngrams != encoder.ngrams),
+            ("bigram-buckets", plan.bigrams != encoder.bigrams),
+        ];
+        if let Some((option, _)) = other.iter().find(|(_, other)| *other) {
+            return Err(PlanError::conflict(option, "is not that of the model in --init").into());
+        }
+        let raws: Vec<&Raw> = inputs.map(|raw| raw.texts(file).map(|_| raw)).collect::<Result<_, DataError>>()?;
+        let tokens = raws.into_iter().flat_map(|raw| raw.tokens(&encoder.tokenizer)).map(|token| token.text);
+        let options = VocabularyOptions {
+            min_count: plan.min_count,
+            max_size: Some(plan.max_vocabulary),
+            ..VocabularyOptions::default()
+        };
+        let (vocabulary, new) = encoder.vocabulary.extended(tokens, &options);
+        if new > 0 && !extend {
+            let (file, tokens) = (file.display(), counted(new, "token"));
+            let problem = format!("{file} has {tokens} that the model in --init does not know; --extend adds them");
+            return Err(PlanError::Unfit(problem).into());
+        }
+        let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
+        let plan = TextPlan { tokenizer: cuts, ..plan.clone() };
+        Ok(Input { plan: InputPlan::Text(plan), encoder: Encoder::Text(encoder) })
     }
 
     /// Reads what [`Input::put`] wrote; `path` is where the file came from.

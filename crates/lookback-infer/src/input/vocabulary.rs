@@ -59,22 +59,26 @@ struct Stored {
 impl Vocabulary {
     /// The vocabulary of these training tokens. Tokens that read as a special one are not counted.
     pub fn build<T: AsRef<str>>(tokens: impl IntoIterator<Item = T>, options: &VocabularyOptions) -> Self {
-        let mut counts: HashMap<String, usize> = HashMap::new();
-        for token in tokens {
-            let token = token.as_ref();
-            match counts.get_mut(token) {
-                Some(count) => *count += 1,
-                None => drop(counts.insert(token.to_owned(), 1)),
-            }
-        }
         let special: Vec<String> =
             SPECIAL.map(str::to_owned).into_iter().chain(options.special.iter().cloned()).collect();
-        let wanted = |(token, count): &(String, usize)| *count >= options.min_count && !special.contains(token);
-        let mut counted: Vec<(String, usize)> = counts.into_iter().filter(wanted).collect();
-        counted.sort_unstable_by(|(a, a_count), (b, b_count)| Reverse(a_count).cmp(&Reverse(b_count)).then(a.cmp(b)));
-        counted.truncate(options.max_size.map_or(usize::MAX, |size| size.saturating_sub(special.len())));
         let specials = special.len();
-        Self::of(special.into_iter().chain(counted.into_iter().map(|(token, _)| token)).collect(), specials)
+        let counted = by_count(tokens, options.min_count, |token| !special.iter().any(|special| special == token));
+        let room = options.max_size.map_or(usize::MAX, |size| size.saturating_sub(specials));
+        Self::of(special.into_iter().chain(counted.into_iter().take(room)).collect(), specials)
+    }
+
+    /// These entries and, behind them, the new ones among `tokens`, as far as `options` let them in; and how many those
+    /// are. No entry changes its id.
+    pub fn extended<T: AsRef<str>>(
+        &self,
+        tokens: impl IntoIterator<Item = T>,
+        options: &VocabularyOptions,
+    ) -> (Self, usize) {
+        let new = by_count(tokens, options.min_count, |token| !self.ids.contains_key(token));
+        let room = options.max_size.map_or(usize::MAX, |size| size.saturating_sub(self.len()));
+        let count = new.len().min(room);
+        let tokens = self.tokens.iter().cloned().chain(new.into_iter().take(room)).collect();
+        (Self::of(tokens, self.special), count)
     }
 
     fn of(tokens: Vec<String>, special: usize) -> Self {
@@ -112,6 +116,26 @@ impl Vocabulary {
     pub fn tokens(&self) -> &[String] {
         &self.tokens
     }
+}
+
+/// The wanted tokens that come so often, the most frequent first, by code point where counts are equal.
+fn by_count<T: AsRef<str>>(
+    tokens: impl IntoIterator<Item = T>,
+    least: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for token in tokens {
+        let token = token.as_ref();
+        match counts.get_mut(token) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(token.to_owned(), 1)),
+        }
+    }
+    let mut counted: Vec<(String, usize)> =
+        counts.into_iter().filter(|(token, count)| *count >= least && wanted(token)).collect();
+    counted.sort_unstable_by(|(a, a_count), (b, b_count)| Reverse(a_count).cmp(&Reverse(b_count)).then(a.cmp(b)));
+    counted.into_iter().map(|(token, _)| token).collect()
 }
 
 impl TryFrom<Stored> for Vocabulary {
@@ -168,6 +192,16 @@ mod tests {
             assert_eq!(vocabulary.encode(token), id, "{token}");
         }
         assert_eq!((vocabulary.token(PAD), vocabulary.token(3), vocabulary.token(4)), (Some("<pad>"), Some("b"), None));
+    }
+
+    #[test]
+    fn new_entries_come_behind_those_that_are_there() {
+        let vocabulary = Vocabulary::build(["b", "a", "b"], &VocabularyOptions::default());
+        let options = VocabularyOptions { min_count: 2, max_size: Some(6), ..VocabularyOptions::default() };
+        let (extended, new) =
+            vocabulary.extended(["d", "c", "d", "c", "e", "e", "e", "f", "a", "<pad>", "<pad>"], &options);
+        assert_eq!((extended.tokens(), new), (&["<pad>", "<unk>", "b", "a", "e", "c"].map(str::to_owned)[..], 2));
+        assert_eq!(extended.encode("d"), UNK, "there was no room for it");
     }
 
     #[test]

@@ -43,6 +43,17 @@ pub trait Model: Send + Sync + Debug {
     /// If the network's numbers overflow, so that an answer would be no number.
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>>;
 
+    /// One answer per line, each line being an input: a text, or a series as a JSON array of steps.
+    ///
+    /// # Errors
+    /// If a line is no such input, or as [`Model::answer`].
+    fn answer_lines(&self, lines: &[&str]) -> Result<Vec<Answer>> {
+        let file = Path::new("the lines");
+        let examples = lines.iter().zip(1..).map(|(content, line)| self.input().encode_line(content, file, line));
+        let examples: Vec<Example> = examples.collect::<Result<_, DataError>>()?;
+        self.answer(&examples.iter().collect::<Vec<_>>(), &Ask::default())
+    }
+
     /// Refuses an input of `file` that alone would take more memory than allowed.
     ///
     /// # Errors

@@ -20,6 +20,7 @@
 mod header;
 mod passing;
 mod read;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -31,6 +32,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::tensors::{Tensors, prefix};
 pub use self::write::check_writable;
 use crate::error::{ModelFileError, Overflow, in_plain_words};
 

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::attention_form::AttentionForm;
 use super::linear::Linear;
 use super::ragged::Ragged;
-use super::tensors::Tensors;
 use super::{Pooled, Weights};
 use crate::error::ModelFileError;
+use crate::model_file::Tensors;
 
 /// The layers of an [`AttentionForm`].
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use super::attend::{Attend, Attended};
 use super::plan::EncoderPlan;
 use super::ragged::Ragged;
 use super::recurrent::Recurrent;
-use super::tensors::Tensors;
 use super::workspace::Workspaces;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputLayer, InputShape, Parts};
+use crate::model_file::Tensors;
 
 /// What every network begins with, its weights packed once. Several callers may use it at once.
 ///
@@ -53,13 +53,13 @@ pub struct Encoded {
     pub width: usize,
     /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side.
     pub last: Vec<f32>,
-    /// One vector a row, where the attention pools by itself.
+    /// One vector per row, where the attention pools by itself.
     pub pooled: Option<Pooled>,
-    /// What the attention looked at, a view a head or hop, where that was asked for.
+    /// What the attention looked at, a view per head or hop, where that was asked for.
     pub views: Vec<Weights>,
 }
 
-/// One vector a row.
+/// One vector per row.
 #[derive(Clone, Debug)]
 pub struct Pooled {
     /// `[B, P]`

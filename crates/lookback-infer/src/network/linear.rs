@@ -3,8 +3,8 @@
 use lookback_kernels::linear::PreparedLinear;
 
 use super::ragged::Ragged;
-use super::tensors::Tensors;
 use crate::error::ModelFileError;
+use crate::model_file::Tensors;
 
 /// `y = x Wᵀ + b`, as PyTorch's `Linear`. A row alone equals the same row among any others, bit for bit.
 #[derive(Debug)]

@@ -16,7 +16,6 @@ mod pooling_form;
 mod ragged;
 mod recurrent;
 mod softmax;
-mod tensors;
 mod workspace;
 
 pub use self::attention_form::AttentionForm;
@@ -30,4 +29,3 @@ pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;
 pub(crate) use self::softmax::{cross_entropy, likeliest, softmax};
-pub use self::tensors::{Tensors, prefix};

@@ -7,8 +7,8 @@ use lookback_kernels::pool::{self, PoolDims, PoolScore};
 use super::Pooled;
 use super::pooling_form::{PoolKind, Pooling};
 use super::ragged::Ragged;
-use super::tensors::Tensors;
 use crate::error::ModelFileError;
+use crate::model_file::Tensors;
 
 /// The layer of a [`Pooling`].
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use lookback_kernels::{Cell, Dims, Inputs, Packed, Saving, Weights, Workspace, f
 
 use super::plan::EncoderPlan;
 use super::ragged::Ragged;
-use super::tensors::Tensors;
 use crate::error::ModelFileError;
+use crate::model_file::Tensors;
 
 /// Recurrent layers on one another, in one direction or both.
 #[derive(Debug)]

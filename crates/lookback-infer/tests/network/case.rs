@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lookback_infer::input::{Batch, BatchInput, InputShape};
-use lookback_infer::model_file::{ModelFile, Tensor};
-use lookback_infer::network::{AttentionForm, Cell, EncoderPlan, PoolKind, Tensors};
+use lookback_infer::model_file::{ModelFile, Tensor, Tensors};
+use lookback_infer::network::{AttentionForm, Cell, EncoderPlan, PoolKind};
 use lookback_infer::tasks::classify::{Bag, Network, NetworkPlan, NgramBagConfig, Sizes};
 use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 use rand::rngs::StdRng;

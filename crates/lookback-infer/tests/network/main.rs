@@ -7,8 +7,8 @@ use std::path::Path;
 
 use case::{Case, LABELS, slices};
 use lookback_infer::input::{Batch, BatchInput, InputShape};
-use lookback_infer::model_file::Tensor;
-use lookback_infer::network::{AttentionForm, Encoded, Encoder, Output, Tensors, Weights};
+use lookback_infer::model_file::{Tensor, Tensors};
+use lookback_infer::network::{AttentionForm, Encoded, Encoder, Output, Weights};
 use lookback_infer::tasks::classify::{Bag, Network, answer_together};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;

@@ -32,8 +32,14 @@ impl Demo {
         }
         let stop = signals::listen()?;
         let (device, mut progress) = (super::device(), TerminalProgress::new());
-        let mut session =
-            Session { device: &device, stop: &stop, progress: &mut progress, checkpoint: None, resume: false };
+        let mut session = Session {
+            device: &device,
+            stop: &stop,
+            progress: &mut progress,
+            checkpoint: None,
+            resume: false,
+            init: None,
+        };
         let fitted = demo::fit(self.seed, &mut session)?;
         match (&self.output, fitted.end) {
             (Some(output), _) => train::finish(&fitted, output, None)?,

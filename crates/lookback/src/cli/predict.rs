@@ -14,9 +14,10 @@ use serde_json::json;
 use super::columns::Columns;
 use super::max_memory::MaxMemory;
 use super::{Unanswered, UsageError, failure};
+use crate::insight::terminal;
 
 /// Inputs that are answered together at most.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 1024;
 
 /// Answer inputs, one JSON object per line.
 ///
@@ -117,7 +118,8 @@ impl Answers {
             })
             .collect();
         let mut answers = answers(model, &examples, ask).into_iter();
-        let mut text = String::new();
+        let mut lines = String::new();
+        let text = &mut lines;
         for read in &ready {
             match read {
                 Read::Item(Item::Example(example)) => {
@@ -125,17 +127,18 @@ impl Answers {
                     match answers.next() {
                         Some(Ok(answer)) => {
                             self.inputs += 1;
-                            text.push_str(&format!("{}\n", json!(answer.json)));
+                            text.push_str(&terminal::printable_json(&json!(answer.json).to_string()));
+                            text.push('\n');
                         }
-                        Some(Err(error)) => self.refuse(example.line, &error, &mut text)?,
+                        Some(Err(error)) => self.refuse(example.line, &error, text)?,
                         None => {}
                     }
                 }
-                Read::Item(Item::Wrong { line, error }) => self.refuse(*line, error, &mut text)?,
+                Read::Item(Item::Wrong { line, error }) => self.refuse(*line, error, text)?,
                 Read::Broken(_) => {}
             }
         }
-        super::print_json(&text)?;
+        super::print_as_it_is(&lines)?;
         match ready.into_iter().last() {
             Some(Read::Broken(error)) => Err(error),
             _ => Ok(()),
@@ -148,10 +151,12 @@ impl Answers {
         self.refused += 1;
         let sentence = failure::sentence(error);
         if self.strict {
-            super::print_json(text)?;
+            super::print_as_it_is(text)?;
             return Err(UsageError(sentence).into());
         }
-        text.push_str(&format!("{}\n", json!({ "line": line, "error": sentence })));
+        let object = json!({ "line": line, "error": sentence });
+        text.push_str(&terminal::printable_json(&object.to_string()));
+        text.push('\n');
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use lookback_infer::model_file::{ModelFile, check_writable};
 
 use super::{Interrupted, UsageError, signals};
 use crate::tasks::{Entry, Fitted, Plan, TASKS};
-use crate::train::{Checkpoint, End, Every, Log, Session, TerminalProgress};
+use crate::train::{Checkpoint, End, Every, Init, Log, Session, TerminalProgress};
 
 /// Train a model on your data: one subcommand per task.
 #[derive(Debug)]
@@ -40,6 +40,12 @@ struct Run {
     /// Go on from the checkpoint, to the same bytes as if training had never been stopped
     #[arg(long)]
     resume: bool,
+    /// Model to train on from: its network, vocabulary and labels are kept
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// Add tokens and labels that the model of --init does not know, rather than refuse them
+    #[arg(long, requires = "init")]
+    extend: bool,
     /// Write metrics there as JSON Lines, one object per epoch
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -52,7 +58,9 @@ impl Args for Train {
     fn augment_args(command: Command) -> Command {
         let subcommand = |task: &Entry| {
             let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
-            (task.arguments)(run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data))))
+            let run = run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data)));
+            // Options bring a sentence about themselves, which is none about the task.
+            (task.arguments)(run).about(task.about).long_about(None::<&str>)
         };
         let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
         TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))
@@ -80,7 +88,8 @@ impl FromArgMatches for Train {
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Train { task, run, typed } = self;
-        let plan = (task.plan)(&run.data, &typed, run.config.as_deref())?;
+        let init = run.init.as_ref().map(|path| Init::read(path, task.name, run.extend)).transpose()?;
+        let plan = (task.plan)(&run.data, &typed, run.config.as_deref(), init.as_ref())?;
         let checkpoint = run.checkpoint_file();
         run.refuse_to_overwrite(&*plan, &checkpoint)?;
         check_writable(&run.output).map_err(|error| UsageError(error.to_string()))?;
@@ -92,7 +101,10 @@ impl Train {
             );
         }
         let stop = signals::listen()?;
-        let identity = plan.identity(&run.data);
+        let mut identity = plan.identity(&run.data);
+        if let Some(path) = &run.init {
+            identity.begins_with(path, run.extend);
+        }
         let mut terminal = TerminalProgress::new();
         let mut log;
         let progress: &mut dyn crate::train::Progress = match &run.log {
@@ -112,6 +124,7 @@ impl Train {
             progress,
             checkpoint: Some(checkpoint.clone()),
             resume: run.resume,
+            init,
         };
         let fitted = plan.fit(&run.data, &mut session)?;
         finish(&fitted, &run.output, Some(&checkpoint))
@@ -133,7 +146,7 @@ impl Run {
         let written: Vec<&Path> = written.into_iter().flatten().collect();
         let same =
             |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        let read = [Some(&self.data), plan.validation(), self.config.as_ref()];
+        let read = [Some(&self.data), plan.validation(), self.config.as_ref(), self.init.as_ref()];
         for file in read.into_iter().flatten() {
             if written.iter().any(|output| same(output, file)) {
                 let sentence = format!("{} is read and cannot be the output as well", file.display());

@@ -83,6 +83,21 @@ pub struct InputOptions {
 }
 
 impl TokenOptions {
+    /// The options by which texts were cut up.
+    pub fn of(plan: &TextPlan) -> TokenOptions {
+        TokenOptions {
+            tokenizer: Some(plan.tokenizer),
+            lowercase: Some(plan.lowercase),
+            min_count: Some(plan.min_count),
+            max_vocabulary: Some(plan.max_vocabulary),
+            max_length: Some(plan.max_length),
+            char_ngrams: plan.ngrams.as_ref().map(|ngrams| format!("{}-{}", ngrams.min, ngrams.max)),
+            char_buckets: plan.ngrams.as_ref().map(|ngrams| ngrams.buckets),
+            bigram_buckets: plan.bigrams.as_ref().map(|bigrams| bigrams.buckets),
+            word_dropout: Some(plan.word_dropout),
+        }
+    }
+
     /// The plan for texts, of whose columns nothing is said.
     ///
     /// # Errors
@@ -125,6 +140,18 @@ impl TokenOptions {
 }
 
 impl InputOptions {
+    /// The options by which inputs were cut up; where they stood in a file is left to the new data.
+    pub fn of(plan: &InputPlan) -> InputOptions {
+        match plan {
+            InputPlan::Text(plan) => InputOptions { tokens: TokenOptions::of(plan), ..InputOptions::default() },
+            InputPlan::Series(plan) => InputOptions {
+                tokens: TokenOptions { max_length: plan.max_length, ..TokenOptions::default() },
+                input_noise: Some(plan.input_noise),
+                ..InputOptions::default()
+            },
+        }
+    }
+
     /// The plan for training on the file `data`.
     ///
     /// # Errors

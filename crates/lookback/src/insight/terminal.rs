@@ -136,6 +136,10 @@ pub fn printable_json(text: &str) -> String {
 }
 
 fn escaped(text: &str, kept: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
+    // Most text is plain, and what is written may be long.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if drives_terminal(c) && !kept(c) {

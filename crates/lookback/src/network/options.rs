@@ -56,6 +56,25 @@ pub struct EncoderOptions {
 }
 
 impl EncoderOptions {
+    /// The options by which an encoder of texts or of series was made.
+    pub fn of(plan: &EncoderPlan, is_text: bool) -> EncoderOptions {
+        EncoderOptions {
+            cell: Some(plan.cell),
+            embedding: is_text.then_some(plan.embedding),
+            hidden: Some(plan.hidden),
+            layers: Some(plan.layers),
+            recompute: Some(plan.recompute),
+            bidirectional: Some(plan.bidirectional),
+            attention: Some(plan.attention.to_string()),
+            dropout: None,
+            embedding_dropout: Some(plan.embedding_dropout),
+            layer_dropout: (plan.layers > 1).then_some(plan.layer_dropout),
+            output_dropout: None,
+            embedding_scale: is_text.then_some(plan.embedding_scale),
+            forget_bias: plan.forget_bias,
+        }
+    }
+
     /// The plan of an encoder of texts or of series.
     ///
     /// # Errors

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use lookback_infer::error::ModelFileError;
-use lookback_infer::model_file::ModelFile;
-use lookback_infer::network::Tensors;
+use lookback_infer::model_file::{ModelFile, Tensors};
 
 use crate::train::values;
 

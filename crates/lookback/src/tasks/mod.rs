@@ -10,14 +10,13 @@ use burn::module::Module;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use lookback_infer::error::{Error, ModelFileError, PlanError};
 use lookback_infer::model::{Record, Score};
-use lookback_infer::model_file::{ModelFile, Tensor};
-use lookback_infer::network::prefix;
+use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::options_file::{self, WrongFile};
-use crate::train::{End, Ensemble, Identity, Session, TrainPlan, hash, values};
+use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, hash, values};
 
 /// How a task is trained.
 pub trait Task {
@@ -33,6 +32,12 @@ pub trait Task {
     type Options: Args + FromArgMatches + Serialize + DeserializeOwned;
     /// Its options, checked.
     type Plan: 'static;
+
+    /// The options by which a model was made, as far as they are about its inputs and its network.
+    ///
+    /// # Errors
+    /// If the file is of no such model.
+    fn options_of(model: &Init) -> Result<Self::Options, Error>;
 
     /// Checks options for training on the file `data`.
     ///
@@ -118,12 +123,13 @@ pub struct Entry {
     pub scores: &'static [Score],
     /// Adds its options to a command.
     pub arguments: fn(Command) -> Command,
-    /// Checks its options, as typed and as they stand in a file, for training on the file `data`.
+    /// Checks its options.
     pub plan: Check,
 }
 
-/// Checks options as typed, and as they stand in a file, for training on the file that comes first.
-pub type Check = fn(&Path, &ArgMatches, Option<&Path>) -> Result<Box<dyn Plan>, WrongOptions>;
+/// Checks options for training on the file that comes first: those typed, laid over those in a file, laid over those of
+/// the model that training begins with.
+pub type Check = fn(&Path, &ArgMatches, Option<&Path>, Option<&Init>) -> Result<Box<dyn Plan>, WrongOptions>;
 
 /// Why options are refused.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +143,9 @@ pub enum WrongOptions {
     /// Nothing can be trained by them.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The model that training should begin with is wrong.
+    #[error(transparent)]
+    Model(#[from] Error),
 }
 
 /// A checked plan of any task.
@@ -182,12 +191,14 @@ const fn entry<T: Task + 'static>() -> Entry {
         data: T::DATA,
         scores: T::SCORES,
         arguments: <T::Options as Args>::augment_args,
-        plan: |data, typed, file| {
-            let flags = T::Options::from_arg_matches(typed)?;
-            let options = match file {
-                Some(file) => options_file::merge(&flags, file)?,
-                None => flags,
-            };
+        plan: |data, typed, file, init| {
+            let mut options = T::Options::from_arg_matches(typed)?;
+            if let Some(file) = file {
+                options = options_file::merge(&options, file)?;
+            }
+            if let Some(init) = init {
+                options = options_file::over(&options, &T::options_of(init)?)?;
+            }
             Ok(Box::new(Planned::<T>(T::plan(data, &options)?)))
         },
     }

@@ -71,6 +71,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// A training that begins with the model in `path`.
+    pub(crate) fn begins_with(&mut self, path: &Path, extend: bool) {
+        self.data.insert("initial model's".into(), hash(path));
+        self.options.insert("extend".into(), extend.into());
+    }
+
     /// What differs from `other`, in a sentence.
     fn difference(&self, other: &Identity) -> Option<String> {
         if self.task != other.task {
@@ -83,8 +89,9 @@ impl Identity {
             let (its, ours) = (shown(self.options.get(key)), shown(other.options.get(key)));
             return Some(format!("its {key} is {its}, and now it is {ours}"));
         }
-        let changed = self.data.iter().find(|(name, hash)| other.data.get(*name) != Some(hash));
-        changed.map(|(name, _)| format!("the {name} data are not those that it was trained on"))
+        let names: std::collections::BTreeSet<&String> = self.data.keys().chain(other.data.keys()).collect();
+        let changed = names.into_iter().find(|name| self.data.get(*name) != other.data.get(*name));
+        changed.map(|name| format!("the {name} data are not those that it was trained on"))
     }
 }
 
@@ -136,11 +143,13 @@ pub(super) struct Saver<'a, N> {
     finished: &'a [(N, NetworkRecord)],
     last: Instant,
     steps: usize,
+    /// Whether the last one could not be written, which is told once.
+    failing: bool,
 }
 
 impl<'a, N: Module> Saver<'a, N> {
     pub(super) fn new(checkpoint: &'a Checkpoint, finished: &'a [(N, NetworkRecord)]) -> Self {
-        Saver { checkpoint, finished, last: Instant::now(), steps: 0 }
+        Saver { checkpoint, finished, last: Instant::now(), steps: 0, failing: false }
     }
 
     /// Saves if it is time. A checkpoint that cannot be written is told; the one before stays, and training goes on.
@@ -157,10 +166,14 @@ impl<'a, N: Module> Saver<'a, N> {
 
     /// Saves now.
     pub(super) fn save(&mut self, state: &TrainState<N>) {
-        if let Err(error) = self.write(state) {
+        let written = self.write(state);
+        if let Err(error) = &written
+            && !self.failing
+        {
             let before = if self.checkpoint.file.is_file() { "; the one before is left as it was" } else { "" };
             tracing::warn!("no checkpoint was written{before}: {error}");
         }
+        self.failing = written.is_err();
         // Measured from the end, so that writing can never take all the time there is.
         (self.last, self.steps) = (Instant::now(), 0);
     }

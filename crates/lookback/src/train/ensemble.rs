@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use lookback_infer::Error;
-use lookback_infer::error::PlanError;
 use lookback_infer::model::{NetworkRecord, Validation};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::checkpoint::{Checkpoint, Saver, finished_prefix};
+use super::init::Init;
 use super::objective::Objective;
 use super::progress::Progress;
 use super::run::{Context, End, run};
@@ -27,6 +27,8 @@ pub struct Session<'a> {
     pub checkpoint: Option<Checkpoint>,
     /// Whether it goes on from what was saved there.
     pub resume: bool,
+    /// The model that training begins with, in place of random weights.
+    pub init: Option<Init>,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -51,21 +53,21 @@ pub struct Ensemble<N> {
     pub end: End,
 }
 
-/// Trains as many networks as `plan` says. `make` makes one, on a device with autodiff, whose random start follows from
-/// the seed of the device alone.
+/// Trains as many networks as `plan` says. `make` makes the one of this number, from 0, on a device with autodiff; its
+/// random start follows from the seed of the device alone.
 ///
 /// # Errors
 /// If no network can be made, or there is nothing to resume.
 pub fn train<O: Objective>(
     objective: &O,
-    make: impl Fn(&Device) -> Result<O::Network, PlanError>,
+    make: impl Fn(&Device, usize) -> Result<O::Network, Error>,
     plan: &TrainPlan,
     session: &mut Session<'_>,
 ) -> Result<Ensemble<O::Network>, Error> {
     let device = session.device.clone().autodiff();
     let start = |place: usize| {
         device.seed(network_seed(plan.seed, place));
-        make(&device)
+        make(&device, place)
     };
     let mut finished: Vec<(O::Network, NetworkRecord)> = Vec::new();
     let mut taken_up = None;

@@ -92,5 +92,7 @@ fn help_tells_every_command() {
     for command in ["demo", "train", "evaluate", "predict", "explain", "inspect"] {
         assert!(help.contains(command), "{help}");
     }
+    let tasks = lookback(&["train", "--help"]).ok();
+    assert!(tasks.contains("classify") && tasks.contains("One label for a whole text or numeric series"), "{tasks}");
     assert!(lookback(&["--version"]).ok().starts_with("lookback 0."));
 }

@@ -175,3 +175,22 @@ fn what_cannot_be_learnt_or_judged_is_refused_with_file_and_line() {
     lookback(&["evaluate", &model, &data, "--format", "csv"]).refused(2, &["--format is not for tagged sentences"]);
     lookback(&["predict", &model, "--format", "ts"]).refused(2, &["--format is ts, but the model reads texts"]);
 }
+
+#[test]
+fn a_tagger_is_trained_on_with_new_tags_and_tokens() {
+    let folder = Folder::new();
+    let data = folder.write("data.conll", sentences());
+    let (model, on) = (folder.path("model"), folder.path("on"));
+    train(&data, &model, &LEARN).ok();
+    let new = folder.write("new.conll", format!("{}frozen - COLD\nsoup - O\n", sentences()));
+    let begin = ["train", "tag", &new, "-o", &on, "--init", &model, "--epochs", "1", "--learning-rate", "0.0001"];
+    lookback(&begin).refused(2, &["new.conll has 1 label", "\"COLD\"", "--extend adds them"]);
+    lookback(&[&begin[..], &["--extend", "--validation-split", "0"]].concat()).ok();
+    // One careful epoch: what was learnt before is still there.
+    let judged = json(&lookback(&["evaluate", &on, &data, "--json"]).ok());
+    assert!(judged["accuracy"].as_f64().unwrap() > 0.97, "{judged}");
+    assert!(lookback(&["inspect", &on]).ok().contains("tags        4: HOT, O, PAST, COLD"));
+    let classifier =
+        ["train", "classify", &folder.write("t.tsv", "label\ttext\na\tx\nb\ty\n"), "-o", &on, "--init", &model];
+    lookback(&classifier).refused(2, &["is a model for \"tag\""]);
+}

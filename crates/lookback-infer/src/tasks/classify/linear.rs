@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::error::ModelFileError;
-use crate::network::Tensors;
+use crate::model_file::Tensors;
 
 /// Rows that one thread sums at once: enough to be worth handing out.
 const ROWS: usize = 8;

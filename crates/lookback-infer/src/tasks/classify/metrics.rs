@@ -24,7 +24,7 @@ pub struct Metrics {
     pub macro_f1: f64,
     /// F1 over all answers together; with one label an example it equals the accuracy.
     pub micro_f1: f64,
-    /// One row a label.
+    /// One row per label.
     pub classes: Vec<LabelScores>,
     /// `confusion[t][p]`: examples of label `t` that were answered with `p`; `None` for more than 256 labels.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ mod plan;
 
 pub use self::data::{Bag, Dataset};
 pub use self::metrics::{Confused, Metrics};
-pub use self::model::{Classifier, Description, Prediction, budget, judge};
+pub use self::model::{Classifier, Description, NGRAM_WEIGHT, Prediction, budget, judge};
 pub use self::network::{Network, answer_together};
 pub use self::ngrams::{NgramBag, NgramBagConfig, Sizes};
 pub use self::plan::NetworkPlan;

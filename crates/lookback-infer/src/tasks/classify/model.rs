@@ -13,12 +13,12 @@ use crate::error::{DataError, ModelFileError, Overflow, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, Table, View};
-use crate::model_file::{ModelFile, Tensor};
+use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
-use crate::network::{Output, Tensors, cross_entropy, likeliest, softmax};
+use crate::network::{Output, cross_entropy, likeliest, softmax};
 
 /// The tensor that says how much each bucket of the linear part tells.
-const NGRAM_WEIGHT: &str = "linear.ngram_weight";
+pub const NGRAM_WEIGHT: &str = "linear.ngram_weight";
 
 /// What a classifier's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Prediction {
 }
 
 impl Description {
-    /// A file with all of this and the tensors of the networks, which have the names that [`prefix`](crate::network::prefix) tells.
+    /// A file with all of this and the tensors of the networks, which have the names that [`prefix`](crate::model_file::prefix) tells.
     ///
     /// # Errors
     /// If something cannot be written as JSON.

@@ -4,7 +4,8 @@ use super::linear::NgramLinear;
 use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
-use crate::network::{Encoded, Encoder, Linear, Output, Pool, Pooled, Ragged, Tensors, together};
+use crate::model_file::Tensors;
+use crate::network::{Encoded, Encoder, Linear, Output, Pool, Pooled, Ragged, together};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///
@@ -93,7 +94,7 @@ impl Network {
                     &nothing
                 }
             };
-            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams a row");
+            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams per row");
             let linear = linear.forward(bags, threads);
             logits.iter_mut().zip(linear).for_each(|(logit, linear)| *logit = 0.5 * (*logit + linear));
         }

@@ -13,9 +13,9 @@ use crate::error::{DataError, ModelFileError, Overflow, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, View};
-use crate::model_file::{ModelFile, Tensor};
+use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, Purpose};
-use crate::network::{Output, Tensors, Weights, cross_entropy, likeliest, softmax};
+use crate::network::{Output, Weights, cross_entropy, likeliest, softmax};
 
 /// What a tagger's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Prediction {
 
 impl Description {
     /// A file with all of this and the tensors of the networks, which have the names that
-    /// [`prefix`](crate::network::prefix) tells.
+    /// [`prefix`](crate::model_file::prefix) tells.
     ///
     /// # Errors
     /// If something cannot be written as JSON.

@@ -3,7 +3,8 @@
 use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
-use crate::network::{Encoder, Linear, Output, Ragged, Tensors, together};
+use crate::model_file::Tensors;
+use crate::network::{Encoder, Linear, Output, Ragged, together};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///

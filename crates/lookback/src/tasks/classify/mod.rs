@@ -14,6 +14,7 @@ mod train;
 use std::path::{Path, PathBuf};
 
 use lookback_infer::error::{Error, PlanError};
+use lookback_infer::input::Input;
 use lookback_infer::model::Score;
 pub use network::{Logits, Network};
 pub use options::{ClassWeights, ClassifyOptions, LossOptions, NetworkOptions};
@@ -22,7 +23,7 @@ use serde_json::{Map, Value, json};
 pub use train::{fit, fit_inputs};
 
 use super::{Fitted, Task, by_name};
-use crate::train::Session;
+use crate::train::{Init, Session};
 
 /// One label for a whole text or numeric series.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Task for Classify {
     const SCORES: &'static [Score] = &lookback_infer::tasks::classify::SCORES;
     type Options = ClassifyOptions;
     type Plan = ClassifyPlan;
+
+    fn options_of(model: &Init) -> Result<ClassifyOptions, Error> {
+        let input = Input::of_file(&model.file, &model.path)?;
+        Ok(ClassifyOptions::of(input.plan(), &model.file.json(&model.path, "network")?))
+    }
 
     fn plan(data: &Path, options: &ClassifyOptions) -> Result<ClassifyPlan, PlanError> {
         ClassifyPlan::new(data, options)

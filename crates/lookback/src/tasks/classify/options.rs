@@ -1,6 +1,8 @@
 //! Classification options as a person types them, on the command line or in a TOML file.
 
 use clap::{Args, ValueEnum};
+use lookback_infer::input::InputPlan;
+use lookback_infer::tasks::classify::{NetworkPlan, Sizes};
 use serde::{Deserialize, Serialize};
 
 use crate::input::InputOptions;
@@ -31,6 +33,30 @@ pub struct ClassifyOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub loss: LossOptions,
+}
+
+impl ClassifyOptions {
+    /// The options by which inputs and network were made.
+    pub(super) fn of(input: &InputPlan, network: &NetworkPlan) -> ClassifyOptions {
+        let range = |sizes: Option<Sizes>| sizes.map(|Sizes { min, max }| format!("{min}-{max}"));
+        let linear = network.linear.as_ref();
+        let pools = network.encoder.attention.pools();
+        let mut options = ClassifyOptions {
+            input: InputOptions::of(input),
+            encoder: EncoderOptions::of(&network.encoder, input.is_text()),
+            network: NetworkOptions {
+                pooling: (!pools).then(|| network.pooling.to_string()),
+                linear_characters: linear.and_then(|linear| range(linear.characters)),
+                linear_words: linear.and_then(|linear| range(linear.words)),
+                linear_buckets: linear.map(|linear| linear.buckets),
+                linear_scale: linear.map(|linear| f64::from(linear.scale)),
+            },
+            ..ClassifyOptions::default()
+        };
+        options.encoder.output_dropout = Some(network.output_dropout);
+        options.train.ensemble = Some(network.ensemble);
+        options
+    }
 }
 
 /// What a classifier has behind the encoder and beside it.

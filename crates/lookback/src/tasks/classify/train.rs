@@ -5,11 +5,13 @@ use std::path::Path;
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::{DataError, Error};
+use lookback_infer::error::Error;
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::classify::{self, Dataset, Description, NetworkPlan, NgramBag, SCORES, budget, judge};
+use lookback_infer::tasks::classify::{
+    self, Dataset, Description, NGRAM_WEIGHT, NetworkPlan, NgramBag, SCORES, budget, judge,
+};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,7 +21,7 @@ use super::plan::ClassifyPlan;
 use crate::network::twin;
 use crate::tasks::Fitted;
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Session, check_tables};
+use crate::train::{self, Init, Loss, Objective, Session, begin, check_tables};
 
 /// Data, input and labels, ready for training.
 struct Prepared {
@@ -49,13 +51,12 @@ pub fn fit_inputs(
     plan: &ClassifyPlan,
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
-    let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan)?;
+    let init = session.init.clone();
+    let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan, init.as_ref())?;
     let shape = input.shape();
-    let make = |device: &Device| {
+    let make = |device: &Device, place: usize| {
         let network = Network::new(&plan.network, shape, labels.len(), device)?;
-        // At once, so that the random start depends on the device's seed alone.
-        lookback_nn::parameters::initialise(&network);
-        Ok(network)
+        begin(network, init.as_ref(), place, &plan.train)
     };
     let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
     check_tables(&empty, &plan.train, option_of)?;
@@ -104,17 +105,27 @@ fn option_of(table: &str) -> &'static str {
 }
 
 /// Learns input and labels from the training part and encodes all.
-fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan) -> Result<Prepared, DataError> {
-    let labels = LabelSet::build(data, plan.input.label(), inputs.iter().map(|input| input.label.as_str()))?;
+fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option<&Init>) -> Result<Prepared, Error> {
+    let names = inputs.iter().map(|input| input.label.as_str());
+    let labels = match init {
+        Some(init) => init.labels("labels", names, data)?,
+        None => LabelSet::build(data, plan.input.label(), names)?,
+    };
     let targets: Vec<usize> =
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
     let read = |file: &Path| plan.input.read_labelled(file, true);
     let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
-    let input = Input::fit(&plan.input, training.iter().map(|input| &input.raw), &[], data)?;
+    let raws = training.iter().map(|input| &input.raw);
+    let input = match init {
+        Some(init) => init.input(&plan.input, raws, data)?,
+        None => Input::fit(&plan.input, raws, &[], data)?,
+    };
     let examples = input.encode_labelled(training, data)?;
-    let bag = match &plan.network.linear {
-        None => None,
-        Some(config) => {
+    let learnt = init.and_then(|init| init.file.tensors.get(NGRAM_WEIGHT));
+    let bag = match (&plan.network.linear, learnt) {
+        (None, _) => None,
+        (Some(config), Some(weights)) => Some(NgramBag::new(config.clone(), weights.data.clone())),
+        (Some(config), None) => {
             let tokens: Vec<_> =
                 examples.iter().map(|(example, _)| example.tokens().map_or(Vec::new(), |(_, tokens)| tokens)).collect();
             let targets: Vec<usize> = examples

@@ -13,6 +13,7 @@ mod train;
 use std::path::{Path, PathBuf};
 
 use lookback_infer::error::{Error, PlanError};
+use lookback_infer::input::{Input, InputPlan};
 use lookback_infer::model::Score;
 pub use network::Network;
 pub use options::TagOptions;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value, json};
 pub use train::fit;
 
 use super::{Fitted, Task, by_name};
-use crate::train::Session;
+use crate::train::{Init, Session};
 
 /// One label per token of a text.
 #[derive(Debug)]
@@ -35,6 +36,14 @@ impl Task for Tag {
     const SCORES: &'static [Score] = &lookback_infer::tasks::tag::SCORES;
     type Options = TagOptions;
     type Plan = TagPlan;
+
+    fn options_of(model: &Init) -> Result<TagOptions, Error> {
+        let plan = model.file.json(&model.path, "network")?;
+        match Input::of_file(&model.file, &model.path)?.plan() {
+            InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan)),
+            InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
+        }
+    }
 
     fn plan(_data: &Path, options: &TagOptions) -> Result<TagPlan, PlanError> {
         TagPlan::new(options)

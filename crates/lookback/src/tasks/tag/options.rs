@@ -1,6 +1,8 @@
 //! Tagging options as a person types them, on the command line or in a TOML file.
 
 use clap::Args;
+use lookback_infer::input::TextPlan;
+use lookback_infer::tasks::tag::NetworkPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::input::TokenOptions;
@@ -23,4 +25,18 @@ pub struct TagOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub train: TrainOptions,
+}
+
+impl TagOptions {
+    /// The options by which texts were cut up and the network was made.
+    pub(super) fn of(texts: &TextPlan, network: &NetworkPlan) -> TagOptions {
+        let mut options = TagOptions {
+            tokens: TokenOptions::of(texts),
+            encoder: EncoderOptions::of(&network.encoder, true),
+            train: TrainOptions::default(),
+        };
+        options.encoder.output_dropout = Some(network.output_dropout);
+        options.train.ensemble = Some(network.ensemble);
+        options
+    }
 }

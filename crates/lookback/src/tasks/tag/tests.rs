@@ -1,7 +1,7 @@
 //! The network that trains and the one that answers are twins.
 
 use burn::tensor::Device;
-use lookback_infer::input::{Batch, Example, Input, Raw};
+use lookback_infer::input::{Batch, Example, Raw};
 
 use super::train::answering;
 use super::*;

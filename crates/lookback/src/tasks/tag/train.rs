@@ -19,7 +19,7 @@ use super::plan::TagPlan;
 use crate::network::{option_of, twin};
 use crate::tasks::{Fitted, by_name};
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Session, check_tables};
+use crate::train::{self, Loss, Objective, Session, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -27,20 +27,26 @@ use crate::train::{self, Loss, Objective, Session, check_tables};
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
     let sentences = read(data)?;
-    let tags = LabelSet::build(data, None, sentences.iter().flat_map(|sentence| &sentence.label).map(String::as_str))?;
+    let names = sentences.iter().flat_map(|sentence| &sentence.label).map(String::as_str);
+    let init = session.init.clone();
+    let tags = match &init {
+        Some(init) => init.labels("tags", names, data)?,
+        None => LabelSet::build(data, None, names)?,
+    };
     let one_class = vec![0; sentences.len()];
     let (training, held_out) = parts(&plan.validation, sentences, &one_class, data, plan.train.seed(), read)?;
-    let input = Input::fit(&plan.input, training.iter().map(|sentence| &sentence.raw), &[], data)?;
+    let raws = training.iter().map(|sentence| &sentence.raw);
+    let input = match &init {
+        Some(init) => init.input(&plan.input, raws, data)?,
+        None => Input::fit(&plan.input, raws, &[], data)?,
+    };
     let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, file);
     let training = dataset(training, data)?;
     let validation = held_out.map(|(sentences, file)| dataset(sentences, file)).transpose()?;
 
     let shape = input.shape();
-    let make = |device: &Device| {
-        let network = Network::new(&plan.network, shape, tags.len(), device)?;
-        // At once, so that the random start depends on the device's seed alone.
-        lookback_nn::parameters::initialise(&network);
-        Ok(network)
+    let make = |device: &Device, place: usize| {
+        begin(Network::new(&plan.network, shape, tags.len(), device)?, init.as_ref(), place, &plan.train)
     };
     check_tables(&Network::new(&plan.network, shape, tags.len(), session.device)?, &plan.train, option_of)?;
     let budget = |purpose| budget(&plan.network, shape, tags.len(), purpose, plan.train.max_memory());

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use super::ModelFile;
 use crate::error::ModelFileError;
-use crate::model_file::ModelFile;
 
 /// What a network's tensors are called in a file: as they are when it is alone, else with its number before.
 pub fn prefix(network: usize, networks: usize) -> String {

@@ -1,0 +1,152 @@
+//! Training on from a model.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::TensorData;
+use lookback_infer::data::labels::LabelSet;
+use lookback_infer::error::{Error, ModelFileError, PlanError, counted};
+use lookback_infer::input::{Input, InputPlan, Raw};
+use lookback_infer::model_file::{ModelFile, Tensor, prefix};
+use lookback_nn::parameters;
+
+use super::TrainPlan;
+
+/// The network that a training by `plan` begins with as the one of number `place`: `network` with its random weights, or
+/// with those of the model that it goes on from.
+///
+/// # Errors
+/// If that has another shape.
+pub(crate) fn begin<N: Module>(network: N, init: Option<&Init>, place: usize, plan: &TrainPlan) -> Result<N, Error> {
+    // At once, so that the random start depends on the device's seed alone.
+    parameters::initialise(&network);
+    match init {
+        Some(init) => init.start(network, &prefix(place, plan.ensemble())),
+        None => Ok(network),
+    }
+}
+
+/// A model that a training begins with.
+#[derive(Clone, Debug)]
+pub struct Init {
+    /// What its file holds.
+    pub file: ModelFile,
+    /// Where that came from.
+    pub path: PathBuf,
+    /// Whether labels and tokens that it does not know are added to those it knows, rather than refused.
+    pub extend: bool,
+}
+
+impl Init {
+    /// Reads the model in `path`, which must be of this task.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is of another task.
+    pub fn read(path: &Path, task: &str, extend: bool) -> Result<Init, ModelFileError> {
+        Ok(Init { file: ModelFile::read_kind(path, task)?, path: path.into(), extend })
+    }
+
+    /// The labels of the model, which its file has under `key`, with those of the training `data` that it does not know where
+    /// they are to be added.
+    ///
+    /// # Errors
+    /// If there are any, and they are not.
+    pub(crate) fn labels<'a>(
+        &self,
+        key: &str,
+        labels: impl IntoIterator<Item = &'a str>,
+        data: &Path,
+    ) -> Result<LabelSet, Error> {
+        let known: LabelSet = self.file.json(&self.path, key)?;
+        let (extended, new) = known.extended(labels);
+        if new > 0 && !self.extend {
+            let (data, labels) = (data.display(), counted(new, "label"));
+            let first = &extended.names()[known.len()];
+            let problem = format!(
+                "{data} has {labels} that the model in --init does not know, such as {first:?}; --extend adds them"
+            );
+            return Err(PlanError::Unfit(problem).into());
+        }
+        Ok(extended)
+    }
+
+    /// The input of the model, see [`Input::taken_on`].
+    ///
+    /// # Errors
+    /// As that.
+    pub(crate) fn input<'a>(
+        &self,
+        plan: &InputPlan,
+        inputs: impl Iterator<Item = &'a Raw>,
+        data: &Path,
+    ) -> Result<Input, Error> {
+        Input::of_file(&self.file, &self.path)?.taken_on(plan, inputs, self.extend, data)
+    }
+
+    /// The network `fresh` with the values of the tensors whose names begin with `prefix`. Where it has more rows or columns
+    /// than they, for what was added, those keep their fresh values.
+    fn start<N: Module>(&self, fresh: N, prefix: &str) -> Result<N, Error> {
+        let mut drawn = parameters::values(&fresh, "");
+        let mut failure = None;
+        let network = parameters::write(fresh, "", |name, shape| {
+            let own = drawn.remove(name).map(|own| own.values).unwrap_or_default();
+            let refused = |error: ModelFileError| {
+                let problem = error.to_string();
+                failure.get_or_insert(error);
+                lookback_nn::Error::Parameter { name: name.to_owned(), problem }
+            };
+            let values = self.values(&format!("{prefix}{name}"), shape, own).map_err(refused)?;
+            Ok::<_, lookback_nn::Error>(TensorData::new(values, shape.to_vec()))
+        });
+        network.map_err(|error| match failure {
+            Some(failure) => failure.into(),
+            None => PlanError::Unfit(error.to_string()).into(),
+        })
+    }
+
+    /// The values of a tensor, laid over `own` where that is larger.
+    fn values(&self, name: &str, shape: &[usize], own: Vec<f32>) -> Result<Vec<f32>, ModelFileError> {
+        let wrong = |problem: String| ModelFileError::Tensor { file: self.path.clone(), name: name.into(), problem };
+        let Some(Tensor { shape: old, data }) = self.file.tensors.get(name) else {
+            return Err(wrong(format!("is missing; one of shape {shape:?} was expected")));
+        };
+        if old == shape {
+            return Ok(data.clone());
+        }
+        let grows = old.len() == shape.len() && old.iter().zip(shape).all(|(old, new)| old <= new);
+        if !(grows && self.extend && (1..=2).contains(&shape.len())) {
+            return Err(wrong(format!("has the shape {old:?}; {shape:?} was expected")));
+        }
+        let (old_width, width) = (old[old.len() - 1], shape[shape.len() - 1]);
+        let mut values = own;
+        for (row, old) in values.chunks_mut(width).zip(data.chunks(old_width)) {
+            row[..old_width].copy_from_slice(old);
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use lookback_nn::{Linear, LinearConfig};
+
+    use super::*;
+
+    #[test]
+    fn what_was_added_keeps_its_fresh_values() {
+        let device = Device::flex();
+        let mut file = ModelFile::new("classify");
+        let old = |shape: &[usize]| Tensor { shape: shape.to_vec(), data: vec![9.0; shape.iter().product()] };
+        file.tensors.insert("output.weight".into(), old(&[1, 2]));
+        file.tensors.insert("output.bias".into(), old(&[1]));
+        let init = |extend| Init { file: file.clone(), path: "old".into(), extend };
+        let fresh = LinearConfig::new(3, 2).init(&device).unwrap();
+        let values = |linear: &Linear| linear.weight.val().into_data().try_to_vec::<f32>().unwrap();
+        let drawn = values(&fresh);
+        let grown = init(true).start(fresh.clone(), "output.").unwrap();
+        assert_eq!(values(&grown), [9.0, 9.0, drawn[2], drawn[3], drawn[4], drawn[5]]);
+        let refused = init(false).start(fresh, "output.").unwrap_err().to_string();
+        assert_eq!(refused, "old: the tensor \"output.weight\" has the shape [1, 2]; [2, 3] was expected");
+    }
+}

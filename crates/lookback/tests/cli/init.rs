@@ -1,0 +1,70 @@
+//! Training on from a model.
+
+use serde_json::Value;
+
+use crate::program::{Folder, lookback, sentences, text_model_path, ts_series};
+
+/// Trains on `data` from the model of sentences.
+fn train_on(data: &str, output: &str, more: &[&str]) -> crate::program::Run {
+    let train = ["train", "classify", data, "-o", output, "--init", text_model_path(), "--epochs", "1"];
+    lookback(&[&train[..], more].concat())
+}
+
+fn accuracy(model: &str, data: &str) -> f64 {
+    let judged: Value = serde_json::from_str(&lookback(&["evaluate", model, data, "--json"]).ok()).unwrap();
+    judged["accuracy"].as_f64().unwrap()
+}
+
+#[test]
+fn a_model_is_trained_on_with_its_network_vocabulary_and_labels() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    // One careful epoch: what was learnt before is still there, where one from a random start knows nothing.
+    train_on(&data, &model, &["--learning-rate", "0.0001"]).ok();
+    assert!(accuracy(&model, &data) > 0.95);
+    let (before, after) = (lookback(&["inspect", text_model_path()]).ok(), lookback(&["inspect", &model]).ok());
+    let told = |text: &str| {
+        let kept = ["labels", "vocabulary", "longest", "network", "encoder.", "output."];
+        text.lines().filter(|line| kept.iter().any(|kept| line.starts_with(kept))).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told(&before), told(&after));
+}
+
+#[test]
+fn new_labels_and_tokens_are_refused_with_their_count_unless_they_are_to_be_added() {
+    let folder = Folder::new();
+    let words = folder.write("words.tsv", format!("{}food\ta hot potato curry now\n", sentences()));
+    let model = folder.path("model");
+    train_on(&words, &model, &["--validation-split", "0"])
+        .refused(2, &["words.tsv has 3 tokens", "--extend adds them"]);
+    let sports: String = (0..8).map(|n| format!("sport\tplease play ball {n}\nchess\tmove the king {n}\n")).collect();
+    let labels = folder.write("labels.tsv", format!("{}{sports}", sentences()));
+    let refused = train_on(&labels, &model, &[]);
+    refused.refused(2, &["labels.tsv has 2 labels", "such as \"chess\"", "--extend adds them"]);
+    assert!(!folder.holds("model"));
+    train_on(&labels, &model, &["--extend"]).ok();
+    let text = lookback(&["inspect", &model]).ok();
+    assert!(text.contains("labels      5: food, music, weather, chess, sport"), "{text}");
+    let file = folder.path("again");
+    let again =
+        ["train", "classify", &labels, "-o", &file, "--init", &model, "--epochs", "10", "--learning-rate", "0.02"];
+    lookback(&again).ok();
+    assert!(accuracy(&file, &labels) > 0.95, "{}", accuracy(&file, &labels));
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_refused() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    train_on(&data, &model, &["--hidden", "9"])
+        .refused(2, &["the tensor \"encoder.recurrent.weight_ih_l0\"", "[36, 8]"]);
+    train_on(&data, &model, &["--lowercase", "false"]).refused(2, &["--lowercase is not that of the model in --init"]);
+    train_on(&data, &model, &["--ensemble", "2"]).refused(2, &["\"ensemble.0.encoder.embedding.weight\" is missing"]);
+    let series = folder.write("series.ts", ts_series());
+    train_on(&series, &model, &[]).refused(2, &["texts"]);
+    train_on(&data, text_model_path(), &[]).refused(2, &["is read and cannot be the output"]);
+    let extend = ["train", "classify", &data, "-o", &model, "--extend"];
+    lookback(&extend).refused(2, &["--init"]);
+}
