@@ -134,12 +134,13 @@ impl Input {
         inputs: impl Iterator<Item = &'a Raw> + Clone,
         special: &[&str],
         file: &Path,
-    ) -> Result<Input, DataError> {
+    ) -> Result<Input, Error> {
         match plan {
             InputPlan::Text(plan) => {
                 let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
                 let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str));
                 let tokenizer = Tokenizer::new(segmentation).with_lowercase(plan.lowercase);
+                tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
                     max_size: Some(plan.max_vocabulary),

@@ -154,7 +154,7 @@ impl Tokenizer {
     pub fn check(&self) -> Result<(), String> {
         match self.segmentation {
             Segmentation::Jieba if !cfg!(feature = "jieba") => {
-                Err("it cuts texts by jieba, but this program was built without jieba's dictionary".into())
+                Err("is jieba, but this program was built without jieba's dictionary".into())
             }
             _ => Ok(()),
         }

@@ -54,6 +54,23 @@ fn new_labels_and_tokens_are_refused_with_their_count_unless_they_are_to_be_adde
 }
 
 #[test]
+fn a_tagger_is_trained_on_as_well() {
+    let folder = Folder::new();
+    let sentence = |verb: &str| format!("the\tDET\ncat\tNOUN\n{verb}\tVERB\n\n");
+    let data = folder.write("data.conll", sentence("sleeps").repeat(20));
+    let (first, second) = (folder.path("first"), folder.path("second"));
+    let tiny = ["--embedding", "8", "--hidden", "8", "--epochs", "1"];
+    lookback(&[&["train", "tag", &data, "-o", &first], &tiny[..]].concat()).ok();
+    let more = folder.write("more.conll", sentence("jumps").repeat(20));
+    let on = ["train", "tag", &more, "-o", &second, "--init", &first, "--epochs", "1"];
+    lookback(&on).refused(2, &["more.conll has 1 token", "--extend adds them"]);
+    lookback(&[&on[..], &["--extend"]].concat()).ok();
+    assert!(lookback(&["inspect", &second]).ok().contains("6 tokens"));
+    let texts = folder.write("texts.tsv", sentences());
+    lookback(&["train", "classify", &texts, "-o", &second, "--init", &first]).refused(2, &["a model for \"tag\""]);
+}
+
+#[test]
 fn what_does_not_fit_the_model_is_refused() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
