@@ -27,7 +27,8 @@ pub(crate) fn filled(slots: &mut [Slot], value: f32) -> &mut [f32] {
 
 /// Memory for values that a kernel is to write, all of them.
 ///
-/// Where debug assertions are on, as in tests, it begins as NaN, so that a value read before it is written shows.
+/// In this crate's own tests, and where debug assertions are on, it begins as NaN, so that a value read before it is
+/// written shows.
 pub(crate) struct Unwritten {
     values: Vec<f32>,
     len: usize,
@@ -36,7 +37,7 @@ pub(crate) struct Unwritten {
 impl Unwritten {
     pub(crate) fn new(len: usize) -> Self {
         let mut values = Vec::with_capacity(len);
-        if cfg!(debug_assertions) {
+        if cfg!(any(debug_assertions, test)) {
             values.resize(len, f32::NAN);
             values.clear();
         }

@@ -216,28 +216,38 @@ fn product(
     };
     assert!(to.len() >= m * n && a.len() >= reach(m, k, a_strides) && b.len() >= reach(k, n, b_strides));
     let to = Shared(to.as_mut_ptr().cast());
+    let multiply = gemm_f32::gemm::f32::get_gemm_fn();
+    // The microkernel takes columns of `to` that lie together: rows do, so `toᵀ = bᵀ · aᵀ` is asked for, as `gemm` itself
+    // would. A single column lies as it should.
+    let flip = n > 1;
+    let ([rows, columns], to_strides) = if flip { ([n, m], [1, n]) } else { ([m, n], [n, 1]) };
+    let ((left, left_strides), (right, right_strides)) = if flip {
+        ((b, [b_strides[1], b_strides[0]]), (a, [a_strides[1], a_strides[0]]))
+    } else {
+        ((a, a_strides), (b, b_strides))
+    };
     // SAFETY: the assertion above is the range that the product reads and writes.
     unsafe {
-        gemm::gemm(
-            m,
-            n,
+        multiply(
+            rows,
+            columns,
             k,
             to.at(0),
-            1,
-            n as isize,
+            to_strides[1] as isize,
+            to_strides[0] as isize,
             from.is_some(),
-            a.as_ptr(),
-            a_strides[1] as isize,
-            a_strides[0] as isize,
-            b.as_ptr(),
-            b_strides[1] as isize,
-            b_strides[0] as isize,
+            left.as_ptr(),
+            left_strides[1] as isize,
+            left_strides[0] as isize,
+            right.as_ptr(),
+            right_strides[1] as isize,
+            right_strides[0] as isize,
             from.unwrap_or(0.0),
             1.0,
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            gemm_common::Parallelism::None,
         );
     }
 }
