@@ -58,6 +58,7 @@ mod real;
 mod recurrence;
 pub mod rnn;
 pub mod simd;
+mod threads;
 mod written;
 
 /// Random cases, the same in every run unless `PROPTEST_RNG_SEED` names others.

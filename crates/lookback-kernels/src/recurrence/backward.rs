@@ -7,7 +7,7 @@
 
 use super::forward::{row_len, saved_values};
 use super::packed::{PackedBackward, padded, panel_width};
-use super::plan::{self, Task, Tokens, tasks};
+use super::plan::{Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{
     Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Reset, Upstream, WeightGradients, Weights, Workspace, check,
@@ -17,7 +17,7 @@ use crate::check::slice;
 use crate::simd::tile::{Panel, Start, panel_product, panels_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::written::{Slot, Unwritten};
-use crate::{KernelError, gru, lstm, rnn};
+use crate::{KernelError, gru, lstm, rnn, threads};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -157,7 +157,7 @@ pub(super) unsafe fn gate_gradients(
     let share = dims.batch.div_ceil(threads.max(1)).max(1);
     let parts = (threads / dims.batch.max(1)).max(1);
     let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
-    plan::run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
+    threads::run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
         arch().dispatch(InputGradient { call: &call, packed, gates, x, rows, part, parts });
     });
 }

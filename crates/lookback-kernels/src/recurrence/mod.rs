@@ -22,7 +22,6 @@ pub use backward::{backward, backward_owned};
 pub(crate) use forward::StepRows;
 pub use forward::{Saving, forward, forward_owned, saved_len};
 pub use packed::Packed;
-pub(crate) use plan::run;
 pub use recompute::{backward_recomputing, segment};
 pub use steps::{Steps, steps};
 pub use unrolled::{Unrolled, UnrolledSteps};
