@@ -45,6 +45,7 @@
 //! ```
 
 pub mod attention;
+mod cell;
 mod check;
 pub mod cross_entropy;
 pub mod dropout;

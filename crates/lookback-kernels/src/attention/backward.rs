@@ -290,7 +290,7 @@ unsafe fn run_tile<S: Simd, C: ScoreGradient>(
     }
     let (queries, keys) = (first..first + rows, first_key..first_key + count);
     let panel = panel_width::<S>();
-    let tile = Tile::new(&call.dims, &call.mask, unit, queries, keys, panel, *block, &mut **addend);
+    let tile = Tile::new(&call.dims, &call.mask, unit, queries, keys, panel, *block, addend);
     if let Some(tile) = &tile {
         // SAFETY: the tile's queries exist, and every buffer has room for a tile and a block.
         unsafe {

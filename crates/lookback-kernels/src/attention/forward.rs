@@ -297,7 +297,7 @@ unsafe fn run_unit<S: Simd, C: Scoring>(simd: S, call: &Call<'_>, to: Places, un
             let query = unit.queries.start + first;
             let place = Place { call, to, unit, query, first_key, single };
             let (tile_queries, block_keys) = (query..query + rows, first_key..first_key + count);
-            let tile = Tile::new(&call.dims, &call.mask, unit, tile_queries, block_keys, panel, block, &mut **addend);
+            let tile = Tile::new(&call.dims, &call.mask, unit, tile_queries, block_keys, panel, block, addend);
             // SAFETY: the tile's queries exist, and every buffer has room for them and a block of keys.
             unsafe {
                 if let Some(tile) = &tile {
