@@ -96,12 +96,16 @@ fn run(
         saved: saved.map(|saved| Shared(saved.as_mut_ptr().cast())),
         between: between.filter(|_| cell.has_cell_state()).map(|(segment, to)| (segment, Shared(to.as_mut_ptr()))),
     };
-    with_kernel!(cell, kernel => walk(kernel, &call, &packed.directions, workspace, threads));
+    // SAFETY: every slice has been checked against its shape.
+    with_kernel!(cell, kernel => unsafe { walk(kernel, &call, &packed.directions, workspace, threads) });
     Ok(())
 }
 
-/// Every task of a call, by its cell's own arithmetic. Every slice of the call has the length of its shape.
-fn walk<C: CellKernel>(
+/// Every task of a call, by its cell's own arithmetic.
+///
+/// # Safety
+/// Every slice of the call must have the length of its shape.
+unsafe fn walk<C: CellKernel>(
     kernel: C,
     call: &Call<'_>,
     weights: &[PackedDirection],
@@ -110,7 +114,7 @@ fn walk<C: CellKernel>(
 ) {
     let tasks = tasks(&call.dims, call.tokens, threads);
     let walks = tasks.iter().zip(workspace.tasks(tasks.len())).map(|(task, scratch)| {
-        // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
+        // SAFETY: every slice has the length of its shape, and tasks have rows of their own.
         unsafe { Walk::new(kernel, call, &weights[task.direction], task, scratch, threads / tasks.len().max(1)) }
     });
     run_teams(walks.collect());
