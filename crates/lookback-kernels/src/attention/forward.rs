@@ -190,8 +190,6 @@ struct TileBuffers<'a> {
     scores: &'a mut [f32],
     /// `[column panel][block][panel width]`: the values of the block.
     packed: &'a mut [f32],
-    /// Whether all of them are finite.
-    finite: bool,
     /// `[block]`: what dropout multiplies with.
     multipliers: &'a mut [f32],
     /// `[padded]`.
@@ -208,7 +206,7 @@ impl<'a> Buffers<'a> {
         let of_score = C::scratch_len::<S>(&call.dims, block);
         let [sums, scores, packed, addend, multipliers, factors, of_score] =
             parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, padded, of_score]);
-        let of_tile = TileBuffers { block, padded, scores, packed, finite: true, multipliers, factors };
+        let of_tile = TileBuffers { block, padded, scores, packed, multipliers, factors };
         Buffers { addend, of_score, states, sums, of_tile }
     }
 }
@@ -223,6 +221,8 @@ struct Place<'a> {
     query: usize,
     /// Its block's first key.
     first_key: usize,
+    /// Whether all values of the block are finite.
+    finite: bool,
     /// Whether the unit's keys are one block.
     single: bool,
 }
@@ -280,7 +280,7 @@ unsafe fn run_unit<S: Simd, C: Scoring>(simd: S, call: &Call<'_>, to: Places, un
         let count = (length - first_key).min(KEYS);
         let last = first_key + KEYS >= length;
         // SAFETY: the keys and values of the block exist, and the panels have room for a block.
-        of_tile.finite = unsafe {
+        let finite = unsafe {
             scoring.set_keys(simd, all_keys.part(first_key, count));
             pack_columns(simd, all_values.part(first_key, count), block, of_tile.packed.as_mut_ptr())
         };
@@ -295,7 +295,7 @@ unsafe fn run_unit<S: Simd, C: Scoring>(simd: S, call: &Call<'_>, to: Places, un
                 states.fill(NOTHING_READ);
             }
             let query = unit.queries.start + first;
-            let place = Place { call, to, unit, query, first_key, single };
+            let place = Place { call, to, unit, query, first_key, finite, single };
             let (tile_queries, block_keys) = (query..query + rows, first_key..first_key + count);
             let tile = Tile::new(&call.dims, &call.mask, unit, tile_queries, block_keys, panel, block, addend);
             // SAFETY: the tile's queries exist, and every buffer has room for them and a block of keys.
@@ -329,8 +329,8 @@ unsafe fn add_context<S: Simd>(
     sums: &mut [f32],
     buffers: &mut TileBuffers<'_>,
 ) {
-    let Place { call, to, unit, query, first_key, single } = place;
-    let TileBuffers { block, padded, scores, packed, finite, multipliers, .. } = buffers;
+    let Place { call, to, unit, query, first_key, finite, single } = place;
+    let TileBuffers { block, padded, scores, packed, multipliers, .. } = buffers;
     let (block, padded, value) = (*block, *padded, call.dims.value);
     for r in (0..tile.rows).filter(|&r| tile.any(r)) {
         let row = &mut scores[r * block..(r + 1) * block];
@@ -358,7 +358,7 @@ unsafe fn add_context<S: Simd>(
     let panels = (packed.as_ptr(), block);
     // SAFETY: scores, panels and sums have room for a tile of queries and a block of keys.
     unsafe {
-        if *finite {
+        if finite {
             return product(simd, tile.rows, a, panels, value, (tile.start, tile.end), c);
         }
         for r in 0..tile.rows {

@@ -30,7 +30,7 @@ pub struct StepBack<'a, R> {
     pub dc: &'a [R],
 }
 
-/// One direction's parameter gradients, shaped as [`Weights`]. Every field is filled.
+/// One direction's parameter gradients, shaped as [`super::Weights`]. Every field is filled.
 #[derive(Debug, Clone)]
 pub struct ParameterGradients<R> {
     /// `[G*H, I]`.
