@@ -82,7 +82,7 @@ pub enum KernelError {
         found: usize,
     },
     /// An argument that this kind of cell does not have.
-    #[error("{name} was given but {cell} has none")]
+    #[error("{name} was given but the {cell} has none")]
     NotPart {
         /// The argument's name.
         name: &'static str,

@@ -12,8 +12,8 @@
 //! # What holds for every kernel
 //! - A row computed alone equals the same row in any batch, bit for bit.
 //! - No result depends on the number of threads, weight gradients included, bit for bit.
-//! - The naive equations ([`rnn::reference`], [`lstm::reference`], [`gru::reference`],
-//!   [`attention::reference`]) stay, generic over `f32` and `f64`, and every fast kernel is tested against them.
+//! - The naive equations, the `reference` in each kernel's folder ([`mod@lstm::reference`], [`attention::reference`], ..), stay,
+//!   generic over `f32` and `f64`, and every fast kernel is tested against them.
 //!
 //! # Example
 //! ```
@@ -45,6 +45,7 @@
 //! ```
 
 pub mod attention;
+mod cell;
 mod check;
 pub mod cross_entropy;
 pub mod dropout;
@@ -58,6 +59,7 @@ mod real;
 mod recurrence;
 pub mod rnn;
 pub mod simd;
+mod threads;
 mod written;
 
 /// Random cases, the same in every run unless `PROPTEST_RNG_SEED` names others.

@@ -24,6 +24,8 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// `e^self`.
     fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
     /// The logistic function `1 / (1 + e^-self)`.
     fn sigmoid(self) -> Self {
         Self::ONE / (Self::ONE + (-self).exp())
@@ -43,6 +45,9 @@ macro_rules! real {
             }
             fn exp(self) -> Self {
                 $float::exp(self)
+            }
+            fn ln(self) -> Self {
+                $float::ln(self)
             }
         }
     )*};

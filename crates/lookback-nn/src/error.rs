@@ -67,7 +67,7 @@ pub enum Error {
         time: usize,
     },
     /// A state with a cell for a layer that has none, or without one for an LSTM.
-    #[error("the state {found} a cell state but {layer} {expected}")]
+    #[error("the state {found} a cell state but the {layer} {expected}")]
     Cell {
         /// "has" or "lacks".
         found: &'static str,

@@ -249,7 +249,7 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
         ("state.hidden is [1, 3, 4] but [1, 2, 4]", layer.forward(x(), None, state([1, 3, 4], true)).unwrap_err()),
         ("the state lacks a cell state", layer.forward(x(), None, state([1, 2, 4], false)).unwrap_err()),
         (
-            "the state has a cell state but a GRU has none",
+            "the state has a cell state but the GRU has none",
             GruConfig::new(3, 4).init(&device).unwrap().forward(x(), None, state([1, 2, 4], true)).unwrap_err(),
         ),
         ("a bidirectional layer cannot step", both.step(Tensor::zeros([2, 3], &device), None).unwrap_err()),

@@ -75,7 +75,7 @@ pub(super) fn gradients(
     match score {
         Score::Additive { .. } => optional("gradient v", gradients.v.as_deref(), &[heads, width], "[N, width]"),
         Score::Product { .. } if gradients.v.is_some() => {
-            Err(KernelError::NotPart { name: "gradient v", cell: "a product score" })
+            Err(KernelError::NotPart { name: "gradient v", cell: "product score" })
         }
         Score::Product { .. } => Ok(()),
     }

@@ -109,16 +109,22 @@ impl Call<'_> {
     }
 }
 
-/// Some units, forward.
-pub(super) struct Run<'a, C> {
-    pub(super) call: &'a Call<'a>,
-    pub(super) units: &'a [Unit],
+/// Where the outputs of one call go.
+#[derive(Clone, Copy)]
+pub(super) struct Places {
     /// `[B, Q, N * value]`.
     pub(super) context: Shared,
     /// `[B, N, Q, K]`.
     pub(super) weights: Option<Shared>,
     /// `[B, N, Q, 3]`.
     pub(super) statistics: Option<Shared>,
+}
+
+/// Some units, forward.
+pub(super) struct Run<'a, C> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) units: &'a [Unit],
+    pub(super) to: Places,
     pub(super) scratch: &'a mut Aligned,
     pub(super) kind: PhantomData<C>,
 }
@@ -161,6 +167,82 @@ pub(super) fn parts<const N: usize>(scratch: &mut Aligned, lens: [usize; N]) -> 
     })
 }
 
+/// What one task computes in.
+struct Buffers<'a> {
+    /// `[QUERIES, block]`: what the mask adds to the scores of a tile.
+    addend: &'a mut [f32],
+    /// Scratch of the score.
+    of_score: &'a mut [f32],
+    /// The running softmax of each kept query: of a tile's queries where a row is one block, of all where it is more.
+    states: &'a mut [Softmax],
+    /// `[kept, padded]`: the context of each kept query so far.
+    sums: &'a mut [f32],
+    of_tile: TileBuffers<'a>,
+}
+
+/// What a tile needs of them whichever queries it has.
+struct TileBuffers<'a> {
+    /// How many keys a block has at most.
+    block: usize,
+    /// The width of a value in whole panels.
+    padded: usize,
+    /// `[QUERIES, block]`: the scores, then the weights before they are divided by their sum.
+    scores: &'a mut [f32],
+    /// `[column panel][block][panel width]`: the values of the block.
+    packed: &'a mut [f32],
+    /// `[block]`: what dropout multiplies with.
+    multipliers: &'a mut [f32],
+    /// `[padded]`.
+    factors: &'a mut [f32],
+}
+
+impl<'a> Buffers<'a> {
+    #[inline(always)]
+    fn new<S: Simd, C: Scoring>(call: &Call<'_>, states: &'a mut [Softmax], scratch: &'a mut Aligned) -> Self {
+        let (kept, block, padded) =
+            (states.len(), call.block::<S>(), call.dims.value.next_multiple_of(panel_width::<S>()));
+        let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
+        let dropout_len = if call.dropout.is_some() { block } else { 0 };
+        let of_score = C::scratch_len::<S>(&call.dims, block);
+        let [sums, scores, packed, addend, multipliers, factors, of_score] =
+            parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, padded, of_score]);
+        let of_tile = TileBuffers { block, padded, scores, packed, multipliers, factors };
+        Buffers { addend, of_score, states, sums, of_tile }
+    }
+}
+
+/// Where a tile stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    call: &'a Call<'a>,
+    to: Places,
+    unit: &'a Unit,
+    /// Its first query.
+    query: usize,
+    /// Its block's first key.
+    first_key: usize,
+    /// Whether all values of the block are finite.
+    finite: bool,
+    /// Whether the unit's keys are one block.
+    single: bool,
+}
+
+impl Place<'_> {
+    /// The place of query `r` in `[B, N, Q]`.
+    #[inline(always)]
+    fn softmax(&self, r: usize) -> usize {
+        let Dims { queries, heads, .. } = self.call.dims;
+        (self.unit.row * heads + self.unit.head) * queries + self.query + r
+    }
+
+    /// The place of query `r` in `[B, Q, N]`.
+    #[inline(always)]
+    fn context(&self, r: usize) -> usize {
+        let Dims { queries, heads, .. } = self.call.dims;
+        (self.unit.row * queries + self.query + r) * heads + self.unit.head
+    }
+}
+
 /// Runs one task.
 ///
 /// # Safety
@@ -168,133 +250,170 @@ pub(super) fn parts<const N: usize>(scratch: &mut Aligned, lens: [usize; N]) -> 
 /// head and query.
 #[inline(always)]
 unsafe fn run<S: Simd, C: Scoring>(simd: S, run: Run<'_, C>) {
-    let Run { call, units, context, weights, statistics, scratch, .. } = run;
-    let Dims { queries, keys, heads, value, .. } = call.dims;
-    let panel = panel_width::<S>();
-    let (block, padded) = (call.block::<S>(), value.next_multiple_of(panel));
+    let Run { call, units, to, scratch, .. } = run;
     let most = units.iter().map(|unit| unit.queries.len()).max().unwrap_or(0);
     // One block is finished tile by tile; with more, every query waits for the last.
-    let kept = if keys <= KEYS { QUERIES } else { most };
-    let addend_len = if call.mask.has_rows() { QUERIES * block } else { 0 };
-    let dropout_len = if call.dropout.is_some() { block } else { 0 };
-    let of_score = C::scratch_len::<S>(&call.dims, block);
-    let [sums, scores, packed, addend, multipliers, factors, of_score] =
-        parts(scratch, [kept * padded, QUERIES * block, block * padded, addend_len, dropout_len, padded, of_score]);
-    let mut states = vec![NOTHING_READ; kept];
+    let mut states = vec![NOTHING_READ; if call.dims.keys <= KEYS { QUERIES } else { most }];
+    let mut buffers = Buffers::new::<S, C>(call, &mut states, scratch);
     for unit in units {
-        let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
-        let length = all_keys.count;
-        let single = length <= KEYS;
-        let place = |query: usize| (unit.row * heads + unit.head) * queries + query;
-        // SAFETY: the inputs have the lengths of their shapes.
-        let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
-        let scale = scoring.scale();
-        let mut first_key = 0;
-        // A row without keys still has its zeros written.
-        while first_key < length || first_key == 0 {
-            let count = (length - first_key).min(KEYS);
-            let last = first_key + KEYS >= length;
-            // SAFETY: the keys and values of the block exist, and the panels have room for a block.
-            let finite = unsafe {
-                scoring.set_keys(simd, all_keys.part(first_key, count));
-                pack_columns(simd, all_values.part(first_key, count), block, packed.as_mut_ptr())
-            };
-            let mut first = 0;
-            while first < all_queries.count {
-                let rows = (all_queries.count - first).min(QUERIES);
-                let base = if single { 0 } else { first };
-                let states = &mut states[base..base + rows];
-                let sums = &mut sums[base * padded..(base + rows) * padded];
-                if first_key == 0 {
-                    sums.fill(0.0);
-                    states.fill(NOTHING_READ);
-                }
-                let at = unit.queries.start + first;
-                let block_keys = first_key..first_key + count;
-                let tile =
-                    Tile::new(&call.dims, &call.mask, unit, at..at + rows, block_keys, panel, block, &mut *addend);
+        // SAFETY: as the caller promises.
+        unsafe { run_unit::<S, C>(simd, call, to, unit, &mut buffers) };
+    }
+}
+
+/// Block of keys by block, every tile of the unit's queries.
+///
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn run_unit<S: Simd, C: Scoring>(simd: S, call: &Call<'_>, to: Places, unit: &Unit, buffers: &mut Buffers<'_>) {
+    let Buffers { addend, of_score, states, sums, of_tile } = buffers;
+    let (panel, block, padded) = (panel_width::<S>(), of_tile.block, of_tile.padded);
+    let (all_queries, all_keys, all_values) = (call.queries(unit), call.keys(unit), call.values(unit));
+    let length = all_keys.count;
+    let single = length <= KEYS;
+    // SAFETY: the inputs have the lengths of their shapes.
+    let mut scoring = unsafe { C::new(simd, call.score, &call.dims, unit.head, block, of_score.as_mut_ptr()) };
+    let mut first_key = 0;
+    // A row without keys still has its zeros written.
+    while first_key < length || first_key == 0 {
+        let count = (length - first_key).min(KEYS);
+        let last = first_key + KEYS >= length;
+        // SAFETY: the keys and values of the block exist, and the panels have room for a block.
+        let finite = unsafe {
+            scoring.set_keys(simd, all_keys.part(first_key, count));
+            pack_columns(simd, all_values.part(first_key, count), block, of_tile.packed.as_mut_ptr())
+        };
+        let mut first = 0;
+        while first < all_queries.count {
+            let rows = (all_queries.count - first).min(QUERIES);
+            let base = if single { 0 } else { first };
+            let states = &mut states[base..base + rows];
+            let sums = &mut sums[base * padded..(base + rows) * padded];
+            if first_key == 0 {
+                sums.fill(0.0);
+                states.fill(NOTHING_READ);
+            }
+            let query = unit.queries.start + first;
+            let place = Place { call, to, unit, query, first_key, finite, single };
+            let (tile_queries, block_keys) = (query..query + rows, first_key..first_key + count);
+            let tile = Tile::new(&call.dims, &call.mask, unit, tile_queries, block_keys, panel, block, addend);
+            // SAFETY: the tile's queries exist, and every buffer has room for them and a block of keys.
+            unsafe {
                 if let Some(tile) = &tile {
-                    // SAFETY: the tile's queries exist and `scores` has room for them.
-                    unsafe {
-                        scoring.set_queries(simd, all_queries.part(first, rows));
-                        scoring.score(simd, tile, scores.as_mut_ptr());
-                    }
-                    for r in (0..rows).filter(|&r| tile.any(r)) {
-                        let row = &mut scores[r * block..(r + 1) * block];
-                        apply_mask(simd, tile, r, scale, row);
-                        if let (Some(weights), false) = (weights, single) {
-                            let (start, end) = tile.keys[r];
-                            let to = weights.at(place(at + r) * keys + first_key + start);
-                            // SAFETY: the weights of this query are this unit's alone.
-                            unsafe { row.as_ptr().add(start).copy_to_nonoverlapping(to, end - start) };
-                        }
-                        let sums = &mut sums[r * padded..(r + 1) * padded];
-                        softmax(simd, tile, row, &mut states[r], sums, (!single).then_some(first_key));
-                        if let Some(dropout) = call.dropout {
-                            let multipliers = &mut multipliers[..tile.end - tile.start];
-                            dropout.fill(unit.row, unit.head, at + r, first_key + tile.start, multipliers);
-                            for (weight, multiplier) in row[tile.start..].iter_mut().zip(multipliers) {
-                                *weight *= *multiplier;
-                            }
-                        }
-                    }
-                    for r in (0..rows).filter(|&r| !tile.any(r)) {
-                        scores[r * block + tile.start..r * block + tile.end].fill(0.0);
-                    }
-                    let (a, c) = ((scores.as_ptr(), block), (sums.as_mut_ptr(), padded));
-                    let panels = (packed.as_ptr(), block);
-                    // SAFETY: scores, panels and sums have room for a tile of queries and a block of keys.
-                    unsafe {
-                        if finite {
-                            product(simd, rows, a, panels, value, (tile.start, tile.end), c);
-                        } else {
-                            for r in 0..rows {
-                                for k in (tile.start..tile.end).filter(|&k| tile.reads(r, k)) {
-                                    let weight = scores[r * block + k];
-                                    pair_product(simd, weight, panels, k, value, sums.as_mut_ptr().add(r * padded));
-                                }
-                            }
-                        }
-                    }
+                    scoring.set_queries(simd, all_queries.part(first, rows));
+                    scoring.score(simd, tile, of_tile.scores.as_mut_ptr());
+                    add_context(simd, place, tile, scoring.scale(), states, sums, of_tile);
                 }
                 if last {
-                    for r in 0..rows {
-                        let (query, state) = (at + r, states[r]);
-                        // A query that reads nothing has zeros, not 0 / 0.
-                        let (greatest, inverse) =
-                            if state.read { (state.greatest, 1.0 / state.sum) } else { (0.0, 0.0) };
-                        // SAFETY: every output of this query is this unit's alone.
-                        unsafe {
-                            let to = context.at(((unit.row * queries + query) * heads + unit.head) * value);
-                            let from = sums.as_ptr().add(r * padded);
-                            factors.fill(inverse);
-                            write_scaled(simd, to, from, factors.as_ptr(), value);
-                            if let Some(statistics) = statistics {
-                                let of_query = [greatest, inverse, state.place as f32];
-                                statistics.at(place(query) * STATISTICS).cast::<[f32; STATISTICS]>().write(of_query);
-                            }
-                        }
-                        let Some(weights) = weights else { continue };
-                        // SAFETY: as above.
-                        let weights = unsafe { std::slice::from_raw_parts_mut(weights.at(place(query) * keys), keys) };
-                        if !state.read {
-                            weights.fill(0.0);
-                        } else if single {
-                            let (start, end) = tile.as_ref().map_or((0, 0), |tile| tile.keys[r]);
-                            weights[..start].fill(0.0);
-                            weights[end..].fill(0.0);
-                            let powers = &scores[r * block + start..r * block + end];
-                            for (weight, power) in weights[start..end].iter_mut().zip(powers) {
-                                *weight = power * inverse;
-                            }
-                        } else {
-                            finish_weights(simd, call, unit, query, greatest, inverse, weights);
-                        }
-                    }
+                    finish(simd, place, tile.as_ref(), states, sums, of_tile);
                 }
-                first += rows;
             }
-            first_key += KEYS;
+            first += rows;
+        }
+        first_key += KEYS;
+    }
+}
+
+/// Turns the scores of a tile into powers, and adds them to the running softmax and context of its queries.
+///
+/// # Safety
+/// As [`run`]; the buffers have room for the tile, and its scores and the values of its block stand in them.
+#[inline(always)]
+unsafe fn add_context<S: Simd>(
+    simd: S,
+    place: Place<'_>,
+    tile: &Tile<'_>,
+    scale: f32,
+    states: &mut [Softmax],
+    sums: &mut [f32],
+    buffers: &mut TileBuffers<'_>,
+) {
+    let Place { call, to, unit, query, first_key, finite, single } = place;
+    let TileBuffers { block, padded, scores, packed, multipliers, .. } = buffers;
+    let (block, padded, value) = (*block, *padded, call.dims.value);
+    for r in (0..tile.rows).filter(|&r| tile.any(r)) {
+        let row = &mut scores[r * block..(r + 1) * block];
+        apply_mask(simd, tile, r, scale, row);
+        if let (Some(weights), false) = (to.weights, single) {
+            let (start, end) = tile.keys[r];
+            let to = weights.at(place.softmax(r) * call.dims.keys + first_key + start);
+            // SAFETY: the weights of this query are this unit's alone.
+            unsafe { row.as_ptr().add(start).copy_to_nonoverlapping(to, end - start) };
+        }
+        let sums = &mut sums[r * padded..(r + 1) * padded];
+        softmax(simd, tile, row, &mut states[r], sums, (!single).then_some(first_key));
+        if let Some(dropout) = call.dropout {
+            let multipliers = &mut multipliers[..tile.end - tile.start];
+            dropout.fill(unit.row, unit.head, query + r, first_key + tile.start, multipliers);
+            for (weight, multiplier) in row[tile.start..].iter_mut().zip(multipliers) {
+                *weight *= *multiplier;
+            }
+        }
+    }
+    for r in (0..tile.rows).filter(|&r| !tile.any(r)) {
+        scores[r * block + tile.start..r * block + tile.end].fill(0.0);
+    }
+    let (a, c) = ((scores.as_ptr(), block), (sums.as_mut_ptr(), padded));
+    let panels = (packed.as_ptr(), block);
+    // SAFETY: scores, panels and sums have room for a tile of queries and a block of keys.
+    unsafe {
+        if finite {
+            return product(simd, tile.rows, a, panels, value, (tile.start, tile.end), c);
+        }
+        for r in 0..tile.rows {
+            for k in (tile.start..tile.end).filter(|&k| tile.reads(r, k)) {
+                let weight = scores[r * block + k];
+                pair_product(simd, weight, panels, k, value, sums.as_mut_ptr().add(r * padded));
+            }
+        }
+    }
+}
+
+/// Hands out the context, the statistics and the weights of a tile's queries, whose last block `tile` is.
+///
+/// # Safety
+/// As [`run`]; the powers of the tile stand in the buffers.
+#[inline(always)]
+unsafe fn finish<S: Simd>(
+    simd: S,
+    place: Place<'_>,
+    tile: Option<&Tile<'_>>,
+    states: &[Softmax],
+    sums: &[f32],
+    buffers: &mut TileBuffers<'_>,
+) {
+    let Place { call, to, unit, query, single, .. } = place;
+    let Dims { keys, value, .. } = call.dims;
+    let TileBuffers { block, padded, scores, factors, .. } = buffers;
+    for (r, state) in states.iter().enumerate() {
+        // A query that reads nothing has zeros, not 0 / 0.
+        let (greatest, inverse) = if state.read { (state.greatest, 1.0 / state.sum) } else { (0.0, 0.0) };
+        // SAFETY: every output of this query is this unit's alone.
+        unsafe {
+            factors.fill(inverse);
+            let from = sums.as_ptr().add(r * *padded);
+            write_scaled(simd, to.context.at(place.context(r) * value), from, factors.as_ptr(), value);
+            if let Some(statistics) = to.statistics {
+                let of_query = [greatest, inverse, state.place as f32];
+                statistics.at(place.softmax(r) * STATISTICS).cast::<[f32; STATISTICS]>().write(of_query);
+            }
+        }
+        let Some(weights) = to.weights else { continue };
+        // SAFETY: as above.
+        let weights = unsafe { std::slice::from_raw_parts_mut(weights.at(place.softmax(r) * keys), keys) };
+        if !state.read {
+            weights.fill(0.0);
+        } else if single {
+            let (start, end) = tile.map_or((0, 0), |tile| tile.keys[r]);
+            weights[..start].fill(0.0);
+            weights[end..].fill(0.0);
+            let powers = &scores[r * *block + start..r * *block + end];
+            for (weight, power) in weights[start..end].iter_mut().zip(powers) {
+                *weight = power * inverse;
+            }
+        } else {
+            finish_weights(simd, call, unit, query + r, greatest, inverse, weights);
         }
     }
 }

@@ -5,18 +5,32 @@
 //! `dscore_k = weight_k ((dweight_k - r) - Σ_j weight_j (dweight_j - r))`, `r` being the key's `dweight`, bit for bit. Its
 //! own difference is then exactly 0, and the sum is made of the other keys alone, small and with all its digits.
 
-use super::backward::Back;
 use super::forward::{Call, Scoring, apply_mask, power};
 use super::panels::{
     Rows, load_part, pack_columns, pack_rows, pair_product, panel_width, products, transposed_product,
 };
 use super::plan::{QUERIES, Tile, Unit};
-use super::{Dims, STATISTICS};
-use crate::simd::{load, store};
+use super::{Dims, STATISTICS, Upstream};
+use crate::simd::{Shared, load, store};
 use pulp::Simd;
 
 /// A query whose greatest weight is more than this is sure of a key.
 const SURE: f32 = 0.5;
+
+/// What the backward pass of one call shares beside the call.
+pub(super) struct Back<'a> {
+    pub(super) call: &'a Call<'a>,
+    pub(super) context: &'a [f32],
+    /// `[B, N, Q, 3]`.
+    pub(super) statistics: &'a [f32],
+    pub(super) upstream: Upstream<'a>,
+    pub(super) query: Option<Shared>,
+    pub(super) keys: Option<Shared>,
+    pub(super) values: Option<Shared>,
+    pub(super) bias: Option<Shared>,
+    /// `[B, N * width]`: each batch row's part of the gradient of `v`.
+    pub(super) v: Option<Shared>,
+}
 
 /// The buffers of one tile, each `[QUERIES, block]`.
 pub(super) struct Scores<'a> {

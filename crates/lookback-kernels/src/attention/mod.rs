@@ -55,8 +55,8 @@ pub mod reference;
 mod tests;
 
 use crate::KernelError;
-use crate::recurrence::run;
 use crate::simd::{Aligned, Shared, arch};
+use crate::threads::run;
 use crate::written::{Slot, Unwritten, filled, slots};
 use pulp::Arch;
 use std::marker::PhantomData;
@@ -436,32 +436,24 @@ fn forward_on(
     check::outputs(dims, &outputs)?;
     let call = forward::Call { score, dims: *dims, mask: *mask, dropout: drawn(dropout), inputs: *inputs };
     let all = plan::Units::new(dims, mask, threads, true);
-    let context = Shared(outputs.context.as_mut_ptr().cast());
-    let weights = outputs.weights.map(|to| Shared(to.as_mut_ptr().cast()));
-    let statistics = outputs.statistics.map(|to| Shared(to.as_mut_ptr().cast()));
+    let to = forward::Places {
+        context: Shared(outputs.context.as_mut_ptr().cast()),
+        weights: outputs.weights.map(|to| Shared(to.as_mut_ptr().cast())),
+        statistics: outputs.statistics.map(|to| Shared(to.as_mut_ptr().cast())),
+    };
     run(workspace.tasks(all.shares(threads)).iter_mut().collect(), |scratch| {
         let call = &call;
         while let Some(units) = all.take() {
             let scratch = &mut *scratch;
             match score {
-                Score::Additive { .. } => arch.dispatch(forward::Run::<additive::Additive> {
-                    call,
-                    units,
-                    context,
-                    weights,
-                    statistics,
-                    scratch,
-                    kind: PhantomData,
-                }),
-                Score::Product { .. } => arch.dispatch(forward::Run::<product::Product> {
-                    call,
-                    units,
-                    context,
-                    weights,
-                    statistics,
-                    scratch,
-                    kind: PhantomData,
-                }),
+                Score::Additive { .. } => {
+                    let kind = PhantomData;
+                    arch.dispatch(forward::Run::<additive::Additive> { call, units, to, scratch, kind })
+                }
+                Score::Product { .. } => {
+                    let kind = PhantomData;
+                    arch.dispatch(forward::Run::<product::Product> { call, units, to, scratch, kind })
+                }
             }
         }
     });
@@ -491,7 +483,7 @@ fn backward_on(
     let shared = |to: Option<&mut [Slot]>| to.map(|to| Shared(to.as_mut_ptr().cast()));
     let width = dims.heads * dims.width;
     let v_rows = workspace.partial.scratch(if gradients.v.is_some() { dims.batch * width } else { 0 });
-    let back = backward::Back {
+    let back = gradients::Back {
         call: &call,
         context,
         statistics,

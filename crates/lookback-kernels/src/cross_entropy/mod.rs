@@ -2,6 +2,10 @@
 //!
 //! Each row is read by one thread, so no bit depends on their number.
 
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
 use crate::simd::{arch, load, math, store};
 use crate::written::{Slot, vector};
 use crate::{KernelError, check};
@@ -122,54 +126,6 @@ impl WithSimd for Scaled<'_> {
         }
         for (to, x) in to[whole..].iter_mut().zip(&row[whole..]) {
             to.write(scale * (x - log_sum).exp());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Loss and gradient in f64, as they stand in the books.
-    fn exact(classes: usize, logits: &[f32], labels: &[u32]) -> (f64, Vec<f64>) {
-        let rows = labels.len() as f64;
-        let (mut loss, mut gradient) = (0.0, Vec::new());
-        for (row, &label) in logits.chunks_exact(classes).zip(labels) {
-            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
-            loss += (sum.ln() - f64::from(row[label as usize])) / rows;
-            let at = |j: usize| if j == label as usize { 1.0 } else { 0.0 };
-            gradient.extend(row.iter().enumerate().map(|(j, &x)| (f64::from(x).exp() / sum - at(j)) / rows));
-        }
-        (loss, gradient)
-    }
-
-    #[test]
-    fn loss_and_gradient_agree_with_f64_on_any_number_of_threads() {
-        for (rows, classes) in [(1, 1), (3, 7), (40, 33), (65, 130)] {
-            let logits: Vec<f32> = (0..rows * classes).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.3).collect();
-            let labels: Vec<u32> = (0..rows).map(|row| (row * 5 % classes) as u32).collect();
-            let (loss, gradient) = exact(classes, &logits, &labels);
-            let mut first: Option<(f32, Vec<f32>)> = None;
-            for threads in [1, 2, 3, 16] {
-                let mut sums = vec![f32::NAN; rows];
-                let value = forward(classes, &logits, &labels, &mut sums, threads).unwrap();
-                let found = backward(classes, &logits, &labels, &sums, 1.0, threads).unwrap();
-                assert!((f64::from(value) - loss).abs() < 1e-5 * loss.abs().max(1.0), "{value}, want {loss}");
-                for (found, want) in found.iter().zip(&gradient) {
-                    assert!((f64::from(*found) - want).abs() < 1e-6, "{found}, want {want}");
-                }
-                let (value_one, found_one) = first.get_or_insert((value, found.clone()));
-                assert_eq!((*value_one, &*found_one), (value, &found));
-            }
-        }
-    }
-
-    #[test]
-    fn a_nan_is_not_hidden() {
-        for at in 0..9 {
-            let mut logits = [0.5; 9];
-            logits[at] = f32::NAN;
-            assert!(forward(9, &logits, &[3], &mut [0.0], 1).unwrap().is_nan(), "at {at}");
         }
     }
 }

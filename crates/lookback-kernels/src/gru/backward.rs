@@ -1,8 +1,7 @@
 //! The GRU's own arithmetic on the way back. A row of gate gradients is `[n r z product]`.
 
-use super::{CANDIDATE, PRODUCT, RESET, UPDATE, gradient};
-use crate::Reset;
-use crate::recurrence::BackRows;
+use super::{CANDIDATE, PRODUCT, RESET, Reset, UPDATE, gradient};
+use crate::cell::backward::BackRows;
 use crate::simd::{load, store};
 use pulp::Simd;
 
@@ -12,7 +11,7 @@ use pulp::Simd;
 /// # Safety
 /// As said in [`BackRows`].
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
+pub(super) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
     let hp = step.hp;
     let one = simd.splat_f32s(1.0);
     for row in 0..step.rows {
@@ -49,7 +48,7 @@ pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &BackRows<'_>) {
 /// # Safety
 /// As said in [`BackRows`].
 #[inline(always)]
-pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &BackRows<'_>) {
+pub(super) unsafe fn reset_gate<S: Simd>(simd: S, step: &BackRows<'_>) {
     let hp = step.hp;
     for row in 0..step.rows {
         for u in step.units.clone().step_by(S::F32_LANES) {

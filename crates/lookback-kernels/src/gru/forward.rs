@@ -1,18 +1,60 @@
-//! The GRU's own arithmetic after the products. A gates row is `[r z n product]`.
+//! One step of the GRU: its products, and its own arithmetic after them. A gates row is `[r z n product]`.
 
-use super::{CANDIDATE, PRODUCT, RESET, UPDATE};
-use crate::Reset;
-use crate::recurrence::StepRows;
+use super::{CANDIDATE, PRODUCT, RESET, Reset, UPDATE};
+use crate::cell::forward::StepRows;
 use crate::simd::math::{each, gates};
+use crate::simd::tile::Start;
 use crate::simd::{load, store};
 use pulp::Simd;
+
+/// One step where the reset follows the product.
+///
+/// # Safety
+/// As said in [`StepRows`].
+#[inline(always)]
+pub(super) unsafe fn step_after_product<S: Simd>(simd: S, step: &StepRows<'_>) {
+    for block in step.blocks.clone() {
+        let unit = step.unit::<S>(block);
+        // SAFETY: the bias has `hp` values; else as the caller promises.
+        unsafe {
+            let bias = Start::Row(step.weights.bias_product.as_slice().as_ptr().add(unit));
+            let gates = [
+                step.panel::<S>(RESET, block, RESET, Start::Output),
+                step.panel::<S>(UPDATE, block, UPDATE, Start::Output),
+                step.panel::<S>(CANDIDATE, block, PRODUCT, bias),
+            ];
+            step.products(simd, &gates, step.h_prev);
+            cell(simd, Reset::AfterProduct, step, unit);
+        }
+    }
+}
+
+/// One step where the reset comes before the product, which sees all units of `r ∘ h_prev`.
+///
+/// # Safety
+/// As said in [`StepRows`].
+#[inline(always)]
+pub(super) unsafe fn step_before_product<S: Simd>(simd: S, step: &StepRows<'_>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        for block in step.blocks.clone() {
+            step.products(simd, &[step.panel::<S>(RESET, block, RESET, Start::Output)], step.h_prev);
+            reset_gate(simd, step, step.unit::<S>(block));
+        }
+        for block in step.blocks.clone() {
+            step.products(simd, &[step.panel::<S>(UPDATE, block, UPDATE, Start::Output)], step.h_prev);
+            step.products(simd, &[step.panel::<S>(CANDIDATE, block, CANDIDATE, Start::Output)], step.seen);
+            cell(simd, Reset::BeforeProduct, step, step.unit::<S>(block));
+        }
+    }
+}
 
 /// The reset gate of two vectors of units from `unit`, and `r ∘ h_prev`, for a product that sees that.
 ///
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
-pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usize) {
+unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usize) {
     for row in 0..step.rows {
         // SAFETY: two vectors from `unit` stand inside the `hp` columns of every section.
         unsafe {
@@ -38,7 +80,7 @@ pub(crate) unsafe fn reset_gate<S: Simd>(simd: S, step: &StepRows<'_>, unit: usi
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, unit: usize) {
+unsafe fn cell<S: Simd>(simd: S, reset: Reset, step: &StepRows<'_>, unit: usize) {
     let (hp, lanes) = (step.hp, S::F32_LANES);
     let section = |row: usize, gate: usize, v: usize| step.gates[row].wrapping_add(gate * hp + unit + v * lanes);
     if reset == Reset::AfterProduct {

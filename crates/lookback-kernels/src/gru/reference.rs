@@ -1,8 +1,9 @@
 //! The GRU, as its equations stand.
 
-use super::{CANDIDATE, PRODUCT, RESET, UPDATE};
-use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
-use crate::{Real, Reset, Weights};
+use super::{CANDIDATE, PRODUCT, RESET, Reset, UPDATE};
+use crate::Real;
+use crate::cell::Weights;
+use crate::cell::reference::{ParameterGradients, Step, StepBack, StepGradients, affine, affine_backward};
 
 /// Cho 2014, eq. 5 to 8, with PyTorch's naming: `z` keeps the old state, `h = (1 - z) n + z h_prev`. Gates in
 /// the order `r, z, n`; a fourth kept value is `U h_prev + b'` of `n` for [`Reset::AfterProduct`].
@@ -31,16 +32,14 @@ pub fn step<R: Real>(reset: Reset, w: &Weights<'_, R>, x: &[R], h_prev: &[R]) ->
     Step { h, c: Vec::new(), gates: [r, z, n, product].concat() }
 }
 
-/// One step back: `dh` is the gradient of the step's output.
+/// One step back.
 pub fn step_backward<R: Real>(
     reset: Reset,
     w: &Weights<'_, R>,
-    x: &[R],
-    h_prev: &[R],
-    step: &Step<R>,
-    dh: &[R],
+    back: &StepBack<'_, R>,
     g: &mut ParameterGradients<R>,
 ) -> StepGradients<R> {
+    let StepBack { x, h_prev, step, dh, .. } = *back;
     let size = h_prev.len();
     let two = 2 * size;
     let gate = |gate: usize, u: usize| step.gates[gate * size + u];
@@ -57,23 +56,23 @@ pub fn step_backward<R: Real>(
     match reset {
         Reset::AfterProduct => {
             let da_product: Vec<R> = (0..size).map(|u| da[two + u] * gate(RESET, u)).collect();
-            let back = affine_backward(weight_n, h_prev, &da_product, weight_gradient_n, bias_gradient_n);
+            let through = affine_backward(weight_n, h_prev, &da_product, weight_gradient_n, bias_gradient_n);
             for u in 0..size {
-                dh_prev[u] += back[u];
+                dh_prev[u] += through[u];
                 da[u] = da[two + u] * gate(PRODUCT, u) * gate(RESET, u) * (R::ONE - gate(RESET, u));
             }
         }
         Reset::BeforeProduct => {
-            let seen: Vec<R> = (0..size).map(|u| gate(0, u) * h_prev[u]).collect();
+            let seen: Vec<R> = (0..size).map(|u| gate(RESET, u) * h_prev[u]).collect();
             let dseen = affine_backward(weight_n, &seen, &da[two..], weight_gradient_n, bias_gradient_n);
             for u in 0..size {
-                dh_prev[u] += dseen[u] * gate(0, u);
-                da[u] = dseen[u] * h_prev[u] * gate(0, u) * (R::ONE - gate(0, u));
+                dh_prev[u] += dseen[u] * gate(RESET, u);
+                da[u] = dseen[u] * h_prev[u] * gate(RESET, u) * (R::ONE - gate(RESET, u));
             }
         }
     }
-    let back = affine_backward(&w.weight_hh[..two * size], h_prev, &da[..two], weight_rz, bias_rz);
-    dh_prev.iter_mut().zip(&back).for_each(|(dh, &g)| *dh += g);
+    let through = affine_backward(&w.weight_hh[..two * size], h_prev, &da[..two], weight_rz, bias_rz);
+    dh_prev.iter_mut().zip(&through).for_each(|(dh, &g)| *dh += g);
     StepGradients {
         x: affine_backward(w.weight_ih, x, &da, &mut g.weight_ih, &mut g.bias_ih),
         h: dh_prev,

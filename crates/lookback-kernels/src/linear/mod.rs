@@ -5,6 +5,7 @@
 //! of one size alone; [`PreparedLinear`] and [`PackedLinear`] promise them in every batch.
 
 mod packed;
+pub mod reference;
 #[cfg(test)]
 mod tests;
 

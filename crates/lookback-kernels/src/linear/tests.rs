@@ -21,32 +21,20 @@ fn all(dims: LinearDims, seed: u64, threads: usize) -> [Vec<f32>; 4] {
     .map(Result::unwrap)
 }
 
-/// The same, as the sums stand, in f64.
+/// The same by the reference, in f64.
 fn exact(dims: LinearDims, seed: u64) -> [Vec<f64>; 4] {
     let LinearDims { rows, inputs, outputs } = dims;
-    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-    let (x, w) = (wide(values(rows * inputs, seed)), wide(values(outputs * inputs, seed + 1)));
-    let (bias, dy) = (wide(values(outputs, seed + 2)), wide(values(rows * outputs, seed + 3)));
-    let (mut y, mut dx) = (vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
-    let (mut dw, mut db) = (vec![0.0; outputs * inputs], vec![0.0; outputs]);
-    for r in 0..rows {
-        for o in 0..outputs {
-            y[r * outputs + o] = bias[o];
-            db[o] += dy[r * outputs + o];
-            for i in 0..inputs {
-                y[r * outputs + o] += x[r * inputs + i] * w[o * inputs + i];
-                dx[r * inputs + i] += dy[r * outputs + o] * w[o * inputs + i];
-                dw[o * inputs + i] += dy[r * outputs + o] * x[r * inputs + i];
-            }
-        }
-    }
-    [y, dx, dw, db]
+    let wide = |count: usize, seed: u64| values(count, seed).into_iter().map(f64::from).collect::<Vec<_>>();
+    let (x, weight) = (wide(rows * inputs, seed), wide(outputs * inputs, seed + 1));
+    let (bias, dy) = (wide(outputs, seed + 2), wide(rows * outputs, seed + 3));
+    let [dx, dweight, dbias] = reference::backward(dims, &x, &weight, &dy);
+    [reference::forward(dims, &x, &weight, Some(&bias)), dx, dweight, dbias]
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
-    fn products_equal_the_sums_on_any_number_of_threads(
+    fn fast_equals_the_reference_on_any_number_of_threads(
         rows in 0usize..400, inputs in 0usize..40, outputs in 0usize..120, seed in 0u64..1000,
     ) {
         let dims = LinearDims { rows, inputs, outputs };
@@ -62,7 +50,7 @@ proptest! {
 }
 
 #[test]
-fn a_packed_map_equals_the_sums_for_any_number_of_rows() {
+fn a_packed_map_equals_the_reference_for_any_number_of_rows() {
     for rows in [0, 1, 7, 64, 200] {
         let dims = LinearDims { rows, inputs: 19, outputs: 33 };
         let [y, dx, ..] = exact(dims, 5);

@@ -5,6 +5,7 @@
 //! out. The gradient of a table is dense, as the optimisers want it; it is made by one thread per range of rows, each
 //! in the order of the tokens, so that no bit depends on the number of threads.
 
+pub mod reference;
 #[cfg(test)]
 mod tests;
 

@@ -52,6 +52,44 @@ fn the_gradient_is_the_transpose_of_the_lookup() {
 }
 
 #[test]
+fn fast_equals_the_reference() {
+    let mut rng = StdRng::seed_from_u64(7);
+    for (unique, positions, width, rows) in
+        [(0, 3, 2, [1, 1]), (1, 1, 1, [1, 2]), (9, 40, 5, [12, 7]), (70, 300, 33, [90, 5])]
+    {
+        let mut bags = rows.map(|rows| {
+            let mut bags = Bags { offsets: vec![0], ids: Vec::new() };
+            for _ in 0..unique {
+                bags.ids.extend((0..rng.random_range(0..4)).map(|_| rng.random_range(0..rows as u32)));
+                bags.offsets.push(bags.ids.len() as u32);
+            }
+            bags
+        });
+        bags[0] = Bags::single((0..unique as u32).map(|token| token % rows[0] as u32).collect());
+        let token = |draw: usize| if draw < unique { draw as u32 } else { NO_TOKEN };
+        let positions: Vec<u32> = (0..positions).map(|_| token(rng.random_range(0..=unique))).collect();
+        let lookup = Lookup { positions, unique, bags: bags.to_vec() };
+        let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0f32..1.0)).collect::<Vec<_>>();
+        let (tables, upstream) = (rows.map(|rows| draw(rows * width)), draw(lookup.positions.len() * width));
+        let wide = |values: &Vec<f32>| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+        let close = |found: &[f32], want: &[f64]| {
+            assert_eq!(found.len(), want.len());
+            for (found, want) in found.iter().zip(want) {
+                assert!((f64::from(*found) - want).abs() < 1e-5 * want.abs().max(1.0), "{found}, want {want}");
+            }
+        };
+        let in_f64 = tables.each_ref().map(wide);
+        let want = reference::forward(&lookup, &in_f64.each_ref().map(Vec::as_slice), width);
+        close(&forward(&lookup, &tables.each_ref().map(Vec::as_slice), width, 2).unwrap(), &want);
+        let want = reference::backward(&lookup, &rows, width, &wide(&upstream));
+        let found = backward(&lookup, &rows, width, &upstream, &[true; 2], 2).unwrap();
+        for (found, want) in found.iter().zip(&want) {
+            close(found.as_ref().unwrap(), want);
+        }
+    }
+}
+
+#[test]
 fn threads_change_no_bit() {
     let (lookup, tables, rows) = example();
     let upstream: Vec<f32> = (0..21).map(|value| (value as f32).sin()).collect();

@@ -2,7 +2,7 @@
 
 use super::forward::sees;
 use super::{CELL, F, G, I, O, PEEPHOLE_O};
-use crate::recurrence::BackRows;
+use crate::cell::backward::BackRows;
 use crate::simd::math::{each, gates};
 use crate::simd::{load, store};
 use pulp::Simd;
@@ -12,7 +12,7 @@ use pulp::Simd;
 /// # Safety
 /// As said in [`BackRows`]; `peephole` has `3 * hp` values.
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &BackRows<'_>) {
+pub(super) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &BackRows<'_>) {
     let hp = step.hp;
     let one = simd.splat_f32s(1.0);
     for r in 0..step.rows {

@@ -1,17 +1,35 @@
-//! The LSTM's own arithmetic after the products.
+//! One step of the LSTM: its products, and its own arithmetic after them.
 
 use super::{CELL, F, G, I, O, PEEPHOLE_O};
-use crate::recurrence::StepRows;
+use crate::cell::forward::StepRows;
 use crate::simd::math::{each, gates};
-use crate::simd::{load, store};
+use crate::simd::tile::{Panel, Start};
+use crate::simd::{Aligned, load, store};
 use pulp::Simd;
+
+/// One step: the products of all gates of a block of units, then its arithmetic while they are in the first cache.
+///
+/// # Safety
+/// As said in [`StepRows`].
+#[inline(always)]
+pub(super) unsafe fn step<S: Simd>(simd: S, step: &StepRows<'_>) {
+    let peephole = step.weights.peephole.as_ref().map(Aligned::as_slice);
+    for block in step.blocks.clone() {
+        let gates: [Panel; 4] = std::array::from_fn(|gate| step.panel::<S>(gate, block, gate, Start::Output));
+        // SAFETY: as the caller promises.
+        unsafe {
+            step.products(simd, &gates, step.h_prev);
+            cell(simd, peephole, step, step.unit::<S>(block));
+        }
+    }
+}
 
 /// `c = f c_prev + i g; h = o tanh(c)` for two vectors of units from `unit`. A gates row is `[i f g o c]`.
 ///
 /// # Safety
 /// As said in [`StepRows`]; `peephole` has `3 * hp` values.
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &StepRows<'_>, unit: usize) {
+unsafe fn cell<S: Simd>(simd: S, peephole: Option<&[f32]>, step: &StepRows<'_>, unit: usize) {
     let (hp, lanes) = (step.hp, S::F32_LANES);
     // Two loops, since one would leave the processor waiting for each cell before it can begin its tanh.
     for r in 0..step.rows {

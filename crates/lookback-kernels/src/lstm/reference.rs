@@ -1,8 +1,9 @@
 //! The LSTM, as its equations stand.
 
 use super::{F, G, I, O, PEEPHOLE_O};
-use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
-use crate::{Real, Weights};
+use crate::Real;
+use crate::cell::Weights;
+use crate::cell::reference::{ParameterGradients, Step, StepBack, StepGradients, affine, affine_backward};
 
 /// Hochreiter and Schmidhuber 1997 with the forget gate of Gers 2000; with `peephole`, eq. 4 to 8 of Gers
 /// and Schmidhuber 2000, where `i` and `f` see the previous cell and `o` the new one. Gates in PyTorch's
@@ -28,18 +29,13 @@ pub fn step<R: Real>(w: &Weights<'_, R>, x: &[R], h_prev: &[R], c_prev: &[R]) ->
     Step { h, c, gates }
 }
 
-/// One step back: `dh` and `dc` are the gradients of the step's output and of its new cell.
-#[allow(clippy::too_many_arguments, reason = "a step has two states, two inputs and two gradients")]
+/// One step back.
 pub fn step_backward<R: Real>(
     w: &Weights<'_, R>,
-    x: &[R],
-    h_prev: &[R],
-    c_prev: &[R],
-    step: &Step<R>,
-    dh: &[R],
-    dc: &[R],
+    back: &StepBack<'_, R>,
     g: &mut ParameterGradients<R>,
 ) -> StepGradients<R> {
+    let StepBack { x, h_prev, c_prev, step, dh, dc } = *back;
     let size = h_prev.len();
     let mut da = vec![R::ZERO; 4 * size];
     let mut dc_prev = vec![R::ZERO; size];

@@ -5,19 +5,22 @@
 //! weights are products over all real steps, split by rows of the weights and never by rows of the batch, so
 //! that no sum depends on the number of threads.
 
-use super::forward::{row_len, saved_values};
-use super::packed::{PackedBackward, padded, panel_width};
-use super::plan::{self, Task, Tokens, tasks};
+use super::cells::with_kernel;
+use super::forward::saved_values;
+use super::plan::{Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
 use super::{
-    Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Reset, Upstream, WeightGradients, Weights, Workspace, check,
+    Cell, Dims, InputGradients, Inputs, OF_WEIGHTS, Upstream, WeightGradients, Weights, Workspace, check,
     weight_gradients, weight_lens,
 };
+use crate::cell::backward::BackRows;
+use crate::cell::packed::{PackedBackward, padded, panel_width};
+use crate::cell::{CellKernel, Form};
 use crate::check::slice;
-use crate::simd::tile::{Panel, Start, panel_product, panels_product};
+use crate::simd::tile::{Start, panel_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::written::{Slot, Unwritten};
-use crate::{KernelError, gru, lstm, rnn};
+use crate::{KernelError, threads};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -27,17 +30,6 @@ const BLOCK_ROWS: usize = 48;
 const SHORT_BLOCK: usize = 8;
 /// How many steps a team takes at once when all are there.
 const LONG_BLOCK: usize = 64;
-
-/// The gradients of one step's gates: `[a]`, `[i f g o]`, `[n r z product]` or, when the reset comes before
-/// the product, `[n r z]`; each `Hp`. A GRU's gates stand so that those the input meets, and those the
-/// previous state meets, are each one run.
-pub(super) fn gradient_len(cell: Cell, hp: usize) -> usize {
-    hp * match cell {
-        Cell::Rnn(_) => 1,
-        Cell::Lstm | Cell::Gru(Reset::AfterProduct) => 4,
-        Cell::Gru(Reset::BeforeProduct) => 3,
-    }
-}
 
 /// The gradients of one layer, given what [`super::forward`] read, wrote (`y`) and saved.
 ///
@@ -90,13 +82,15 @@ fn run(
     check::gradients(cell, dims, upstream, &input_gradients, weight_gradients)?;
     let tokens = Tokens::new(dims, inputs.lengths);
     let hp = padded(dims.hidden);
-    let packed: Vec<PackedBackward> = weights.iter().map(|w| PackedBackward::new(cell, dims, w)).collect();
-    let gates = workspace.gradients.scratch(dims.directions * tokens.count * gradient_len(cell, hp));
+    let form = cell.form();
+    let sizes = [dims.input, dims.hidden];
+    let packed: Vec<PackedBackward> = weights.iter().map(|w| PackedBackward::new(form, sizes, w)).collect();
+    let gates = workspace.gradients.scratch(dims.directions * tokens.count * form.gradient_len(hp));
     let peepholes: Vec<_> = weights.iter().map(|weights| weights.peephole).collect();
     let sequence = Sequence { cell, dims, packed: &packed, peepholes: &peepholes, inputs, y, saved, tokens: &tokens };
     // SAFETY: every slice has been checked against its shape.
     unsafe { gate_gradients(&sequence, upstream, gates, input_gradients, &mut workspace.tasks, threads) };
-    let parts = weight_gradients::Parts { cell, dims, inputs, y, saved, gates, tokens: &tokens };
+    let parts = weight_gradients::Parts { form, dims, inputs, y, saved, gates, tokens: &tokens };
     weight_gradients::compute(&parts, weight_gradients, &mut workspace.rows, threads);
     Ok(())
 }
@@ -127,10 +121,9 @@ pub(super) unsafe fn gate_gradients(
     scratch: &mut Vec<Aligned>,
     threads: usize,
 ) {
-    let Sequence { cell, dims, packed, peepholes, inputs, y, saved, tokens } = *sequence;
-    let tasks = tasks(dims, tokens, threads);
+    let Sequence { cell, dims, packed, inputs, y, saved, tokens, .. } = *sequence;
     let call = Call {
-        cell,
+        form: cell.form(),
         dims: *dims,
         inputs: *inputs,
         upstream: *upstream,
@@ -141,15 +134,8 @@ pub(super) unsafe fn gate_gradients(
         c0: input_gradients.c0.map(|g| Shared(g.as_mut_ptr().cast())),
         y,
     };
-    if scratch.len() < tasks.len() {
-        scratch.resize_with(tasks.len(), Aligned::default);
-    }
-    let walks = tasks.iter().zip(scratch).map(|(task, scratch)| {
-        let (weights, peephole) = (&packed[task.direction], peepholes[task.direction]);
-        // SAFETY: every slice has the length of its shape, and tasks have rows of their own.
-        unsafe { Walk::new(&call, weights, peephole, task, scratch, threads / tasks.len().max(1)) }
-    });
-    run_teams(walks.collect());
+    // SAFETY: as the caller promises.
+    with_kernel!(cell, kernel => unsafe { walk(kernel, &call, sequence, scratch, threads) });
     let gates = &*gates;
     let Some(x) = input_gradients.x else { return };
     let x = Shared(x.as_mut_ptr().cast());
@@ -157,9 +143,32 @@ pub(super) unsafe fn gate_gradients(
     let share = dims.batch.div_ceil(threads.max(1)).max(1);
     let parts = (threads / dims.batch.max(1)).max(1);
     let shares = (0..dims.batch).step_by(share).map(|row| row..(row + share).min(dims.batch));
-    plan::run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
+    threads::run(shares.flat_map(|rows| (0..parts).map(move |part| (rows.clone(), part))).collect(), |(rows, part)| {
         arch().dispatch(InputGradient { call: &call, packed, gates, x, rows, part, parts });
     });
+}
+
+/// Every task of a call, back through time by its cell's own arithmetic.
+///
+/// # Safety
+/// As [`gate_gradients`].
+unsafe fn walk<C: CellKernel>(
+    kernel: C,
+    call: &Call<'_>,
+    sequence: &Sequence<'_>,
+    scratch: &mut Vec<Aligned>,
+    threads: usize,
+) {
+    let tasks = tasks(&call.dims, call.tokens, threads);
+    if scratch.len() < tasks.len() {
+        scratch.resize_with(tasks.len(), Aligned::default);
+    }
+    let walks = tasks.iter().zip(scratch).map(|(task, scratch)| {
+        let layer = (&sequence.packed[task.direction], sequence.peepholes[task.direction]);
+        // SAFETY: every slice has the length of its shape, and tasks have rows of their own.
+        unsafe { Walk::new(kernel, call, layer, task, scratch, threads / tasks.len().max(1)) }
+    });
+    run_teams(walks.collect());
 }
 
 /// How many gradients an input has: of `x`, `h0` and `c0`.
@@ -206,7 +215,7 @@ pub fn backward_owned(
 
 /// What every task of one call shares. Slices are checked: each has the length of its shape.
 struct Call<'a> {
-    cell: Cell,
+    form: &'static Form,
     dims: Dims,
     inputs: Inputs<'a>,
     upstream: Upstream<'a>,
@@ -219,32 +228,11 @@ struct Call<'a> {
     c0: Option<Shared>,
 }
 
-/// The rows of one step on the way back. State pointers have `rows` times `hp` values.
-pub(crate) struct BackRows<'a> {
-    pub(crate) rows: usize,
-    pub(crate) hp: usize,
-    /// The units that are to be computed, whole panels.
-    pub(crate) units: Range<usize>,
-    /// `[rows]`: what the forward pass saved for this step, and for the step before (null at the first).
-    pub(crate) saved: &'a [*const f32],
-    /// `[rows]`: where this step's gate gradients go.
-    pub(crate) gates: &'a [*mut f32],
-    /// The previous hidden state of each row; at the first step `h0`.
-    pub(crate) h_prev: *const f32,
-    /// The previous cell state of each row.
-    pub(crate) c_prev: *const f32,
-    /// In: the gradient of this step's hidden state. Out: what of it goes straight to the previous one.
-    pub(crate) dh: *mut f32,
-    /// In: the gradient of this step's cell. Out: of the previous one.
-    pub(crate) dc: *mut f32,
-    /// The gradient of `r ∘ h_prev` (GRU, reset before the product).
-    pub(crate) dseen: *mut f32,
-}
-
 /// One task on its way back, for all members of its team.
 ///
 /// Every slice and pointer of the call has the length of its shape, and no other task has the same direction and row.
-struct Walk<'a> {
+struct Walk<'a, C> {
+    kernel: C,
     call: &'a Call<'a>,
     weights: &'a PackedBackward,
     /// `[3, hp]`.
@@ -262,21 +250,21 @@ struct Walk<'a> {
     c_prev: Shared,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, C: CellKernel> Walk<'a, C> {
     /// What flows into the final states, and the gradients of the rows without a step.
     ///
     /// # Safety
     /// As said in [`Walk`].
     unsafe fn new(
+        kernel: C,
         call: &'a Call<'a>,
-        weights: &'a PackedBackward,
-        peephole: Option<&[f32]>,
+        (weights, peephole): (&'a PackedBackward, Option<&[f32]>),
         task: &'a Task,
         scratch: &'a mut Aligned,
         threads: usize,
     ) -> Self {
         let Dims { batch, hidden, .. } = call.dims;
-        let (cell, hp, rows) = (call.cell, padded(hidden), task.rows.len());
+        let (form, hp, rows) = (call.form, padded(hidden), task.rows.len());
         let scratch = scratch.scratch((5 * rows + 3) * hp);
         scratch.fill(0.0);
         let (dh, rest) = scratch.split_at_mut(rows * hp);
@@ -299,12 +287,13 @@ impl<'a> Walk<'a> {
                 dc[r * hp..][..hidden].copy_from_slice(&dc_n[at..][..hidden]);
             }
         }
-        let limit = match cell {
-            // The gradient of the state after the reset would be one more thing to meet for.
-            Cell::Gru(Reset::BeforeProduct) => 1,
-            _ => team::members(threads, task, cell.gates() * hp * hidden, hp / panel_width()),
+        let limit = match form.gated {
+            // The gradient of the state that such a gate sees would be one more thing to meet for.
+            Some(_) => 1,
+            None => team::members(threads, task, form.gates() * hp * hidden, hp / panel_width()),
         };
         let walk = Walk {
+            kernel,
             call,
             weights,
             peephole,
@@ -344,7 +333,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Work for Walk<'_> {
+impl<C: CellKernel> Work for Walk<'_, C> {
     type Buffers = Buffers;
 
     fn limit(&self) -> usize {
@@ -381,14 +370,14 @@ struct Buffers {
 }
 
 /// One member's share of some steps, counted from the end of the longest row.
-struct Block<'a> {
-    walk: &'a Walk<'a>,
+struct Block<'a, C> {
+    walk: &'a Walk<'a, C>,
     steps: Range<usize>,
     member: Member<'a>,
     buffers: &'a mut Buffers,
 }
 
-impl WithSimd for Block<'_> {
+impl<C: CellKernel> WithSimd for Block<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -396,8 +385,8 @@ impl WithSimd for Block<'_> {
         let Block { walk, steps, member, buffers } = self;
         let Walk { call, task, .. } = walk;
         let Dims { batch, time, hidden, directions, .. } = call.dims;
-        let (cell, hp, rows, d) = (call.cell, padded(hidden), task.rows.len(), task.direction);
-        let (row_len, gradient_len) = (row_len(cell, hp), gradient_len(cell, hp));
+        let (form, hp, rows, d) = (walk.kernel.form(), padded(hidden), task.rows.len(), task.direction);
+        let (row_len, gradient_len) = (form.row_len(hp), form.gradient_len(hp));
         let share = member.share(hp / panel_width());
         let units = share.start * panel_width()..hidden.min(share.end * panel_width());
         let (own, first_unit) = (units.len(), units.start);
@@ -423,8 +412,7 @@ impl WithSimd for Block<'_> {
                 saved[r] = call.saved[token(s, r) * row_len..][..row_len].as_ptr();
                 gates[r] = call.gates.at(token(s, r) * gradient_len);
                 let initial = (d * batch + row) * hidden + first_unit;
-                // An RNN's arithmetic needs no previous state, an LSTM's only the cell, a GRU's only the hidden.
-                if matches!(cell, Cell::Gru(_)) {
+                if form.reads_hidden {
                     own_of(walk.h_prev).copy_from_slice_or_zero(if s > 0 {
                         let t = Tokens::position(d, task.lengths[r], s - 1);
                         Some(&call.y[at_step(row, t)..][..own])
@@ -432,15 +420,17 @@ impl WithSimd for Block<'_> {
                         call.inputs.h0.map(|h0| &h0[initial..][..own])
                     });
                 }
-                if cell.has_cell_state() {
+                if let Some(section) = form.cell_state {
                     own_of(walk.c_prev).copy_from_slice_or_zero(if s > 0 {
-                        Some(&call.saved[token(s - 1, r) * row_len + lstm::CELL * hp + first_unit..][..own])
+                        Some(&call.saved[token(s - 1, r) * row_len + section * hp + first_unit..][..own])
                     } else {
                         call.inputs.c0.map(|c0| &c0[initial..][..own])
                     });
                 }
             }
             let step = BackRows {
+                weights: walk.weights,
+                peephole: walk.peephole,
                 rows: active,
                 hp,
                 units: share.start * panel_width()..share.end * panel_width(),
@@ -453,9 +443,12 @@ impl WithSimd for Block<'_> {
                 dseen: walk.dseen.at(0),
             };
             // SAFETY: the pointers of `step` have `active` rows of `hp`, or of the gates' lengths.
-            let whole = unsafe { run_step(simd, cell, walk.weights, walk.peephole, &step, || member.meet(met + 1)) };
-            if !whole {
-                return;
+            unsafe {
+                walk.kernel.step_back(simd, &step);
+                if !member.meet(met + 1) {
+                    return;
+                }
+                walk.kernel.state_back(simd, &step);
             }
             if s == 0 {
                 // SAFETY: as above.
@@ -463,71 +456,6 @@ impl WithSimd for Block<'_> {
             }
         }
     }
-}
-
-/// One step back of a task's active rows; `meet` waits for the gates of all units. False where that gives false.
-///
-/// # Safety
-/// As said in [`BackRows`].
-#[inline(always)]
-unsafe fn run_step<S: Simd>(
-    simd: S,
-    cell: Cell,
-    weights: &PackedBackward,
-    peephole: Option<&[f32]>,
-    step: &BackRows<'_>,
-    meet: impl FnOnce() -> bool,
-) -> bool {
-    let (hp, width) = (step.hp, 2 * S::F32_LANES);
-    let blocks = step.units.start / width..step.units.end / width;
-    // SAFETY: gates rows have the sections of `gradient_len`, states `hp` columns.
-    unsafe {
-        let product = |panels: &super::packed::Panels, section: usize, start: Start, to: *mut f32| {
-            for first in blocks.clone().step_by(4) {
-                let last = (first + 4).min(blocks.end);
-                let four: [Panel; 4] = std::array::from_fn(|i| {
-                    let index = (first + i).min(last - 1);
-                    Panel { data: panels.panel(index), start, column: index * width }
-                });
-                panels_product(
-                    simd,
-                    panels.k,
-                    &four[..last - first],
-                    step.rows,
-                    |r| step.gates[r].wrapping_add(section * hp).cast_const(),
-                    |r| to.wrapping_add(r * hp),
-                );
-            }
-        };
-        match cell {
-            Cell::Rnn(activation) => {
-                rnn::backward::cell(simd, activation, step);
-                if !meet() {
-                    return false;
-                }
-                product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
-            }
-            Cell::Lstm => {
-                lstm::backward::cell(simd, peephole, step);
-                if !meet() {
-                    return false;
-                }
-                product(&weights.hidden, 0, Start::Row(std::ptr::null()), step.dh);
-            }
-            Cell::Gru(reset) => {
-                gru::backward::cell(simd, reset, step);
-                if let Some(panels) = &weights.hidden_reset {
-                    product(panels, 0, Start::Row(std::ptr::null()), step.dseen);
-                    gru::backward::reset_gate(simd, step);
-                }
-                if !meet() {
-                    return false;
-                }
-                product(&weights.hidden, gru::gradient::RESET, Start::Output, step.dh);
-            }
-        }
-    }
-    true
 }
 
 struct InputGradient<'a> {
@@ -550,7 +478,7 @@ impl WithSimd for InputGradient<'_> {
         let Dims { time, input, directions, hidden, .. } = self.call.dims;
         let tokens = self.call.tokens;
         let width = panel_width();
-        let gradient_len = gradient_len(self.call.cell, padded(hidden));
+        let gradient_len = self.call.form.gradient_len(padded(hidden));
         let padded_input = input.next_multiple_of(width);
         let mut block = Aligned::zeroed(BLOCK_ROWS * padded_input);
         let out = block.as_mut_slice().as_mut_ptr();
@@ -564,7 +492,7 @@ impl WithSimd for InputGradient<'_> {
             for first in own.clone().step_by(BLOCK_ROWS) {
                 let steps = BLOCK_ROWS.min(own.end - first);
                 for d in 0..directions {
-                    let start = if d == 0 { Start::Row(std::ptr::null()) } else { Start::Output };
+                    let start = if d == 0 { Start::ZEROS } else { Start::Output };
                     let from = &self.gates[(d * tokens.count + tokens.offsets[row] + first) * gradient_len..];
                     let from = from[..steps * gradient_len].as_ptr();
                     let panels = &self.packed[d].input;

@@ -4,16 +4,18 @@
 //! block (its weights stay in cache over the block's rows), then step by step, unit block by unit block, the
 //! recurrent product on top of it and the cell's own arithmetic while the gates are still in the first cache.
 
-use super::packed::{PackedDirection, padded, panel_width};
+use super::cells::with_kernel;
 use super::plan::{Task, Tokens, tasks};
 use super::team::{self, Member, Team, Work, run_teams};
-use super::{Cell, Dims, Inputs, Outputs, Packed, Reset, Workspace, check};
+use super::{Cell, Dims, Inputs, Outputs, Packed, Workspace, check};
+use crate::KernelError;
+use crate::cell::forward::StepRows;
+use crate::cell::packed::{PackedDirection, padded, panel_width};
+use crate::cell::{CellKernel, Form};
 use crate::check::slice;
-use crate::gru::{CANDIDATE, PRODUCT, RESET, UPDATE};
-use crate::simd::tile::{Panel, Start, panel_product, panels_product};
+use crate::simd::tile::{Start, panel_product};
 use crate::simd::{Aligned, Shared, arch};
 use crate::written::{Slot, Unwritten, slots};
-use crate::{KernelError, gru, lstm, rnn};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -33,18 +35,7 @@ pub fn saved_len(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> Result<u
 
 /// [`saved_len`] of sizes that have been checked.
 pub(super) fn saved_values(cell: Cell, dims: &Dims, lengths: Option<&[usize]>) -> usize {
-    dims.directions * Tokens::new(dims, lengths).count * row_len(cell, padded(dims.hidden))
-}
-
-/// The values kept for one step of one row: `[h]`, `[i f g o c]`, `[r z n product]` or, when the reset comes before the
-/// product, `[r z n]`; each `Hp`.
-pub(super) fn row_len(cell: Cell, hp: usize) -> usize {
-    hp * match cell {
-        Cell::Rnn(_) => 1,
-        Cell::Lstm => 5,
-        Cell::Gru(Reset::AfterProduct) => 4,
-        Cell::Gru(Reset::BeforeProduct) => 3,
-    }
+    dims.directions * Tokens::new(dims, lengths).count * cell.form().row_len(padded(dims.hidden))
 }
 
 /// One layer over a batch, all its directions.
@@ -94,9 +85,8 @@ fn run(
         slice("saved", saved, &[saved_values(cell, dims, inputs.lengths)], "[saved_len]")?;
     }
     let tokens = Tokens::new(dims, inputs.lengths);
-    let tasks = tasks(dims, &tokens, threads);
     let call = Call {
-        cell,
+        form: cell.form(),
         dims: *dims,
         inputs: *inputs,
         tokens: &tokens,
@@ -106,12 +96,28 @@ fn run(
         saved: saved.map(|saved| Shared(saved.as_mut_ptr().cast())),
         between: between.filter(|_| cell.has_cell_state()).map(|(segment, to)| (segment, Shared(to.as_mut_ptr()))),
     };
+    // SAFETY: every slice has been checked against its shape.
+    with_kernel!(cell, kernel => unsafe { walk(kernel, &call, &packed.directions, workspace, threads) });
+    Ok(())
+}
+
+/// Every task of a call, by its cell's own arithmetic.
+///
+/// # Safety
+/// Every slice of the call must have the length of its shape.
+unsafe fn walk<C: CellKernel>(
+    kernel: C,
+    call: &Call<'_>,
+    weights: &[PackedDirection],
+    workspace: &mut Workspace,
+    threads: usize,
+) {
+    let tasks = tasks(&call.dims, call.tokens, threads);
     let walks = tasks.iter().zip(workspace.tasks(tasks.len())).map(|(task, scratch)| {
-        // SAFETY: every slice has been checked against its shape, and tasks have rows of their own.
-        unsafe { Walk::new(&call, &packed.directions[task.direction], task, scratch, threads / tasks.len().max(1)) }
+        // SAFETY: every slice has the length of its shape, and tasks have rows of their own.
+        unsafe { Walk::new(kernel, call, &weights[task.direction], task, scratch, threads / tasks.len().max(1)) }
     });
     run_teams(walks.collect());
-    Ok(())
 }
 
 /// What a forward pass leaves for a backward pass.
@@ -178,7 +184,7 @@ pub fn forward_owned(
 
 /// What every task of one call shares. Slices are checked: each has the length of its shape.
 struct Call<'a> {
-    cell: Cell,
+    form: &'static Form,
     dims: Dims,
     inputs: Inputs<'a>,
     tokens: &'a Tokens,
@@ -207,7 +213,8 @@ impl Call<'_> {
 /// One task on its way through time, for all members of its team.
 ///
 /// Every slice and pointer of `call` has the length of its shape, and no other task has the same direction and row.
-struct Walk<'a> {
+struct Walk<'a, C> {
+    kernel: C,
     call: &'a Call<'a>,
     weights: &'a PackedDirection,
     task: &'a Task,
@@ -226,22 +233,23 @@ struct Walk<'a> {
     local_gates: Shared,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, C: CellKernel> Walk<'a, C> {
     /// The initial states, and everything that stands outside a row's real steps.
     ///
     /// # Safety
     /// As said in [`Walk`].
     unsafe fn new(
+        kernel: C,
         call: &'a Call<'a>,
         weights: &'a PackedDirection,
         task: &'a Task,
         scratch: &'a mut Aligned,
         threads: usize,
     ) -> Self {
-        let (cell, hidden, hp, rows) = (call.cell, call.dims.hidden, padded(call.dims.hidden), task.rows.len());
+        let (form, hidden, hp, rows) = (call.form, call.dims.hidden, padded(call.dims.hidden), task.rows.len());
         let longest = task.longest();
         let block = (BLOCK_ROWS / rows.max(1)).clamp(1, longest.max(1));
-        let gates_len = if call.saved.is_some() { 0 } else { block * rows * row_len(cell, hp) };
+        let gates_len = if call.saved.is_some() { 0 } else { block * rows * form.row_len(hp) };
         let scratch = scratch.scratch(4 * rows * hp + gates_len);
         let (h, rest) = scratch.split_at_mut(2 * rows * hp);
         let (c, rest) = rest.split_at_mut(rows * hp);
@@ -261,13 +269,13 @@ impl<'a> Walk<'a> {
                 unsafe { call.y_at(task.direction, row, t).write_bytes(0, hidden) };
             }
         }
-        let step_work = cell.gates() * hp * hidden;
-        let limit = match cell {
-            // The state after the reset would be one more thing to meet for.
-            Cell::Gru(Reset::BeforeProduct) => 1,
-            _ => team::members(threads, task, step_work, hp / panel_width()),
+        let limit = match form.gated {
+            // The state that such a gate sees would be one more thing to meet for.
+            Some(_) => 1,
+            None => team::members(threads, task, form.gates() * hp * hidden, hp / panel_width()),
         };
         let walk = Walk {
+            kernel,
             call,
             weights,
             task,
@@ -298,14 +306,14 @@ impl<'a> Walk<'a> {
         unsafe {
             let h = self.h.at((s % 2) * rows * hp + from);
             std::ptr::copy_nonoverlapping(h, self.call.h_n.at(at), units.len());
-            if self.call.cell.has_cell_state() {
+            if self.call.form.cell_state.is_some() {
                 std::ptr::copy_nonoverlapping(self.c.at(from), self.call.c_n.at(at), units.len());
             }
         }
     }
 }
 
-impl Work for Walk<'_> {
+impl<C: CellKernel> Work for Walk<'_, C> {
     type Buffers = Buffers;
 
     fn limit(&self) -> usize {
@@ -341,14 +349,14 @@ struct Buffers {
 }
 
 /// One member's share of one block of steps.
-struct Block<'a> {
-    walk: &'a Walk<'a>,
+struct Block<'a, C> {
+    walk: &'a Walk<'a, C>,
     steps: Range<usize>,
     member: Member<'a>,
     buffers: &'a mut Buffers,
 }
 
-impl WithSimd for Block<'_> {
+impl<C: CellKernel> WithSimd for Block<'_, C> {
     type Output = ();
 
     #[inline(always)]
@@ -356,8 +364,8 @@ impl WithSimd for Block<'_> {
         let Block { walk, steps, member, buffers } = self;
         let Walk { call, weights, task, .. } = walk;
         let Dims { time, input, hidden, .. } = call.dims;
-        let (cell, hp, width, rows) = (call.cell, padded(hidden), panel_width(), task.rows.len());
-        let (d, row_len, blocks) = (task.direction, row_len(cell, hp), hp / width);
+        let (hp, width, rows) = (padded(hidden), panel_width(), task.rows.len());
+        let (d, row_len, blocks) = (task.direction, call.form.row_len(hp), hp / width);
         let share = member.share(blocks);
         let units = share.start * width..hidden.min(share.end * width);
         let mut active = rows;
@@ -406,6 +414,7 @@ impl WithSimd for Block<'_> {
                 *gates = gates_at(s, r);
             }
             let step = StepRows {
+                weights,
                 rows: active,
                 hp,
                 blocks: share.clone(),
@@ -416,7 +425,7 @@ impl WithSimd for Block<'_> {
                 seen: walk.seen.at(0),
             };
             // SAFETY: the pointers of `step` have `active` rows of `hp`, or of `row_len` for the gates.
-            unsafe { run_step(simd, cell, weights, hidden, &step) };
+            unsafe { walk.kernel.step(simd, &step) };
             for r in 0..active {
                 let t = Tokens::position(d, task.lengths[r], s);
                 // SAFETY: the place is inside `y`, and this member alone writes these units of the task's rows.
@@ -442,90 +451,6 @@ impl WithSimd for Block<'_> {
             }
             if !member.meet(s + 1) {
                 return;
-            }
-        }
-    }
-}
-
-/// The rows of one step, for the cells' own arithmetic. State pointers have `rows` times `hp` values.
-pub(crate) struct StepRows<'a> {
-    pub(crate) rows: usize,
-    pub(crate) hp: usize,
-    /// The blocks of units, a panel wide each, that are to be computed.
-    pub(crate) blocks: Range<usize>,
-    /// `[rows]`: each row's gates, the sections of [`row_len`].
-    pub(crate) gates: &'a [*mut f32],
-    pub(crate) h_prev: *const f32,
-    pub(crate) h_next: *mut f32,
-    pub(crate) c: *mut f32,
-    /// `r ∘ h_prev`, for a GRU that resets before the product.
-    pub(crate) seen: *mut f32,
-}
-
-/// One step of a task's active rows.
-///
-/// # Safety
-/// As said in [`StepRows`].
-#[inline(always)]
-unsafe fn run_step<S: Simd>(simd: S, cell: Cell, weights: &PackedDirection, hidden: usize, step: &StepRows<'_>) {
-    let width = 2 * S::F32_LANES;
-    let blocks = step.hp / width;
-    let panel = |gate: usize, block: usize, section: usize, start: Start| Panel {
-        data: weights.hidden.panel(gate * blocks + block),
-        start,
-        column: section * step.hp + block * width,
-    };
-    // The products of some panels from `state`.
-    let products = |panels: &[Panel], state: *const f32| {
-        // SAFETY: a state row has `hidden` values (of `hp`), a gates row every section's columns.
-        unsafe {
-            panels_product(simd, hidden, panels, step.rows, |r| state.wrapping_add(r * step.hp), |r| step.gates[r]);
-        }
-    };
-    let peephole = weights.peephole.as_ref().map(Aligned::as_slice);
-    // SAFETY: the cells touch the unit block's columns of the rows in `step`, all valid.
-    unsafe {
-        match cell {
-            Cell::Rnn(activation) => {
-                for first in step.blocks.clone().step_by(4) {
-                    let last = (first + 4).min(step.blocks.end);
-                    let four: [Panel; 4] =
-                        std::array::from_fn(|i| panel(0, (first + i).min(last - 1), 0, Start::Output));
-                    products(&four[..last - first], step.h_prev);
-                    for block in first..last {
-                        rnn::forward::cell(simd, activation, step, block * width);
-                    }
-                }
-            }
-            Cell::Lstm => {
-                for block in step.blocks.clone() {
-                    let gates: [Panel; 4] = std::array::from_fn(|gate| panel(gate, block, gate, Start::Output));
-                    products(&gates, step.h_prev);
-                    lstm::forward::cell(simd, peephole, step, block * width);
-                }
-            }
-            Cell::Gru(Reset::AfterProduct) => {
-                for block in step.blocks.clone() {
-                    let bias = Start::Row(weights.bias_product.as_slice().as_ptr().add(block * width));
-                    let gates = [
-                        panel(RESET, block, RESET, Start::Output),
-                        panel(UPDATE, block, UPDATE, Start::Output),
-                        panel(CANDIDATE, block, PRODUCT, bias),
-                    ];
-                    products(&gates, step.h_prev);
-                    gru::forward::cell(simd, Reset::AfterProduct, step, block * width);
-                }
-            }
-            Cell::Gru(Reset::BeforeProduct) => {
-                for block in step.blocks.clone() {
-                    products(&[panel(RESET, block, RESET, Start::Output)], step.h_prev);
-                    gru::forward::reset_gate(simd, step, block * width);
-                }
-                for block in step.blocks.clone() {
-                    products(&[panel(UPDATE, block, UPDATE, Start::Output)], step.h_prev);
-                    products(&[panel(CANDIDATE, block, CANDIDATE, Start::Output)], step.seen);
-                    gru::forward::cell(simd, Reset::BeforeProduct, step, block * width);
-                }
             }
         }
     }

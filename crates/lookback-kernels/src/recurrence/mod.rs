@@ -1,6 +1,7 @@
 //! What the recurrent kernels share: the contract of a layer, and the engine that runs any cell over time.
 
 mod backward;
+mod cells;
 mod check;
 mod forward;
 mod packed;
@@ -17,81 +18,16 @@ mod weight_gradients;
 use crate::simd::Aligned;
 use crate::written::{Slot, slots};
 
-pub(crate) use backward::BackRows;
+pub use crate::cell::Weights;
+pub use crate::gru::Reset;
+pub use crate::rnn::Activation;
 pub use backward::{backward, backward_owned};
-pub(crate) use forward::StepRows;
+pub use cells::Cell;
 pub use forward::{Saving, forward, forward_owned, saved_len};
 pub use packed::Packed;
-pub(crate) use plan::run;
 pub use recompute::{backward_recomputing, segment};
 pub use steps::{Steps, steps};
 pub use unrolled::{Unrolled, UnrolledSteps};
-
-/// The activation of a plain RNN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Activation {
-    /// `tanh`, as in Elman 1990.
-    #[default]
-    Tanh,
-    /// `max(0, ·)`.
-    Relu,
-}
-
-/// Where a GRU applies its reset gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Reset {
-    /// `n = tanh(W x + b + r ∘ (U h + b'))`: PyTorch, cuDNN, Keras 2 and later.
-    #[default]
-    AfterProduct,
-    /// `n = tanh(W x + b + U (r ∘ h) + b')`: Cho 2014, eq. 8, and Keras 1.
-    BeforeProduct,
-}
-
-/// The kind of cell that a layer repeats over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cell {
-    /// `h = act(W x + b + U h + b')`.
-    Rnn(Activation),
-    /// Long short-term memory with forget gate, gates in the order `i, f, g, o`.
-    Lstm,
-    /// Gated recurrent unit, gates in the order `r, z, n`.
-    Gru(Reset),
-}
-
-impl Cell {
-    /// `G`: how many gates stand in the weights.
-    pub fn gates(self) -> usize {
-        match self {
-            Cell::Rnn(_) => 1,
-            Cell::Lstm => 4,
-            Cell::Gru(_) => 3,
-        }
-    }
-
-    /// The gates' names, in the order of the weights: none for a plain RNN, whose only gate is its output. `candidate` is
-    /// an LSTM's `g` (the cell input) and a GRU's `n`.
-    pub fn gate_names(self) -> &'static [&'static str] {
-        match self {
-            Cell::Rnn(_) => &[],
-            Cell::Lstm => &["input", "forget", "candidate", "output"],
-            Cell::Gru(_) => &["reset", "update", "candidate"],
-        }
-    }
-
-    /// Whether the cell carries a cell state beside the hidden state.
-    pub fn has_cell_state(self) -> bool {
-        self == Cell::Lstm
-    }
-
-    /// The cell's usual name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Cell::Rnn(_) => "an RNN",
-            Cell::Lstm => "an LSTM",
-            Cell::Gru(_) => "a GRU",
-        }
-    }
-}
 
 /// The sizes of one layer and one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,21 +42,6 @@ pub struct Dims {
     pub hidden: usize,
     /// `D`: 1, or 2 for a bidirectional layer.
     pub directions: usize,
-}
-
-/// One direction's parameters, in PyTorch's layout.
-#[derive(Debug, Clone, Copy)]
-pub struct Weights<'a, R = f32> {
-    /// `[G*H, I]`.
-    pub weight_ih: &'a [R],
-    /// `[G*H, H]`.
-    pub weight_hh: &'a [R],
-    /// `[G*H]`.
-    pub bias_ih: Option<&'a [R]>,
-    /// `[G*H]`.
-    pub bias_hh: Option<&'a [R]>,
-    /// `[3*H]`, LSTM only, in the order `i, f, o` (Gers 2000): `i` and `f` see the previous cell, `o` the new.
-    pub peephole: Option<&'a [R]>,
 }
 
 /// What a layer reads.

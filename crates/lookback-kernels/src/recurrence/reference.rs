@@ -1,18 +1,12 @@
 //! A whole layer, naively: the loop over rows, directions and time that the three references share.
 
-use super::{Activation, Cell, Dims, Inputs, Reset, Upstream, Weights};
-use crate::{Real, gru, lstm, rnn};
+use super::cells::with_kernel;
+use super::{Cell, Dims, Inputs, Upstream, Weights};
+use crate::Real;
+use crate::cell::CellKernel;
 
-/// One step of one row: the new state, and what the backward step needs.
-#[derive(Debug, Clone)]
-pub struct Step<R> {
-    /// `[H]`.
-    pub h: Vec<R>,
-    /// `[H]`; empty where the cell has none.
-    pub c: Vec<R>,
-    /// The activated gates, in the cell's own order.
-    pub gates: Vec<R>,
-}
+pub use super::cells::CELLS;
+pub use crate::cell::reference::{ParameterGradients, Step, StepBack, StepGradients};
 
 /// A layer's outputs, with every step kept.
 #[derive(Debug, Clone)]
@@ -24,21 +18,6 @@ pub struct Forward<R> {
     /// `[D, B, H]`; empty where the cell has none.
     pub c_n: Vec<R>,
     steps: Vec<Vec<Step<R>>>,
-}
-
-/// One direction's parameter gradients, shaped as [`Weights`]. Every field is filled.
-#[derive(Debug, Clone)]
-pub struct ParameterGradients<R> {
-    /// `[G*H, I]`.
-    pub weight_ih: Vec<R>,
-    /// `[G*H, H]`.
-    pub weight_hh: Vec<R>,
-    /// `[G*H]`.
-    pub bias_ih: Vec<R>,
-    /// `[G*H]`.
-    pub bias_hh: Vec<R>,
-    /// `[3*H]`.
-    pub peephole: Vec<R>,
 }
 
 /// All gradients of a layer.
@@ -54,24 +33,9 @@ pub struct Gradients<R> {
     pub weights: Vec<ParameterGradients<R>>,
 }
 
-/// What flows back out of one step.
-#[derive(Debug, Clone)]
-pub struct StepGradients<R> {
-    /// `[I]`.
-    pub x: Vec<R>,
-    /// `[H]`.
-    pub h: Vec<R>,
-    /// `[H]`; empty where the cell has none.
-    pub c: Vec<R>,
-}
-
 /// One step of one row of `cell`: `x [I]`, `h [H]`, `c [H]`.
 pub fn step<R: Real>(cell: Cell, weights: &Weights<'_, R>, x: &[R], h: &[R], c: &[R]) -> Step<R> {
-    match cell {
-        Cell::Rnn(activation) => rnn::reference::step(activation, weights, x, h),
-        Cell::Lstm => lstm::reference::step(weights, x, h, c),
-        Cell::Gru(reset) => gru::reference::step(reset, weights, x, h),
-    }
+    with_kernel!(cell, kernel => kernel.reference_step(weights, x, h, c))
 }
 
 /// The whole layer. Sizes must fit; the naive code indexes without checking them first.
@@ -150,12 +114,9 @@ pub fn backward<R: Real>(
                 let (h_prev, c_prev) =
                     if s == 0 { (h0, c0) } else { (steps[s - 1].h.as_slice(), steps[s - 1].c.as_slice()) };
                 let x = &inputs.x[(b * time + t) * input..][..input];
+                let back = StepBack { x, h_prev, c_prev, step: &steps[s], dh: &dh, dc: &dc };
                 let (w, g) = (&weights[d], &mut out.weights[d]);
-                let step = match cell {
-                    Cell::Rnn(activation) => rnn::reference::step_backward(activation, w, x, h_prev, &steps[s], &dh, g),
-                    Cell::Lstm => lstm::reference::step_backward(w, x, h_prev, c_prev, &steps[s], &dh, &dc, g),
-                    Cell::Gru(reset) => gru::reference::step_backward(reset, w, x, h_prev, &steps[s], &dh, g),
-                };
+                let step = with_kernel!(cell, kernel => kernel.reference_step_back(w, &back, g));
                 // Both directions reach the same input.
                 let dx = &mut out.x[(b * time + t) * input..][..input];
                 dx.iter_mut().zip(&step.x).for_each(|(dx, &g)| *dx += g);
@@ -179,44 +140,3 @@ fn order(length: usize, direction: usize) -> Vec<usize> {
 fn length<R>(inputs: &Inputs<'_, R>, row: usize, time: usize) -> usize {
     inputs.lengths.map_or(time, |lengths| lengths[row])
 }
-
-/// `weight [rows, x.len()]` times `x`, plus the bias if there is one.
-pub(crate) fn affine<R: Real>(weight: &[R], bias: Option<&[R]>, x: &[R]) -> Vec<R> {
-    weight
-        .chunks_exact(x.len())
-        .enumerate()
-        .map(|(row, weight)| {
-            let start = bias.map_or(R::ZERO, |bias| bias[row]);
-            weight.iter().zip(x).fold(start, |sum, (&w, &x)| sum + w * x)
-        })
-        .collect()
-}
-
-/// Adds `da xᵀ` to the weight's gradient and `da` to the bias's, and returns `weightᵀ da`.
-pub(crate) fn affine_backward<R: Real>(
-    weight: &[R],
-    x: &[R],
-    da: &[R],
-    weight_gradient: &mut [R],
-    bias_gradient: &mut [R],
-) -> Vec<R> {
-    let width = x.len();
-    let mut dx = vec![R::ZERO; width];
-    for (row, &da) in da.iter().enumerate() {
-        bias_gradient[row] += da;
-        for (k, &x) in x.iter().enumerate() {
-            weight_gradient[row * width + k] += da * x;
-            dx[k] += weight[row * width + k] * da;
-        }
-    }
-    dx
-}
-
-/// Every cell with every option, for tables of tests.
-pub const CELLS: [Cell; 5] = [
-    Cell::Rnn(Activation::Tanh),
-    Cell::Rnn(Activation::Relu),
-    Cell::Lstm,
-    Cell::Gru(Reset::AfterProduct),
-    Cell::Gru(Reset::BeforeProduct),
-];

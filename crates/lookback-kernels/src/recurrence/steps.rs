@@ -1,10 +1,11 @@
 //! What a training forward pass kept of every step, for a reader: the layout of what is saved is nobody else's.
 
-use super::forward::{row_len, saved_values};
-use super::packed::padded;
+use super::forward::saved_values;
 use super::plan::Tokens;
 use super::{Cell, Dims, check};
 use crate::KernelError;
+use crate::cell::Form;
+use crate::cell::packed::padded;
 use crate::check::slice;
 
 /// The gates and cell states of every step.
@@ -26,17 +27,17 @@ pub struct Steps {
 pub fn steps(cell: Cell, dims: &Dims, lengths: Option<&[usize]>, saved: &[f32]) -> Result<Steps, KernelError> {
     check::dims(dims, lengths)?;
     slice("saved", saved, &[saved_values(cell, dims, lengths)], "[saved_len]")?;
-    let gates = cell.gate_names().len();
-    let part = |section| part(cell, dims, lengths, saved, section);
+    let form = cell.form();
+    let part = |section| part(form, dims, lengths, saved, section);
     // A plain RNN keeps its hidden states alone, and a GRU a product behind its gates.
-    Ok(Steps { gates: (0..gates).map(part).collect(), cell: cell.has_cell_state().then(|| part(gates)) })
+    Ok(Steps { gates: (0..form.gate_names.len()).map(part).collect(), cell: form.cell_state.map(part) })
 }
 
 /// One section of every saved row, `[D, B, T, H]`.
-fn part(cell: Cell, dims: &Dims, lengths: Option<&[usize]>, saved: &[f32], section: usize) -> Vec<f32> {
+fn part(form: &Form, dims: &Dims, lengths: Option<&[usize]>, saved: &[f32], section: usize) -> Vec<f32> {
     let Dims { batch, time, hidden, directions, .. } = *dims;
     let (tokens, hp) = (Tokens::new(dims, lengths), padded(hidden));
-    let row_len = row_len(cell, hp);
+    let row_len = form.row_len(hp);
     let mut steps = vec![0.0; directions * batch * time * hidden];
     for d in 0..directions {
         for b in 0..batch {

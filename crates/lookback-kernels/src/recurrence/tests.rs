@@ -490,7 +490,7 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
         ("x has 5 values but its shape [B, T, I] = [2, 3, 1] has 6", run(cell, dims, &x[..5], None, None)),
         ("lengths[1] is 4 but the batch has T = 3", run(cell, dims, &x, Some(&[0, 4]), None)),
         ("lengths has 1 values but its shape [B] = [2] has 2", run(cell, dims, &x, Some(&[1]), None)),
-        ("c0 was given but an RNN has none", run(cell, dims, &x, None, Some(&[0.0; 2]))),
+        ("c0 was given but the RNN has none", run(cell, dims, &x, None, Some(&[0.0; 2]))),
         ("directions is 3", run(cell, Dims { directions: 3, ..dims }, &x, None, None)),
         ("the packed weights are of Rnn(Tanh)", run(Cell::Lstm, dims, &x, None, None)),
     ];

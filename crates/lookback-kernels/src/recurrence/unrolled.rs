@@ -3,15 +3,15 @@
 //! The weights are packed once per sequence for both passes. A step's backward pass leaves the gradients of its gates, and
 //! the gradients of the weights are one product over all steps in the end, instead of a small one per step.
 
-use super::backward::{Sequence, gate_gradients, gradient_len};
+use super::backward::{Sequence, gate_gradients};
 use super::forward::saved_values;
-use super::packed::{PackedBackward, padded};
 use super::plan::Tokens;
 use super::{
-    Cell, Dims, InputGradients, Inputs, Packed, Reset, Saving, Upstream, WeightGradients, Weights, Workspace, check,
+    Cell, Dims, InputGradients, Inputs, Packed, Saving, Upstream, WeightGradients, Weights, Workspace, check,
     forward_owned, weight_gradients, weight_lens,
 };
 use crate::KernelError;
+use crate::cell::packed::{PackedBackward, padded};
 use crate::check::slice;
 use crate::written::Unwritten;
 
@@ -47,7 +47,7 @@ impl Unrolled {
     pub fn new(cell: Cell, input: usize, hidden: usize, weights: &Weights<'_>) -> Result<Self, KernelError> {
         let dims = Dims { batch: 1, time: 1, input, hidden, directions: 1 };
         let packed = Packed::new(cell, &dims, std::slice::from_ref(weights))?;
-        let backward = PackedBackward::new(cell, &dims, weights);
+        let backward = PackedBackward::new(cell.form(), [input, hidden], weights);
         Ok(Unrolled { cell, input, hidden, packed, backward, peephole: weights.peephole.map(<[f32]>::to_vec) })
     }
 
@@ -123,7 +123,7 @@ impl Unrolled {
         let mut parts: [Option<Unwritten>; 3] =
             std::array::from_fn(|part| wanted[part].then(|| Unwritten::new(lens[part])));
         let from = steps.gates.len();
-        steps.gates.resize(from + batch * gradient_len(cell, padded(self.hidden)), 0.0);
+        steps.gates.resize(from + batch * cell.form().gradient_len(padded(self.hidden)), 0.0);
         let sequence = Sequence {
             cell,
             dims,
@@ -152,7 +152,7 @@ impl Unrolled {
         if self.peephole.is_some() {
             extend(&mut steps.c, inputs.c0);
         }
-        if self.peephole.is_some() || cell == Cell::Gru(Reset::BeforeProduct) {
+        if self.peephole.is_some() || cell.form().gated.is_some() {
             steps.saved.extend_from_slice(saved);
         }
         Ok(gradients)
@@ -171,7 +171,7 @@ impl Unrolled {
         threads: usize,
     ) -> Result<[Option<Vec<f32>>; 5], KernelError> {
         if wanted[4] && self.peephole.is_none() {
-            return Err(KernelError::NotPart { name: "gradient peephole", cell: "a layer without peepholes" });
+            return Err(KernelError::NotPart { name: "gradient peephole", cell: "layer without peepholes" });
         }
         self.check_steps(steps)?;
         let steps = std::mem::take(steps);
@@ -183,7 +183,7 @@ impl Unrolled {
             Inputs { x: &steps.x, lengths: None, h0: Some(&steps.h), c0: self.peephole.as_ref().map(|_| &steps.c[..]) };
         let tokens = &Tokens::new(dims, None);
         let all = weight_gradients::Parts {
-            cell,
+            form: cell.form(),
             dims,
             inputs: &inputs,
             y: &[],

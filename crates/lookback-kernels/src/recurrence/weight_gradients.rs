@@ -11,13 +11,10 @@
 //! - half as many rows a piece, so that threads of unequal speed end together: 0.98 at (32, 500, 64, 64);
 //! - at (64, 100, 512, 512), pieces of 1,024 rows 0.98, of 256 rows 0.96, of 512 rows 1.03: kept.
 
-use super::backward::gradient_len;
-use super::forward::row_len;
-use super::packed::padded;
 use super::plan::Tokens;
-use super::{Cell, Dims, Inputs, Reset, WeightGradients};
-use crate::gru::{CANDIDATE, gradient};
-use crate::lstm;
+use super::{Dims, Inputs, WeightGradients};
+use crate::cell::packed::padded;
+use crate::cell::{Form, Peephole};
 use crate::simd::product::{Rows, Side, transposed};
 use crate::simd::tile::ROWS as TILE;
 use crate::simd::{Aligned, arch};
@@ -36,7 +33,7 @@ const PIECE_ROWS: RangeInclusive<usize> = 96..=512;
 
 /// What the products are made of.
 pub(super) struct Parts<'a> {
-    pub(super) cell: Cell,
+    pub(super) form: &'static Form,
     pub(super) dims: &'a Dims,
     pub(super) inputs: &'a Inputs<'a>,
     pub(super) y: &'a [f32],
@@ -54,126 +51,155 @@ enum Piece<'a> {
     /// `out [H] = Σ gates`, and the same in `twin`.
     Bias { gates: &'a [f32], out: &'a mut [Slot], twin: Option<&'a mut [Slot]> },
     /// `out [H] = Σ gates ∘ cell`.
-    Peephole { gates: &'a [f32], direction: usize, gate: usize, out: &'a mut [Slot] },
+    Peephole { gates: &'a [f32], direction: usize, of: &'static Peephole, out: &'a mut [Slot] },
 }
 
 /// Fills every gradient that is asked for.
-pub(super) fn compute<'g>(
+pub(super) fn compute(
     parts: &Parts<'_>,
-    gradients: &'g mut [WeightGradients<'_, Slot>],
+    gradients: &mut [WeightGradients<'_, Slot>],
     scratch: &mut Aligned,
     threads: usize,
 ) {
-    let Dims { input, hidden, directions, .. } = *parts.dims;
-    let tokens = parts.tokens;
-    let hp = padded(hidden);
-    let stride = gradient_len(parts.cell, hp);
+    let Dims { hidden, directions, .. } = *parts.dims;
     let zeros = vec![0.0; hidden];
     let x = inputs(parts);
     let states: Vec<_> = (0..directions).map(|d| states(parts, d, &zeros)).collect();
-    let resets = parts.cell == Cell::Gru(Reset::BeforeProduct);
-    let seen = scratch.scratch(if resets { directions * tokens.count * hidden } else { 0 });
-    if resets {
-        let row_len = row_len(parts.cell, hp);
-        for ((seen, r), h) in
-            seen.chunks_exact_mut(hidden).zip(parts.saved.chunks_exact(row_len)).zip(states.iter().flatten())
-        {
-            seen.iter_mut().zip(r).zip(*h).for_each(|((seen, r), h)| *seen = r * h);
-        }
-    }
-    let seen = &*seen;
-
-    let most = (parts.cell.gates() * hidden * directions).div_ceil(threads.max(1));
+    let seen = seen(parts, &states, scratch);
+    let most = (parts.form.gates() * hidden * directions).div_ceil(threads.max(1));
     let most = most.clamp(*PIECE_ROWS.start(), *PIECE_ROWS.end());
     let (mut pieces, mut sums) = (Vec::new(), Vec::new());
+    let each = parts.tokens.count * parts.form.gradient_len(padded(hidden));
     for (d, gradients) in gradients.iter_mut().enumerate() {
-        // The gates of this direction; a section is reached by its offset in every row.
-        let gates = &parts.gates[d * tokens.count * stride..][..tokens.count * stride];
-        let at = |section: usize| &gates[(section * hp).min(gates.len())..];
-        let of_input = |gate: usize| match parts.cell {
-            Cell::Gru(_) => [gradient::RESET, gradient::UPDATE, gradient::CANDIDATE][gate],
-            _ => gate,
+        let seen = seen.map(|seen| &seen[d * parts.tokens.count * hidden..]);
+        let gates = &parts.gates[d * each..][..each];
+        let direction = Direction { parts, index: d, gates, x: &x, states: &states[d], seen };
+        let WeightGradients { weight_ih, weight_hh, bias_ih, bias_hh, peephole } = gradients;
+        direction.products(weight_ih.as_deref_mut(), weight_hh.as_deref_mut(), most, &mut pieces);
+        direction.biases(bias_ih.as_deref_mut(), bias_hh.as_deref_mut(), &mut sums);
+        direction.peepholes(peephole.as_deref_mut(), &mut sums);
+    }
+    pieces.append(&mut sums);
+    share(pieces, threads, |piece| piece.run(parts));
+}
+
+/// What the pieces of one direction are cut from.
+struct Direction<'a> {
+    parts: &'a Parts<'a>,
+    index: usize,
+    /// `[real steps, gradient_len]`.
+    gates: &'a [f32],
+    /// `[real steps]` rows of `[I]`.
+    x: &'a [&'a [f32]],
+    /// `[real steps]` rows of `[H]`.
+    states: &'a [&'a [f32]],
+    /// `[real steps, H]`: what a gated product sees of the states.
+    seen: Option<&'a [f32]>,
+}
+
+impl<'a> Direction<'a> {
+    /// The gradients of the gates from column `first` of a section on: so it is reached by its offset in every row.
+    fn section(&self, section: usize, first: usize) -> &'a [f32] {
+        &self.gates[(section * padded(self.parts.dims.hidden) + first).min(self.gates.len())..]
+    }
+
+    /// Whether the product of `gate` does not see the states themselves.
+    fn is_gated(&self, gate: usize) -> bool {
+        self.parts.form.gated.as_ref().is_some_and(|gated| gated.gate == gate)
+    }
+
+    /// How many gates from `gate` on stand beside one another, in the weights and in the gradients of the gates: they are
+    /// one product.
+    fn neighbours(&self, gate: usize) -> usize {
+        let (Dims { hidden, .. }, Form { of_input, of_state, .. }) = (*self.parts.dims, self.parts.form);
+        let beside = |next: usize| {
+            let by = next - gate;
+            of_input[next] == of_input[gate] + by && of_state[next] == of_state[gate] + by && !self.is_gated(next)
         };
-        let of_state = |gate: usize| match parts.cell {
-            Cell::Gru(Reset::AfterProduct) => [gradient::RESET, gradient::UPDATE, gradient::PRODUCT][gate],
-            _ => of_input(gate),
-        };
-        let mut of_x = gradients.weight_ih.as_deref_mut();
-        let mut of_h = gradients.weight_hh.as_deref_mut();
+        let most = if padded(hidden) == hidden { of_input.len() - gate } else { 1 };
+        1 + (1..most).take_while(|by| beside(gate + by)).count()
+    }
+
+    /// Both weights in pieces of at most about `most` rows.
+    fn products(
+        &self,
+        mut of_x: Option<&'a mut [Slot]>,
+        mut of_h: Option<&'a mut [Slot]>,
+        most: usize,
+        pieces: &mut Vec<Piece<'a>>,
+    ) {
+        let (Dims { input, hidden, .. }, Form { of_input, of_state, .. }) = (*self.parts.dims, self.parts.form);
         let mut gate = 0;
-        while gate < parts.cell.gates() {
-            // Gates that stand beside one another, in the weights and in the gradients of the gates, are one product.
-            let mut run = 1;
-            while hp == hidden
-                && gate + run < parts.cell.gates()
-                && of_input(gate + run) == of_input(gate) + run
-                && of_state(gate + run) == of_state(gate) + run
-                && !(resets && gate + run == CANDIDATE)
-            {
-                run += 1;
-            }
+        while gate < of_input.len() {
+            let run = self.neighbours(gate);
             let rows = run * hidden;
             let share = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(TILE);
             for first in (0..rows).step_by(share) {
                 let count = share.min(rows - first);
-                let part = |section: usize| &gates[(section * hp + first).min(gates.len())..];
                 let of_x = of_x.as_mut().and_then(|left| left.split_off_mut(..count * input));
                 let of_h = of_h.as_mut().and_then(|left| left.split_off_mut(..count * hidden));
-                let rows = match (resets, gate) {
-                    (true, CANDIDATE) => Rows::Strided(&seen[d * tokens.count * hidden..], hidden),
-                    _ => Rows::Listed(&states[d]),
+                let met = match self.seen {
+                    Some(seen) if self.is_gated(gate) => Rows::Strided(seen, hidden),
+                    _ => Rows::Listed(self.states),
                 };
-                let x = of_x.map(|c| Side { b: Rows::Listed(&x), columns: input, c });
-                let h = of_h.map(|c| Side { b: rows, columns: hidden, c });
+                let x = of_x.map(|c| Side { b: Rows::Listed(self.x), columns: input, c });
+                let h = of_h.map(|c| Side { b: met, columns: hidden, c });
                 let (x, h): (Vec<_>, Vec<_>) = (x.into_iter().collect(), h.into_iter().collect());
-                if of_input(gate) == of_state(gate) {
-                    let sides = x.into_iter().chain(h).collect();
-                    pieces.push(Piece::Products { gates: part(of_input(gate)), count, sides });
+                let gates = self.section(of_input[gate], first);
+                if of_input[gate] == of_state[gate] {
+                    pieces.push(Piece::Products { gates, count, sides: x.into_iter().chain(h).collect() });
                 } else {
-                    pieces.push(Piece::Products { gates: part(of_input(gate)), count, sides: x });
-                    pieces.push(Piece::Products { gates: part(of_state(gate)), count, sides: h });
+                    pieces.push(Piece::Products { gates, count, sides: x });
+                    pieces.push(Piece::Products { gates: self.section(of_state[gate], first), count, sides: h });
                 }
             }
             gate += run;
         }
-        let each_gate = |out: Option<&'g mut [Slot]>| {
-            let mut gates = out.map(|out| out.chunks_exact_mut(hidden));
-            std::iter::from_fn(move || Some(gates.as_mut().and_then(Iterator::next)))
-        };
-        let biases = each_gate(gradients.bias_ih.as_deref_mut()).zip(each_gate(gradients.bias_hh.as_deref_mut()));
-        for (gate, (ih, hh)) in biases.take(parts.cell.gates()).enumerate() {
-            // Both biases enter the same sum and have the same gradient, but for a gate whose reset stands between.
-            let (ih_at, hh_at) = (at(of_input(gate)), at(of_state(gate)));
-            match (ih, hh) {
-                (Some(out), twin) if of_input(gate) == of_state(gate) => {
-                    sums.push(Piece::Bias { gates: ih_at, out, twin });
-                }
+    }
+
+    /// Both biases, which enter the same sum and have the same gradient, but for a gate that stands between the products.
+    fn biases(&self, ih: Option<&'a mut [Slot]>, hh: Option<&'a mut [Slot]>, pieces: &mut Vec<Piece<'a>>) {
+        let (Dims { hidden, .. }, Form { of_input, of_state, .. }) = (*self.parts.dims, self.parts.form);
+        let [mut ih, mut hh] = [ih, hh].map(|all| all.into_iter().flat_map(|all| all.chunks_exact_mut(hidden)));
+        for (&of_input, &of_state) in of_input.iter().zip(of_state.iter()) {
+            let (gates, of_hh) = (self.section(of_input, 0), self.section(of_state, 0));
+            match (ih.next(), hh.next()) {
+                (Some(out), twin) if of_input == of_state => pieces.push(Piece::Bias { gates, out, twin }),
                 (ih, hh) => {
-                    sums.extend(ih.map(|out| Piece::Bias { gates: ih_at, out, twin: None }));
-                    sums.extend(hh.map(|out| Piece::Bias { gates: hh_at, out, twin: None }));
+                    pieces.extend(ih.map(|out| Piece::Bias { gates, out, twin: None }));
+                    pieces.extend(hh.map(|out| Piece::Bias { gates: of_hh, out, twin: None }));
                 }
             }
-        }
-        let peephole = gradients.peephole.as_deref_mut();
-        for (index, out) in peephole.into_iter().flat_map(|out| out.chunks_exact_mut(hidden)).enumerate() {
-            let gate = [lstm::I, lstm::F, lstm::O][index];
-            sums.push(Piece::Peephole { gates: at(gate), direction: d, gate, out });
         }
     }
-    pieces.append(&mut sums);
-    share(pieces, threads, |piece| match piece {
-        Piece::Products { gates, count, mut sides } => {
-            transposed([count, tokens.count], (gates, stride), &mut sides);
-        }
-        Piece::Bias { gates, out, twin } => {
-            let out = filled(out, 0.0);
-            arch().dispatch(Bias { gates, stride, steps: tokens.count, out });
-            if let Some(twin) = twin {
-                twin.write_copy_of_slice(out);
+
+    /// The peepholes.
+    fn peepholes(&self, all: Option<&'a mut [Slot]>, pieces: &mut Vec<Piece<'a>>) {
+        let all = all.into_iter().flat_map(|all| all.chunks_exact_mut(self.parts.dims.hidden));
+        pieces.extend(all.zip(self.parts.form.peepholes).map(|(out, of)| Piece::Peephole {
+            gates: self.section(of.gate, 0),
+            direction: self.index,
+            of,
+            out,
+        }));
+    }
+}
+
+impl Piece<'_> {
+    fn run(self, parts: &Parts<'_>) {
+        let (steps, stride) = (parts.tokens.count, parts.form.gradient_len(padded(parts.dims.hidden)));
+        match self {
+            Piece::Products { gates, count, mut sides } => transposed([count, steps], (gates, stride), &mut sides),
+            Piece::Bias { gates, out, twin } => {
+                let out = filled(out, 0.0);
+                arch().dispatch(Bias { gates, stride, steps, out });
+                if let Some(twin) = twin {
+                    twin.write_copy_of_slice(out);
+                }
             }
+            Piece::Peephole { gates, direction, of, out } => peephole(parts, gates, direction, of, filled(out, 0.0)),
         }
-        Piece::Peephole { gates, direction, gate, out } => peephole(parts, gates, direction, gate, filled(out, 0.0)),
-    });
+    }
 }
 
 /// Runs the pieces, each whole on one thread, in their order: the longest come first.
@@ -225,21 +251,21 @@ impl WithSimd for Bias<'_> {
     }
 }
 
-/// `out += Σ gates ∘ c`: the previous cell for `i` and `f`, the new one for `o`.
-fn peephole(parts: &Parts<'_>, gates: &[f32], d: usize, gate: usize, out: &mut [f32]) {
+/// `out += Σ gates ∘ c`.
+fn peephole(parts: &Parts<'_>, gates: &[f32], d: usize, of: &Peephole, out: &mut [f32]) {
     let Dims { batch, hidden, .. } = *parts.dims;
     let hp = padded(hidden);
-    let (stride, row_len) = (gradient_len(parts.cell, hp), row_len(parts.cell, hp));
-    let tokens = parts.tokens;
+    let (stride, row_len) = (parts.form.gradient_len(hp), parts.form.row_len(hp));
+    let (tokens, section) = (parts.tokens, parts.form.cell_state.unwrap_or_default());
     let mut sums = vec![0.0; hidden];
     for row in 0..batch {
         let length = tokens.lengths[row];
         sums.fill(0.0);
         for s in 0..length {
             let token = |s: usize| tokens.offsets[row] + Tokens::position(d, length, s);
-            let kept = |s: usize| &parts.saved[(d * tokens.count + token(s)) * row_len + 4 * hp..][..hidden];
-            let cell = match (gate, s) {
-                (3, _) => kept(s),
+            let kept = |s: usize| &parts.saved[(d * tokens.count + token(s)) * row_len + section * hp..][..hidden];
+            let cell = match (of.sees_new, s) {
+                (true, _) => kept(s),
                 (_, 0) => match parts.inputs.c0 {
                     Some(c0) => &c0[(d * batch + row) * hidden..][..hidden],
                     None => continue,
@@ -274,4 +300,17 @@ fn states<'a>(parts: &Parts<'a>, d: usize, zeros: &'a [f32]) -> Vec<&'a [f32]> {
         }));
     }
     states
+}
+
+/// What a gated product sees of the states, `[D, real steps, H]`, where the cell has one.
+fn seen<'a>(parts: &Parts<'_>, states: &[Vec<&[f32]>], scratch: &'a mut Aligned) -> Option<&'a [f32]> {
+    let gated = parts.form.gated.as_ref()?;
+    let Dims { hidden, directions, .. } = *parts.dims;
+    let hp = padded(hidden);
+    let seen = scratch.scratch(directions * parts.tokens.count * hidden);
+    let kept = parts.saved.chunks_exact(parts.form.row_len(hp)).map(|kept| &kept[gated.by * hp..]);
+    for ((seen, r), h) in seen.chunks_exact_mut(hidden).zip(kept).zip(states.iter().flatten()) {
+        seen.iter_mut().zip(r).zip(*h).for_each(|((seen, r), h)| *seen = r * h);
+    }
+    Some(seen)
 }

@@ -1,7 +1,7 @@
 //! The RNN's own arithmetic on the way back.
 
-use crate::Activation;
-use crate::recurrence::BackRows;
+use super::Activation;
+use crate::cell::backward::BackRows;
 use crate::simd::{load, store};
 use pulp::Simd;
 
@@ -10,7 +10,7 @@ use pulp::Simd;
 /// # Safety
 /// As said in [`BackRows`].
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &BackRows<'_>) {
+pub(super) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &BackRows<'_>) {
     let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
     for r in 0..step.rows {
         for u in step.units.clone().step_by(S::F32_LANES) {

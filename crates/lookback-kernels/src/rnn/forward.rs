@@ -1,17 +1,37 @@
-//! The RNN's own arithmetic after the products.
+//! One step of the RNN: its products, and its own arithmetic after them.
 
-use crate::Activation;
-use crate::recurrence::StepRows;
+use super::Activation;
+use crate::cell::forward::StepRows;
 use crate::simd::math::{each, gates};
+use crate::simd::tile::{Panel, Start};
 use crate::simd::{load, store};
 use pulp::Simd;
+
+/// One step: four panels at once, so that few rows do not leave the multiply-add waiting.
+///
+/// # Safety
+/// As said in [`StepRows`].
+#[inline(always)]
+pub(super) unsafe fn step<S: Simd>(simd: S, activation: Activation, step: &StepRows<'_>) {
+    for first in step.blocks.clone().step_by(4) {
+        let last = (first + 4).min(step.blocks.end);
+        let four: [Panel; 4] = std::array::from_fn(|i| step.panel::<S>(0, (first + i).min(last - 1), 0, Start::Output));
+        // SAFETY: as the caller promises.
+        unsafe {
+            step.products(simd, &four[..last - first], step.h_prev);
+            for block in first..last {
+                cell(simd, activation, step, step.unit::<S>(block));
+            }
+        }
+    }
+}
 
 /// `h = act(a)` for two vectors of units from `unit`.
 ///
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
-pub(crate) unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &StepRows<'_>, unit: usize) {
+unsafe fn cell<S: Simd>(simd: S, activation: Activation, step: &StepRows<'_>, unit: usize) {
     for r in 0..step.rows {
         // SAFETY: two vectors from `unit` stand inside the row's `hp` columns.
         unsafe {

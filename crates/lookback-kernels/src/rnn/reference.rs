@@ -1,7 +1,9 @@
 //! The plain RNN, as its equation stands.
 
-use crate::recurrence::reference::{ParameterGradients, Step, StepGradients, affine, affine_backward};
-use crate::{Activation, Real, Weights};
+use super::Activation;
+use crate::Real;
+use crate::cell::Weights;
+use crate::cell::reference::{ParameterGradients, Step, StepBack, StepGradients, affine, affine_backward};
 
 /// `h = act(W x + b + U h_prev + b')` (Elman 1990, with PyTorch's two biases).
 pub fn step<R: Real>(activation: Activation, w: &Weights<'_, R>, x: &[R], h_prev: &[R]) -> Step<R> {
@@ -25,16 +27,14 @@ pub fn step<R: Real>(activation: Activation, w: &Weights<'_, R>, x: &[R], h_prev
     Step { gates: Vec::new(), c: Vec::new(), h }
 }
 
-/// One step back: `dh` is the gradient of the step's output.
+/// One step back.
 pub fn step_backward<R: Real>(
     activation: Activation,
     w: &Weights<'_, R>,
-    x: &[R],
-    h_prev: &[R],
-    step: &Step<R>,
-    dh: &[R],
+    back: &StepBack<'_, R>,
     g: &mut ParameterGradients<R>,
 ) -> StepGradients<R> {
+    let StepBack { x, h_prev, step, dh, .. } = *back;
     let da: Vec<R> = step
         .h
         .iter()

@@ -41,6 +41,9 @@ pub(crate) enum Start {
 }
 
 impl Start {
+    /// From zeros.
+    pub(crate) const ZEROS: Start = Start::Row(std::ptr::null());
+
     /// What the sums of one row begin with, where the output stands at `c`.
     ///
     /// # Safety

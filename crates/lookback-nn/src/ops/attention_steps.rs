@@ -8,7 +8,8 @@ use lookback_kernels::attention as kernel;
 use lookback_kernels::attention::{Dims, Inputs, OwnedGradients, OwnedOutputs, Score, Upstream, Wanted};
 use rayon::current_num_threads;
 
-use super::attention::{CoreOptions, CoreScore, check, with_workspace};
+use super::attention::with_workspace;
+use super::attention_core::{CoreOptions, CoreScore, check};
 use super::slices::{SLICES, SliceOperation, run_slices};
 use crate::Error;
 use crate::attention::Mask;

@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Tensor};
 
-use super::attention::{CoreOptions, CoreScore, check, nothing};
+use super::attention_core::{CoreOptions, CoreScore, check, nothing};
 use crate::Error;
 use crate::attention::{Fitted, Mask};
 

@@ -5,6 +5,7 @@
 //! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
 
 mod attention;
+mod attention_core;
 mod attention_steps;
 mod autodiff;
 mod composite;
@@ -31,7 +32,8 @@ use lookback_kernels::Dims;
 
 use crate::Error;
 
-pub use attention::{CoreOptions, CoreScore, attention};
+pub use attention::attention;
+pub use attention_core::{CoreOptions, CoreScore};
 pub(crate) use attention_steps::AttentionSteps;
 pub use composite::composite;
 pub use composite_attention::composite_attention;

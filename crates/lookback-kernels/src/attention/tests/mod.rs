@@ -291,7 +291,7 @@ fn what_does_not_fit_is_refused_with_both_sides_named() {
         &mut Workspace::default(),
         1,
     );
-    assert_eq!(refused.unwrap_err().to_string(), "gradient v was given but a product score has none");
+    assert_eq!(refused.unwrap_err().to_string(), "gradient v was given but the product score has none");
     let huge = Dims { batch: usize::MAX, keys: usize::MAX, ..dims };
     assert!(run(product, huge, mask, 0.0, inputs).ends_with("more values than memory can hold"));
 }

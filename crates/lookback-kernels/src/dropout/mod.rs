@@ -4,6 +4,10 @@
 //! the 32-bit mixer `lowbias32` of Wellons (2018), entered with the place times an odd constant. The backward pass
 //! draws the same mask again; the split over threads changes no bit.
 
+pub mod reference;
+#[cfg(test)]
+mod tests;
+
 use crate::simd::arch;
 use crate::written::{Slot, vector};
 use crate::{KernelError, check};
@@ -73,51 +77,6 @@ impl WithSimd for Block<'_> {
             hash = (hash ^ (hash >> 15)).wrapping_mul(0x846C_A68B);
             hash ^= hash >> 16;
             y.write(if hash >= threshold { x * scale } else { 0.0 });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn dropped(count: usize, probability: f32, seed: u64, threads: usize) -> Vec<f32> {
-        dropout(&vec![1.0; count], probability, seed, threads).unwrap()
-    }
-
-    #[test]
-    fn the_share_is_right_and_the_mean_is_kept() {
-        for (probability, seed) in [(0.1, 1), (0.5, u64::MAX), (0.9, 1 << 40)] {
-            let output = dropped(200_000, probability, seed, 2);
-            let zeros = output.iter().filter(|&&value| value == 0.0).count() as f32 / 200_000.0;
-            assert!((zeros - probability).abs() < 0.004, "{zeros} of {probability}");
-            let mean = output.iter().sum::<f32>() / 200_000.0;
-            assert!((mean - 1.0).abs() < 0.03, "mean {mean}");
-        }
-    }
-
-    #[test]
-    fn neighbours_and_seeds_are_independent() {
-        let (one, other) = (dropped(100_000, 0.5, 7, 1), dropped(100_000, 0.5, 7 + (1 << 32), 1));
-        let agree = |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f32 / a.len() as f32;
-        assert!((agree(&one, &other) - 0.5).abs() < 0.01);
-        for distance in [1, 2, 3, 64, 128, 256, 300, 1024] {
-            assert!((agree(&one[distance..], &one[..one.len() - distance]) - 0.5).abs() < 0.01, "distance {distance}");
-        }
-    }
-
-    #[test]
-    fn threads_and_calls_give_the_same_bits() {
-        assert_eq!(dropped(100_001, 0.3, 11, 1), dropped(100_001, 0.3, 11, 2));
-        assert!(dropped(100_001, 0.3, 11, 1) != dropped(100_001, 0.3, 12, 1));
-        assert!(dropped(1000, 0.0, 11, 1).iter().all(|&value| value == 1.0));
-        assert!(dropped(1000, 1.0, 11, 1).iter().all(|&value| value == 0.0));
-    }
-
-    #[test]
-    fn what_is_no_probability_is_refused() {
-        for probability in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
-            assert!(dropout(&[1.0], probability, 1, 1).is_err(), "{probability}");
         }
     }
 }
