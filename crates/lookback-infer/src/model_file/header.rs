@@ -39,7 +39,17 @@ impl Serialize for Header<'_> {
 
 /// The whole file.
 pub(super) fn encode(model: &ModelFile, file: &Path) -> Result<Vec<u8>, ModelFileError> {
-    let unsigned = header_bytes(model, file, NO_CHECKSUM)?;
+    for (name, tensor) in &model.tensors {
+        let expected = tensor.shape.iter().try_fold(1usize, |values, &side| values.checked_mul(side));
+        if expected != Some(tensor.data.len()) {
+            let (values, shape) = (tensor.data.len(), &tensor.shape);
+            let problem = format!("has {values} values, which do not fit the shape {shape:?}");
+            return Err(ModelFileError::Tensor { file: file.into(), name: name.clone(), problem });
+        }
+    }
+    let shapes = || model.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()));
+    let header = |checksum| header_bytes(&model.kind, &model.metadata, shapes(), checksum, file);
+    let unsigned = header(NO_CHECKSUM)?;
     let values = model.tensors.values().map(|tensor| tensor.data.len()).sum::<usize>();
     let mut bytes = Vec::with_capacity(PREFIX + unsigned.len() + values * size_of::<f32>());
     bytes.extend_from_slice(&(unsigned.len() as u64).to_le_bytes());
@@ -49,60 +59,75 @@ pub(super) fn encode(model: &ModelFile, file: &Path) -> Result<Vec<u8>, ModelFil
             bytes.extend_from_slice(&value.to_le_bytes());
         }
     }
-    let data = &bytes[PREFIX + unsigned.len()..];
-    let header = header_bytes(model, file, &digest(&unsigned, data))?;
+    let mut checksum = Checksum::new();
+    checksum.add(&bytes[PREFIX..]);
+    let header = header(&checksum.digits())?;
     bytes[PREFIX..PREFIX + header.len()].copy_from_slice(&header);
     Ok(bytes)
 }
 
-/// Checks that `header` and `data` are what writing `model` with `checksum` gives.
-pub(super) fn verify(
-    model: &ModelFile,
-    file: &Path,
-    checksum: &str,
-    header: &[u8],
-    data: &[u8],
-) -> Result<(), ModelFileError> {
-    let damaged = |problem: &str| ModelFileError::Damaged { file: file.into(), problem: problem.to_owned() };
-    if header_bytes(model, file, checksum)? != header {
-        return Err(damaged("its header is not as Lookback writes it"));
+/// The checksum of a file, of the bytes behind its prefix as they come.
+pub(super) struct Checksum(Sha256);
+
+impl Checksum {
+    fn new() -> Self {
+        Checksum(Sha256::new())
     }
-    if digest(&header_bytes(model, file, NO_CHECKSUM)?, data) != checksum {
-        return Err(damaged("its checksum does not fit its content; some byte was changed after it was written"));
+
+    /// Of a file with this content, of which `header` was read; the data are to come.
+    pub(super) fn of_header<'a>(
+        content: (&str, &BTreeMap<String, String>, impl Iterator<Item = (&'a str, &'a [usize])> + Clone),
+        (header, checksum): (&[u8], &str),
+        file: &Path,
+    ) -> Result<Self, ModelFileError> {
+        let (kind, metadata, shapes) = content;
+        let with = |checksum| header_bytes(kind, metadata, shapes.clone(), checksum, file);
+        if with(checksum)? != header {
+            let problem = "its header is not as Lookback writes it".to_owned();
+            return Err(ModelFileError::Damaged { file: file.into(), problem });
+        }
+        let mut of = Self::new();
+        of.add(&with(NO_CHECKSUM)?);
+        Ok(of)
     }
-    Ok(())
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(super) fn digits(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// The header, filled with spaces to a multiple of eight so that the data are aligned.
-fn header_bytes(model: &ModelFile, file: &Path, checksum: &str) -> Result<Vec<u8>, ModelFileError> {
+fn header_bytes<'a>(
+    kind: &str,
+    entries: &BTreeMap<String, String>,
+    shapes: impl Iterator<Item = (&'a str, &'a [usize])>,
+    checksum: &str,
+    file: &Path,
+) -> Result<Vec<u8>, ModelFileError> {
     let mut metadata: BTreeMap<&str, &str> = BTreeMap::new();
-    for (key, value) in &model.metadata {
+    for (key, value) in entries {
         if [VERSION_KEY, KIND_KEY, CHECKSUM_KEY].contains(&key.as_str()) {
             let problem = "this key is reserved".to_owned();
             return Err(ModelFileError::Entry { file: file.into(), key: key.clone(), problem });
         }
         metadata.insert(key, value);
     }
-    metadata.extend([(VERSION_KEY, FORMAT_VERSION), (KIND_KEY, model.kind.as_str()), (CHECKSUM_KEY, checksum)]);
-    let mut tensors = Vec::with_capacity(model.tensors.len());
+    metadata.extend([(VERSION_KEY, FORMAT_VERSION), (KIND_KEY, kind), (CHECKSUM_KEY, checksum)]);
+    let mut tensors = Vec::new();
     let mut end = 0;
-    for (name, tensor) in &model.tensors {
-        let problem = |problem: String| ModelFileError::Tensor { file: file.into(), name: name.clone(), problem };
+    for (name, shape) in shapes {
         if name == METADATA {
-            return Err(problem("has a reserved name".to_owned()));
-        }
-        let expected = tensor.shape.iter().try_fold(1usize, |values, &side| values.checked_mul(side));
-        if expected != Some(tensor.data.len()) {
-            return Err(problem(format!(
-                "has {} values, which do not fit the shape {:?}",
-                tensor.data.len(),
-                tensor.shape
-            )));
+            let problem = "has a reserved name".to_owned();
+            return Err(ModelFileError::Tensor { file: file.into(), name: name.to_owned(), problem });
         }
         let start = end;
-        end += tensor.data.len() * size_of::<f32>();
-        let info = TensorInfo { dtype: Dtype::F32, shape: tensor.shape.clone(), data_offsets: (start, end) };
-        tensors.push((name.as_str(), info));
+        end += shape.iter().product::<usize>() * size_of::<f32>();
+        let info = TensorInfo { dtype: Dtype::F32, shape: shape.to_vec(), data_offsets: (start, end) };
+        tensors.push((name, info));
     }
     let unwritable = |problem: String| ModelFileError::Write { file: file.into(), problem };
     let mut bytes = serde_json::to_vec(&Header { metadata, tensors }).map_err(|error| unwritable(error.to_string()))?;
@@ -111,9 +136,4 @@ fn header_bytes(model: &ModelFile, file: &Path, checksum: &str) -> Result<Vec<u8
         return Err(unwritable(format!("its header would have {} bytes; {LONGEST} are allowed", bytes.len())));
     }
     Ok(bytes)
-}
-
-fn digest(header: &[u8], data: &[u8]) -> String {
-    let hash = Sha256::new().chain_update(header).chain_update(data).finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -57,6 +57,13 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
+impl Tensor {
+    /// The largest value, either way; NaN where there is one. Without their signs, numbers are ordered as their bits are.
+    fn largest(&self) -> f32 {
+        f32::from_bits(self.data.iter().map(|value| value.abs().to_bits()).max().unwrap_or(0))
+    }
+}
+
 /// The content of a model file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFile {
@@ -192,8 +199,9 @@ impl ModelFile {
 
     /// A value that is no number, or too large to compute with, would make answers of its kind.
     fn check_values(&self, file: &Path) -> Result<(), ModelFileError> {
-        for (name, tensor) in &self.tensors {
-            if let Some(place) = tensor.data.iter().position(|value| value.is_nan() || value.abs() > LARGEST) {
+        let wrong = |value: f32| value.is_nan() || value.abs() > LARGEST;
+        for (name, tensor) in self.tensors.iter().filter(|(_, tensor)| wrong(tensor.largest())) {
+            if let Some(place) = tensor.data.iter().position(|&value| wrong(value)) {
                 let value = tensor.data[place];
                 let problem = format!(
                     "has the value {value:e} at place {}; at most {LARGEST:e} either way was expected",
@@ -207,8 +215,7 @@ impl ModelFile {
 
     /// The tensor with the largest weight, either way, and that weight: where numbers overflow, they do for it.
     pub fn largest(&self) -> Overflow {
-        let largest = |tensor: &Tensor| tensor.data.iter().fold(0.0f32, |largest, &weight| largest.max(weight.abs()));
-        let weights = self.tensors.iter().map(|(name, tensor)| (name, largest(tensor)));
+        let weights = self.tensors.iter().map(|(name, tensor)| (name, tensor.largest()));
         let largest = weights.max_by(|(_, a), (_, b)| a.total_cmp(b));
         largest.map_or_else(Overflow::default, |(tensor, weight)| Overflow { tensor: tensor.clone(), weight })
     }

@@ -1,6 +1,6 @@
 //! Reading a model, every number checked before it is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, TryReserveError};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,9 +8,12 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::header::{LONGEST, PREFIX, verify};
+use super::header::{Checksum, LONGEST, PREFIX};
 use super::{CHECKSUM_KEY, FORMAT_VERSION, KIND_KEY, ModelFile, Tensor, VERSION_KEY};
 use crate::error::ModelFileError;
+
+/// How many numbers are read at once.
+const PART: usize = 4096;
 
 pub(super) fn read(file: &Path) -> Result<ModelFile, ModelFileError> {
     let problem = |source: io::Error| match source.kind() {
@@ -65,30 +68,63 @@ pub(super) fn decode(file: &Path, size: u64, mut reader: impl Read) -> Result<Mo
     if expected != size {
         return Err(ModelFileError::Size { file: file.into(), found: size, expected });
     }
-    let data = read_part(file, &mut reader, size - header_end)?;
-    let mut tensors = BTreeMap::new();
+    let mut shapes = BTreeMap::new();
     for (name, info) in metadata.tensors() {
         if info.dtype != Dtype::F32 {
             let problem = format!("holds {}; F32 was expected", info.dtype);
             return Err(ModelFileError::Tensor { file: file.into(), name, problem });
         }
-        let (start, end) = info.data_offsets;
-        let bytes = data.get(start..end).ok_or_else(|| damaged(format!("the tensor \"{name}\" lies outside of it")))?;
-        let values =
-            bytes.as_chunks::<{ size_of::<f32>() }>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        tensors.insert(name, Tensor { shape: info.shape.clone(), data: values });
+        shapes.insert(name, info.shape.clone());
     }
-    let model = ModelFile { kind, metadata: entries, tensors };
-    verify(&model, file, &checksum, &header, &data)?;
-    Ok(model)
+    let by_name = shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+    // Where the header is as we write it, the tensors follow each other by name.
+    let mut found = Checksum::of_header((&kind, &entries, by_name), (&header, &checksum), file)?;
+    drop(header);
+    let mut tensors = BTreeMap::new();
+    for (name, shape) in shapes {
+        let data = read_values(file, &mut reader, shape.iter().product(), &mut found)?;
+        tensors.insert(name, Tensor { shape, data });
+    }
+    if found.digits() != checksum {
+        return Err(damaged(
+            "its checksum does not fit its content; some byte was changed after it was written".to_owned(),
+        ));
+    }
+    Ok(ModelFile { kind, metadata: entries, tensors })
 }
 
-/// Reads exactly `length` bytes, which are known to be in the file; no memory for them is an error.
+/// Reads so many numbers, which are known to be in the file, straight to where they stay: a model is mostly these, and to
+/// touch fresh memory takes longer than to read the file.
+fn read_values(
+    file: &Path,
+    reader: &mut impl Read,
+    count: usize,
+    checksum: &mut Checksum,
+) -> Result<Vec<f32>, ModelFileError> {
+    let mut values = Vec::new();
+    reserve(file, &mut values, count)?;
+    let mut part = [0; PART * size_of::<f32>()];
+    while values.len() < count {
+        let bytes = &mut part[..PART.min(count - values.len()) * size_of::<f32>()];
+        reader.read_exact(bytes).map_err(|source| ModelFileError::Read { file: file.into(), source })?;
+        checksum.add(bytes);
+        values.extend(bytes.as_chunks::<{ size_of::<f32>() }>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    }
+    Ok(values)
+}
+
+/// Room for so many more; no memory for them is an error.
+fn reserve<T>(file: &Path, vector: &mut Vec<T>, count: usize) -> Result<(), ModelFileError> {
+    let problem = |source: TryReserveError| io::Error::new(io::ErrorKind::OutOfMemory, source);
+    vector.try_reserve_exact(count).map_err(|error| ModelFileError::Read { file: file.into(), source: problem(error) })
+}
+
+/// Reads exactly `length` bytes, which are known to be in the file.
 fn read_part(file: &Path, reader: &mut impl Read, length: u64) -> Result<Vec<u8>, ModelFileError> {
     let problem = |source: io::Error| ModelFileError::Read { file: file.into(), source };
     let capacity = usize::try_from(length).map_err(|error| problem(io::Error::other(error)))?;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(capacity).map_err(|error| problem(io::Error::new(io::ErrorKind::OutOfMemory, error)))?;
+    reserve(file, &mut bytes, capacity)?;
     reader.take(length).read_to_end(&mut bytes).map_err(problem)?;
     if bytes.len() < capacity {
         return Err(problem(io::ErrorKind::UnexpectedEof.into()));
