@@ -1,6 +1,7 @@
 //! The bytes of a model: eight for the length of the header, the header as JSON, the tensors.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -15,6 +16,8 @@ use crate::error::ModelFileError;
 pub(super) const PREFIX: usize = 8;
 /// The longest header; the limit of the safetensors format.
 pub(super) const LONGEST: usize = 100_000_000;
+/// How many numbers are read or written at once.
+pub(super) const PART: usize = 4096;
 /// What stands in the checksum's place while it is computed.
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The key under which the format keeps metadata, which is no name for a tensor.
@@ -37,8 +40,8 @@ impl Serialize for Header<'_> {
     }
 }
 
-/// The whole file.
-pub(super) fn encode(model: &ModelFile, file: &Path) -> Result<Vec<u8>, ModelFileError> {
+/// The whole file; `file` is for messages.
+pub(super) fn encode<'a>(model: &'a ModelFile, file: &Path) -> Result<Encoded<'a>, ModelFileError> {
     for (name, tensor) in &model.tensors {
         let expected = tensor.shape.iter().try_fold(1usize, |values, &side| values.checked_mul(side));
         if expected != Some(tensor.data.len()) {
@@ -49,21 +52,39 @@ pub(super) fn encode(model: &ModelFile, file: &Path) -> Result<Vec<u8>, ModelFil
     }
     let shapes = || model.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice()));
     let header = |checksum| header_bytes(&model.kind, &model.metadata, shapes(), checksum, file);
-    let unsigned = header(NO_CHECKSUM)?;
-    let values = model.tensors.values().map(|tensor| tensor.data.len()).sum::<usize>();
-    let mut bytes = Vec::with_capacity(PREFIX + unsigned.len() + values * size_of::<f32>());
-    bytes.extend_from_slice(&(unsigned.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&unsigned);
-    for tensor in model.tensors.values() {
-        for value in &tensor.data {
-            bytes.extend_from_slice(&value.to_le_bytes());
-        }
-    }
     let mut checksum = Checksum::new();
-    checksum.add(&bytes[PREFIX..]);
-    let header = header(&checksum.digits())?;
-    bytes[PREFIX..PREFIX + header.len()].copy_from_slice(&header);
-    Ok(bytes)
+    checksum.add(&header(NO_CHECKSUM)?);
+    let summed = tensors(model, |bytes| {
+        checksum.add(bytes);
+        Ok(())
+    });
+    debug_assert!(summed.is_ok(), "adding to a checksum never fails");
+    Ok(Encoded { header: header(&checksum.digits())?, model })
+}
+
+/// A file to be written: as it goes, since its bytes would take as much memory as the model.
+pub(super) struct Encoded<'a> {
+    header: Vec<u8>,
+    model: &'a ModelFile,
+}
+
+impl Encoded<'_> {
+    pub(super) fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(&(self.header.len() as u64).to_le_bytes())?;
+        out.write_all(&self.header)?;
+        tensors(self.model, |bytes| out.write_all(bytes))
+    }
+}
+
+/// The bytes of all tensors, one part after another.
+fn tensors(model: &ModelFile, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(PART * size_of::<f32>());
+    for values in model.tensors.values().flat_map(|tensor| tensor.data.chunks(PART)) {
+        bytes.clear();
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        give(&bytes)?;
+    }
+    Ok(())
 }
 
 /// The checksum of a file, of the bytes behind its prefix as they come.

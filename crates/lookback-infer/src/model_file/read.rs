@@ -8,12 +8,9 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::header::{Checksum, LONGEST, PREFIX};
+use super::header::{Checksum, LONGEST, PART, PREFIX};
 use super::{CHECKSUM_KEY, FORMAT_VERSION, KIND_KEY, ModelFile, Tensor, VERSION_KEY};
 use crate::error::ModelFileError;
-
-/// How many numbers are read at once.
-const PART: usize = 4096;
 
 pub(super) fn read(file: &Path) -> Result<ModelFile, ModelFileError> {
     let problem = |source: io::Error| match source.kind() {
@@ -41,6 +38,9 @@ pub(super) fn decode(file: &Path, size: u64, mut reader: impl Read) -> Result<Mo
     let mut prefix = [0; PREFIX];
     reader.read_exact(&mut prefix).map_err(|source| ModelFileError::Read { file: file.into(), source })?;
     let length = u64::from_le_bytes(prefix);
+    if prefix.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
+        return Err(foreign("it is a text".to_owned()));
+    }
     if length > LONGEST as u64 {
         return Err(foreign(format!("its header would have {length} bytes; at most {LONGEST} are allowed")));
     }

@@ -1,9 +1,10 @@
 //! Putting the bytes of a model in their place, whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::header::Encoded;
 use super::passing::{new_file, remove_left_behind};
 use crate::error::ModelFileError;
 
@@ -27,18 +28,18 @@ pub fn check_writable(file: &Path) -> Result<(), ModelFileError> {
     Ok(())
 }
 
-pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
+pub(super) fn write(file: &Path, content: &Encoded<'_>) -> Result<(), ModelFileError> {
     let failed = |error: io::Error| refused(file, &error);
     match destination(file)? {
         Destination::Special { .. } => {
-            let mut opened = open_existing(file)?;
-            opened.write_all(bytes).map_err(failed)?;
+            let opened = open_existing(file)?;
+            write_all(&opened, content).map_err(failed)?;
             synced(&opened).map_err(failed)
         }
         Destination::Regular { target, folder, exists } => {
             remove_left_behind(&folder);
-            let mut new = new_file(&folder).map_err(failed)?;
-            new.write_all(bytes).map_err(failed)?;
+            let new = new_file(&folder).map_err(failed)?;
+            write_all(new.as_file(), content).map_err(failed)?;
             if exists {
                 let permissions = fs::metadata(&target).map_err(failed)?.permissions();
                 new.as_file().set_permissions(permissions).map_err(failed)?;
@@ -50,6 +51,12 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
             if cfg!(unix) { File::open(&folder).and_then(|folder| synced(&folder)).map_err(failed) } else { Ok(()) }
         }
     }
+}
+
+fn write_all(file: &File, content: &Encoded<'_>) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    content.write_to(&mut out)?;
+    out.flush()
 }
 
 enum Destination {
