@@ -10,7 +10,7 @@
 //! `Q` queries, `K` keys, `N` heads.
 //!
 //! # What holds for every kernel
-//! - A row computed alone equals the same row in any batch, bit for bit.
+//! - A row computed alone equals the same row in any batch, bit for bit; of linear maps those whose weight is packed before.
 //! - No result depends on the number of threads, weight gradients included, bit for bit.
 //! - The naive equations, the `reference` in each kernel's folder ([`mod@lstm::reference`], [`attention::reference`], ..), stay,
 //!   generic over `f32` and `f64`, and every fast kernel is tested against them.

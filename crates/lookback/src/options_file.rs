@@ -17,6 +17,10 @@ pub struct WrongFile(String);
 /// Options that exclude each other: one on the command line wins over the other in the file.
 const EXCLUSIVE: [&str; 2] = ["validation", "validation-split"];
 
+/// The option that says one thing for several places, and those that say it of one.
+const GENERAL: &str = "dropout";
+const OF_PLACES: [&str; 3] = ["embedding-dropout", "layer-dropout", "output-dropout"];
+
 /// The options of `file` with those of `flags` laid over them. A key that is no option, or a value that does not fit
 /// its option, is an error that names file and line.
 pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Path) -> Result<T, WrongFile> {
@@ -53,7 +57,11 @@ pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Pa
 pub(crate) fn over<T: Serialize + DeserializeOwned>(options: &T, below: &T) -> Result<T, WrongFile> {
     let wrong = |error: &dyn std::fmt::Display| WrongFile(format!("the options cannot be put together: {error}"));
     let mut table = Table::try_from(below).map_err(|error| wrong(&error))?;
-    table.extend(Table::try_from(options).map_err(|error| wrong(&error))?);
+    let options = Table::try_from(options).map_err(|error| wrong(&error))?;
+    if options.contains_key(GENERAL) {
+        OF_PLACES.iter().for_each(|option| drop(table.remove(*option)));
+    }
+    table.extend(options);
     T::deserialize(Value::Table(table)).map_err(|error| wrong(&error))
 }
 

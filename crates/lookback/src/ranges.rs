@@ -1,10 +1,7 @@
 //! Ranges as a person types them.
 
 use lookback_infer::error::PlanError;
-
-/// The longest n-grams. A text has as many n-grams of every length as it has characters or tokens, so that without a
-/// bound their number would be the square of the text's length.
-const LONGEST_NGRAM: usize = 64;
+use lookback_infer::input::encoder::LONGEST_NGRAM;
 
 /// `2-5`, or `3` for 3-3.
 pub(crate) fn sizes(option: &'static str, range: &str) -> Result<(usize, usize), PlanError> {

@@ -4,8 +4,10 @@
 //! UTF-8, with or without a byte order mark. A line without anything but white space ends a sentence. Columns stand apart
 //! by tabs if the first line with a token has one, so that a token may hold spaces, else by white space; every such line has
 //! as many as the first. The token is the first column and the tag the last; what stands between is not read. A line that
-//! begins with `# ` before a sentence's first token is a comment; within a sentence it is a token.
+//! begins with `# ` before a sentence's first token is a comment, unless it has as many columns as the others and its last
+//! is a tag of one of them; within a sentence it is a token.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::file_text;
@@ -33,13 +35,18 @@ pub fn read_conll(file: &Path) -> Result<Vec<Sentence>, DataError> {
     let mut sentences: Vec<Sentence> = Vec::new();
     let mut first: Option<First> = None;
     let mut within = false;
+    let tags = tags(&text);
     for (line, content) in (1..).zip(text.lines()) {
         if content.trim().is_empty() {
             within = false;
             continue;
         }
-        if !within && (content.starts_with("# ") || content == "#") {
-            continue;
+        if !within && may_be_comment(content) {
+            let columns = first.as_ref().map_or_else(|| First::new(line, content), First::clone);
+            let is_token = columns.token_and_tag(content).is_ok_and(|(_, tag)| tags.contains(tag));
+            if !is_token {
+                continue;
+            }
         }
         let first = first.get_or_insert_with(|| First::new(line, content));
         let (token, tag) = first.token_and_tag(content).map_err(|wrong| wrong.error(file, line, first))?;
@@ -55,7 +62,24 @@ pub fn read_conll(file: &Path) -> Result<Vec<Sentence>, DataError> {
     if sentences.is_empty() { Err(DataError::NoExamples { file: file.into() }) } else { Ok(sentences) }
 }
 
+/// Whether a line begins as a comment does.
+fn may_be_comment(content: &str) -> bool {
+    content == "#" || content.starts_with("# ") || content.starts_with("#\t")
+}
+
+/// The tags of all lines that are no comments for sure.
+fn tags(text: &str) -> HashSet<&str> {
+    let mut first: Option<First> = None;
+    let lines = text.lines().filter(|content| !content.trim().is_empty() && !may_be_comment(content));
+    let tag = |content| {
+        let first = first.get_or_insert_with(|| First::new(1, content));
+        first.token_and_tag(content).ok().map(|(_, tag)| tag)
+    };
+    lines.filter_map(tag).collect()
+}
+
 /// The first line with a token, by which the others are read.
+#[derive(Clone)]
 struct First {
     line: usize,
     columns: usize,
@@ -132,12 +156,13 @@ mod tests {
 
     #[test]
     fn sentences_are_read_in_columns_of_white_space_or_of_tabs() {
-        let cases: [(&str, &[&str]); 5] = [
+        let cases: [(&str, &[&str]); 6] = [
             ("a X\nb Y\n\n\nc X\n", &["1: a/X b/Y", "5: c/X"]),
             ("\u{feff}a  NN  B-NP   X\r\nb VB B-VP Y\r\n \r\n", &["1: a/X b/Y"]),
             ("New York\tX\n a \tY\n", &["1: New York/X a/Y"]),
             ("a\t\t\tX\n", &["1: a/X"]),
             ("# a comment\n#\na X\n# X\n\n# another\n\nb Y", &["3: a/X #/X", "8: b/Y"]),
+            ("#rust X\nb Y\n\n# Y\nb X\n\n# comment\na X\n", &["1: #rust/X b/Y", "4: #/Y b/X", "8: a/X"]),
         ];
         for (content, expected) in cases {
             assert_eq!(show(content), expected, "{content:?}");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Column;
 use crate::error::DataError;
 
-/// A file with more labels than this must have two rows a label or more, or its labels are taken for ids: nothing is
+/// A file with more labels than this must have two rows per label or more, or its labels are taken for ids: nothing is
 /// learnt of a label that stands in one row, and every label costs a row of the output layer.
 const MOST_RARE_LABELS: usize = 1_000;
 

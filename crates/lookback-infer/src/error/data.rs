@@ -71,16 +71,6 @@ pub enum DataError {
         /// The formats that could be given.
         expected: &'static str,
     },
-    /// An option's value is none of the known ones.
-    #[error("\"{value}\" is not a {what}; {expected} was expected")]
-    UnknownValue {
-        /// What the value should have named.
-        what: &'static str,
-        /// The value found.
-        value: String,
-        /// The known values.
-        expected: &'static str,
-    },
     /// A column asked for by name is not in the header.
     #[error("{}, line {line}: there is no column \"{name}\"; the columns are {}", file.display(), quoted(present))]
     NoColumn {
@@ -286,7 +276,7 @@ pub enum DataError {
         expected: usize,
     },
     /// The rows of one sequence have several labels.
-    #[error("{}, line {line}: sequence \"{id}\" has the label \"{found}\" here but \"{expected}\" on line {first_line}; one label a sequence was expected", file.display())]
+    #[error("{}, line {line}: sequence \"{id}\" has the label \"{found}\" here but \"{expected}\" on line {first_line}; one label per sequence was expected", file.display())]
     SeriesLabel {
         /// The file.
         file: PathBuf,

@@ -81,6 +81,12 @@ pub enum ModelFileError {
         /// How it shows.
         problem: String,
     },
+    /// No model, but a training in its midst.
+    #[error("{} is the checkpoint of a training that was stopped; train --resume goes on with it to a model", file.display())]
+    Checkpoint {
+        /// The file.
+        file: PathBuf,
+    },
     /// A model of another task.
     #[error("{} is a model for \"{found}\"; one for \"{expected}\" was expected", file.display())]
     Kind {

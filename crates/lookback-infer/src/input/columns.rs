@@ -34,6 +34,16 @@ impl Columns {
         self.refuse(&options, problem)
     }
 
+    /// What says how the steps of series stand in columns.
+    pub(super) fn of_steps(&self) -> [(&'static str, bool); 4] {
+        [
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+            ("label", self.label.is_some()),
+            ("header", self.header.is_some()),
+        ]
+    }
+
     /// Refuses the first option of `options` that is set.
     pub(super) fn refuse(&self, options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
         match options.iter().find(|(_, set)| *set) {

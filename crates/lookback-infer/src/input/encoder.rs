@@ -11,6 +11,9 @@ use super::hash::{FNV_START, fnv1a};
 use super::tokenizer::{Token, Tokenizer};
 use super::vocabulary::Vocabulary;
 
+/// The longest n-grams that can be asked for. A text has as many n-grams of every length as it has characters or tokens, so
+/// that without a bound their number would be the square of the text's length.
+pub const LONGEST_NGRAM: usize = 64;
 /// A token is read up to this many characters for its n-grams; no word is longer, only rubbish is.
 const LONGEST_TOKEN: usize = 64;
 
@@ -34,7 +37,7 @@ impl Default for NgramConfig {
 }
 
 impl NgramConfig {
-    /// The rows that an embedding table needs: one a bucket, and one for padding.
+    /// The rows that an embedding table needs: one per bucket, and one for padding.
     pub fn rows(&self) -> usize {
         self.buckets.max(1) as usize + 1
     }
@@ -74,7 +77,7 @@ impl Default for BigramConfig {
 }
 
 impl BigramConfig {
-    /// The rows that an embedding table needs: one a bucket, and one for padding.
+    /// The rows that an embedding table needs: one per bucket, and one for padding.
     pub fn rows(&self) -> usize {
         self.buckets.max(1) as usize + 1
     }
@@ -99,7 +102,7 @@ pub struct TextEncoder {
 /// The ids of one text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EncodedText {
-    /// One id a token. `[T]`
+    /// One id per token. `[T]`
     pub ids: Vec<u32>,
     /// The n-grams of token `t` are `ngram_ids[ngram_offsets[t]..ngram_offsets[t + 1]]`. `[T + 1]`, or empty without
     /// n-grams.
@@ -114,6 +117,12 @@ pub struct EncodedText {
 }
 
 impl EncodedText {
+    /// What it takes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        let ids = [&self.ids, &self.ngram_offsets, &self.ngram_ids, &self.bigram_ids];
+        ids.iter().map(|ids| size_of_val(ids.as_slice())).sum()
+    }
+
     /// How many tokens are kept.
     pub fn len(&self) -> usize {
         self.ids.len()

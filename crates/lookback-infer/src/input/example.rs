@@ -57,6 +57,8 @@ impl Raw {
 #[derive(Clone, Debug)]
 pub struct Example {
     pub(super) content: Content,
+    /// The number of the input that made it.
+    pub(super) made_by: usize,
     /// The line it stands on, counted from 1.
     pub line: usize,
     /// Tokens or steps that were cut off, since the model reads no more.
@@ -103,7 +105,15 @@ impl Example {
         let cut = series.length - longest.unwrap_or(series.length).min(series.length);
         series.length -= cut;
         series.values.truncate(series.length * series.channels);
-        Example { content: Content::Series(series), line, cut }
+        Example { content: Content::Series(series), made_by: 0, line, cut }
+    }
+
+    /// About what it takes of memory.
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Text(text) => text.text.len() + size_of_val(text.spans.as_slice()) + text.ids.bytes(),
+            Content::Series(series) => size_of_val(series.values.as_slice()),
+        }
     }
 
     /// Tokens or steps that are kept, `T`.
@@ -187,7 +197,7 @@ impl Ids {
         let Ids { spans, mut ids } = self;
         let cut = std::mem::take(&mut ids.tokens_cut);
         let lowercase = encoder.tokenizer.lowercase;
-        Example { content: Content::Text(Text { text, spans, lowercase, ids }), line, cut }
+        Example { content: Content::Text(Text { text, spans, lowercase, ids }), made_by: 0, line, cut }
     }
 }
 

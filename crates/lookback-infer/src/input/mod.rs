@@ -17,6 +17,7 @@ pub mod tokenizer;
 pub mod vocabulary;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +45,19 @@ const PLAN_KEY: &str = "input";
 const ENCODER_KEY: &str = "encoder";
 
 /// How inputs are read, with what was learnt from the training data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Input {
     plan: InputPlan,
     encoder: Encoder,
+    /// A number of its own, by which the examples that it makes are known.
+    number: usize,
+}
+
+impl PartialEq for Input {
+    /// Whether both read alike.
+    fn eq(&self, other: &Self) -> bool {
+        self.plan == other.plan && self.encoder == other.encoder
+    }
 }
 
 /// What turns inputs into examples.
@@ -124,6 +134,23 @@ impl InputPlan {
 }
 
 impl Input {
+    fn new(plan: InputPlan, encoder: Encoder) -> Input {
+        // From 1: an example that no input has made has 0.
+        static MADE: AtomicUsize = AtomicUsize::new(1);
+        Input { plan, encoder, number: MADE.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Refuses examples that another input has made: their ids mean other tokens.
+    ///
+    /// # Errors
+    /// If there is one.
+    pub(crate) fn check_made(&self, examples: &[&Example]) -> Result<(), PlanError> {
+        match examples.iter().all(|example| example.made_by == self.number) {
+            true => Ok(()),
+            false => Err(PlanError::Unfit("an example was made by the input of another model".into())),
+        }
+    }
+
     /// Learns vocabulary or scales from the training inputs, which stand in `file`. `special`: tokens such as
     /// [`vocabulary::BOS`] that the vocabulary has beside those of the texts.
     ///
@@ -138,7 +165,8 @@ impl Input {
         match plan {
             InputPlan::Text(plan) => {
                 let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
-                let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str));
+                let are_tokens = inputs.clone().any(|raw| matches!(raw, Raw::Tokens(_)));
+                let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str), are_tokens);
                 let tokenizer = Tokenizer::new(segmentation).with_lowercase(plan.lowercase);
                 tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
@@ -156,14 +184,14 @@ impl Input {
                 };
                 // With the tokenizer that `auto` turned out to be.
                 let plan = TextPlan { tokenizer: encoder.tokenizer.segmentation.into(), ..plan.clone() };
-                Ok(Input { plan: InputPlan::Text(plan), encoder: Encoder::Text(encoder) })
+                Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
             }
             InputPlan::Series(_) => {
                 let series: Vec<SeriesExample> =
                     inputs.map(|raw| raw.series(file).cloned()).collect::<Result<_, _>>()?;
                 let standardizer =
                     Standardizer::fit(&series).ok_or_else(|| DataError::NoExamples { file: file.into() })?;
-                Ok(Input { plan: plan.clone(), encoder: Encoder::Series(standardizer) })
+                Ok(Input::new(plan.clone(), Encoder::Series(standardizer)))
             }
         }
     }
@@ -182,13 +210,28 @@ impl Input {
     ) -> Result<Input, Error> {
         let (Encoder::Text(encoder), InputPlan::Text(plan)) = (&self.encoder, plan) else {
             return match (&self.encoder, plan) {
-                (Encoder::Series(_), InputPlan::Series(_)) => {
-                    Ok(Input { plan: plan.clone(), encoder: self.encoder.clone() })
-                }
+                (Encoder::Series(_), InputPlan::Series(_)) => Ok(Input::new(plan.clone(), self.encoder.clone())),
                 _ => Err(PlanError::conflict("init", "is of a model that reads another kind of inputs").into()),
             };
         };
         let cuts = encoder.tokenizer.segmentation.into();
+        if let InputPlan::Text(own) = &self.plan
+            && !extend
+        {
+            let of_new = [
+                ("min-count", plan.min_count != own.min_count),
+                ("max-vocabulary", plan.max_vocabulary != own.max_vocabulary),
+            ];
+            if let Some((option, _)) = of_new.iter().find(|(_, other)| *other) {
+                let problem = "is about tokens that are added to the model in --init, which --extend asks for";
+                return Err(PlanError::conflict(option, problem).into());
+            }
+        }
+        let known = encoder.vocabulary.len();
+        if plan.max_vocabulary < known {
+            let problem = format!("is {}, but the model in --init knows {known} tokens", plan.max_vocabulary);
+            return Err(PlanError::conflict("max-vocabulary", problem).into());
+        }
         let other = [
             ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
             ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
@@ -213,7 +256,7 @@ impl Input {
         }
         let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
         let plan = TextPlan { tokenizer: cuts, ..plan.clone() };
-        Ok(Input { plan: InputPlan::Text(plan), encoder: Encoder::Text(encoder) })
+        Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
     }
 
     /// Reads what [`Input::put`] wrote; `path` is where the file came from.
@@ -232,7 +275,7 @@ impl Input {
             (InputPlan::Series(_), Encoder::Series(_)) => {}
             _ => return Err(wrong(ENCODER_KEY, "it is not for the kind of inputs that the model reads".into())),
         }
-        Ok(Input { plan, encoder })
+        Ok(Input::new(plan, encoder))
     }
 
     /// Writes plan and encoder under the keys `input` and `encoder`.
@@ -277,24 +320,25 @@ impl Input {
     /// # Errors
     /// If it is not of the kind the model reads, has other channels, or a value too far from those of the training.
     pub fn encode(&self, raw: Raw, file: &Path, line: usize) -> Result<Example, DataError> {
-        match (&self.encoder, raw) {
-            (Encoder::Text(encoder), Raw::Text(text)) => Ok(Example::of_text(text, encoder, line)),
-            (Encoder::Text(encoder), Raw::Tokens(tokens)) => Ok(Example::of_tokens(&tokens, encoder, line)),
+        let example = match (&self.encoder, raw) {
+            (Encoder::Text(encoder), Raw::Text(text)) => Example::of_text(text, encoder, line),
+            (Encoder::Text(encoder), Raw::Tokens(tokens)) => Example::of_tokens(&tokens, encoder, line),
             (Encoder::Series(standardizer), Raw::Series(mut series)) => {
                 standardizer.apply(file, &mut series)?;
                 let longest = match &self.plan {
                     InputPlan::Series(plan) => plan.max_length,
                     InputPlan::Text(_) => None,
                 };
-                Ok(Example::of_series(series, longest, line))
+                Example::of_series(series, longest, line)
             }
             (Encoder::Text(_), Raw::Series(_)) => {
-                Err(DataError::Kind { file: file.into(), line, found: "a numeric series", expected: "a text" })
+                return Err(DataError::Kind { file: file.into(), line, found: "a numeric series", expected: "a text" });
             }
             (Encoder::Series(_), Raw::Text(_) | Raw::Tokens(_)) => {
-                Err(DataError::Kind { file: file.into(), line, found: "a text", expected: "a numeric series" })
+                return Err(DataError::Kind { file: file.into(), line, found: "a text", expected: "a numeric series" });
             }
-        }
+        };
+        Ok(Example { made_by: self.number, ..example })
     }
 
     /// An example from a line that holds one input: the text itself; of series, a JSON array of steps, each an array of

@@ -133,7 +133,8 @@ impl InputPlan {
             InputPlan::Text(text) => {
                 let series = [("id", columns.id.is_some()), ("time", columns.time.is_some())];
                 columns.refuse(&series, "tells how series stand in columns, but the model reads texts")?;
-                match columns.format {
+                let by_extension = Format::of_series(file).filter(|format| *format == Format::Ts);
+                match columns.format.or(by_extension) {
                     Some(format) if format.is_of_series() => {
                         let problem = format!("is {}, but the model reads texts", format.name());
                         return Err(PlanError::conflict("format", problem));
@@ -141,6 +142,9 @@ impl InputPlan {
                     Some(format) => text.format = Some(format),
                     // The file's own extension wins over the format of the training.
                     None => text.format = Format::of_texts(file).or(text.format),
+                }
+                if text.format == Some(Format::Jsonl) {
+                    columns.refuse(&[("header", columns.header.is_some())], "is for csv and tsv, not JSON Lines")?;
                 }
                 text.header = columns.header.map_or(text.header, |header| header.explicit());
                 // A number that the training data had says nothing of keys.
@@ -162,6 +166,9 @@ impl InputPlan {
                     }
                     Some(format) => series.format = format,
                     None => series.format = Format::of_series(file).unwrap_or(series.format),
+                }
+                if series.format == Format::Ts {
+                    columns.refuse(&columns.of_steps(), "is about columns, and these series have none")?;
                 }
                 series.header = columns.header.map_or(series.header, |header| header.explicit());
                 series.id = columns.id.clone().or(series.id.take());

@@ -62,10 +62,7 @@ impl<'a> Stream<'a> {
                     columns.refuse(&told, "is about columns, but the input has one text per line")?;
                     lines(LineFormat::Plain)?
                 }
-                Format::Jsonl => {
-                    columns.refuse(&[("header", columns.header.is_some())], "is for csv and tsv, not JSON Lines")?;
-                    lines(LineFormat::JsonLines { text: plan.text.clone() })?
-                }
+                Format::Jsonl => lines(LineFormat::JsonLines { text: plan.text.clone() })?,
                 _ => {
                     let texts = read_table(file, &plan.table(Labels::Ignored, EmptyText::Keep))?;
                     let raws: Vec<_> = texts.into_iter().map(|text| (text.line, Raw::Text(text.text))).collect();
@@ -73,7 +70,10 @@ impl<'a> Stream<'a> {
                 }
             },
             InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
-                None | Some(Format::Lines) => lines(LineFormat::Plain)?,
+                None | Some(Format::Lines) => {
+                    columns.refuse(&columns.of_steps(), "is about columns, and these series have none")?;
+                    lines(LineFormat::Plain)?
+                }
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
                     let series = read_series(file, &plan.series(Labels::Ignored))?;

@@ -68,22 +68,29 @@ impl TokenizerChoice {
     ///
     /// `Auto` counts letters. Where kana are 5 % of them or more the text is Japanese, which jieba does not know,
     /// and is cut into characters. Else, where Han characters are 1 % or more, it is cut by jieba, and the words of
-    /// other scripts in it as words. Else it is cut into words.
-    pub fn resolve<'a>(self, texts: impl IntoIterator<Item = &'a str>) -> Segmentation {
+    /// other scripts in it as words. Else it is cut into words. `are_tokens`: whether the texts are tokens that were cut
+    /// before; where those with Han characters have one each, texts are to be cut so too.
+    pub fn resolve<'a>(self, texts: impl IntoIterator<Item = &'a str>, are_tokens: bool) -> Segmentation {
         match self {
             Self::Words => Segmentation::Words,
             Self::Characters => Segmentation::Characters,
             Self::Jieba => Segmentation::Jieba,
             Self::Auto => {
                 let (mut letters, mut han, mut kana) = (0usize, 0usize, 0usize);
-                for letter in texts.into_iter().flat_map(str::chars).filter(|c| c.is_alphabetic()) {
-                    letters += 1;
-                    han += usize::from(is_han(letter));
-                    kana += usize::from(is_kana(letter));
+                let (mut with_han, mut alone) = (0usize, 0usize);
+                for text in texts {
+                    let before = han;
+                    for letter in text.chars().filter(|c| c.is_alphabetic()) {
+                        letters += 1;
+                        han += usize::from(is_han(letter));
+                        kana += usize::from(is_kana(letter));
+                    }
+                    with_han += usize::from(han > before);
+                    alone += usize::from(han == before + 1);
                 }
                 if letters == 0 {
                     Segmentation::Words
-                } else if kana * 20 >= letters {
+                } else if kana * 20 >= letters || are_tokens && with_han > 0 && alone * 20 >= with_han * 19 {
                     Segmentation::Characters
                 } else if han * 100 >= letters {
                     Segmentation::Jieba
@@ -302,9 +309,15 @@ mod tests {
             (&[], Segmentation::Words),
         ];
         for (texts, expected) in cases {
-            assert_eq!(TokenizerChoice::Auto.resolve(texts.iter().copied()), expected, "{texts:?}");
+            assert_eq!(TokenizerChoice::Auto.resolve(texts.iter().copied(), false), expected, "{texts:?}");
         }
-        assert_eq!(TokenizerChoice::Characters.resolve(["words"]), Segmentation::Characters);
+        assert_eq!(TokenizerChoice::Characters.resolve(["words"], false), Segmentation::Characters);
+        // Tokens that were cut before, into characters and into words.
+        for (tokens, expected) in
+            [("张 三 去 了 北 京 .", Segmentation::Characters), ("张三 去 了 北京", Segmentation::Jieba)]
+        {
+            assert_eq!(TokenizerChoice::Auto.resolve(tokens.split(' '), true), expected, "{tokens}");
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub struct LabelScores {
 
 impl LabelScores {
     /// Those of every label, from the right and the given answers, which are numbers of labels.
+    ///
+    /// # Panics
+    /// If one is not the number of a label.
     pub fn of(labels: &[String], truth: &[usize], answers: &[usize]) -> Vec<LabelScores> {
         let mut counts = vec![[0usize; 3]; labels.len()];
         for (&right, &answer) in truth.iter().zip(answers) {

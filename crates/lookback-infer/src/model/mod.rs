@@ -40,7 +40,8 @@ pub trait Model: Send + Sync + Debug {
     /// take more memory than allowed are computed in parts.
     ///
     /// # Errors
-    /// If the network's numbers overflow, so that an answer would be no number.
+    /// If the network's numbers overflow, so that an answer would be no number, or another model's input has made one of
+    /// the inputs.
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>>;
 
     /// One answer per line, each line being an input: a text, or a series as a JSON array of steps.

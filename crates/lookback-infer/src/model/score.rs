@@ -33,9 +33,13 @@ impl Score {
     /// The loss, which every task has.
     pub const LOSS: Score = Score { name: "loss", title: "loss", unit: Unit::Number, higher_is_better: false };
 
-    /// Whether `a` is better than `b`. What is no number is better than nothing.
-    pub fn prefers(&self, a: f64, b: f64) -> bool {
-        if self.higher_is_better { a > b } else { a < b }
+    /// Whether `a` is better than `b`. Any value is better than none.
+    pub fn prefers(&self, a: Option<f64>, b: Option<f64>) -> bool {
+        match (a, b) {
+            (Some(a), Some(b)) if self.higher_is_better => a > b,
+            (Some(a), Some(b)) => a < b,
+            (a, b) => a.is_some() && b.is_none(),
+        }
     }
 
     /// A value for people: `87.20 %`, `0.3521`.
@@ -63,21 +67,23 @@ pub struct Figure {
 pub struct Validation {
     /// The mean loss.
     pub loss: f64,
-    /// The task's scores, in the task's own order.
-    pub scores: Vec<f64>,
+    /// The task's scores, in the task's own order; none where there was nothing to measure it on.
+    pub scores: Vec<Option<f64>>,
 }
 
 impl Validation {
     /// The value of one of the task's `scores`, or of the loss.
-    pub fn value(&self, scores: &[Score], score: &Score) -> f64 {
-        let place = scores.iter().position(|known| known.name == score.name);
-        place.and_then(|place| self.scores.get(place)).copied().unwrap_or(self.loss)
+    pub fn value(&self, scores: &[Score], score: &Score) -> Option<f64> {
+        match scores.iter().position(|known| known.name == score.name) {
+            Some(place) => self.scores.get(place).copied().flatten(),
+            None => Some(self.loss),
+        }
     }
 
-    /// All scores and the loss, in one line: `accuracy 87.20 %, macro F1 86.10 %`.
+    /// All scores that were measured, in one line: `accuracy 87.20 %, macro F1 86.10 %`.
     pub fn show(&self, scores: &[Score]) -> String {
-        let shown =
-            scores.iter().zip(&self.scores).map(|(score, &value)| format!("{} {}", score.title, score.show(value)));
+        let measured = scores.iter().zip(&self.scores).filter_map(|(score, value)| Some((score, (*value)?)));
+        let shown = measured.map(|(score, value)| format!("{} {}", score.title, score.show(value)));
         shown.collect::<Vec<_>>().join(", ")
     }
 }
@@ -92,10 +98,14 @@ mod tests {
     fn values_are_shown_in_their_unit_and_compared_in_their_direction() {
         assert_eq!((ACCURACY.show(0.872), Score::LOSS.show(0.35)), ("87.20 %".into(), "0.3500".into()));
         assert_eq!(Score::LOSS.show(3.5e7), "3.500e7");
-        assert!(ACCURACY.prefers(0.9, 0.8) && Score::LOSS.prefers(0.8, 0.9) && !ACCURACY.prefers(0.8, 0.8));
-        let validation = Validation { loss: 0.5, scores: vec![0.9] };
-        assert_eq!(validation.value(&[ACCURACY], &ACCURACY), 0.9);
-        assert_eq!(validation.value(&[ACCURACY], &Score::LOSS), 0.5);
-        assert_eq!(validation.show(&[ACCURACY]), "accuracy 90.00 %");
+        let (low, high) = (Some(0.8), Some(0.9));
+        assert!(ACCURACY.prefers(high, low) && Score::LOSS.prefers(low, high) && !ACCURACY.prefers(low, low));
+        assert!(ACCURACY.prefers(low, None) && !ACCURACY.prefers(None, low) && !Score::LOSS.prefers(None, None));
+        const OTHER: Score = Score::share("other", "other");
+        let validation = Validation { loss: 0.5, scores: vec![high, None] };
+        assert_eq!(validation.value(&[ACCURACY, OTHER], &ACCURACY), high);
+        assert_eq!(validation.value(&[ACCURACY, OTHER], &OTHER), None);
+        assert_eq!(validation.value(&[ACCURACY, OTHER], &Score::LOSS), Some(0.5));
+        assert_eq!(validation.show(&[ACCURACY, OTHER]), "accuracy 90.00 %");
     }
 }

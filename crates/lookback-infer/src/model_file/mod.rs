@@ -1,7 +1,7 @@
-//! One file a model, in the safetensors format, so that other programs can read its tensors.
+//! One file per model, in the safetensors format, so that other programs can read its tensors.
 //!
 //! The metadata of the file hold strings: `lookback` (the version of this format), `kind` (the task), `checksum`
-//! (see below) and whatever the task stores, such as `config` and `vocabulary` as JSON.
+//! (see below) and whatever the task stores, such as `network` and `labels` as JSON.
 //!
 //! # Writing
 //! The model is written to a new file beside its destination, synced, and renamed over it, so that a reader sees
@@ -42,6 +42,9 @@ pub const FORMAT_VERSION: &str = "2";
 /// The largest value of a tensor, either way. No trained weight comes near, and sums of products of such values stay within
 /// what 32 bits hold.
 pub const LARGEST: f32 = 1e15;
+
+/// The kind of a training in its midst, which is no model.
+pub const CHECKPOINT_KIND: &str = "checkpoint";
 
 /// The metadata keys that this module writes itself.
 const VERSION_KEY: &str = "lookback";
@@ -127,10 +130,10 @@ impl ModelFile {
     }
 
     fn of_kind(self, file: &Path, kind: &str) -> Result<Self, ModelFileError> {
-        if self.kind == kind {
-            Ok(self)
-        } else {
-            Err(ModelFileError::Kind { file: file.into(), found: self.kind, expected: kind.to_owned() })
+        match self.kind.as_str() {
+            found if found == kind => Ok(self),
+            CHECKPOINT_KIND => Err(ModelFileError::Checkpoint { file: file.into() }),
+            _ => Err(ModelFileError::Kind { file: file.into(), found: self.kind, expected: kind.to_owned() }),
         }
     }
 

@@ -277,7 +277,7 @@ fn mean(weights: &[f32], hops: usize, rows: Ragged<'_>) -> Vec<f32> {
     mean
 }
 
-/// A view a head of weights `[B, N, T, T]`, of which those of steps past a row's length are none.
+/// A view per head of weights `[B, N, T, T]`, of which those of steps past a row's length are none.
 fn pairs(weights: Vec<f32>, heads: usize, rows: Ragged<'_>, name: impl Fn(usize) -> String) -> Vec<Weights> {
     let time = rows.time;
     let mut views = parts(weights, heads, time, time, name);

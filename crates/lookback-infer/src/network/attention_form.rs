@@ -30,7 +30,7 @@ pub enum AttentionForm {
     Structured(usize),
 }
 
-/// The most heads or hops.
+/// The most hops; heads must divide the width of a step, which bounds them.
 const MOST: usize = 64;
 
 impl AttentionForm {

@@ -3,6 +3,9 @@
 use super::Weights;
 use super::softmax::softmax;
 
+/// The most networks that answer together.
+pub const MOST_NETWORKS: usize = 64;
+
 /// What a network, or several together, make of a batch where they choose among `N` classes.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -10,7 +13,7 @@ pub struct Output {
     pub logits: Vec<f32>,
     /// `[B, T]`: the weight of every step, where steps are pooled with weights; zero past a row's length.
     pub weights: Option<Vec<f32>>,
-    /// What the attention looked at, a view a head or hop, where that was asked for.
+    /// What the attention looked at, a view per head or hop, where that was asked for.
     pub views: Vec<Weights>,
 }
 

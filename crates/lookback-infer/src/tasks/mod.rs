@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::ModelFileError;
 use crate::model::Model;
-use crate::model_file::ModelFile;
+use crate::model_file::{CHECKPOINT_KIND, ModelFile};
 
 /// A task by its name, and how a model of it is made from its file.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,7 @@ pub fn load(path: &Path) -> Result<Box<dyn Model>, ModelFileError> {
 pub fn load_file(file: ModelFile, path: &Path) -> Result<Box<dyn Model>, ModelFileError> {
     match TASKS.iter().find(|task| task.name == file.kind) {
         Some(task) => (task.load)(file, path),
+        None if file.kind == CHECKPOINT_KIND => Err(ModelFileError::Checkpoint { file: path.into() }),
         None => Err(ModelFileError::Kind {
             file: path.into(),
             found: file.kind,

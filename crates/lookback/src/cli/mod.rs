@@ -1,4 +1,4 @@
-//! The program: one file a command.
+//! The program: one file per command.
 
 mod columns;
 mod demo;

@@ -1,10 +1,11 @@
 //! `lookback predict MODEL [FILE|-]`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
+use anyhow::Context as _;
 use clap::Args;
 use lookback_infer::error::counted;
 use lookback_infer::input::{self, Example, Item, Stream};
@@ -18,6 +19,12 @@ use crate::insight::terminal;
 
 /// Inputs that are answered together at most.
 const TOGETHER: usize = 1024;
+/// Inputs that were cut which are told one by one.
+const TOLD: usize = 20;
+/// Weights of one view that are held at once at most, over all inputs; one alone may have more.
+const VIEWED: usize = 1 << 18;
+/// Bytes of inputs that are read ahead at most; one alone may have more.
+const AHEAD: usize = 64 << 20;
 
 /// Answer inputs, one JSON object per line.
 ///
@@ -32,7 +39,7 @@ pub(super) struct Predict {
     /// an array of channels
     #[arg(default_value = "-")]
     input: PathBuf,
-    /// Add the tokens and the weight that the attention gave each
+    /// Add what the attention looked at: the tokens, the weight of each, and whole matrices where there are any
     #[arg(long)]
     attention: bool,
     /// Stop at the first input that cannot be answered
@@ -50,6 +57,41 @@ enum Read {
     Item(Item<anyhow::Error>),
     /// The input cannot be read further.
     Broken(anyhow::Error),
+    /// There is no more.
+    End,
+}
+
+impl Read {
+    /// About what it takes of memory.
+    fn bytes(&self) -> usize {
+        match self {
+            Read::Item(Item::Example(example)) => example.bytes(),
+            _ => 0,
+        }
+    }
+}
+
+/// How much is read ahead, in bytes. The queue bounds how many inputs are, which may be of any size.
+#[derive(Default)]
+struct Ahead {
+    bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Ahead {
+    /// Waits until so much more may be read.
+    fn add(&self, bytes: usize) {
+        let ahead = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |ahead: &mut usize| *ahead > 0 && *ahead + bytes > AHEAD;
+        let mut ahead = self.less.wait_while(ahead, full).unwrap_or_else(PoisonError::into_inner);
+        *ahead += bytes;
+    }
+
+    /// So much was answered.
+    fn take(&self, bytes: usize) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) -= bytes;
+        self.less.notify_one();
+    }
 }
 
 impl Predict {
@@ -61,22 +103,60 @@ impl Predict {
             return Err(UsageError(format!("--attention: {why}")).into());
         }
         let ask = Ask { views: self.attention, limit: self.memory.max_memory };
-        let read = read(Arc::clone(&model), self.input, self.columns.with_label(None), ask);
-        let mut answers = Answers { inputs: 0, refused: 0, strict: self.strict };
-        while let Ok(first) = read.recv() {
+        let ahead = Arc::new(Ahead::default());
+        let read = read(Arc::clone(&model), self.input, self.columns.with_label(None), ask, Arc::clone(&ahead))?;
+        let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict };
+        loop {
+            let first = read.recv().map_err(|_| anyhow::anyhow!("the thread that reads the inputs has failed"))?;
             // All that is ready by now, but never a wait for more.
-            let ready: Vec<Read> = std::iter::once(first).chain(read.try_iter().take(TOGETHER - 1)).collect();
-            answers.answer(&*model, ready, &ask)?;
+            let mut ready: Vec<Read> = std::iter::once(first).chain(read.try_iter().take(TOGETHER - 1)).collect();
+            ahead.take(ready.iter().map(Read::bytes).sum());
+            let ended = ready.pop_if(|last| matches!(last, Read::End)).is_some();
+            for together in together(ready, ask.views) {
+                answers.answer(&*model, together, &ask)?;
+            }
+            if ended {
+                return answers.finish();
+            }
         }
-        answers.finish()
     }
+}
+
+/// In parts whose answers fit memory: views may have the square of an input's length, several times.
+fn together(ready: Vec<Read>, views: bool) -> Vec<Vec<Read>> {
+    if !views {
+        return vec![ready];
+    }
+    let mut parts: Vec<Vec<Read>> = Vec::new();
+    let mut weights = 0;
+    for read in ready {
+        let own = match &read {
+            Read::Item(Item::Example(example)) => example.len() * example.len(),
+            _ => 0,
+        };
+        weights += own;
+        match parts.last_mut() {
+            Some(part) if weights <= VIEWED => part.push(read),
+            _ => {
+                weights = own;
+                parts.push(vec![read]);
+            }
+        }
+    }
+    parts
 }
 
 /// Reads inputs on a thread of its own, some ahead of the answers. It is not waited for: it may be reading from a
 /// terminal when nobody wants answers any more.
-fn read(model: Arc<dyn Model>, file: PathBuf, columns: input::Columns, ask: Ask) -> Receiver<Read> {
+fn read(
+    model: Arc<dyn Model>,
+    file: PathBuf,
+    columns: input::Columns,
+    ask: Ask,
+    ahead: Arc<Ahead>,
+) -> anyhow::Result<Receiver<Read>> {
     let (send, receive) = sync_channel(2 * TOGETHER);
-    thread::spawn(move || {
+    let work = move || {
         let stream = match Stream::open(model.input(), &file, &columns) {
             Ok(stream) => stream,
             Err(error) => return drop(send.send(Read::Broken(error.into()))),
@@ -91,19 +171,24 @@ fn read(model: Arc<dyn Model>, file: PathBuf, columns: input::Columns, ask: Ask)
                     Err(error) => Item::Wrong { line: example.line, error: error.into() },
                 }),
             };
+            ahead.add(read.bytes());
             // Nobody listens any more when answering has failed.
             if send.send(read).is_err() {
                 return;
             }
         }
-    });
-    receive
+        let _ = send.send(Read::End);
+    };
+    thread::Builder::new().spawn(work).context("no thread could be had to read the inputs")?;
+    Ok(receive)
 }
 
 /// How many inputs there were, and how many of them could not be answered.
 struct Answers {
     inputs: usize,
     refused: usize,
+    /// How many were cut to the model's longest.
+    cut: usize,
     strict: bool,
 }
 
@@ -123,7 +208,7 @@ impl Answers {
         for read in &ready {
             match read {
                 Read::Item(Item::Example(example)) => {
-                    tell_cut(example);
+                    self.tell_cut(example);
                     match answers.next() {
                         Some(Ok(answer)) => {
                             self.inputs += 1;
@@ -135,7 +220,7 @@ impl Answers {
                     }
                 }
                 Read::Item(Item::Wrong { line, error }) => self.refuse(*line, error, text)?,
-                Read::Broken(_) => {}
+                Read::Broken(_) | Read::End => {}
             }
         }
         super::print_as_it_is(&lines)?;
@@ -160,8 +245,23 @@ impl Answers {
         Ok(())
     }
 
+    /// Tells that an input was cut, of the first ones.
+    fn tell_cut(&mut self, example: &Example) {
+        self.cut += usize::from(example.cut > 0);
+        if example.cut > 0 && self.cut <= TOLD {
+            let ((what, unit), kept, line) = (example.unit(), example.len(), example.line);
+            tracing::warn!(
+                "line {line}: the {what} has {} {unit}s; it is cut to the model's {kept}",
+                kept + example.cut
+            );
+        }
+    }
+
     fn finish(&self) -> anyhow::Result<()> {
-        let Answers { inputs, refused, .. } = self;
+        let Answers { inputs, refused, cut, .. } = self;
+        if *cut > TOLD {
+            tracing::warn!("{} were cut in all", counted(*cut, "input"));
+        }
         match refused {
             0 => Ok(()),
             _ => Err(Unanswered(format!(
@@ -186,12 +286,5 @@ fn answers(model: &dyn Model, examples: &[&Example], ask: &Ask) -> Vec<anyhow::R
                 Err(error) => vec![Err(error.into())],
             })
             .collect(),
-    }
-}
-
-fn tell_cut(example: &Example) {
-    if example.cut > 0 {
-        let ((what, unit), kept, line) = (example.unit(), example.len(), example.line);
-        tracing::warn!("line {line}: the {what} has {} {unit}s; it is cut to the model's {kept}", kept + example.cut);
     }
 }

@@ -31,7 +31,7 @@ struct Run {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where the training is saved, to go on from should it be stopped; removed when it ends well [default: OUTPUT with
-    /// .checkpoint added]
+    /// .checkpoint added; none where OUTPUT is a device or pipe, or data come from one]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// How often it is saved, in steps or seconds: 200steps, 300s
@@ -47,6 +47,10 @@ struct Run {
     #[arg(long, requires = "init")]
     extend: bool,
     /// Write metrics there as JSON Lines, one object per epoch
+    ///
+    /// An epoch's has network, epoch, loss (the mean over the epoch), validation (the loss and the scores), best, samples
+    /// and seconds; a step's has network, epoch, step, loss (the mean over the epoch so far) and learning_rate. With
+    /// --resume it goes on behind what led to the checkpoint.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// And one every so many steps
@@ -90,62 +94,90 @@ impl Train {
         let Train { task, run, typed } = self;
         let init = run.init.as_ref().map(|path| Init::read(path, task.name, run.extend)).transpose()?;
         let plan = (task.plan)(&run.data, &typed, run.config.as_deref(), init.as_ref())?;
-        let checkpoint = run.checkpoint_file();
-        run.refuse_to_overwrite(&*plan, &checkpoint)?;
+        let checkpoint = run.checkpoint_file(&*plan)?;
+        run.refuse_to_overwrite(&*plan, checkpoint.as_deref())?;
         check_writable(&run.output).map_err(|error| UsageError(error.to_string()))?;
-        check_writable(&checkpoint).map_err(|error| UsageError(error.to_string()))?;
-        if !run.resume && checkpoint.is_file() {
-            tracing::warn!(
-                "{} is of a training that was stopped; --resume goes on with it, and without it will be replaced",
-                checkpoint.display()
-            );
+        if let Some(file) = &checkpoint {
+            check_writable(file).map_err(|error| UsageError(error.to_string()))?;
+            if !run.resume && Checkpoint::stands_in(file).map_err(UsageError)? {
+                tracing::warn!(
+                    "{} is of a training that was stopped; --resume goes on with it, and without it will be replaced",
+                    file.display()
+                );
+            }
         }
         let stop = signals::listen()?;
-        let mut identity = plan.identity(&run.data);
-        if let Some(path) = &run.init {
-            identity.begins_with(path, run.extend);
-        }
+        let identity = || {
+            let mut identity = plan.identity(&run.data);
+            if let Some(path) = &run.init {
+                identity.begins_with(path, run.extend);
+            }
+            identity
+        };
         let mut terminal = TerminalProgress::new();
         let mut log;
         let progress: &mut dyn crate::train::Progress = match &run.log {
             Some(file) => {
                 let every = run.log_steps.map(|steps| steps as usize);
                 log = Log::open(file, every, run.resume, &mut terminal)
-                    .map_err(|error| UsageError(format!("{}: cannot be written: {error}", file.display())))?;
+                    .map_err(|error| UsageError(format!("--log {}: {error}", file.display())))?;
                 &mut log
             }
             None => &mut terminal,
         };
-        let checkpoint = Checkpoint { file: checkpoint, every: run.checkpoint_every, identity };
+        let checkpoint = checkpoint.map(|file| Checkpoint::new(file, run.checkpoint_every, identity()));
         let device = super::device();
         let mut session = Session {
             device: &device,
             stop: &stop,
             progress,
-            checkpoint: Some(checkpoint.clone()),
+            checkpoint: checkpoint.clone(),
             resume: run.resume,
             init,
         };
         let fitted = plan.fit(&run.data, &mut session)?;
-        finish(&fitted, &run.output, Some(&checkpoint))
+        finish(&fitted, &run.output, checkpoint.as_ref())
     }
 }
 
 impl Run {
-    fn checkpoint_file(&self) -> PathBuf {
-        self.checkpoint.clone().unwrap_or_else(|| {
-            let mut name = self.output.clone().into_os_string();
-            name.push(".checkpoint");
-            name.into()
-        })
+    /// Where the training is saved, if it can be: what is read once, from a device or pipe, cannot be compared with what is
+    /// there when training goes on.
+    fn checkpoint_file(&self, plan: &dyn Plan) -> Result<Option<PathBuf>, UsageError> {
+        let is_other = |file: &Path| file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+        let read = [Some(&self.data), plan.validation(), self.init.as_ref()];
+        let once = read.into_iter().flatten().find(|file| file.as_path() == Path::new("-") || is_other(file));
+        match (&self.checkpoint, once) {
+            (Some(_), Some(file)) => {
+                let file = file.display();
+                Err(UsageError(format!("--checkpoint needs data in files that can be read again, but {file} is none")))
+            }
+            (None, Some(file)) if self.resume => {
+                let file = file.display();
+                Err(UsageError(format!("--resume needs data in files that can be read again, but {file} is none")))
+            }
+            (Some(file), None) => Ok(Some(file.clone())),
+            (None, None) if is_other(&self.output) => match self.resume {
+                true => Err(UsageError(format!(
+                    "--resume needs --checkpoint, for {} has no file beside it",
+                    self.output.display()
+                ))),
+                false => Ok(None),
+            },
+            (None, None) => {
+                let mut name = self.output.clone().into_os_string();
+                name.push(".checkpoint");
+                Ok(Some(name.into()))
+            }
+            (None, Some(_)) => Ok(None),
+        }
     }
 
     /// What is written must not take the place of a file that this run reads, nor of each other.
-    fn refuse_to_overwrite(&self, plan: &dyn Plan, checkpoint: &Path) -> anyhow::Result<()> {
-        let written = [Some(self.output.as_path()), Some(checkpoint), self.log.as_deref()];
+    fn refuse_to_overwrite(&self, plan: &dyn Plan, checkpoint: Option<&Path>) -> anyhow::Result<()> {
+        let written = [Some(self.output.as_path()), checkpoint, self.log.as_deref()];
         let written: Vec<&Path> = written.into_iter().flatten().collect();
-        let same =
-            |a: &Path, b: &Path| a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        let same = |a: &Path, b: &Path| a == b || matches!((place(a), place(b)), (Some(a), Some(b)) if a == b);
         let read = [Some(&self.data), plan.validation(), self.config.as_ref(), self.init.as_ref()];
         for file in read.into_iter().flatten() {
             if written.iter().any(|output| same(output, file)) {
@@ -161,6 +193,17 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Where a file stands, or would stand, whatever way leads there.
+fn place(file: &Path) -> Option<PathBuf> {
+    let folder = match file.parent()? {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    file.canonicalize()
+        .or_else(|_| folder.canonicalize().map(|folder| folder.join(file.file_name().unwrap_or_default())))
+        .ok()
 }
 
 /// Saves the model, if there is one, and says how training ended. The checkpoint is no longer needed when it ended well.
@@ -179,7 +222,7 @@ pub(super) fn finish(fitted: &Fitted, output: &Path, checkpoint: Option<&Checkpo
         }
         End::Interrupted { epoch, step } => {
             let on = match checkpoint {
-                Some(checkpoint) if checkpoint.file.is_file() => "; --resume goes on from here",
+                Some(_) if fitted.saved => "; --resume goes on from here",
                 _ => "",
             };
             Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}; {kept}{on}")).into())
@@ -211,8 +254,9 @@ fn saved(
         .as_ref()
         .map_or_else(String::new, |validation| format!(", validation {}", validation.show(scores)));
     let epochs: Vec<String> = record.networks.iter().map(|network| network.epoch.to_string()).collect();
+    let unfinished = record.networks.last().is_some_and(|network| network.epoch > network.epochs);
     let what = match epochs.as_slice() {
-        [epoch] if networks == 1 && begun => format!("the model of epoch {epoch}, which was not finished"),
+        [epoch] if networks == 1 && unfinished => format!("the model of epoch {epoch}, which was not finished"),
         [epoch] if networks == 1 => format!("the model of epoch {epoch}"),
         [epoch] => format!("one network of {networks}, of epoch {epoch}"),
         several if several.len() < networks => {

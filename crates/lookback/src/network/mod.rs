@@ -4,10 +4,12 @@ mod attend;
 mod encoder;
 mod options;
 mod pooling;
+mod tensors;
 mod twin;
 
 pub use encoder::Encoder;
 pub use options::EncoderOptions;
 pub(crate) use options::option_of;
 pub(crate) use pooling::Pool;
+pub(crate) use tensors::{filled, read, values};
 pub(crate) use twin::twin;

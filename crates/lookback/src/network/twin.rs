@@ -6,7 +6,7 @@ use burn::module::Module;
 use lookback_infer::error::ModelFileError;
 use lookback_infer::model_file::{ModelFile, Tensors};
 
-use crate::train::values;
+use super::values;
 
 /// What `read` makes of the parameters of a network of this `task`, which its twin has by the same names.
 ///

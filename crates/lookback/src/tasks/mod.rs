@@ -13,10 +13,11 @@ use lookback_infer::model::{Record, Score};
 use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::network::values;
 use crate::options_file::{self, WrongFile};
-use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, hash, values};
+use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, ValidationPlan, by_name, hash};
 
 /// How a task is trained.
 pub trait Task {
@@ -45,11 +46,14 @@ pub trait Task {
     /// If nothing can be trained by them.
     fn plan(data: &Path, options: &Self::Options) -> Result<Self::Plan, PlanError>;
 
-    /// The file with validation data, where there is one.
-    fn validation(plan: &Self::Plan) -> Option<&PathBuf>;
+    /// Where validation data come from.
+    fn validation(plan: &Self::Plan) -> &ValidationPlan;
 
-    /// All checked options by name.
-    fn options(plan: &Self::Plan) -> Map<String, Value>;
+    /// How the training runs.
+    fn train(plan: &Self::Plan) -> &TrainPlan;
+
+    /// What else was checked, part by part: the loss, what is read, and as the last the network.
+    fn parts(plan: &Self::Plan) -> Vec<Value>;
 
     /// Trains on the file `data`.
     ///
@@ -65,6 +69,8 @@ pub struct Fitted {
     pub model: Option<(ModelFile, Record)>,
     /// How training ended.
     pub end: End,
+    /// Whether a training that was interrupted stands in its checkpoint, to go on from there.
+    pub saved: bool,
     /// How many networks were asked for; the model has fewer where training was stopped between.
     pub networks: usize,
     /// What the task is validated by.
@@ -83,9 +89,9 @@ impl Fitted {
         training: Map<String, Value>,
         file: impl FnOnce(&Record, Vec<(String, Tensor)>) -> Result<ModelFile, ModelFileError>,
     ) -> Result<Fitted, Error> {
-        let (networks, end, count) = (plan.ensemble(), trained.end, trained.networks.len());
+        let (networks, end, saved, count) = (plan.ensemble(), trained.end, trained.saved, trained.networks.len());
         if count == 0 {
-            return Ok(Fitted { model: None, end, networks, scores });
+            return Ok(Fitted { model: None, end, saved, networks, scores });
         }
         let record = Record {
             training,
@@ -97,17 +103,15 @@ impl Fitted {
         let numbered = trained.networks.iter().enumerate();
         let tensors = numbered.flat_map(|(place, network)| values(network, &prefix(place, count))).collect();
         let file = file(&record, tensors)?;
-        Ok(Fitted { model: Some((file, record)), end, networks, scores })
+        Ok(Fitted { model: Some((file, record)), end, saved, networks, scores })
     }
 }
 
-/// The options of several checked parts of a plan, by name.
-fn by_name<const N: usize>(parts: [Value; N]) -> Map<String, Value> {
-    let objects = parts.into_iter().filter_map(|part| match part {
-        Value::Object(options) => Some(options),
-        _ => None,
-    });
-    objects.flatten().collect()
+/// All checked options of a plan by name, where validation data come from among them.
+fn options<T: Task>(plan: &T::Plan) -> Map<String, Value> {
+    let validation = json!({ "validation-split": T::validation(plan).share() });
+    let parts = [json!(T::train(plan)), validation].into_iter().chain(T::parts(plan));
+    parts.flat_map(by_name).collect()
 }
 
 /// A task in the list.
@@ -167,13 +171,13 @@ struct Planned<T: Task>(T::Plan);
 
 impl<T: Task> Plan for Planned<T> {
     fn validation(&self) -> Option<&PathBuf> {
-        T::validation(&self.0)
+        T::validation(&self.0).file()
     }
 
     fn identity(&self, data: &Path) -> Identity {
         let files = [("training", Some(data)), ("validation", self.validation().map(PathBuf::as_path))];
         let hashes = files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), hash(file?))));
-        Identity { task: T::NAME.into(), options: T::options(&self.0), data: hashes.collect::<BTreeMap<_, _>>() }
+        Identity { task: T::NAME.into(), options: options::<T>(&self.0), data: hashes.collect::<BTreeMap<_, _>>() }
     }
 
     fn fit(&self, data: &Path, session: &mut Session<'_>) -> Result<Fitted, Error> {
@@ -199,7 +203,19 @@ const fn entry<T: Task + 'static>() -> Entry {
             if let Some(init) = init {
                 options = options_file::over(&options, &T::options_of(init)?)?;
             }
-            Ok(Box::new(Planned::<T>(T::plan(data, &options)?)))
+            let plan = match (T::plan(data, &options), init) {
+                (Ok(plan), _) => plan,
+                // What the model is like must not be laid at the door of options that nobody typed.
+                (Err(_), Some(init)) if T::plan(data, &T::Options::from_arg_matches(typed)?).is_ok() => {
+                    let problem = format!("{} is of a model that does not read such data", init.path.display());
+                    return Err(PlanError::conflict("init", problem).into());
+                }
+                (Err(error), _) => return Err(error.into()),
+            };
+            if let (Some(init), Some(network)) = (init, T::parts(&plan).pop()) {
+                init.check_network(&by_name(network))?;
+            }
+            Ok(Box::new(Planned::<T>(plan)))
         },
     }
 }

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use burn::module::Module;
 use lookback_infer::error::{ModelFileError, PlanError};
 use lookback_infer::model::NetworkRecord;
-use lookback_infer::model_file::ModelFile;
+use lookback_infer::model_file::{CHECKPOINT_KIND, ModelFile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::state::{TrainState, values};
+use super::state::TrainState;
+use crate::network::values;
 
-/// The kind that a checkpoint names in its file.
-const KIND: &str = "checkpoint";
 const IDENTITY: &str = "identity";
 const FINISHED: &str = "finished";
+/// What the hash of the model that training begins with is kept under.
+const INITIAL: &str = "initial model's";
 
 /// How often a checkpoint is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +71,19 @@ pub struct Identity {
     pub data: BTreeMap<String, String>,
 }
 
+/// What a part of a plan says, those of its encoder among the rest.
+pub(crate) fn by_name(part: Value) -> Map<String, Value> {
+    let Value::Object(mut options) = part else { return Map::new() };
+    if let Some(encoder) = options.remove("encoder") {
+        options.extend(by_name(encoder));
+    }
+    options
+}
+
 impl Identity {
     /// A training that begins with the model in `path`.
     pub(crate) fn begins_with(&mut self, path: &Path, extend: bool) {
-        self.data.insert("initial model's".into(), hash(path));
+        self.data.insert(INITIAL.into(), hash(path));
         self.options.insert("extend".into(), extend.into());
     }
 
@@ -84,7 +94,15 @@ impl Identity {
         }
         let keys: std::collections::BTreeSet<&String> = self.options.keys().chain(other.options.keys()).collect();
         let differing = keys.into_iter().find(|key| self.options.get(*key) != other.options.get(*key));
-        let shown = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
+        let shown = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => "none".to_owned(),
+            Some(value) => value.to_string(),
+        };
+        match (self.data.contains_key(INITIAL), other.data.contains_key(INITIAL)) {
+            (false, true) => return Some("it did not begin with a model by --init, and this does".into()),
+            (true, false) => return Some("it began with a model by --init, and this does not".into()),
+            _ => {}
+        }
         if let Some(key) = differing {
             let (its, ours) = (shown(self.options.get(key)), shown(other.options.get(key)));
             return Some(format!("its {key} is {its}, and now it is {ours}"));
@@ -104,13 +122,44 @@ pub struct Checkpoint {
     pub every: Every,
     /// What is trained.
     pub identity: Identity,
+    /// When what stood in the file before was written.
+    before: Option<SystemTime>,
 }
 
 impl Checkpoint {
-    /// Removes the file when it is no longer needed.
+    /// For a training that begins now.
+    pub fn new(file: PathBuf, every: Every, identity: Identity) -> Checkpoint {
+        let before = written(&file);
+        Checkpoint { file, every, identity, before }
+    }
+
+    /// Whether a training that was stopped stands in the file, which a new one would replace.
+    ///
+    /// # Errors
+    /// If something else stands there.
+    pub(crate) fn stands_in(file: &Path) -> Result<bool, String> {
+        // What holds nothing can be replaced; a device or pipe is written straight.
+        match std::fs::metadata(file) {
+            Ok(found) if found.is_file() && found.len() > 0 => {}
+            _ => return Ok(false),
+        }
+        match ModelFile::read_any(file, CHECKPOINT_KIND) {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                Err(format!("{error}; a checkpoint would take its place: give another --checkpoint, or remove it"))
+            }
+        }
+    }
+
+    /// Removes the file when it is no longer needed, and what stood there before. What another training has put there
+    /// meanwhile stays.
     pub(crate) fn remove(&self) {
+        let of_this = || {
+            let file = ModelFile::read_any(&self.file, CHECKPOINT_KIND).ok()?;
+            file.json::<Identity>(&self.file, IDENTITY).ok().filter(|identity| *identity == self.identity)
+        };
         // A device or pipe is not of its making.
-        if self.file.is_file() {
+        if self.file.is_file() && (written(&self.file) == self.before || of_this().is_some()) {
             let _ = std::fs::remove_file(&self.file);
         }
     }
@@ -125,7 +174,7 @@ impl Checkpoint {
             let problem = format!("has nothing to go on from: there is no checkpoint {}", path.display());
             return Err(PlanError::conflict("resume", problem).into());
         }
-        let file = ModelFile::read_any(path, KIND)?;
+        let file = ModelFile::read_any(path, CHECKPOINT_KIND)?;
         let identity: Identity = file.json(path, IDENTITY)?;
         if let Some(difference) = identity.difference(&self.identity) {
             let problem = format!("cannot go on from {}: {difference}", path.display());
@@ -136,52 +185,68 @@ impl Checkpoint {
     }
 }
 
-/// Writes checkpoints while a training runs.
-pub(super) struct Saver<'a, N> {
-    checkpoint: &'a Checkpoint,
-    /// The networks that were finished before this one.
-    finished: &'a [(N, NetworkRecord)],
+/// When the last checkpoint of a training was written, whichever of its networks that was of.
+pub(super) struct Clock {
     last: Instant,
     steps: usize,
     /// Whether the last one could not be written, which is told once.
     failing: bool,
 }
 
+impl Clock {
+    pub(super) fn new() -> Self {
+        Clock { last: Instant::now(), steps: 0, failing: false }
+    }
+}
+
+/// When a file was written; none where that cannot be told.
+fn written(file: &Path) -> Option<SystemTime> {
+    file.metadata().and_then(|found| found.modified()).ok()
+}
+
+/// Writes checkpoints while a network is trained.
+pub(super) struct Saver<'a, N> {
+    checkpoint: &'a Checkpoint,
+    /// The networks that were finished before this one.
+    finished: &'a [(N, NetworkRecord)],
+    clock: &'a mut Clock,
+}
+
 impl<'a, N: Module> Saver<'a, N> {
-    pub(super) fn new(checkpoint: &'a Checkpoint, finished: &'a [(N, NetworkRecord)]) -> Self {
-        Saver { checkpoint, finished, last: Instant::now(), steps: 0, failing: false }
+    pub(super) fn new(checkpoint: &'a Checkpoint, finished: &'a [(N, NetworkRecord)], clock: &'a mut Clock) -> Self {
+        Saver { checkpoint, finished, clock }
     }
 
     /// Saves if it is time. A checkpoint that cannot be written is told; the one before stays, and training goes on.
     pub(super) fn after_step(&mut self, state: &TrainState<N>) {
-        self.steps += 1;
+        self.clock.steps += 1;
         let due = match self.checkpoint.every {
-            Every::Steps(steps) => self.steps >= steps,
-            Every::Time(time) => self.last.elapsed() >= time,
+            Every::Steps(steps) => self.clock.steps >= steps,
+            Every::Time(time) => self.clock.last.elapsed() >= time,
         };
         if due {
             self.save(state);
         }
     }
 
-    /// Saves now.
-    pub(super) fn save(&mut self, state: &TrainState<N>) {
+    /// Saves now; whether that was possible.
+    pub(super) fn save(&mut self, state: &TrainState<N>) -> bool {
         let written = self.write(state);
         if let Err(error) = &written
-            && !self.failing
+            && !self.clock.failing
         {
             let before = if self.checkpoint.file.is_file() { "; the one before is left as it was" } else { "" };
             tracing::warn!("no checkpoint was written{before}: {error}");
         }
-        self.failing = written.is_err();
         // Measured from the end, so that writing can never take all the time there is.
-        (self.last, self.steps) = (Instant::now(), 0);
+        *self.clock = Clock { failing: written.is_err(), ..Clock::new() };
+        written.is_ok()
     }
 
     fn write(&self, state: &TrainState<N>) -> Result<(), String> {
         let path = &self.checkpoint.file;
         let words = |error: ModelFileError| error.to_string();
-        let mut file = ModelFile::new(KIND);
+        let mut file = ModelFile::new(CHECKPOINT_KIND);
         file.put_json(IDENTITY, &self.checkpoint.identity).map_err(words)?;
         let records: Vec<&NetworkRecord> = self.finished.iter().map(|(_, record)| record).collect();
         file.put_json(FINISHED, &records).map_err(words)?;
@@ -198,7 +263,7 @@ pub(super) fn finished_prefix(place: usize) -> String {
     format!("finished.{place}.")
 }
 
-/// The SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which its reader then tells.
+/// The SHA-256 of a file's bytes, in hexadecimal; empty where there is no file, which its reader then tells.
 pub(crate) fn hash(file: &Path) -> String {
     use sha2::{Digest, Sha256};
     let mut digest = Sha256::new();

@@ -7,13 +7,14 @@ use lookback_infer::model::{NetworkRecord, Validation};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::checkpoint::{Checkpoint, Saver, finished_prefix};
+use super::checkpoint::{Checkpoint, Clock, Saver, finished_prefix};
 use super::init::Init;
 use super::objective::Objective;
 use super::progress::Progress;
 use super::run::{Context, End, run};
-use super::state::{TrainState, read};
+use super::state::TrainState;
 use super::{Stop, TrainPlan};
+use crate::network::read;
 
 /// What a training needs beside what is trained.
 pub struct Session<'a> {
@@ -51,6 +52,8 @@ pub struct Ensemble<N> {
     pub validation: Option<Validation>,
     /// How training ended.
     pub end: End,
+    /// Whether a training that was interrupted stands in its checkpoint, to go on from there.
+    pub saved: bool,
 }
 
 /// Trains as many networks as `plan` says. `make` makes the one of this number, from 0, on a device with autodiff; its
@@ -84,7 +87,7 @@ pub fn train<O: Objective>(
         taken_up = Some(state);
     }
     session.stop.training_begins();
-    let mut end = End::Completed;
+    let (mut end, mut saved, mut clock) = (End::Completed, false, Clock::new());
     for place in finished.len()..plan.ensemble {
         let seed = network_seed(plan.seed, place);
         let own = TrainPlan { seed, ..plan.clone() };
@@ -93,11 +96,11 @@ pub fn train<O: Objective>(
             Some(state) => state,
             None => TrainState::new(start(place)?, &own),
         };
-        let saver = session.checkpoint.as_ref().map(|checkpoint| Saver::new(checkpoint, &finished));
+        let saver = session.checkpoint.as_ref().map(|checkpoint| Saver::new(checkpoint, &finished, &mut clock));
         let context =
             &mut Context { plan: &own, device: &device, stop: session.stop, progress: &mut *session.progress, saver };
         let outcome = run(objective, state, context)?;
-        end = outcome.end;
+        (end, saved) = (outcome.end, outcome.saved);
         // Beside finished networks one that was cut short would answer with the same voice; alone it is all there is.
         if let Some(network) = outcome.network
             && (!end.is_cut_short() || finished.is_empty())
@@ -122,7 +125,7 @@ pub fn train<O: Objective>(
         [alone] => alone.validation.clone(),
         _ => objective.validate(&networks.iter().collect::<Vec<_>>()),
     };
-    Ok(Ensemble { networks, records, validation, end })
+    Ok(Ensemble { networks, records, validation, end, saved })
 }
 
 /// The seed of one network: the first has the run's own, so that it is the one that would be trained alone.

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::tensor::TensorData;
 use lookback_infer::data::labels::LabelSet;
 use lookback_infer::error::{Error, ModelFileError, PlanError, counted};
 use lookback_infer::input::{Input, InputPlan, Raw};
 use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use lookback_nn::parameters;
+use serde_json::{Map, Value};
 
 use super::TrainPlan;
+use super::checkpoint::by_name;
+use crate::network::filled;
 
 /// The network that a training by `plan` begins with as the one of number `place`: `network` with its random weights, or
 /// with those of the model that it goes on from.
@@ -44,6 +46,31 @@ impl Init {
     /// If it cannot be read, or is of another task.
     pub fn read(path: &Path, task: &str, extend: bool) -> Result<Init, ModelFileError> {
         Ok(Init { file: ModelFile::read_kind(path, task)?, path: path.into(), extend })
+    }
+
+    /// Refuses a network, its options by name, in which the weights of the model have no place: what may be another is how
+    /// it is trained.
+    ///
+    /// # Errors
+    /// If it differs; the message says in what.
+    pub(crate) fn check_network(&self, network: &Map<String, Value>) -> Result<(), Error> {
+        /// What is about training alone.
+        const FREE: [&str; 4] = ["embedding-dropout", "layer-dropout", "output-dropout", "recompute"];
+        let own: Value = self.file.json(&self.path, "network")?;
+        let own = by_name(own);
+        let differs = |key: &&String| !FREE.contains(&key.as_str()) && !equal(own.get(*key), network.get(*key));
+        let shown = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => "none".to_owned(),
+            Some(value) => value.to_string(),
+        };
+        match network.keys().find(differs) {
+            None => Ok(()),
+            Some(key) => {
+                let (new, own) = (shown(network.get(key)), shown(own.get(key)));
+                let problem = format!("the model in --init has {key} {own} and keeps it, so it cannot be {new}");
+                Err(PlanError::Unfit(problem).into())
+            }
+        }
     }
 
     /// The labels of the model, which its file has under `key`, with those of the training `data` that it does not know where
@@ -83,25 +110,15 @@ impl Init {
         Input::of_file(&self.file, &self.path)?.taken_on(plan, inputs, self.extend, data)
     }
 
-    /// The network `fresh` with the values of the tensors whose names begin with `prefix`. Where it has more rows or columns
-    /// than they, for what was added, those keep their fresh values.
+    /// The network `fresh` with the values of the tensors whose names begin with `prefix`. Where it has more rows than they, or
+    /// columns, for tokens and labels that were added, those keep their fresh values.
     fn start<N: Module>(&self, fresh: N, prefix: &str) -> Result<N, Error> {
         let mut drawn = parameters::values(&fresh, "");
-        let mut failure = None;
-        let network = parameters::write(fresh, "", |name, shape| {
+        let network = filled(fresh, "", &self.path, |name, shape| {
             let own = drawn.remove(name).map(|own| own.values).unwrap_or_default();
-            let refused = |error: ModelFileError| {
-                let problem = error.to_string();
-                failure.get_or_insert(error);
-                lookback_nn::Error::Parameter { name: name.to_owned(), problem }
-            };
-            let values = self.values(&format!("{prefix}{name}"), shape, own).map_err(refused)?;
-            Ok::<_, lookback_nn::Error>(TensorData::new(values, shape.to_vec()))
+            self.values(&format!("{prefix}{name}"), shape, own)
         });
-        network.map_err(|error| match failure {
-            Some(failure) => failure.into(),
-            None => PlanError::Unfit(error.to_string()).into(),
-        })
+        Ok(network?)
     }
 
     /// The values of a tensor, laid over `own` where that is larger.
@@ -123,6 +140,16 @@ impl Init {
             row[..old_width].copy_from_slice(old);
         }
         Ok(values)
+    }
+}
+
+/// Whether two options are the same, numbers as 32 bits hold them; null is as good as nothing.
+fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
+    let null = &Value::Null;
+    match (a.unwrap_or(null), b.unwrap_or(null)) {
+        (Value::Number(a), Value::Number(b)) => a.as_f64().map(|a| a as f32) == b.as_f64().map(|b| b as f32),
+        (Value::Object(a), Value::Object(b)) => a.keys().chain(b.keys()).all(|key| equal(a.get(key), b.get(key))),
+        (a, b) => a == b,
     }
 }
 

@@ -28,8 +28,8 @@ mod stop;
 mod tables;
 
 pub use average::Average;
-pub(crate) use checkpoint::hash;
 pub use checkpoint::{Checkpoint, Every, Identity};
+pub(crate) use checkpoint::{by_name, hash};
 pub use ensemble::{Ensemble, Session, train};
 pub use init::Init;
 pub(crate) use init::begin;
@@ -39,6 +39,5 @@ pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, TrainOptions};
 pub use plan::{TrainPlan, ValidationPlan};
 pub use progress::{EpochReport, Progress, Silent, StepReport, TerminalProgress};
 pub use run::End;
-pub(crate) use state::values;
 pub use stop::Stop;
 pub(crate) use tables::check_tables;

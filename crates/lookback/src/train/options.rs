@@ -64,7 +64,7 @@ pub struct TrainOptions {
     #[arg(long, value_name = "N")]
     pub ensemble: Option<usize>,
     /// Most memory in MiB that the network's tables, or one batch, may take. A batch over it is computed in parts, which
-    /// changes no step; a row or a table over it alone is refused [default: 4096]
+    /// make one step but draw their dropout apart; a row or a table over it alone is refused [default: 4096]
     #[arg(long, value_name = "MIB")]
     pub max_memory: Option<MemoryLimit>,
     /// Seed of everything random [default: 0]

@@ -6,6 +6,7 @@ use burn::optim::{ModuleOptimizer, RmsPropConfig, SgdConfig, decay::WeightDecayC
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::Score;
+use lookback_infer::network::MOST_NETWORKS;
 use serde::{Deserialize, Serialize};
 
 use super::adam::Adam;
@@ -76,6 +77,15 @@ impl ValidationPlan {
         }
     }
 
+    /// The share of the training data that is held out, where no other file is for validation.
+    pub(crate) fn share(&self) -> Option<f64> {
+        match self {
+            ValidationPlan::File(_) => None,
+            ValidationPlan::Split(share) => Some(*share),
+            ValidationPlan::None => Some(0.0),
+        }
+    }
+
     /// The file, where there is one.
     pub(crate) fn file(&self) -> Option<&PathBuf> {
         match self {
@@ -134,7 +144,7 @@ impl TrainPlan {
         plan::at_least(1, "batch-size", self.batch_size)?;
         plan::writable("patience", self.patience.unwrap_or(0) as u64)?;
         plan::writable("seed", self.seed)?;
-        plan::size("ensemble", self.ensemble, 64)?;
+        plan::size("ensemble", self.ensemble, MOST_NETWORKS)?;
         plan::positive("learning-rate", self.learning_rate)?;
         plan::below_one("momentum", self.momentum)?;
         plan::not_negative("weight-decay", self.weight_decay)?;
@@ -186,11 +196,15 @@ impl TrainPlan {
 
     /// How many numbers the optimiser and the average keep for each of the network's.
     pub(crate) fn copies(&self) -> u64 {
-        let state = match self.optimizer {
+        self.state_copies() + u64::from(self.average != Average::None)
+    }
+
+    /// How many numbers the optimiser keeps for each of the network's.
+    pub(crate) fn state_copies(&self) -> u64 {
+        match self.optimizer {
             OptimizerChoice::Adam | OptimizerChoice::Adamw | OptimizerChoice::Rmsprop => 2,
             OptimizerChoice::Sgd => u64::from(self.momentum > 0.0),
-        };
-        state + u64::from(self.average != Average::None)
+        }
     }
 
     /// The optimiser of Burn that the plan asks for, without any state yet. Constants the plan does not name are

@@ -56,7 +56,7 @@ pub struct EpochReport<'a> {
     pub score: Score,
     /// Whether this epoch is the best so far.
     pub best: bool,
-    /// Training examples seen.
+    /// Training examples seen since the epoch was begun, or taken up again.
     pub seen: usize,
     /// Time that training took, validation left out.
     pub trained: Duration,
@@ -83,7 +83,11 @@ pub struct TerminalProgress {
     epochs: usize,
     /// Trainings that follow this one.
     runs_left: usize,
+    /// Time that the epochs took which were run here, and how many those are: a training that was taken up again has others.
     spent: Duration,
+    run: usize,
+    /// The step after which the epoch was taken up.
+    from: Option<usize>,
     score: String,
 }
 
@@ -92,7 +96,8 @@ impl TerminalProgress {
     pub fn new() -> Self {
         let interactive = std::io::stderr().is_terminal();
         let bar = ProgressBar::hidden();
-        TerminalProgress { bar, interactive, epochs: 0, runs_left: 0, spent: Duration::ZERO, score: String::new() }
+        let score = String::new();
+        TerminalProgress { bar, interactive, epochs: 0, runs_left: 0, spent: Duration::ZERO, run: 0, from: None, score }
     }
 }
 
@@ -105,7 +110,7 @@ impl Default for TerminalProgress {
 impl Progress for TerminalProgress {
     fn run_started(&mut self, run: usize, runs: usize) {
         self.runs_left = runs - run;
-        self.spent = Duration::ZERO;
+        (self.spent, self.run) = (Duration::ZERO, 0);
         self.score.clear();
         if runs > 1 {
             // Nobody may be reading any more: that is no reason to lose the model.
@@ -114,7 +119,7 @@ impl Progress for TerminalProgress {
     }
 
     fn epoch_started(&mut self, epoch: usize, epochs: usize, steps: usize) {
-        self.epochs = epochs;
+        (self.epochs, self.from) = (epochs, None);
         if !self.interactive {
             return;
         }
@@ -132,7 +137,8 @@ impl Progress for TerminalProgress {
         let steps = self.bar.length().unwrap_or(0).max(1) as f64;
         let epochs_left = self.epochs_left(report.epoch, self.epochs);
         let steps_left = steps - report.step as f64 + steps * epochs_left;
-        let left = times(report.elapsed, steps_left / report.step as f64);
+        let from = *self.from.get_or_insert(report.step - 1);
+        let left = times(report.elapsed, steps_left / (report.step - from) as f64);
         let score = &self.score;
         self.bar.set_message(format!(
             "loss {}{score}  {speed:.0} samples/s  at most {} left",
@@ -145,18 +151,20 @@ impl Progress for TerminalProgress {
     fn epoch_ended(&mut self, report: &EpochReport<'_>) {
         self.bar.finish_and_clear();
         self.spent += report.elapsed;
+        self.run += 1;
         let mut line = format!("epoch {:>3}/{}  loss {}", report.epoch, report.epochs, figure(report.loss));
         if let Some(validation) = report.validation {
             let _ = write!(line, "  validation loss {}", figure(validation.loss));
             if report.score != Score::LOSS {
                 let value = validation.value(report.scores, &report.score);
-                self.score = format!("  {} {}", report.score.title, report.score.show(value));
+                let value = value.map_or("none".to_owned(), |value| report.score.show(value));
+                self.score = format!("  {} {value}", report.score.title);
                 line.push_str(&self.score);
             }
         }
         let speed = report.seen as f64 / report.trained.as_secs_f64().max(1e-9);
         let epochs_left = self.epochs_left(report.epoch, report.epochs);
-        let left = times(self.spent, epochs_left / report.epoch as f64);
+        let left = times(self.spent, epochs_left / self.run as f64);
         let _ = write!(line, "  {speed:.0} samples/s  {}", seconds(report.elapsed));
         if epochs_left > 0.0 {
             let _ = write!(line, "  at most {} left", seconds(left));

@@ -37,13 +37,13 @@ pub enum End {
         /// The step in the epoch, from 1.
         step: usize,
     },
-    /// The loss, or the gradient, was no longer a finite number in this epoch and step (from 1).
+    /// A figure was no number any more, or too large for a model, in this epoch and step (from 1).
     Diverged {
         /// The epoch, from 1.
         epoch: usize,
         /// The step in the epoch, from 1.
         step: usize,
-        /// What was not finite: "loss", "gradient norm" or "validation loss".
+        /// Which: "loss", "gradient norm", "validation loss" or "norm of the weights".
         what: &'static str,
         /// Its value.
         value: f64,
@@ -58,7 +58,7 @@ impl End {
             End::EarlyStopped => "stopped early, the validation score got no better".into(),
             End::Interrupted { epoch, step } => format!("interrupted in epoch {epoch}, step {step}"),
             End::Diverged { epoch, step, what, .. } => {
-                format!("diverged in epoch {epoch}, step {step}: {what} not finite")
+                format!("diverged in epoch {epoch}, step {step}: the {what} was no number, or too large")
             }
         }
     }
@@ -82,6 +82,8 @@ pub(super) struct Outcome<N> {
     pub(super) end: End,
     /// Epochs that were finished.
     pub(super) epochs: usize,
+    /// Whether the state stands in the checkpoint, where training was interrupted.
+    pub(super) saved: bool,
 }
 
 /// What a run needs beside objective and state.
@@ -116,7 +118,7 @@ pub(super) fn run<O: Objective>(
             end = End::EarlyStopped;
             break;
         }
-        let started = Instant::now();
+        let (started, seen_before) = (Instant::now(), state.place.seen);
         if let Some(cut) = epoch(objective, &mut state, context, &batches, &mut schedule, started) {
             end = cut;
             break;
@@ -151,7 +153,7 @@ pub(super) fn run<O: Objective>(
             scores: O::SCORES,
             score,
             best: better,
-            seen: state.place.seen,
+            seen: state.place.seen - seen_before,
             trained,
             elapsed: started.elapsed(),
         });
@@ -244,10 +246,11 @@ fn outcome<O: Objective>(
     context: &mut Context<'_, O::Network>,
     end: End,
 ) -> Outcome<O::Network> {
+    let mut saved = false;
     // Stopped by a person before anything was scored, or with nothing to score by: the weights as they are now.
     if let End::Interrupted { epoch, .. } = end {
         if let Some(saver) = &mut context.saver {
-            saver.save(&state);
+            saved = saver.save(&state);
         }
         if state.best.as_ref().is_none_or(|best| best.validation.is_none()) {
             let network = state.average.current(state.network());
@@ -261,8 +264,10 @@ fn outcome<O: Objective>(
     context.progress.finished();
     let epochs = state.place.epoch;
     match state.best {
-        Some(Best { network, epoch, validation }) => Outcome { network: Some(network), epoch, validation, end, epochs },
-        None => Outcome { network: None, epoch: 0, validation: None, end, epochs },
+        Some(Best { network, epoch, validation }) => {
+            Outcome { network: Some(network), epoch, validation, end, epochs, saved }
+        }
+        None => Outcome { network: None, epoch: 0, validation: None, end, epochs, saved },
     }
 }
 

@@ -7,18 +7,17 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::TensorData;
 use burn_pack::Scalar;
 use lookback_infer::error::ModelFileError;
 use lookback_infer::model::Validation;
 use lookback_infer::model_file::{ModelFile, Tensor};
-use lookback_nn::parameters;
 use serde::{Deserialize, Serialize};
 
 use super::TrainPlan;
 use super::average::AveragedWeights;
 use super::numbered::numbered;
 use super::optimizer_state::OptimizerState;
+use crate::network::{read, values};
 
 /// A training between two steps.
 pub(crate) struct TrainState<N> {
@@ -144,36 +143,4 @@ impl<N: Module> TrainState<N> {
         state.optimizer = optimizer.put(state.optimizer, &state.names).map_err(wrong)?;
         Ok(state)
     }
-}
-
-/// All parameters as the tensors of a file, `prefix` before each name.
-pub(crate) fn values<N: Module>(network: &N, prefix: &str) -> Vec<(String, Tensor)> {
-    let values = parameters::values(network, prefix).into_iter();
-    values.map(|(name, values)| (name, Tensor { shape: values.shape, data: values.values })).collect()
-}
-
-/// The network with the parameters of a file whose names begin with `prefix`; `path` is where the file came from.
-pub(super) fn read<N: Module>(
-    network: N,
-    prefix: &str,
-    file: &mut ModelFile,
-    path: &Path,
-) -> Result<N, ModelFileError> {
-    let mut failure = None;
-    let network = parameters::write(network, prefix, |name, shape| {
-        let refused = |error: ModelFileError| {
-            let problem = error.to_string();
-            failure.get_or_insert(error);
-            lookback_nn::Error::Parameter { name: name.to_owned(), problem }
-        };
-        let tensor = file.take_tensor(path, name, shape).map_err(refused)?;
-        Ok::<_, lookback_nn::Error>(TensorData::new(tensor.data, tensor.shape))
-    });
-    network.map_err(|error| {
-        failure.unwrap_or_else(|| ModelFileError::Entry {
-            file: path.into(),
-            key: KEY.into(),
-            problem: error.to_string(),
-        })
-    })
 }

@@ -8,18 +8,21 @@ use lookback_nn::parameters;
 
 use super::TrainPlan;
 
-/// Refuses a network whose tables are over the limit, before they take memory. `network` holds no values yet. `option`
-/// tells by which option a table would be smaller, from its name.
+/// Refuses a network whose tables are over the limit, before they take memory. `network` holds no values yet. `saved`:
+/// whether there will be checkpoints. `option` tells by which option a table would be smaller, from its name.
 pub(crate) fn check_tables<N: Module>(
     network: &N,
     plan: &TrainPlan,
+    saved: bool,
     option: impl Fn(&str) -> &'static str,
 ) -> Result<(), PlanError> {
     let numbers = |shape: &[usize]| shape.iter().fold(1u64, |product, &size| product.saturating_mul(size as u64));
     let tables = parameters::shapes(network, "");
     let all = tables.iter().fold(0u64, |sum, (_, shape)| sum.saturating_add(numbers(shape)));
     // The weights and the best ones so far, gradients, the optimiser's state and averages; networks finished before.
-    let copies = 3 + plan.copies() + (plan.ensemble() as u64 - 1);
+    let kept = 2 + plan.copies() + (plan.ensemble() as u64 - 1);
+    // A checkpoint is made of copies of all but the gradients; those of the optimiser's state are made twice.
+    let copies = 1 + kept + if saved { kept + plan.state_copies() } else { 0 };
     let bytes = all.saturating_mul(copies).saturating_mul(NUMBER);
     let limit = plan.max_memory();
     if bytes <= limit.bytes() {

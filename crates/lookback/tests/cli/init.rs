@@ -71,16 +71,53 @@ fn a_tagger_is_trained_on_as_well() {
 }
 
 #[test]
+fn dropout_that_is_asked_for_is_that_of_all_places() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    train_on(&data, &model, &["--dropout", "0.25"]).ok();
+    let told = lookback(&["inspect", &model]).ok();
+    assert!(told.contains("embedding-dropout = 0.25") && told.contains("output-dropout = 0.25"), "{told}");
+}
+
+#[test]
+fn a_linear_part_is_trained_on_as_it_is() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (first, second) = (folder.path("first"), folder.path("second"));
+    let linear = ["--linear-words", "1-2", "--linear-buckets", "300", "--epochs", "1", "--linear-scale", "0.1"];
+    crate::program::train(&data, &first, &linear).ok();
+    let on = ["train", "classify", &data, "-o", &second, "--init", &first, "--epochs", "1"];
+    lookback(&[&on[..], &["--extend", "--linear-buckets", "600"]].concat())
+        .refused(2, &["in --init has linear", "600"]);
+    lookback(&[&on[..], &["--linear-words", "1-3"]].concat()).refused(2, &["in --init has linear"]);
+    lookback(&on).ok();
+    assert!(accuracy(&second, &data) > 0.3);
+}
+
+#[test]
 fn what_does_not_fit_the_model_is_refused() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let model = folder.path("model");
-    train_on(&data, &model, &["--hidden", "9"])
-        .refused(2, &["the tensor \"encoder.recurrent.weight_ih_l0\"", "[36, 8]"]);
+    for (options, told) in [
+        (["--hidden", "9"], "hidden 8 and keeps it, so it cannot be 9"),
+        (["--layers", "2"], "layers 1"),
+        (["--attention", "self"], "attention \"none\""),
+        (["--linear-words", "1-2"], "linear none"),
+        (["--embedding-scale", "0.5"], "embedding-scale 0.3"),
+        (["--ensemble", "2"], "ensemble 1"),
+    ] {
+        // To add tokens and labels makes no other network.
+        for extend in [&[][..], &["--extend"]] {
+            train_on(&data, &model, &[&options, extend].concat()).refused(2, &["the model in --init has", told]);
+        }
+    }
+    train_on(&data, &model, &["--min-count", "2"]).refused(2, &["--min-count", "--extend"]);
+    train_on(&data, &model, &["--extend", "--max-vocabulary", "9"]).refused(2, &["--max-vocabulary is 9", "knows"]);
     train_on(&data, &model, &["--lowercase", "false"]).refused(2, &["--lowercase is not that of the model in --init"]);
-    train_on(&data, &model, &["--ensemble", "2"]).refused(2, &["\"ensemble.0.encoder.embedding.weight\" is missing"]);
     let series = folder.write("series.ts", ts_series());
-    train_on(&series, &model, &[]).refused(2, &["texts"]);
+    train_on(&series, &model, &[]).refused(2, &["--init", "is of a model that does not read such data"]);
     train_on(&data, text_model_path(), &[]).refused(2, &["is read and cannot be the output"]);
     let extend = ["train", "classify", &data, "-o", &model, "--extend"];
     lookback(&extend).refused(2, &["--init"]);

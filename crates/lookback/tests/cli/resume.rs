@@ -118,6 +118,13 @@ fn a_checkpoint_of_another_training_is_refused_and_says_what_differs() {
     );
     refused(&[same, &["--pooling", "max"]], &["its pooling is \"attention\", and now it is \"max\""]);
     refused(&[same, &["--cell", "gru"]], &["its cell is \"lstm\", and now it is \"gru\""]);
+    refused(&[same, &["--validation-split", "0.2"]], &["its validation-split is 0.1, and now it is 0.2"]);
+    refused(&[same, &["--validation-split", "0"]], &["its validation-split is 0.1, and now it is 0.0"]);
+    let validation = folder.write("validation.tsv", sentences());
+    refused(&[same, &["--validation", &validation]], &["its validation-split is 0.1, and now it is none"]);
+    let other = ["--epochs", "100000", "--patience", "3", "--resume"];
+    refused(&[&other], &["its patience is none, and now it is 3"]);
+    refused(&[same, &["--init", crate::program::text_model_path()]], &["it did not begin with a model by --init"]);
     std::fs::OpenOptions::new().append(true).open(&data).unwrap().write_all(b"food\tmore soup\n").unwrap();
     refused(&[same], &["the training data are not those"]);
     folder.write("data.tsv", sentences());
@@ -151,8 +158,77 @@ fn wrong_moments_and_files_are_refused() {
         train(&data, &model, &["--checkpoint-every", wrong]).refused(2, &["--checkpoint-every", "200steps or 300s"]);
     }
     train(&data, &model, &["--checkpoint", &data]).refused(2, &["data.tsv is read and cannot be the output"]);
-    train(&data, &model, &["--checkpoint", &model]).refused(2, &["is to be written twice"]);
+    for same in [model.clone(), folder.path("./model")] {
+        train(&data, &model, &["--checkpoint", &same]).refused(2, &["is to be written twice"]);
+        train(&data, &model, &["--log", &same]).refused(2, &["is to be written twice"]);
+    }
     train(&data, &model, &["--checkpoint", &folder.path("no/folder/c")]).refused(2, &["does not exist"]);
+}
+
+#[test]
+fn what_is_no_checkpoint_is_not_replaced_by_one() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (model, notes) = (folder.path("model"), folder.write("notes", "mine"));
+    train(&data, &model, &["--checkpoint", &notes]).refused(2, &["notes", "a checkpoint would take its place"]);
+    let best = folder.write("best", bytes(crate::program::text_model_path()));
+    train(&data, &model, &["--checkpoint", &best]).refused(2, &["best", "a checkpoint would take its place"]);
+    assert_eq!((bytes(&notes), bytes(&best)), (b"mine".to_vec(), bytes(crate::program::text_model_path())));
+    // An empty file, as mktemp makes one, is nothing to lose.
+    let empty = folder.write("empty", "");
+    train(&data, &model, &["--checkpoint", &empty, "--epochs", "1"]).ok();
+}
+
+#[test]
+fn a_checkpoint_of_another_training_is_left_when_it_was_written_meanwhile() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    let endless = ["--epochs", "100000", "--patience", "0", "--checkpoint-every", "1steps"];
+    let mut other = start(&arguments(&data, &model, &[&endless]));
+    while !folder.holds("model.checkpoint") {
+        sleep(Duration::from_millis(5));
+    }
+    train(&data, &model, &["--epochs", "20", "--patience", "0", "--seed", "5"]).ok();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(folder.holds("model.checkpoint"));
+}
+
+#[test]
+fn several_networks_share_the_time_between_checkpoints() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = folder.path("model");
+    // 11 steps each: the first checkpoint is due in the second network.
+    let options = ["--epochs", "1", "--ensemble", "60", "--checkpoint-every", "15steps"];
+    let mut program = start(&arguments(&data, &model, &[&options]));
+    while !folder.holds("model.checkpoint") {
+        assert!(program.try_wait().unwrap().is_none(), "the program ended without a checkpoint");
+        sleep(Duration::from_millis(1));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn data_that_are_read_once_train_without_a_checkpoint() {
+    let folder = Folder::new();
+    let (straight, model) = (folder.path("straight"), folder.path("model"));
+    let data = folder.write("data.tsv", sentences());
+    train(&data, &straight, &["--epochs", "2", "--format", "tsv"]).ok();
+    let piped = |more: &[&str]| {
+        let words =
+            [&["train", "classify", "/dev/stdin", "--format", "tsv", "-o", &model], TINY.as_slice(), more].concat();
+        crate::program::lookback_with_input(&words, &sentences())
+    };
+    piped(&["--epochs", "2"]).ok();
+    assert!(bytes(&straight) == bytes(&model));
+    assert!(!folder.holds("model.checkpoint"));
+    piped(&["--resume"]).refused(2, &["--resume needs data in files that can be read again", "/dev/stdin"]);
+    piped(&["--checkpoint", &folder.path("c")]).refused(2, &["--checkpoint needs data in files", "/dev/stdin"]);
+    train(&data, "/dev/null", &["--epochs", "1"]).ok();
 }
 
 #[cfg(target_os = "linux")]
@@ -170,7 +246,36 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on() {
 }
 
 #[test]
-fn metrics_are_written_line_by_line_and_appended_when_resumed() {
+fn a_log_that_is_gone_on_with_has_every_step_once() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.tsv", sentences()), folder.path("model"));
+    let (log, straight) = (folder.path("log.jsonl"), folder.path("straight.jsonl"));
+    let options = ["--epochs", "40", "--patience", "0", "--log-steps", "1", "--checkpoint-every", "7steps"];
+    train(&data, &folder.path("other"), &[&options[..], &["--log", &straight]].concat()).ok();
+    let mut program = start(&arguments(&data, &model, &[&options, &["--log", &log]]));
+    while !folder.holds("model.checkpoint") {
+        sleep(Duration::from_millis(1));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    // As if killed within a line.
+    std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"{\"network\":1,\"ep").unwrap();
+    train(&data, &model, &[&options[..], &["--log", &log, "--resume"]].concat()).ok();
+    let places = |file: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(file).unwrap();
+        let objects = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        objects.map(|object| format!("{} {} {}", object["epoch"], object["step"], object["loss"])).collect()
+    };
+    assert_eq!(places(&log), places(&straight));
+    let notes = folder.write("notes", "mine\n");
+    let (data, model) = left_behind(&folder);
+    let resume = ["--epochs", "100000", "--patience", "0", "--resume", "--log", &notes];
+    train(&data, &model, &resume).refused(2, &["notes", "line 1 is none of a log"]);
+    assert_eq!(bytes(&notes), b"mine\n");
+}
+
+#[test]
+fn metrics_are_written_line_by_line() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let (model, log) = (folder.path("model"), folder.path("metrics.jsonl"));

@@ -1,8 +1,11 @@
 //! Training on numeric series.
 
+use std::path::Path;
+
+use lookback_infer::model::Ask;
 use serde_json::Value;
 
-use crate::program::{Folder, TINY_SERIES, lookback, lookback_with_input, ts_series};
+use crate::program::{Folder, TINY_SERIES, lookback, lookback_with_input, text_model_path, ts_series};
 
 fn train(data: &str, output: &str, more: &[&str]) -> crate::program::Run {
     lookback(&[&["train", "classify", data, "-o", output], TINY_SERIES.as_slice(), more].concat())
@@ -74,6 +77,36 @@ fn a_wrong_number_of_channels_is_refused() {
     lookback(&["explain", &model, "up and down"]).refused(2, &["line 1", "JSON array of steps"]);
     let wide = folder.write("wide.ts", "@classLabel true up down\n@data\n1,2:1,2:1,2:up\n");
     lookback(&["evaluate", &model, &wide]).refused(2, &["wide.ts, line 3", "3 channels"]);
+}
+
+#[test]
+fn columns_are_refused_where_there_are_none() {
+    let folder = Folder::new();
+    let data = folder.write("slopes.ts", ts_series());
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--epochs", "1"]).ok();
+    for option in ["--id", "--time", "--label"] {
+        lookback(&["evaluate", &model, &data, option, "a"]).refused(2, &[option, "these series have none"]);
+    }
+    let lines = folder.write("lines.txt", "[[1.0, 2.0]]\n");
+    lookback(&["predict", &model, &lines, "--id", "a"]).refused(2, &["--id", "these series have none"]);
+    lookback(&["predict", text_model_path(), &data]).refused(2, &["--format is ts, but the model reads texts"]);
+}
+
+#[test]
+fn what_another_model_has_made_of_an_input_is_refused() {
+    let folder = Folder::new();
+    let data = folder.write("slopes.ts", ts_series());
+    let path = folder.path("model.safetensors");
+    train(&data, &path, &["--epochs", "1"]).ok();
+    let load = |path: &str| lookback_infer::load(Path::new(path)).unwrap();
+    let (series, text, again) = (load(&path), load(text_model_path()), load(text_model_path()));
+    let example = text.input().encode_line("play a song", Path::new("here"), 1).unwrap();
+    for other in [&series, &again] {
+        let refused = other.answer(&[&example], &Ask::default()).unwrap_err().to_string();
+        assert_eq!(refused, "an example was made by the input of another model");
+    }
+    assert_eq!(text.answer(&[&example], &Ask::default()).unwrap().len(), 1);
 }
 
 #[test]

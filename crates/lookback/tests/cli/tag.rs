@@ -56,7 +56,8 @@ fn a_tagger_is_trained_judged_asked_and_looked_at() {
     let data = folder.write("data.conll", sentences());
     let model = folder.path("model.safetensors");
     let said = train(&data, &model, &LEARN).ok();
-    assert!(said.contains("accuracy") && said.contains("accuracy on unknown tokens"), "{said}");
+    // None of the validation tokens is unknown, so that nothing is said of those.
+    assert!(said.contains("accuracy") && !said.contains("unknown"), "{said}");
 
     let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
     assert!(judged["accuracy"].as_f64().unwrap() > 0.97, "{judged}");

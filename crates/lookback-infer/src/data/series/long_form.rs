@@ -174,7 +174,7 @@ fn sort_by_time(file: &Path, rows: &mut [&Row], id: usize, time: usize) -> Resul
             file: file.into(),
             line: pair[1].line,
             problem: format!(
-                "sequence \"{}\" has the time \"{}\" here and on line {}; one row a time was expected",
+                "sequence \"{}\" has the time \"{}\" here and on line {}; one row per time was expected",
                 field(pair[1], id),
                 field(pair[1], time),
                 pair[0].line

@@ -1,12 +1,12 @@
 //! Numeric sequences of one or more channels, from `.ts` files and from CSV in long form.
 //!
 //! # `.ts`
-//! The format of sktime and aeon: a header of `@` lines, then `@data`, then a sequence a line: channels parted by
+//! The format of sktime and aeon: a header of `@` lines, then `@data`, then a sequence per line: channels parted by
 //! `:`, values by `,`, the label last if the header says `@classLabel true`. What the header tells (dimensions,
 //! length, labels) is checked. Time stamps are not supported.
 //!
 //! # Long form
-//! A CSV row a time step, with an id that all rows of a sequence share, in any order of the rows:
+//! A CSV row per time step, with an id that all rows of a sequence share, in any order of the rows:
 //! ```text
 //! id,time,x,y,label
 //! a,0,0.1,2.0,walk

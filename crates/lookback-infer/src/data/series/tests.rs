@@ -181,7 +181,7 @@ fn wrong_long_form_files_are_told() {
             "two labels",
             "id,x,label\na,1,p\na,2,q\n",
             all(),
-            ", line 3: sequence \"a\" has the label \"q\" here but \"p\" on line 2; one label a sequence was expected",
+            ", line 3: sequence \"a\" has the label \"q\" here but \"p\" on line 2; one label per sequence was expected",
         ),
         ("an empty label", "id,x,label\na,1,\n", all(), ", line 2: the label is empty"),
         ("an empty id", "id,x,label\n,1,p\n", all(), ", line 2: the id of the sequence is empty"),
@@ -189,7 +189,7 @@ fn wrong_long_form_files_are_told() {
             "one time twice",
             "id,t,x,label\na,0,1,p\na,0.0,2,p\n",
             all(),
-            ", line 3: sequence \"a\" has the time \"0.0\" here and on line 2; one row a time was expected",
+            ", line 3: sequence \"a\" has the time \"0.0\" here and on line 2; one row per time was expected",
         ),
         (
             "too many fields",

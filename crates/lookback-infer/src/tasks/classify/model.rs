@@ -127,6 +127,9 @@ impl Classifier {
     ///
     /// # Errors
     /// If the network's numbers overflow, so that a probability would be no number.
+    ///
+    /// # Panics
+    /// If another input has made one of them.
     pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let budget = self.description.budget(purpose, ask.limit);
@@ -246,6 +249,7 @@ impl Model for Classifier {
     }
 
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        self.description.input.check_made(inputs)?;
         let predictions = self.predict(inputs, ask)?;
         let answer = |(prediction, example): (Prediction, &&Example)| Answer {
             json: self.json(&prediction, example, ask.views),
@@ -295,7 +299,10 @@ impl Classifier {
     }
 }
 
-/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
+/// Judges networks that answer together on labelled data whose rows are within the budget.
+///
+/// # Panics
+/// If there is no network, or the data were made for another one.
 pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget: &Budget) -> Metrics {
     let mut answers = vec![0usize; dataset.len()];
     let mut loss = 0.0;

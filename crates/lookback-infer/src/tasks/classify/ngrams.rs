@@ -107,7 +107,10 @@ pub struct NgramBag {
 }
 
 impl NgramBag {
-    /// Learns from the training texts what the buckets tell. targets: the label of each text, below `labels`.
+    /// Learns from the training texts what the buckets tell. targets: the label of each text.
+    ///
+    /// # Panics
+    /// If a target is not below `labels`.
     pub fn fit(config: NgramBagConfig, texts: &[Vec<Token<'_>>], targets: &[usize], labels: usize) -> NgramBag {
         // Of each bucket the labels whose texts hold it, ascending, and how many do: in proportion to the n-grams, where a
         // table of all buckets and all labels would not be. Texts come label by label, so the label's place is the last.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ngrams::{NgramBagConfig, Sizes};
 use crate::error::{PlanError, plan};
-use crate::network::{AttentionForm, EncoderPlan, PoolKind, Pooling};
+use crate::input::encoder::LONGEST_NGRAM;
+use crate::network::{AttentionForm, EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
 
 /// The network's shape, apart from what the data decide, and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,13 +23,8 @@ pub struct NetworkPlan {
     pub linear: Option<NgramBagConfig>,
 }
 
-/// The most networks that answer together.
-const MOST_NETWORKS: usize = 64;
 /// The most buckets of the linear part: 64 MiB of numbers per label.
 const MOST_BUCKETS: u32 = 1 << 24;
-/// The longest n-grams. A text has as many n-grams of every length as it has characters or tokens, so that without a
-/// bound their number would be the square of the text's length.
-const LONGEST_NGRAM: usize = 64;
 
 impl NetworkPlan {
     /// Whether a network can be made; a plan from a file may say anything.

@@ -110,6 +110,9 @@ impl Tagger {
     ///
     /// # Errors
     /// If the network's numbers overflow, so that a probability would be no number.
+    ///
+    /// # Panics
+    /// If another input has made one of them.
     pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
@@ -184,6 +187,7 @@ impl Model for Tagger {
     }
 
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        self.description.input.check_made(inputs)?;
         let predictions = self.predict(inputs, ask)?;
         Ok(predictions.into_iter().zip(inputs).map(|(prediction, input)| self.answer_of(prediction, input)).collect())
     }
@@ -211,7 +215,10 @@ impl Model for Tagger {
     }
 }
 
-/// Judges networks, at least one, that answer together, on labelled data whose rows are within the budget.
+/// Judges networks that answer together on labelled data whose rows are within the budget.
+///
+/// # Panics
+/// If there is no network, or the data were made for another one.
 pub fn judge(networks: &[Network], dataset: &Dataset, tags: &[String], budget: &Budget) -> Metrics {
     let mut answers = vec![Vec::new(); dataset.examples.len()];
     let (mut loss, mut tokens) = (0.0, 0);

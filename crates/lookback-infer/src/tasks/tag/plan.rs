@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{PlanError, plan};
-use crate::network::EncoderPlan;
+use crate::network::{EncoderPlan, MOST_NETWORKS};
 
 /// The network's shape, apart from what the data decide, and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,9 +16,6 @@ pub struct NetworkPlan {
     /// Networks whose probabilities are averaged.
     pub ensemble: usize,
 }
-
-/// The most networks that answer together.
-const MOST_NETWORKS: usize = 64;
 
 impl NetworkPlan {
     /// Whether a network can be made; a plan from a file may say anything.

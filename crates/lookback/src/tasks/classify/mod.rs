@@ -11,7 +11,7 @@ mod plan;
 mod tests;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::Input;
@@ -19,11 +19,11 @@ use lookback_infer::model::Score;
 pub use network::{Logits, Network};
 pub use options::{ClassWeights, ClassifyOptions, LossOptions, NetworkOptions};
 pub use plan::ClassifyPlan;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
 
-use super::{Fitted, Task, by_name};
-use crate::train::{Init, Session};
+use super::{Fitted, Task};
+use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
 /// One label for a whole text or numeric series.
 #[derive(Debug)]
@@ -46,15 +46,16 @@ impl Task for Classify {
         ClassifyPlan::new(data, options)
     }
 
-    fn validation(plan: &ClassifyPlan) -> Option<&PathBuf> {
-        plan.validation.file()
+    fn validation(plan: &ClassifyPlan) -> &ValidationPlan {
+        &plan.validation
     }
 
-    fn options(plan: &ClassifyPlan) -> Map<String, Value> {
-        let network = &plan.network;
-        let mut options = by_name([json!(plan.training()), json!(plan.input), json!(network), json!(network.encoder)]);
-        options.remove("encoder");
-        options
+    fn train(plan: &ClassifyPlan) -> &TrainPlan {
+        plan.train()
+    }
+
+    fn parts(plan: &ClassifyPlan) -> Vec<Value> {
+        vec![json!(plan.training()), json!(plan.input), json!(plan.network)]
     }
 
     fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

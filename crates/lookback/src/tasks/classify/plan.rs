@@ -23,9 +23,6 @@ pub struct ClassifyPlan {
     pub(super) label_smoothing: f64,
 }
 
-/// The most buckets of the linear part: 64 MiB of numbers per label.
-const MOST_BUCKETS: u32 = 1 << 24;
-
 impl ClassifyPlan {
     /// Checks options for training on the file `data`.
     ///
@@ -101,7 +98,6 @@ fn linear(options: &NetworkOptions) -> Result<Option<NgramBagConfig>, PlanError>
         return Ok(None);
     }
     let buckets = options.linear_buckets.unwrap_or(1 << 18);
-    plan::size("linear-buckets", buckets as usize, MOST_BUCKETS as usize)?;
     let scale = options.linear_scale.unwrap_or(4.0);
     plan::scale("linear-scale", scale)?;
     Ok(Some(NgramBagConfig { characters, words, buckets, scale: scale as f32 }))

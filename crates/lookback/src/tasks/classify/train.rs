@@ -51,7 +51,7 @@ pub fn fit_inputs(
     plan: &ClassifyPlan,
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
-    let init = session.init.clone();
+    let init = session.init.take();
     let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan, init.as_ref())?;
     let shape = input.shape();
     let make = |device: &Device, place: usize| {
@@ -59,7 +59,7 @@ pub fn fit_inputs(
         begin(network, init.as_ref(), place, &plan.train)
     };
     let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
-    check_tables(&empty, &plan.train, option_of)?;
+    check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |purpose| budget(&plan.network, shape, labels.len(), purpose, plan.train.max_memory());
     let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
     train.check_memory(&budget, labels.len())?;
@@ -216,7 +216,7 @@ impl Objective for Classification<'_> {
         // Judged as it will answer: without Burn.
         let networks: Vec<classify::Network> = networks.iter().map(|network| self.answering(network)).collect();
         let metrics = judge(&networks, validation, self.labels, &self.judging);
-        Some(Validation { loss: metrics.loss, scores: vec![metrics.accuracy, metrics.macro_f1] })
+        Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] })
     }
 }
 

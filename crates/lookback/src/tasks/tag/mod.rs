@@ -10,7 +10,7 @@ mod plan;
 mod tests;
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
@@ -18,11 +18,11 @@ use lookback_infer::model::Score;
 pub use network::Network;
 pub use options::TagOptions;
 pub use plan::TagPlan;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 pub use train::fit;
 
-use super::{Fitted, Task, by_name};
-use crate::train::{Init, Session};
+use super::{Fitted, Task};
+use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
 /// One label per token of a text.
 #[derive(Debug)]
@@ -49,15 +49,16 @@ impl Task for Tag {
         TagPlan::new(options)
     }
 
-    fn validation(plan: &TagPlan) -> Option<&PathBuf> {
-        plan.validation.file()
+    fn validation(plan: &TagPlan) -> &ValidationPlan {
+        &plan.validation
     }
 
-    fn options(plan: &TagPlan) -> Map<String, Value> {
-        let network = &plan.network;
-        let mut options = by_name([json!(plan.train), json!(plan.input), json!(network), json!(network.encoder)]);
-        options.remove("encoder");
-        options
+    fn train(plan: &TagPlan) -> &TrainPlan {
+        &plan.train
+    }
+
+    fn parts(plan: &TagPlan) -> Vec<Value> {
+        vec![json!(plan.input), json!(plan.network)]
     }
 
     fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -17,9 +17,9 @@ use serde_json::json;
 use super::network::Network;
 use super::plan::TagPlan;
 use crate::network::{option_of, twin};
-use crate::tasks::{Fitted, by_name};
+use crate::tasks::Fitted;
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Session, begin, check_tables};
+use crate::train::{self, Loss, Objective, Session, begin, by_name, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -28,7 +28,7 @@ use crate::train::{self, Loss, Objective, Session, begin, check_tables};
 pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
     let sentences = read(data)?;
     let names = sentences.iter().flat_map(|sentence| &sentence.label).map(String::as_str);
-    let init = session.init.clone();
+    let init = session.init.take();
     let tags = match &init {
         Some(init) => init.labels("tags", names, data)?,
         None => LabelSet::build(data, None, names)?,
@@ -48,7 +48,8 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let make = |device: &Device, place: usize| {
         begin(Network::new(&plan.network, shape, tags.len(), device)?, init.as_ref(), place, &plan.train)
     };
-    check_tables(&Network::new(&plan.network, shape, tags.len(), session.device)?, &plan.train, option_of)?;
+    let empty = Network::new(&plan.network, shape, tags.len(), session.device)?;
+    check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |purpose| budget(&plan.network, shape, tags.len(), purpose, plan.train.max_memory());
     let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
     training.check_memory(&budget)?;
@@ -67,7 +68,7 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let trained = train::train(&objective, make, &plan.train, session)?;
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
-    Fitted::new(trained, &plan.train, &SCORES, examples, by_name([json!(plan.train)]), |record, tensors| {
+    Fitted::new(trained, &plan.train, &SCORES, examples, by_name(json!(plan.train)), |record, tensors| {
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         let (tags, record) = (tags.clone(), record.clone());
         Description { input, plan, tags, record }.file(tensors)
@@ -124,9 +125,7 @@ impl Objective for Tagging<'_> {
         let answering = |network: &&Network| answering(network, self.plan, self.shape, self.tags.len());
         let networks: Vec<tag::Network> = networks.iter().map(answering).collect();
         let metrics = judge(&networks, validation, self.tags, &self.judging);
-        // Where the vocabulary has all tokens none of the unknown ones is right.
-        let unknown = metrics.unknown_accuracy.unwrap_or(0.0);
-        Some(Validation { loss: metrics.loss, scores: vec![metrics.accuracy, unknown] })
+        Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), metrics.unknown_accuracy] })
     }
 }
 
