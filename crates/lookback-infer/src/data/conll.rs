@@ -10,6 +10,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::encoding::Decoded;
 use super::file_text;
 use crate::error::DataError;
 
@@ -30,8 +31,11 @@ pub struct Sentence {
 /// If the file cannot be read, is not UTF-8 or is empty; if a line has no tag, another number of columns than the first, or
 /// a token or tag that is empty; and if there is no sentence.
 pub fn read_conll(file: &Path) -> Result<Vec<Sentence>, DataError> {
-    let text = file_text::read(file)?;
+    let Decoded { text, encoding, guessed } = file_text::read(file, None)?;
     let file = &file_text::name(file);
+    if guessed {
+        tracing::warn!("{}: its encoding was found to be {encoding}", file.display());
+    }
     let mut sentences: Vec<Sentence> = Vec::new();
     let mut first: Option<First> = None;
     let mut within = false;

@@ -1,10 +1,12 @@
-//! Records of CSV and TSV files with the lines they start on.
+//! Records of tables with the lines they start on.
 
 use std::io::Read;
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
+use super::bad_rows::NAMED;
+use super::dialect::Dialect;
 use super::file_text::Lines;
 use crate::error::DataError;
 
@@ -15,64 +17,79 @@ pub(super) struct Row {
     pub(super) fields: StringRecord,
 }
 
-/// How fields are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Separator {
-    /// Commas, and quotes as in RFC 4180: a quoted field may hold commas, line ends and doubled quotes.
-    Comma,
-    /// Tabs; a quote is a character like any other.
-    Tab,
+impl Row {
+    /// Whether nothing stands in any field.
+    pub(super) fn is_blank(&self) -> bool {
+        self.fields.iter().all(|field| field.trim().is_empty())
+    }
 }
 
-/// The rows of `text`, blank lines left out. An open quote is told here, before [`check_widths`] sees what it swallowed.
-pub(super) fn rows(file: &Path, text: &str, separator: Separator) -> Result<Vec<Row>, DataError> {
+/// The rows of `text` from the byte `start` on, blank lines left out. A quote that is open to the end is told here, before
+/// [`width_error`] sees what it swallowed; one that only seems to have swallowed rows is warned of.
+pub(super) fn rows(file: &Path, text: &str, start: usize, dialect: Dialect) -> Result<Vec<Row>, DataError> {
     // The parser takes a quote that is never closed to reach to the end of the file, without a word. This line,
     // put behind the text, then is no row of its own, and that tells.
     const END: &str = "\n-";
-    let (delimiter, quoting) = match separator {
-        Separator::Comma => (b',', true),
-        Separator::Tab => (b'\t', false),
-    };
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .quoting(quoting)
-        .from_reader(text.as_bytes().chain(END.as_bytes()));
+    let mut reader = dialect.reader(text.as_bytes()[start..].chain(END.as_bytes()));
     let mut rows: Vec<Row> = Vec::new();
     let mut lines = Lines::default();
     let mut fields = StringRecord::new();
+    let mut suspects = 0;
     while reader.read_record(&mut fields).map_err(|error| unreadable(file, error))? {
-        let reported = fields.position().map_or(0, |position| position.byte() as usize).min(text.len());
+        let reported = fields.position().map_or(0, |position| start + position.byte() as usize).min(text.len());
         // The parser reports where it went on reading, which may be before blank lines and a pending line end.
-        let start = reported + text[reported..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        if start == text.len() {
+        let begin = reported + text[reported..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        if begin == text.len() {
             return Ok(rows);
         }
-        rows.push(Row { line: lines.at(text.as_bytes(), start), fields: std::mem::take(&mut fields) });
+        let line = lines.at(text.as_bytes(), begin);
+        let end = (start + reader.position().byte() as usize).min(text.len());
+        let raw = text[begin..end].trim_end_matches(['\r', '\n']);
+        if let Some(quote) = dialect.quote.filter(|&quote| raw.as_bytes().contains(&quote)) {
+            let problem = match raw.contains(['\r', '\n']) {
+                true if swallows_rows(raw, &fields, dialect, quote) => {
+                    let last = line + raw.lines().count() - 1;
+                    Some(format!("s {line} to {last}: a quote opens a field that goes on over other rows"))
+                }
+                false if dialect.goes_on_behind_quote(raw) => {
+                    Some(format!(" {line}: text goes on behind the quote that closes a field"))
+                }
+                _ => None,
+            };
+            suspects += usize::from(problem.is_some());
+            if let Some(problem) = problem.filter(|_| suspects <= NAMED) {
+                tracing::warn!("{}, line{problem}; is one of the quotes a mistake?", file.display());
+            }
+        }
+        rows.push(Row { line, fields: std::mem::take(&mut fields) });
     }
     Err(DataError::OpenQuote { file: file.into(), line: rows.last().map_or(1, |row| row.line) })
 }
 
-/// Checks that every row has as many fields as the first.
-pub(super) fn check_widths(file: &Path, rows: &[Row], separator: Separator) -> Result<(), DataError> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    match rows.iter().find(|row| row.fields.len() != first.fields.len()) {
-        None => Ok(()),
-        Some(row) => Err(DataError::FieldCount {
-            file: file.into(),
-            line: row.line,
-            found: row.fields.len(),
-            expected: first.fields.len(),
-            first_line: first.line,
-            hint: match separator {
-                Separator::Comma if row.fields.len() > first.fields.len() => {
-                    "; a field that holds a comma must stand in quotes"
-                }
-                _ => "",
-            },
-        }),
-    }
+/// Whether a row over several lines looks as if a quote were missing: a line within it is a whole row by itself, or text goes
+/// on behind a closing quote.
+fn swallows_rows(raw: &str, fields: &StringRecord, dialect: Dialect, quote: u8) -> bool {
+    let lines: Vec<&str> = raw.lines().collect();
+    let separator = char::from(dialect.separator);
+    let is_row = |line: &&str| !line.contains(char::from(quote)) && line.split(separator).count() == fields.len();
+    let within = lines.get(1..lines.len() - 1).unwrap_or_default();
+    (fields.len() > 1 && within.iter().any(is_row)) || dialect.goes_on_behind_quote(raw)
+}
+
+/// The error that a row has another number of fields than the first, where it does.
+pub(super) fn width_error(file: &Path, first: &Row, row: &Row, dialect: Dialect) -> Option<DataError> {
+    let (found, expected) = (row.fields.len(), first.fields.len());
+    (found != expected).then(|| DataError::FieldCount {
+        file: file.into(),
+        line: row.line,
+        found,
+        expected,
+        first_line: first.line,
+        hint: match dialect.separator {
+            b',' if found > expected => "; a field that holds a comma must stand in quotes",
+            _ => "",
+        },
+    })
 }
 
 fn unreadable(file: &Path, error: csv::Error) -> DataError {

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::compression;
+use super::fasttext::PREFIX;
+
 /// How inputs stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -11,12 +14,14 @@ use serde::{Deserialize, Serialize};
 pub enum Format {
     /// One input per line, without labels
     Lines,
-    /// Comma-separated table, RFC 4180
+    /// Table of commas, RFC 4180, or of another separator where that is told or found
     Csv,
-    /// Tab-separated table without quoting
+    /// Table of tabs, or of another separator where that is told or found
     Tsv,
-    /// One JSON object per line
+    /// JSON, one object per line or one array of them
     Jsonl,
+    /// Lines of fastText, which begin with __label__
+    Fasttext,
     /// Numeric series, as the UEA archive has them
     Ts,
     /// Numeric series in CSV, one row per step
@@ -25,7 +30,7 @@ pub enum Format {
 
 impl Format {
     /// The formats of texts with labels, for messages.
-    pub(crate) const OF_TEXTS: &str = "csv, tsv or jsonl";
+    pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl or fasttext";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts or csv-long";
 
@@ -36,6 +41,7 @@ impl Format {
             Format::Csv => "csv",
             Format::Tsv => "tsv",
             Format::Jsonl => "jsonl",
+            Format::Fasttext => "fasttext",
             Format::Ts => "ts",
             Format::CsvLong => "csv-long",
         }
@@ -48,6 +54,18 @@ impl Format {
             "tsv" | "tab" => Some(Format::Tsv),
             "jsonl" | "ndjson" | "json" => Some(Format::Jsonl),
             _ => None,
+        }
+    }
+
+    /// The format of texts with labels that the content tells, where it is one that nothing else looks like.
+    pub(super) fn of_content(text: &str) -> Option<Format> {
+        let text = text.trim_start();
+        if text.starts_with(PREFIX) {
+            Some(Format::Fasttext)
+        } else if text.starts_with("{\"") || text.starts_with("[{") || text.starts_with("{ \"") {
+            Some(Format::Jsonl)
+        } else {
+            None
         }
     }
 
@@ -66,6 +84,11 @@ impl Format {
     }
 }
 
+/// The extension, without that of a packed file.
 fn extension(file: &Path) -> String {
-    file.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase()
+    let of = |file: &Path| file.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_lowercase();
+    match of(file) {
+        packed if compression::EXTENSIONS.contains(&packed.as_str()) => of(&file.with_extension("")),
+        other => other,
+    }
 }

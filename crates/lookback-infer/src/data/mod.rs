@@ -1,5 +1,6 @@
 //! Reading files: a reader ([`table`], [`lines`], [`series`] or [`conll`]) gives examples with their line numbers, [`labels`] turns
-//! labels into classes. No reader guesses silently: what does not fit is an error that names the file and the line.
+//! labels into classes. No reader guesses silently: what was found out is told as an event of `tracing`, and what does not fit is an
+//! error that names the file and the line.
 
 pub mod conll;
 pub mod labels;
@@ -7,10 +8,21 @@ pub mod lines;
 pub mod series;
 pub mod table;
 
+mod bad_rows;
 mod columns;
+mod compression;
 mod delimited;
+mod dialect;
+mod encoding;
+mod fasttext;
 mod file_text;
 mod format;
+mod layout;
+mod marks;
+mod roles;
 
 pub use self::columns::{Column, HeaderChoice, Labels};
+pub use self::encoding::Encoding;
 pub use self::format::Format;
+pub use self::layout::{Layout, OnBadRow};
+pub use self::marks::{Mark, Separator};

@@ -43,9 +43,9 @@ pub enum DataError {
         /// The file.
         file: PathBuf,
     },
-    /// The bytes are not UTF-8.
-    #[error("{}, line {line}: byte {byte} of the line is 0x{value:02X}, which is not UTF-8; save the file as UTF-8", file.display())]
-    NotUtf8 {
+    /// Bytes that the encoding does not have.
+    #[error("{}, line {line}: byte {byte} of the line is 0x{value:02X}, which is not {encoding}; save the file as UTF-8, or say what it is with --encoding", file.display())]
+    NotText {
         /// The file.
         file: PathBuf,
         /// The line.
@@ -54,14 +54,18 @@ pub enum DataError {
         byte: usize,
         /// The first wrong byte.
         value: u8,
+        /// What the file was said or found to be in.
+        encoding: &'static str,
     },
-    /// The text is UTF-16, which without a mark at its beginning can pass for UTF-8 full of zero bytes.
-    #[error("{}, line {line}: every second byte is zero, as in UTF-16; save the file as UTF-8", file.display())]
-    Utf16 {
+    /// Several rows cannot be read.
+    #[error("{}: {count} rows cannot be read; --on-bad-row skip leaves them out\n{}", file.display(), listed(first, *count))]
+    BadRows {
         /// The file.
         file: PathBuf,
-        /// The line of the first zero byte.
-        line: usize,
+        /// How many there are.
+        count: usize,
+        /// What is wrong with the first of them.
+        first: Vec<String>,
     },
     /// The extension does not tell the format.
     #[error("{}: cannot tell the format from the name; give one of {expected} with --format", file.display())]
@@ -389,6 +393,12 @@ fn flag(role: &str) -> &str {
 
 fn label_column(column: &Option<String>) -> String {
     column.as_ref().map_or_else(|| "label".into(), |column| format!("label column {column}"))
+}
+
+/// One line each.
+fn listed(lines: &[String], count: usize) -> String {
+    let more = if count > lines.len() { format!("\n  and {} more", count - lines.len()) } else { String::new() };
+    format!("  {}{more}", lines.join("\n  "))
 }
 
 /// The names in quotes, with commas; a long list is cut, and so is a long name.

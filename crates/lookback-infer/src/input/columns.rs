@@ -1,6 +1,6 @@
 //! Where data differ from those a model was trained on.
 
-use crate::data::{Column, Format, HeaderChoice};
+use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
 
 /// What a person says of a file; all else is as in training.
@@ -18,6 +18,8 @@ pub struct Columns {
     pub id: Option<Column>,
     /// The column that orders the steps of a series.
     pub time: Option<Column>,
+    /// How the file is laid out.
+    pub layout: Layout,
 }
 
 impl Columns {
@@ -30,8 +32,11 @@ impl Columns {
             ("label", self.label.is_some()),
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
+            ("encoding", self.layout.encoding.is_some()),
+            ("on-bad-row", self.layout.on_bad_row.is_some()),
         ];
-        self.refuse(&options, problem)
+        self.refuse(&options, problem)?;
+        self.refuse(&self.layout.of_columns(), problem)
     }
 
     /// What says how the steps of series stand in columns.

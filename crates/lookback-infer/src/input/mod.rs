@@ -35,7 +35,7 @@ use self::tokenizer::{Tokenizer, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
 use crate::data::series::{SeriesExample, read_series};
-use crate::data::table::{EmptyText, read_table};
+use crate::data::table::{EmptyText, Table, TableColumns, TextExample, read_table};
 use crate::error::{DataError, Error, ModelFileError, PlanError, counted, in_plain_words};
 use crate::model_file::ModelFile;
 
@@ -106,30 +106,35 @@ pub struct Labelled<L = String> {
 }
 
 impl InputPlan {
-    /// All inputs of a file with their labels. An empty text is refused where `training`, else kept.
+    /// All inputs of a file with their labels, and the columns they stood in, where it is a table of texts. An empty text is
+    /// refused where `training`, else kept.
     ///
     /// # Errors
     /// If the file cannot be read as the plan says, or a label is missing.
-    pub fn read_labelled(&self, file: &Path, training: bool) -> Result<Vec<Labelled>, DataError> {
+    pub fn read_labelled(
+        &self,
+        file: &Path,
+        training: bool,
+    ) -> Result<(Vec<Labelled>, Option<TableColumns>), DataError> {
         let empty = if training { EmptyText::Refuse } else { EmptyText::Keep };
-        Ok(match self {
-            InputPlan::Text(plan) => read_table(file, &plan.table(Labels::Required, empty))?
-                .into_iter()
-                .map(|text| Labelled {
-                    raw: Raw::Text(text.text),
-                    label: text.label.unwrap_or_default(),
-                    line: text.line,
-                })
-                .collect(),
-            InputPlan::Series(plan) => read_series(file, &plan.series(Labels::Required))?
-                .into_iter()
-                .map(|mut series| Labelled {
-                    label: series.label.take().unwrap_or_default(),
-                    line: series.line,
-                    raw: Raw::Series(series),
-                })
-                .collect(),
-        })
+        match self {
+            InputPlan::Text(plan) => {
+                let Table { examples, columns } = read_table(file, &plan.table(Labels::Required, empty))?;
+                let labelled = |text: TextExample| {
+                    let label = text.label.unwrap_or_default();
+                    Labelled { raw: Raw::Text(text.text), label, line: text.line }
+                };
+                Ok((examples.into_iter().map(labelled).collect(), Some(columns)))
+            }
+            InputPlan::Series(plan) => {
+                let labelled = |mut series: SeriesExample| {
+                    let (label, line) = (series.label.take().unwrap_or_default(), series.line);
+                    Labelled { raw: Raw::Series(series), label, line }
+                };
+                let series = read_series(file, &plan.series(Labels::Required))?;
+                Ok((series.into_iter().map(labelled).collect(), None))
+            }
+        }
     }
 }
 
@@ -366,7 +371,7 @@ impl Input {
     /// If the file cannot be read so, or an input is not as [`Input::encode`] wants it.
     pub fn read_labelled(&self, file: &Path, columns: &Columns) -> Result<Vec<(Example, String)>, Error> {
         let plan = self.plan.over(columns, file)?;
-        Ok(self.encode_labelled(plan.read_labelled(file, false)?, file)?)
+        Ok(self.encode_labelled(plan.read_labelled(file, false)?.0, file)?)
     }
 
     /// Encodes inputs that are read already, and tells how many were cut.

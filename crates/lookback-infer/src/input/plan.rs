@@ -8,8 +8,8 @@ use super::columns::Columns;
 use super::encoder::{BigramConfig, NgramConfig};
 use super::tokenizer::TokenizerChoice;
 use crate::data::series::SeriesOptions;
-use crate::data::table::{EmptyText, TableOptions};
-use crate::data::{Column, Format, Labels};
+use crate::data::table::{EmptyText, TableColumns, TableOptions};
+use crate::data::{Column, Format, Labels, Layout};
 use crate::error::{PlanError, plan};
 
 /// What a model reads.
@@ -34,6 +34,12 @@ pub struct TextPlan {
     pub text: Option<Column>,
     /// The column of the label, where it was said.
     pub label: Option<Column>,
+    /// How the file is laid out, where that was said.
+    #[serde(default)]
+    pub layout: Layout,
+    /// The columns of the training data, by which those of other data are found.
+    #[serde(default)]
+    pub columns: Option<TableColumns>,
     /// How texts are cut into tokens.
     pub tokenizer: TokenizerChoice,
     /// Whether tokens are turned to lower case.
@@ -68,6 +74,9 @@ pub struct SeriesPlan {
     pub label: Option<Column>,
     /// The columns of the channels; all others where empty.
     pub values: Vec<Column>,
+    /// How the file is laid out, where that was said.
+    #[serde(default)]
+    pub layout: Layout,
     /// Steps past this many are cut off.
     pub max_length: Option<usize>,
     /// Standard deviation of the noise added while training.
@@ -92,6 +101,15 @@ impl InputPlan {
                 plan::not_negative("input-noise", series.input_noise)
             }
         }
+    }
+
+    /// With the columns of the training data, by which those of other data are found.
+    #[must_use]
+    pub fn with_columns(mut self, columns: Option<TableColumns>) -> InputPlan {
+        if let InputPlan::Text(text) = &mut self {
+            text.columns = columns;
+        }
+        self
     }
 
     /// Whether inputs are texts.
@@ -143,9 +161,12 @@ impl InputPlan {
                     // The file's own extension wins over the format of the training.
                     None => text.format = Format::of_texts(file).or(text.format),
                 }
-                if text.format == Some(Format::Jsonl) {
-                    columns.refuse(&[("header", columns.header.is_some())], "is for csv and tsv, not JSON Lines")?;
+                if matches!(text.format, Some(Format::Jsonl | Format::Fasttext)) {
+                    let problem = "is for tables with columns, csv and tsv";
+                    columns.refuse(&[("header", columns.header.is_some())], problem)?;
+                    columns.refuse(&columns.layout.of_columns(), problem)?;
                 }
+                text.layout = columns.layout.or(&text.layout);
                 text.header = columns.header.map_or(text.header, |header| header.explicit());
                 // A number that the training data had says nothing of keys.
                 let trained = |column: Option<Column>| match column {
@@ -168,8 +189,11 @@ impl InputPlan {
                     None => series.format = Format::of_series(file).unwrap_or(series.format),
                 }
                 if series.format == Format::Ts {
-                    columns.refuse(&columns.of_steps(), "is about columns, and these series have none")?;
+                    let problem = "is about columns, and these series have none";
+                    columns.refuse(&columns.of_steps(), problem)?;
+                    columns.refuse(&columns.layout.of_columns(), problem)?;
                 }
+                series.layout = columns.layout.or(&series.layout);
                 series.header = columns.header.map_or(series.header, |header| header.explicit());
                 series.id = columns.id.clone().or(series.id.take());
                 series.time = columns.time.clone().or(series.time.take());
@@ -190,6 +214,8 @@ impl TextPlan {
             header: self.header,
             labels,
             empty_text,
+            layout: self.layout.clone(),
+            trained: self.columns.clone(),
         }
     }
 }
@@ -205,6 +231,7 @@ impl SeriesPlan {
             label: self.label.clone(),
             values: self.values.clone(),
             labels,
+            layout: self.layout.clone(),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::vec;
 use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLines, open_lines};
 use crate::data::series::read_series;
-use crate::data::table::{EmptyText, read_table};
-use crate::data::{Format, Labels};
+use crate::data::table::{EmptyText, TextExample, read_rows};
+use crate::data::{Format, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
 
 /// The examples of a file, or of standard input where it is `-`. Lines and JSON Lines are read as they come; tables and
@@ -36,7 +36,7 @@ pub enum Item<E = DataError> {
 
 enum Source {
     Lines(TextLines<Box<dyn std::io::BufRead + Send>>),
-    Read(vec::IntoIter<(usize, Raw)>),
+    Read(vec::IntoIter<(usize, Result<Raw, DataError>)>),
 }
 
 impl std::fmt::Debug for Stream<'_> {
@@ -54,30 +54,44 @@ impl<'a> Stream<'a> {
     /// anything in them is wrong.
     pub fn open(input: &'a Input, file: &Path, columns: &Columns) -> Result<Stream<'a>, Error> {
         let plan = input.plan.over(columns, file)?;
-        let lines = |format| Ok::<_, DataError>(Source::Lines(open_lines(file, format)?));
+        let bad_row = [("on-bad-row", columns.layout.on_bad_row.is_some())];
+        columns.refuse(&bad_row, "is not needed here: in the place of a row that cannot be read stands why")?;
+        let lines =
+            |format, layout: &Layout| Ok::<_, DataError>(Source::Lines(open_lines(file, format, layout.encoding)?));
         let source = match &plan {
             InputPlan::Text(plan) => match columns.format.or(Format::of_texts(file)).unwrap_or(Format::Lines) {
                 Format::Lines => {
                     let told = [("text", columns.text.is_some()), ("header", columns.header.is_some())];
-                    columns.refuse(&told, "is about columns, but the input has one text per line")?;
-                    lines(LineFormat::Plain)?
+                    let problem = "is about columns, but the input has one text per line";
+                    columns.refuse(&told, problem)?;
+                    columns.refuse(&columns.layout.of_columns(), problem)?;
+                    let is_told = columns.format == Some(Format::Lines);
+                    lines(if is_told { LineFormat::Plain } else { LineFormat::PlainOrFasttext }, &plan.layout)?
                 }
-                Format::Jsonl => lines(LineFormat::JsonLines { text: plan.text.clone() })?,
+                Format::Jsonl => {
+                    let (text, trained) = (plan.text.clone(), plan.columns.clone());
+                    lines(LineFormat::JsonLines { text, trained }, &plan.layout)?
+                }
+                Format::Fasttext => lines(LineFormat::PlainOrFasttext, &plan.layout)?,
                 _ => {
-                    let texts = read_table(file, &plan.table(Labels::Ignored, EmptyText::Keep))?;
-                    let raws: Vec<_> = texts.into_iter().map(|text| (text.line, Raw::Text(text.text))).collect();
+                    let (rows, _) = read_rows(file, &plan.table(Labels::Ignored, EmptyText::Keep))?;
+                    let raw = |(line, row): (_, Result<TextExample, _>)| (line, row.map(|text| Raw::Text(text.text)));
+                    let raws: Vec<_> = rows.into_iter().map(raw).collect();
                     Source::Read(raws.into_iter())
                 }
             },
             InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
                 None | Some(Format::Lines) => {
-                    columns.refuse(&columns.of_steps(), "is about columns, and these series have none")?;
-                    lines(LineFormat::Plain)?
+                    let problem = "is about columns, and these series have none";
+                    columns.refuse(&columns.of_steps(), problem)?;
+                    columns.refuse(&columns.layout.of_columns(), problem)?;
+                    lines(LineFormat::Plain, &plan.layout)?
                 }
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
                     let series = read_series(file, &plan.series(Labels::Ignored))?;
-                    let raws: Vec<_> = series.into_iter().map(|series| (series.line, Raw::Series(series))).collect();
+                    let raws: Vec<_> =
+                        series.into_iter().map(|series| (series.line, Ok(Raw::Series(series)))).collect();
                     Source::Read(raws.into_iter())
                 }
             },
@@ -102,7 +116,7 @@ impl Iterator for Stream<'_> {
         let (line, encoded) = match &mut self.source {
             Source::Read(raws) => {
                 let (line, raw) = raws.next()?;
-                (line, self.input.encode(raw, &self.name, line))
+                (line, raw.and_then(|raw| self.input.encode(raw, &self.name, line)))
             }
             Source::Lines(lines) => match lines.next()? {
                 Err(error) if lines.has_ended() => return Some(Err(error)),
@@ -131,6 +145,8 @@ mod tests {
             header: None,
             text: Some(crate::data::Column::Name("q".into())),
             label: None,
+            layout: Default::default(),
+            columns: None,
             tokenizer: TokenizerChoice::Auto,
             lowercase: true,
             min_count: 1,
@@ -151,6 +167,7 @@ mod tests {
             time: None,
             label: None,
             values: Vec::new(),
+            layout: Default::default(),
             max_length: Some(2),
             input_noise: 0.0,
         };

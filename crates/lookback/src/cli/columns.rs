@@ -1,7 +1,7 @@
 //! Where data differ from those a model was trained on.
 
 use clap::Args;
-use lookback_infer::data::{Column, Format, HeaderChoice};
+use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 
 /// Options of every command that reads data for a trained model.
 #[derive(Args, Debug, Default)]
@@ -21,12 +21,14 @@ pub(super) struct Columns {
     /// Column that orders the steps of a series (csv-long) [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     time: Option<Column>,
+    #[command(flatten)]
+    layout: Layout,
 }
 
 impl Columns {
     /// With the column of the label, where that is read.
     pub(super) fn with_label(self, label: Option<Column>) -> lookback_infer::input::Columns {
-        let Columns { format, header, text, id, time } = self;
-        lookback_infer::input::Columns { format, header, text, label, id, time }
+        let Columns { format, header, text, id, time, layout } = self;
+        lookback_infer::input::Columns { format, header, text, label, id, time, layout }
     }
 }

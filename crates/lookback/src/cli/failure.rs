@@ -41,7 +41,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(io::stderr(), "error: {}", terminal::printable(&sentence(error)));
+    // Several rows are told on lines of their own.
+    let _ = io::stderr().write_all(terminal::printable_lines(&format!("error: {}\n", sentence(error))).as_bytes());
     ExitCode::from(code(error))
 }
 

@@ -74,11 +74,12 @@ fn on_the_pool(command: impl FnOnce() -> anyhow::Result<()> + Send) -> anyhow::R
     rayon::scope(|_| command())
 }
 
-/// Warnings go to standard error, one line each; `RUST_LOG` asks for more. One that cannot be written is lost: to say so
+/// Warnings, and how files were read, go to standard error, one line each; `RUST_LOG` asks for more or less. One that cannot be written is lost: to say so
 /// on the same standard error would end the program, and no warning is worth a training.
 fn start_log() {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,lookback=info,lookback_infer=info"));
     // A second call, from a test in the same process, finds the first one's and leaves it.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use lookback_infer::data::{Column, Format, HeaderChoice};
+use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
 use lookback_infer::input::tokenizer::TokenizerChoice;
@@ -73,6 +73,10 @@ pub struct InputOptions {
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Column>,
+    /// How the file is laid out.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub layout: Layout,
     /// How texts become tokens.
     #[command(flatten)]
     #[serde(flatten)]
@@ -127,6 +131,8 @@ impl TokenOptions {
             header: None,
             text: None,
             label: None,
+            layout: Layout::default(),
+            columns: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
             lowercase: self.lowercase.unwrap_or(true),
             min_count: self.min_count.unwrap_or(1),
@@ -164,13 +170,14 @@ impl InputOptions {
         let by_extension = || Format::of_series(data).filter(|format| *format == Format::Ts);
         let plan = match self.format.or_else(by_extension) {
             Some(format) if format.is_of_series() => InputPlan::Series(self.series(format)?),
-            format => InputPlan::Text(self.texts(format)?),
+            format => InputPlan::Text(self.texts(format, format.or_else(|| Format::of_texts(data)))?),
         };
         plan.check()?;
         Ok(plan)
     }
 
-    fn texts(&self, format: Option<Format>) -> Result<TextPlan, PlanError> {
+    /// `format`: as it is told; `found`: by the file's extension as well.
+    fn texts(&self, format: Option<Format>, found: Option<Format>) -> Result<TextPlan, PlanError> {
         let series_only = [
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
@@ -178,15 +185,17 @@ impl InputOptions {
             ("input-noise", self.input_noise.is_some()),
         ];
         refuse(&series_only, "is for numeric series, but the data are texts; is --format csv-long missing?")?;
-        if format == Some(Format::Jsonl) {
-            let problem = "is for csv and tsv; JSON Lines name their columns in every line";
+        if let Some(Format::Jsonl | Format::Fasttext) = found {
+            let problem = "is for tables with columns, csv and tsv";
             refuse(&[("header", self.header.is_some())], problem)?;
+            refuse(&self.layout.of_columns(), problem)?;
         }
         Ok(TextPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),
             text: self.text.clone(),
             label: self.label.clone(),
+            layout: self.layout.clone(),
             ..self.tokens.texts()?
         })
     }
@@ -213,8 +222,11 @@ impl InputOptions {
             ("header", self.header.is_some()),
         ];
         if format == Format::Ts {
-            refuse(&columns, "is about columns, but a .ts file has none")?;
+            let problem = "is about columns, but a .ts file has none";
+            refuse(&columns, problem)?;
+            refuse(&self.layout.of_columns(), problem)?;
         }
+        refuse(&[("on-bad-row", self.layout.on_bad_row.is_some())], "is for tables of texts")?;
         Ok(SeriesPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),
@@ -222,6 +234,7 @@ impl InputOptions {
             time: self.time.clone(),
             label: self.label.clone(),
             values: self.values.clone(),
+            layout: self.layout.clone(),
             max_length: tokens.max_length,
             input_noise: self.input_noise.unwrap_or(0.0),
         })

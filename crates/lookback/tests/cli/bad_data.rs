@@ -40,7 +40,10 @@ fn not_utf8_names_the_line() {
     let mut bytes = sentences().into_bytes();
     let third = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0 + 1;
     bytes.insert(third, 0xFF);
-    refused(bytes, &["line 3", "0xFF", "UTF-8"]);
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", bytes);
+    train(&data, &folder.path("model"), &["--encoding", "utf-8"]).refused(2, &["line 3", "0xFF", "UTF-8"]);
+    train(&data, &folder.path("model"), &["--encoding", "klingon"]).refused(2, &["\"klingon\" is no encoding"]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn a_line_that_is_not_utf8_gets_an_error_object_and_the_others_are_answered() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_lookback"))
-        .args(["predict", text_model_path()])
+        .args(["predict", text_model_path(), "--encoding", "utf-8"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

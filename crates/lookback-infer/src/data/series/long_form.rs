@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::{Column, Labels, SeriesExample, SeriesOptions, finite};
 use crate::data::columns::FirstLine;
-use crate::data::delimited::{Row, Separator, check_widths, rows};
+use crate::data::delimited::{Row, rows, width_error};
+use crate::data::dialect;
 use crate::error::DataError;
 
 const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
@@ -26,11 +27,13 @@ struct Places {
 }
 
 pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Vec<SeriesExample>, DataError> {
-    let rows = rows(file, text, Separator::Comma)?;
+    let (dialect, start) = dialect::find(text, &options.layout, false);
+    let rows = rows(file, text, start, dialect)?;
     let Some(first) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
     let first = FirstLine { file, line: first.line, fields: first.fields.iter().collect() };
     let places = find_places(&first, options)?;
-    check_widths(file, &rows, Separator::Comma)?;
+    let wrong = rows.iter().find_map(|row| width_error(file, &rows[0], row, dialect));
+    wrong.map_or(Ok(()), Err)?;
     let mut order: HashMap<&str, usize> = HashMap::new();
     let mut sequences: Vec<Vec<&Row>> = Vec::new();
     for row in rows.iter().skip(usize::from(places.header)) {

@@ -28,7 +28,8 @@ mod ts;
 use std::path::Path;
 
 pub use super::columns::{Column, Labels};
-use super::{Format, file_text};
+use super::encoding::Decoded;
+use super::{Format, Layout, file_text};
 use crate::error::DataError;
 
 /// How to read series. The default fits training. All columns concern the long form only.
@@ -48,6 +49,8 @@ pub struct SeriesOptions {
     pub header: Option<bool>,
     /// Whether labels are read.
     pub labels: Labels,
+    /// How the file is laid out, where that is told.
+    pub layout: Layout,
 }
 
 /// One sequence, its label and where it came from.
@@ -72,8 +75,11 @@ pub struct SeriesExample {
 /// is missing, no number or not finite, with its line, channel and step; if a label is missing or changes within a
 /// sequence; and if channels differ in number or in length.
 pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Vec<SeriesExample>, DataError> {
-    let text = file_text::read(file)?;
+    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
     let file = &file_text::name(file);
+    if guessed {
+        tracing::warn!("{}: its encoding was found to be {encoding}; --encoding says another", file.display());
+    }
     let examples = match options.format.or_else(|| Format::of_series(file)) {
         Some(Format::Ts) => ts::read(file, &text, options.labels)?,
         Some(Format::CsvLong) => long_form::read(file, &text, options)?,

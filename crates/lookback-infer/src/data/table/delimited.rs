@@ -1,40 +1,71 @@
-//! Tables of CSV and TSV; the rules stand in the documentation of the parent module.
+//! Tables of fields with separators; the rules stand in the documentation of the parent module.
 
 use std::path::Path;
 
-use super::{Column, Format, Labels, TableOptions, TextExample};
+use super::{Column, Format, Found, Labels, Read, TableColumns, TableOptions, TextExample};
 use crate::data::columns::{FirstLine, LABEL_NAMES, TEXT_NAMES};
-use crate::data::delimited::{Row, Separator, check_widths, rows};
+use crate::data::delimited::{Row, rows, width_error};
+use crate::data::dialect;
+use crate::data::file_text::Lines;
+use crate::data::roles::Profiles;
 use crate::error::DataError;
 
 /// Where text and label stand, counted from 0, and whether the first row is a header.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Places {
     text: usize,
     label: Option<usize>,
     header: bool,
 }
 
-/// The examples, labels trimmed, with nothing checked but their columns.
+/// The examples, labels trimmed, with nothing checked but their columns; rows in which nothing stands are left out where
+/// labels are wanted.
 pub(super) fn read(
     file: &Path,
     text: &str,
     format: Format,
     options: &TableOptions,
-) -> Result<Vec<TextExample>, DataError> {
-    let separator = if format == Format::Tsv { Separator::Tab } else { Separator::Comma };
-    let rows = rows(file, text, separator)?;
-    let Some(first) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
-    let first = FirstLine { file, line: first.line, fields: first.fields.iter().collect() };
+) -> Result<(Vec<Read>, Found), DataError> {
+    let (dialect, start) = dialect::find(text, &options.layout, format == Format::Tsv);
+    if let (None, Some(escape), Some(quote)) = (options.layout.escape, dialect.escape, dialect.quote)
+        && let Some(at) = text.as_bytes().windows(2).position(|pair| pair == [escape, quote])
+    {
+        let (name, line) = (file.display(), Lines::default().at(text.as_bytes(), at));
+        let pair: String = [escape, quote].map(char::from).iter().collect();
+        tracing::warn!(
+            "{name}, line {line}: {pair} is read as a quote within a field; --escape none reads it as it is"
+        );
+    }
+    let rows = rows(file, text, start, dialect)?;
+    let Some(first_row) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
+    let first = FirstLine { file, line: first_row.line, fields: first_row.fields.iter().collect() };
     let places = find_places(&first, &rows, options)?;
-    check_widths(file, &rows, separator)?;
     let field = |row: &Row, place: usize| row.fields.get(place).unwrap_or_default().to_owned();
     let example = |row: &Row| TextExample {
         text: field(row, places.text),
         label: places.label.map(|place| field(row, place).trim().to_owned()),
         line: row.line,
     };
-    Ok(rows.iter().skip(usize::from(places.header)).map(example).collect())
+    let read = |row: &Row| match width_error(file, first_row, row, dialect) {
+        Some(error) => (row.line, Err(error)),
+        None => (row.line, Ok(example(row))),
+    };
+    let counts = |row: &&Row| options.labels == Labels::Ignored || !row.is_blank();
+    let body = rows.iter().skip(usize::from(places.header)).filter(counts);
+    Ok((body.map(read).collect(), found(&first, places, dialect.to_string())))
+}
+
+/// How the table was read.
+fn found(first: &FirstLine<'_>, places: Places, form: String) -> Found {
+    let name =
+        |(place, name): (usize, &&str)| if places.header { name.trim().to_owned() } else { (place + 1).to_string() };
+    let columns = TableColumns {
+        header: places.header,
+        names: first.fields.iter().enumerate().map(name).collect(),
+        text: places.text,
+        label: places.label,
+    };
+    Found { form, columns }
 }
 
 fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> Result<Places, DataError> {
@@ -47,9 +78,17 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         return Err(DataError::NameWithoutHeader { file: first.file.into(), name: name.clone() });
     }
     let mut header = options.header.or(names.map(|_| true));
-    let known_text = first.known(TEXT_NAMES);
-    let known_label = first.known(LABEL_NAMES);
-    if header.is_none() && known_text.is_some() && (known_label.is_some() || options.labels == Labels::Ignored) {
+    let trained = options.trained.as_ref();
+    let read_labels = options.labels != Labels::Ignored;
+    // The names of the training data go before those that data sets use.
+    let trained_name = |place: fn(&TableColumns) -> Option<usize>| {
+        let trained = trained.filter(|trained| trained.header)?;
+        first.known(&[trained.names.get(place(trained)?)?])
+    };
+    let trained_text = trained_name(|trained| Some(trained.text));
+    let known_text = trained_text.or_else(|| first.known(TEXT_NAMES));
+    let known_label = trained_name(|trained| trained.label).or_else(|| first.known(LABEL_NAMES));
+    if header.is_none() && (trained_text.is_some() || known_text.is_some() && (known_label.is_some() || !read_labels)) {
         header = Some(true);
     }
     let named = header == Some(true);
@@ -59,25 +98,33 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         text = text.or(known_text.filter(|&place| Some(place) != label));
         label = label.or(known_label.filter(|&place| Some(place) != text));
     }
+    // What no name tells, the places in the training data do, and then the values.
     let columns = first.fields.len();
-    let other = |place: Option<usize>, unnamed: usize| match (columns, place) {
-        (2, Some(place)) => Some(1 - place),
-        (2, None) => Some(unnamed),
-        _ => None,
-    };
-    // With labels ignored, a file of one column is a list of texts.
-    text = text.or(other(label, 0)).or((columns == 1).then_some(0).filter(|_| options.labels == Labels::Ignored));
+    let alike = trained.filter(|trained| !named && trained.names.len() == columns);
+    text = text.or(alike.map(|trained| trained.text).filter(|&place| Some(place) != label));
+    label = label.or(alike.and_then(|trained| trained.label).filter(|&place| read_labels && Some(place) != text));
+    let profiles = Profiles::new(rows);
+    text = text.or_else(|| match (columns, label) {
+        // With labels ignored, a file of one column is a list of texts.
+        (1, None) if !read_labels => Some(0),
+        (2, Some(label)) => Some(1 - label),
+        _ => profiles.text(label).or((columns == 2 && trained.is_none()).then_some(0)),
+    });
     let text = text.ok_or_else(|| first.unclear("text"))?;
+    if read_labels {
+        label = label.or((columns == 2).then_some(1 - text.min(1))).or_else(|| profiles.label(Some(text)));
+    }
     let label = match options.labels {
         Labels::Ignored => None,
-        Labels::Required => Some(label.or(other(Some(text), 1)).ok_or_else(|| first.unclear("label"))?),
-        Labels::Optional => label.or(other(Some(text), 1)),
+        Labels::Required => Some(label.ok_or_else(|| first.unclear("label"))?),
+        Labels::Optional => label,
     };
     if label == Some(text) {
         let column = first.fields.get(text).map_or_else(String::new, |name| format!("{} ({name:?})", text + 1));
         return Err(DataError::SameColumn { file: first.file.into(), first: "text", second: "label", column });
     }
-    let header = header.unwrap_or_else(|| looks_like_header(first, rows, text, label));
+    let header =
+        header.unwrap_or_else(|| looks_like_header(first, rows, text, label) || profiles.first_is_header(first, label));
     Ok(Places { text, label, header })
 }
 

@@ -1,34 +1,42 @@
 //! Texts and labels from CSV, TSV and JSON Lines files.
 //!
 //! # Which columns
-//! A column told by name or number is taken as told. For a column that is not told, the header is searched for the
-//! names that data sets use: `text`, `sentence`, `question`, `review`, `utterance`, `query`, `content`, `comment`,
-//! `message`, `document`, `tweet`, `body` for the text and `label`, `class`, `category`, `intent`, `sentiment`,
-//! `target`, `tag`, `topic`, `polarity`, `rating`, `y` for the label, the first found in this order. In a file of
-//! two columns the other column is meant; of two unnamed columns the text is the first and the label the second.
-//! Anything else is an error that asks.
+//! A column told by name or number is taken as told. For one that is not told, the header is searched for the name that the
+//! training data had, then for the names that data sets use: `text`, `sentence`, `question`, `review`, `utterance`, `query`,
+//! `content`, `comment`, `message`, `document`, `tweet`, `body` for the text and `label`, `class`, `category`, `intent`,
+//! `sentiment`, `target`, `tag`, `topic`, `polarity`, `rating`, `y` for the label, the first found in this order. In a file
+//! of two columns the other column is meant. Without a name the values tell, where there are rows enough: texts are words
+//! and hardly one comes again, labels are few and come again. Of two columns that tell nothing the text is the first and
+//! the label the second. Anything else is an error that asks.
 //!
 //! # Whether the first line is a header
 //! It is when told so, and when a column is asked for by name. Otherwise it is one if it holds a known name of a
 //! text and a known name of a label (of a text alone where labels are not read), or if the field at the place of
 //! the text is a known text name, or the field at the place of the label is a known label name that never comes
-//! again as a label. Names are compared without regard to case and surrounding spaces.
+//! again as a label; and if it has a word where all other rows have numbers, or in place of the label something that is no
+//! other row's while each of theirs comes again. Names are compared without regard to case and surrounding spaces.
 //!
 //! # What is read how
-//! UTF-8, with or without a byte order mark, with LF or CR LF. In CSV a quoted field may hold commas and line
-//! ends; in TSV a quote is an ordinary character. Blank lines are skipped. Labels lose surrounding white space,
-//! texts keep it.
+//! In the encoding that the file is told or found to have, packed by gzip or Zstandard or not, with LF or CR LF. How fields
+//! are told apart is found out too, and what was found out is told as an event of `tracing`. Blank rows are skipped. Labels
+//! lose surrounding white space, texts keep it. Of JSON a key may be a path such as `data.text`; true, false and numbers are
+//! labels as they are written, and a number is a text.
 
 mod delimited;
-pub(super) mod json_lines;
+mod fasttext;
+pub(super) mod json;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
-use super::{Format, file_text};
-use crate::error::DataError;
+use super::encoding::Decoded;
+use super::{Format, Layout, file_text};
+use crate::error::{DataError, counted};
 
 /// What to do with a text that is empty or only white space.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,8 +44,6 @@ pub enum EmptyText {
     /// An error that names the line.
     #[default]
     Refuse,
-    /// Leave the example out, with a warning that names the line.
-    Skip,
     /// Keep it: a prediction answers every line.
     Keep,
 }
@@ -57,6 +63,55 @@ pub struct TableOptions {
     pub labels: Labels,
     /// What happens to empty texts.
     pub empty_text: EmptyText,
+    /// How the file is laid out, where that is told.
+    pub layout: Layout,
+    /// The columns of the training data, where these are other data.
+    pub trained: Option<TableColumns>,
+}
+
+/// The columns of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableColumns {
+    /// Whether they have names; numbers stand for those that have none.
+    pub header: bool,
+    /// What each is called, in their order; of JSON the keys that are read.
+    pub names: Vec<String>,
+    /// The place of the text, counted from 0.
+    pub text: usize,
+    /// The place of the label, counted from 0.
+    pub label: Option<usize>,
+}
+
+/// What a table holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// At least one.
+    pub examples: Vec<TextExample>,
+    /// Its columns.
+    pub columns: TableColumns,
+}
+
+/// How a table was found to be.
+struct Found {
+    /// Such as "commas between the columns".
+    form: String,
+    columns: TableColumns,
+}
+
+impl TableColumns {
+    /// Which column was used for what, in a sentence; nothing is said of what could not be otherwise.
+    fn sentence(&self) -> String {
+        let name = |place: usize| match (self.header, self.names.get(place)) {
+            (true, Some(name)) => format!("{name:?}"),
+            _ => (place + 1).to_string(),
+        };
+        let label = self.label.map_or_else(String::new, |place| format!(", labels from {}", name(place)));
+        let aside: Vec<String> =
+            (0..self.names.len()).filter(|&place| place != self.text && Some(place) != self.label).map(name).collect();
+        let aside = if aside.is_empty() { String::new() } else { format!("; left aside: {}", aside.join(", ")) };
+        format!("texts from column {}{label}{aside}", name(self.text))
+    }
 }
 
 impl TableOptions {
@@ -77,40 +132,61 @@ pub struct TextExample {
     pub line: usize,
 }
 
-/// Reads all examples of a file.
+/// A row: its line, and the example or why it is none.
+pub type Read = (usize, Result<TextExample, DataError>);
+
+/// Reads all examples of a file, and tells how.
 ///
 /// # Errors
-/// If the file cannot be read, is not UTF-8 or is empty; if a column is missing or unclear; if a row does not fit,
-/// lacks its label or, unless [`EmptyText`] says otherwise, its text; and if no example is left.
-pub fn read_table(file: &Path, options: &TableOptions) -> Result<Vec<TextExample>, DataError> {
-    // Opening comes first: a missing file should not be reported as a file of unknown format.
-    let text = file_text::read(file)?;
+/// If the file cannot be read, is no text or is empty; if a column is missing or unclear; if a row does not fit, lacks its
+/// label or, unless [`EmptyText`] says otherwise, its text, and is not to be left out; and if no example is left.
+pub fn read_table(file: &Path, options: &TableOptions) -> Result<Table, DataError> {
+    let (rows, columns) = read_rows(file, options)?;
     let file = &file_text::name(file);
-    let found = match options.format.or_else(|| Format::of_texts(file)) {
-        Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, &text, format, options)?,
-        Some(Format::Jsonl) => json_lines::read(file, &text, options)?,
-        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_TEXTS }),
-    };
-    let mut examples = Vec::with_capacity(found.len());
-    for example in found {
-        if options.labels == Labels::Required && example.label.as_ref().is_none_or(String::is_empty) {
-            return Err(DataError::EmptyLabel { file: file.into(), line: example.line });
-        }
-        if example.text.trim().is_empty() {
-            match options.empty_text {
-                EmptyText::Refuse => return Err(DataError::EmptyText { file: file.into(), line: example.line }),
-                EmptyText::Skip => {
-                    tracing::warn!("{}, line {}: the text is empty; left out", file.display(), example.line);
-                    continue;
-                }
-                EmptyText::Keep => {}
-            }
-        }
-        // A label that is there but empty is no label where labels are optional.
-        examples.push(TextExample { label: example.label.filter(|label| !label.is_empty()), ..example });
-    }
+    let mut bad = BadRows::default();
+    let examples: Vec<TextExample> = rows.into_iter().filter_map(|(_, row)| bad.keep(row)).collect();
+    bad.settle(file, options.layout.on_bad_row)?;
     if examples.is_empty() {
         return Err(DataError::NoExamples { file: file.into() });
     }
-    Ok(examples)
+    Ok(Table { examples, columns })
+}
+
+/// As [`read_table`], each row by itself.
+///
+/// # Errors
+/// If the file cannot be read, is no text or is empty; if a column is missing or unclear.
+pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, TableColumns), DataError> {
+    // Opening comes first: a missing file should not be reported as a file of unknown format.
+    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
+    let file = &file_text::name(file);
+    let format = options.format.or_else(|| Format::of_texts(file)).or_else(|| Format::of_content(&text));
+    let (rows, Found { form, columns }) = match format {
+        Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, &text, format, options)?,
+        Some(Format::Jsonl) => json::read(file, &text, options)?,
+        Some(Format::Fasttext) => fasttext::read(file, &text, options)?,
+        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_TEXTS }),
+    };
+    let header = match format {
+        Some(Format::Csv | Format::Tsv) if columns.header => ", with a header",
+        Some(Format::Csv | Format::Tsv) => ", without a header",
+        _ => "",
+    };
+    let (name, count) = (file.display(), counted(rows.len(), "row"));
+    let read = format!("{name}: {encoding}, {form}{header}, {count}; {}", columns.sentence());
+    match guessed {
+        false => tracing::info!("{read}"),
+        true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
+    }
+    let checked = |example: TextExample| {
+        if options.labels == Labels::Required && example.label.as_ref().is_none_or(String::is_empty) {
+            return Err(DataError::EmptyLabel { file: file.into(), line: example.line });
+        }
+        if example.text.trim().is_empty() && options.empty_text == EmptyText::Refuse {
+            return Err(DataError::EmptyText { file: file.into(), line: example.line });
+        }
+        // A label that is there but empty is no label where labels are optional.
+        Ok(TextExample { label: example.label.filter(|label| !label.is_empty()), ..example })
+    };
+    Ok((rows.into_iter().map(|(line, row)| (line, row.and_then(&checked))).collect(), columns))
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::data::OnBadRow;
 
 /// The examples as "line label|text", or the error after the file's name.
 fn read(name: &str, content: &str, options: &TableOptions) -> String {
@@ -10,11 +11,11 @@ fn read(name: &str, content: &str, options: &TableOptions) -> String {
     let path = folder.path().join(name);
     fs::write(&path, content).expect("a small file");
     match read_table(&path, options) {
-        Ok(examples) => {
+        Ok(table) => {
             let show = |example: &TextExample| {
                 format!("{} {}|{}", example.line, example.label.as_deref().unwrap_or("-"), example.text)
             };
-            examples.iter().map(show).collect::<Vec<_>>().join("; ")
+            table.examples.iter().map(show).collect::<Vec<_>>().join("; ")
         }
         Err(error) => error.to_string().split_once(name).map_or_else(|| error.to_string(), |(_, rest)| rest.to_owned()),
     }
@@ -43,13 +44,28 @@ fn columns_and_headers_are_found_as_documented() {
         ("the label's number told of two", "a.csv", "x,hi\ny,yo\n", ("", "1"), "1 x|hi; 2 y|yo"),
         ("byte order mark, CR LF", "a.csv", "\u{feff}text,label\r\nhi,x\r\n", ("", ""), "2 x|hi"),
         ("labels are trimmed, texts not", "a.csv", "text,label\n hi , x \n", ("", ""), "2 x| hi "),
-        ("tabs", "a.tsv", "text\tlabel\n\"hi, you\"\tx\nan \" inch\ty\n", ("", ""), "2 x|\"hi, you\"; 3 y|an \" inch"),
+        ("tabs", "a.tsv", "text\tlabel\n\"hi, you\"\tx\nan \" inch\ty\n", ("", ""), "2 x|hi, you; 3 y|an \" inch"),
         (
             "JSON lines",
             "a.jsonl",
             "{\"text\":\"hi\",\"label\":3}\n\n{\"label\":\" y\",\"text\":\"yo\"}\n",
             ("", ""),
             "1 3|hi; 3 y|yo",
+        ),
+        ("JSON, numbers and booleans", "a.jsonl", "{\"text\":1,\"label\":true}\n", ("", ""), "1 true|1"),
+        (
+            "a JSON array",
+            "a.json",
+            "[{\"text\":\"hi\",\"label\":1},\n {\"text\":\"yo\",\"label\":2}]",
+            ("", ""),
+            "1 1|hi; 2 2|yo",
+        ),
+        (
+            "a path of keys",
+            "a.jsonl",
+            "{\"d\":{\"t.x\":\"hi\"},\"l\":{\"m\":{\"y\":3}}}\n",
+            ("d.t.x", "l.m.y"),
+            "1 3|hi",
         ),
         ("JSON keys told", "a.ndjson", "{\"q\":\"hi\",\"c\":\"x\",\"n\":1}\n", ("q", "c"), "1 x|hi"),
         ("JSON, two keys, one known", "a.jsonl", "{\"foo\":\"hi\",\"intent\":\"x\"}\n", ("", ""), "1 x|hi"),
@@ -143,7 +159,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.xlsx",
             "x",
             ("", ""),
-            ": cannot tell the format from the name; give one of csv, tsv or jsonl with --format",
+            ": cannot tell the format from the name; give one of csv, tsv, jsonl or fasttext with --format",
         ),
         (
             "broken JSON",
@@ -164,23 +180,9 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.jsonl",
             "{\"text\":\"hi\",\"label\":[1]}\n",
             ("", ""),
-            ", line 1: the label is [1], a string or a number was expected",
-        ),
-        (
-            "JSON, label true",
-            "a.jsonl",
-            "{\"text\":\"hi\",\"label\":true}\n",
-            ("", ""),
-            ", line 1: the label is true, a string or a number was expected",
+            ", line 1: the label is [1], a string, a number, true or false was expected",
         ),
         ("JSON, label null", "a.jsonl", "{\"text\":\"hi\",\"label\":null}\n", ("", ""), ", line 1: the label is empty"),
-        (
-            "JSON, text a number",
-            "a.jsonl",
-            "{\"text\":1,\"label\":1}\n",
-            ("", ""),
-            ", line 1: the text is 1, a string was expected",
-        ),
         (
             "JSON, a key missing later",
             "a.jsonl",
@@ -218,9 +220,13 @@ fn options_change_what_is_read() {
         ": column \"foo\" is asked for by name, but the file is said to have no header; give the column's number";
     assert_eq!(read("a.csv", "foo,bar\nhi,x\n", &named), expected);
 
-    let skip = TableOptions { empty_text: EmptyText::Skip, ..TableOptions::default() };
-    assert_eq!(read("a.csv", "text,label\n,x\nyo,y\n", &skip), "3 y|yo");
+    let skip = TableOptions {
+        layout: Layout { on_bad_row: Some(OnBadRow::Skip), ..Layout::default() },
+        ..TableOptions::default()
+    };
+    assert_eq!(read("a.csv", "text,label\n,x\nyo,y\nha\nhi, \n", &skip), "3 y|yo");
     assert_eq!(read("a.csv", "text,label\n,x\n", &skip), " holds no examples");
+    assert_eq!(read("a.jsonl", "{\"text\":1,\"label\":true}\n[]\n{\n", &skip), "1 true|1");
 
     let prediction = TableOptions::prediction();
     assert_eq!(read("a.csv", "text,label\n,x\nyo,\n", &prediction), "2 -|; 3 -|yo");
@@ -270,7 +276,7 @@ proptest::proptest! {
         let path = folder.path().join("written.csv");
         fs::write(&path, content).expect("a small file");
         let read = read_table(&path, &TableOptions::default()).expect("what was written");
-        let pairs: Vec<_> = read.into_iter().map(|read| (read.text, read.label.unwrap_or_default())).collect();
+        let pairs: Vec<_> = read.examples.into_iter().map(|read| (read.text, read.label.unwrap_or_default())).collect();
         proptest::prop_assert_eq!(pairs, rows);
     }
 

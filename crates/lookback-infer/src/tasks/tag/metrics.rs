@@ -58,6 +58,8 @@ mod tests {
             header: None,
             text: None,
             label: None,
+            layout: Default::default(),
+            columns: None,
             tokenizer: TokenizerChoice::Words,
             lowercase: true,
             min_count: 1,

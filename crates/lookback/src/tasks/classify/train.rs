@@ -37,8 +37,9 @@ struct Prepared {
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let inputs = plan.input.read_labelled(data, true)?;
-    fit_inputs(inputs, data, plan, session)
+    let (inputs, columns) = plan.input.read_labelled(data, true)?;
+    let plan = ClassifyPlan { input: plan.input.clone().with_columns(columns), ..plan.clone() };
+    fit_inputs(inputs, data, &plan, session)
 }
 
 /// Trains on inputs that are read already; `data` is for messages.
@@ -113,7 +114,7 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option
     };
     let targets: Vec<usize> =
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
-    let read = |file: &Path| plan.input.read_labelled(file, true);
+    let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
     let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
     let raws = training.iter().map(|input| &input.raw);
     let input = match init {

@@ -1,35 +1,81 @@
-//! Tables of JSON Lines; the rules stand in the documentation of the parent module.
+//! Tables of JSON, a line or an element per row; the rules stand in the documentation of the parent module.
 
 use std::path::Path;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Column, Labels, TableOptions, TextExample};
+use super::{Column, Found, Labels, Read, TableColumns, TableOptions, TextExample};
 use crate::data::columns::{LABEL_NAMES, TEXT_NAMES};
+use crate::data::file_text::Lines;
 use crate::error::DataError;
 
-/// The examples, labels trimmed, with nothing checked but their types.
-pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<Vec<TextExample>, DataError> {
+/// The examples, labels trimmed, with nothing checked but their types. A file that begins with a bracket is one array.
+pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(Vec<Read>, Found), DataError> {
+    let is_array = text.trim_start().starts_with('[');
+    let rows = if is_array { of_array(file, text)? } else { of_lines(text) };
     let mut keys: Option<(String, Option<String>)> = None;
     let mut examples = Vec::new();
-    for (index, content) in text.lines().enumerate() {
-        if content.trim().is_empty() {
-            continue;
-        }
-        let place = Place { file, line: index + 1 };
-        let object = place.object(content)?;
+    for (line, content) in rows {
+        let place = Place { file, line };
+        let object = match place.object(content) {
+            Ok(object) => object,
+            Err(error) => {
+                examples.push((line, Err(error)));
+                continue;
+            }
+        };
         if keys.is_none() {
             keys = Some(find_keys(&place, &object, options)?);
         }
         let Some((text_key, label_key)) = &keys else { continue };
-        let text = place.text(&object, text_key)?;
-        let label = match label_key {
-            Some(key) => place.label(&object, key, options.labels == Labels::Required)?,
-            None => None,
+        let example = || {
+            let text = place.text(&object, text_key)?;
+            let label = match label_key {
+                Some(key) => place.label(&object, key, options.labels == Labels::Required)?,
+                None => None,
+            };
+            Ok(TextExample { text, label, line })
         };
-        examples.push(TextExample { text, label, line: place.line });
+        examples.push((line, example()));
     }
-    Ok(examples)
+    let form = if is_array { "a JSON array" } else { "JSON Lines" }.to_owned();
+    let (text, label) = keys.unwrap_or_default();
+    let label_place = label.is_some().then_some(1);
+    let names = std::iter::once(text).chain(label).collect();
+    Ok((examples, Found { form, columns: TableColumns { header: true, names, text: 0, label: label_place } }))
+}
+
+/// The lines that hold something, each with its number.
+fn of_lines(text: &str) -> Vec<(usize, &str)> {
+    (1..).zip(text.lines()).filter(|(_, content)| !content.trim().is_empty()).collect()
+}
+
+/// The values of an array, each with the line it begins on.
+pub(in crate::data) fn of_array<'a>(file: &Path, text: &'a str) -> Result<Vec<(usize, &'a str)>, DataError> {
+    let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        let (line, said) = (error.line(), problem(&error));
+        DataError::Json { file: file.into(), line, problem: said }
+    })?;
+    let mut lines = Lines::default();
+    let row = |value: &'a RawValue| {
+        // The value is a part of the text.
+        let offset = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        (lines.at(text.as_bytes(), offset), value.get())
+    };
+    Ok(values.into_iter().map(row).collect())
+}
+
+/// What stands under a key, or at the end of a path of keys such as `data.text`.
+fn at<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    if let Some(value) = object.get(key) {
+        return Some(value);
+    }
+    // A key may itself hold a dot, so every one is tried.
+    key.match_indices('.').find_map(|(dot, _)| match object.get(&key[..dot]) {
+        Some(Value::Object(inner)) => at(inner, &key[dot + 1..]),
+        _ => None,
+    })
 }
 
 /// The keys of text and label, told or found in the first object.
@@ -44,7 +90,11 @@ fn find_keys(
         Some(Column::Number(number)) => Err(DataError::NumberedKey { file: place.file.into(), number: *number }),
         None => Ok(None),
     };
-    let known = |names: &[&str]| names.iter().find(|name| object.contains_key(**name)).map(|name| (*name).to_owned());
+    let trained = options.trained.as_ref().filter(|trained| trained.header);
+    let known = |trained: Option<&String>, names: &[&str]| {
+        let names = trained.map(String::as_str).into_iter().chain(names.iter().copied());
+        names.into_iter().find(|name| at(object, name).is_some()).map(str::to_owned)
+    };
     let other = |key: Option<&String>| match (object.len(), key) {
         (2, Some(key)) => object.keys().find(|present| *present != key).cloned(),
         _ => None,
@@ -56,8 +106,10 @@ fn find_keys(
         present: object.keys().cloned().collect(),
     };
     let read_labels = options.labels != Labels::Ignored;
-    let label = if read_labels { told(&options.label)?.or_else(|| known(LABEL_NAMES)) } else { None };
-    let text = told(&options.text)?.or_else(|| known(TEXT_NAMES)).or_else(|| other(label.as_ref()));
+    let trained_text = trained.and_then(|trained| trained.names.get(trained.text));
+    let trained_label = trained.and_then(|trained| trained.names.get(trained.label?));
+    let label = if read_labels { told(&options.label)?.or_else(|| known(trained_label, LABEL_NAMES)) } else { None };
+    let text = told(&options.text)?.or_else(|| known(trained_text, TEXT_NAMES)).or_else(|| other(label.as_ref()));
     let text = text.ok_or_else(|| unclear("text"))?;
     let label = label.or_else(|| other(Some(&text)).filter(|_| read_labels));
     if label.as_ref() == Some(&text) {
@@ -70,13 +122,14 @@ fn find_keys(
     Ok((text, label))
 }
 
-/// The key of the text in objects like this one: the one told, else found as in training.
+/// The key of the text in objects like this one: the one told, else that of the training data or found as there.
 pub(in crate::data) fn text_key(
     place: &Place<'_>,
     object: &Map<String, Value>,
     text: Option<&Column>,
+    trained: Option<&TableColumns>,
 ) -> Result<String, DataError> {
-    let options = TableOptions { text: text.cloned(), ..TableOptions::prediction() };
+    let options = TableOptions { text: text.cloned(), trained: trained.cloned(), ..TableOptions::prediction() };
     // Where nothing tells, the message should name the key that people expect.
     match find_keys(place, object, &options) {
         Err(DataError::UnclearColumn { .. }) => Err(place.no_key(object, "text")),
@@ -102,8 +155,9 @@ impl Place<'_> {
 
     /// The text under `key`.
     pub(in crate::data) fn text(&self, object: &Map<String, Value>, key: &str) -> Result<String, DataError> {
-        match object.get(key) {
+        match at(object, key) {
             Some(Value::String(text)) => Ok(text.clone()),
+            Some(Value::Number(number)) => Ok(number.to_string()),
             Some(other) => Err(self.wrong_type("text", other, "a string")),
             None => Err(self.no_key(object, key)),
         }
@@ -111,11 +165,12 @@ impl Place<'_> {
 
     /// The label under `key`; a missing one or null is none, or an error if it is `required`.
     fn label(&self, object: &Map<String, Value>, key: &str, required: bool) -> Result<Option<String>, DataError> {
-        match object.get(key) {
+        match at(object, key) {
             Some(Value::String(label)) => Ok(Some(label.trim().to_owned())),
             Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(Value::Bool(label)) => Ok(Some(label.to_string())),
             Some(Value::Null) => Ok(None),
-            Some(other) => Err(self.wrong_type("label", other, "a string or a number")),
+            Some(other) => Err(self.wrong_type("label", other, "a string, a number, true or false")),
             None if required => Err(self.no_key(object, key)),
             None => Ok(None),
         }

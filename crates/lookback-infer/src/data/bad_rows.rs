@@ -1,0 +1,55 @@
+//! Rows that cannot be read: left out, or told all together.
+
+use std::path::Path;
+
+use super::layout::OnBadRow;
+use crate::error::{DataError, counted};
+
+/// How many of them are named.
+pub(super) const NAMED: usize = 20;
+
+/// Rows that cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct BadRows {
+    first: Vec<DataError>,
+    count: usize,
+}
+
+impl BadRows {
+    /// The value of a row that can be read.
+    pub(super) fn keep<T>(&mut self, row: Result<T, DataError>) -> Option<T> {
+        match row {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.count += 1;
+                if self.first.len() < NAMED {
+                    self.first.push(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// What becomes of them, once all of `file` is read.
+    pub(super) fn settle(mut self, file: &Path, choice: Option<OnBadRow>) -> Result<(), DataError> {
+        match (choice.unwrap_or_default(), self.count) {
+            (_, 0) => Ok(()),
+            (OnBadRow::Stop, 1) => Err(self.first.remove(0)),
+            (OnBadRow::Stop, count) => {
+                let first = self.first.iter().map(DataError::to_string).collect();
+                Err(DataError::BadRows { file: file.into(), count, first })
+            }
+            (OnBadRow::Skip, count) => {
+                for error in &self.first {
+                    tracing::warn!("left out: {error}");
+                }
+                let more = match count - self.first.len() {
+                    0 => String::new(),
+                    more => format!(", {more} of them not named"),
+                };
+                tracing::warn!("{}: {} left out{more}", file.display(), counted(count, "row"));
+                Ok(())
+            }
+        }
+    }
+}

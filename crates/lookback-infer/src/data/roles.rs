@@ -1,0 +1,121 @@
+//! Which column is the text and which the label, by what stands in them.
+
+use std::collections::HashMap;
+
+use super::columns::FirstLine;
+use super::delimited::Row;
+
+/// How many rows are looked at.
+const SAMPLE: usize = 1_000;
+/// Fewer rows tell nothing.
+const ENOUGH: usize = 5;
+/// A name of a column is not longer, in words and in characters.
+const LONGEST_NAME: (usize, usize) = (4, 40);
+
+/// What stands in a column below the first row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Profile {
+    /// Values that are not blank.
+    filled: usize,
+    numbers: usize,
+    distinct: usize,
+    /// Values that stand in one row alone.
+    alone: usize,
+    /// Characters of all values.
+    characters: usize,
+    /// Whether the first row's value comes again.
+    comes_again: bool,
+}
+
+/// What stands in each column below the first row.
+#[derive(Debug)]
+pub(super) struct Profiles {
+    rows: usize,
+    columns: Vec<Profile>,
+}
+
+impl Profiles {
+    /// Of rows that begin with the first of the file, whether that is a header or not.
+    pub(super) fn new(rows: &[Row]) -> Profiles {
+        let below: Vec<&Row> = rows.iter().skip(1).take(SAMPLE).filter(|row| !row.is_blank()).collect();
+        let width = rows.first().map_or(0, |row| row.fields.len());
+        let column = |place: usize| {
+            let mut profile = Profile::default();
+            let mut counts: HashMap<&str, usize> = HashMap::new();
+            for row in &below {
+                let value = row.fields.get(place).unwrap_or_default().trim();
+                if value.is_empty() {
+                    continue;
+                }
+                profile.filled += 1;
+                profile.numbers += usize::from(value.parse::<f64>().is_ok());
+                profile.characters += value.chars().count();
+                *counts.entry(value).or_default() += 1;
+            }
+            profile.distinct = counts.len();
+            profile.alone = counts.values().filter(|&&count| count == 1).count();
+            let first = rows.first().and_then(|row| row.fields.get(place)).unwrap_or_default().trim();
+            profile.comes_again = counts.contains_key(first);
+            profile
+        };
+        Profiles { rows: below.len(), columns: (0..width).map(column).collect() }
+    }
+
+    /// Whether the values tell anything.
+    fn are_enough(&self) -> bool {
+        self.rows >= ENOUGH
+    }
+
+    /// Whether the values are classes: few, each in several rows.
+    fn is_label(&self, place: usize) -> bool {
+        self.columns.get(place).is_some_and(|column| {
+            column.filled > 0 && 2 * column.distinct <= column.filled && column.characters <= 40 * column.filled
+        })
+    }
+
+    /// Whether the values are texts: words, and hardly one comes again.
+    fn is_text(&self, place: usize) -> bool {
+        self.columns.get(place).is_some_and(|column| {
+            column.filled > 0
+                && 10 * column.numbers < column.filled
+                && 2 * column.distinct > column.filled
+                && column.characters >= 6 * column.filled
+        })
+    }
+
+    /// The place of the only column of texts, if there is one. `but`: a column that is something else.
+    pub(super) fn text(&self, but: Option<usize>) -> Option<usize> {
+        self.are_enough().then(|| self.only(but, |place| self.is_text(place))).flatten()
+    }
+
+    /// The place of the only column of classes, if there is one.
+    pub(super) fn label(&self, but: Option<usize>) -> Option<usize> {
+        self.are_enough().then(|| self.only(but, |place| self.is_label(place))).flatten()
+    }
+
+    fn only(&self, but: Option<usize>, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut places = (0..self.columns.len()).filter(|&place| Some(place) != but && fits(place));
+        places.next().filter(|_| places.next().is_none())
+    }
+
+    /// Whether the first row names the columns: it has a word where all other rows have numbers, or in place of a class
+    /// something that is no class of another row while theirs come again; and nothing in it is too long for a name.
+    pub(super) fn first_is_header(&self, first: &FirstLine<'_>, label: Option<usize>) -> bool {
+        let is_name = |field: &&str| {
+            let field = field.trim();
+            field.split_whitespace().count() <= LONGEST_NAME.0 && field.chars().count() <= LONGEST_NAME.1
+        };
+        let over_numbers = |place: usize| {
+            let (column, field) = (self.columns[place], first.fields[place].trim());
+            column.filled > 1 && column.numbers == column.filled && !field.is_empty() && field.parse::<f64>().is_err()
+        };
+        let over_classes = |place: usize| {
+            let column = self.columns[place];
+            !column.comes_again && column.alone == 0 && self.is_label(place) && !first.fields[place].trim().is_empty()
+        };
+        let enough = self.are_enough() && self.columns.len() == first.fields.len();
+        enough
+            && first.fields.iter().all(is_name)
+            && ((0..self.columns.len()).any(over_numbers) || label.is_some_and(over_classes))
+    }
+}

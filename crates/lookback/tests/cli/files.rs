@@ -1,0 +1,272 @@
+//! Files as people have them: whatever their layout, the same rows give the same model and the same answers.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::program::{Folder, lookback, lookback_with_input, train};
+
+/// Texts with everything that separates, quotes and escapes, and their labels.
+fn rows() -> Vec<(String, &'static str)> {
+    let row = |n: usize| match n % 3 {
+        0 => (format!("awful, weak; plot {n}"), "bad"),
+        1 => (format!("he said \"great\" | schön {n}"), "good"),
+        _ => (format!("so so {n}"), "fair"),
+    };
+    (0..36).map(row).collect()
+}
+
+fn delimited(separator: char, header: Option<(&str, &str)>) -> String {
+    let field = |text: &str| match text.contains([separator, '"']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    };
+    let header = header.map_or_else(String::new, |(text, label)| format!("{text}{separator}{label}\n"));
+    let lines = rows().into_iter().map(|(text, label)| format!("{}{separator}{label}\n", field(&text)));
+    std::iter::once(header).chain(lines).collect()
+}
+
+fn csv() -> String {
+    delimited(',', Some(("text", "label")))
+}
+
+fn objects() -> Vec<Value> {
+    rows().into_iter().map(|(text, label)| json!({ "text": text, "label": label })).collect()
+}
+
+fn lines(objects: &[Value]) -> String {
+    objects.iter().map(|object| format!("{object}\n")).collect()
+}
+
+fn encoded(label: &str) -> Vec<u8> {
+    encoding_rs::Encoding::for_label(label.as_bytes()).expect("a label").encode(&csv()).0.into_owned()
+}
+
+fn utf_16(order: fn(u16) -> [u8; 2], mark: bool) -> Vec<u8> {
+    let mark = mark.then_some(0xFEFF);
+    mark.into_iter().chain(csv().encode_utf16()).flat_map(order).collect()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).and_then(|()| encoder.finish()).expect("memory")
+}
+
+/// Files that hold the same rows in two columns called text and label.
+fn same_rows() -> Vec<(&'static str, Vec<u8>)> {
+    let escaped: String = csv().replace("\"\"", "\\\"").lines().map(|line| format!("{line}\n")).collect();
+    let with = |separator| delimited(separator, Some(("text", "label"))).into_bytes();
+    vec![
+        ("semicolon.csv", with(';')),
+        ("tab.csv", with('\t')),
+        ("bar.csv", with('|')),
+        ("comma.tsv", with(',')),
+        ("said.csv", [b"sep=;\r\n", &with(';')[..]].concat()),
+        ("blank.csv", csv().replace("\nso so 2,", "\n\n,\n\" \",\nso so 2,").into_bytes()),
+        ("escaped.csv", escaped.into_bytes()),
+        ("crlf.csv", csv().replace('\n', "\r\n").into_bytes()),
+        ("mark.csv", [b"\xEF\xBB\xBF", csv().as_bytes()].concat()),
+        ("latin1.csv", encoded("latin1")),
+        ("wide.csv", utf_16(u16::to_le_bytes, true)),
+        ("wide-be.csv", utf_16(u16::to_be_bytes, true)),
+        ("wide-without-mark.csv", utf_16(u16::to_le_bytes, false)),
+        ("rows.csv.gz", gzip(csv().as_bytes())),
+        ("rows.jsonl.gz", gzip(lines(&objects()).as_bytes())),
+        (
+            "rows.csv.zst",
+            ruzstd::encoding::compress_to_vec(csv().as_bytes(), ruzstd::encoding::CompressionLevel::Fastest),
+        ),
+        ("lines.jsonl", lines(&objects()).into_bytes()),
+        ("array.json", json!(objects()).to_string().into_bytes()),
+        ("indented.json", serde_json::to_string_pretty(&objects()).expect("values").into_bytes()),
+        ("no-extension", lines(&objects()).into_bytes()),
+    ]
+}
+
+#[test]
+fn the_same_rows_give_the_same_model_however_they_are_laid_out() {
+    let folder = Folder::new();
+    let (data, model, other) = (folder.write("rows.csv", csv()), folder.path("model"), folder.path("other"));
+    train(&data, &model, &["--epochs", "2"]).ok();
+    let expected = std::fs::read(&model).unwrap();
+    let judged = lookback(&["evaluate", &model, &data, "--json"]).ok();
+    let answered = lookback(&["predict", &model, &data]).ok();
+    for (name, content) in same_rows() {
+        let file = folder.write(name, &content);
+        let run = train(&file, &other, &["--epochs", "2"]);
+        assert!(
+            run.err.contains(name) && run.err.contains("36 rows; texts from column \"text\", labels from \"label\""),
+            "{name}: {}",
+            run.err
+        );
+        run.ok();
+        assert!(std::fs::read(&other).unwrap() == expected, "{name}: another model");
+        assert_eq!(lookback(&["evaluate", &model, &file, "--json"]).ok(), judged, "{name}");
+        if name != "no-extension" && name != "blank.csv" {
+            assert_eq!(lookback(&["predict", &model, &file]).ok(), answered, "{name}");
+        }
+    }
+    let piped = lookback_with_input(&["predict", &model, "--format", "csv"], &delimited(';', Some(("text", "label"))));
+    assert_eq!(piped.ok(), answered);
+}
+
+#[test]
+fn what_is_told_of_a_layout_is_taken() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("rows.csv", csv()), folder.path("model"));
+    train(&data, &model, &["--epochs", "1"]).ok();
+    let quoted = csv().replace('"', "'");
+    let file = folder.write("quoted.csv", quoted.replace("''", "\\'").replace(',', "~"));
+    let told = ["--separator", "~", "--quote", "'", "--escape", "\\", "--encoding", "utf-8"];
+    let run = lookback(&[&["evaluate", &model, &file], &told[..]].concat());
+    assert!(run.err.contains("'~' between the columns, ' around them, \\ before a quote within"), "{}", run.err);
+    run.ok();
+    for (option, value) in [("--separator", "xy"), ("--quote", "a"), ("--escape", ""), ("--encoding", "utf-9")] {
+        lookback(&["evaluate", &model, &data, option, value]).refused(2, &[option]);
+    }
+    let objects = folder.write("rows.jsonl", lines(&objects()));
+    lookback(&["evaluate", &model, &objects, "--separator", ";"])
+        .refused(2, &["--separator is for tables with columns"]);
+    train(&objects, &folder.path("other"), &["--quote", "none"]).refused(2, &["--quote is for tables with columns"]);
+    lookback(&["predict", &model, &folder.write("a.txt", "x"), "--separator", ";"])
+        .refused(2, &["--separator is about columns"]);
+}
+
+#[test]
+fn columns_are_found_by_what_stands_in_them() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    for (name, header, told) in [
+        (
+            "unknown.csv",
+            Some(("headline", "is_sarcastic")),
+            "texts from column \"headline\", labels from \"is_sarcastic\"",
+        ),
+        ("chinese.csv", Some(("评论", "标签")), "texts from column \"评论\", labels from \"标签\""),
+        ("none.csv", None, "without a header, 36 rows; texts from column 1, labels from 2"),
+    ] {
+        let run = train(&folder.write(name, delimited(',', header)), &model, &["--epochs", "1"]);
+        assert!(run.err.contains(told), "{name}: {}", run.err);
+        run.ok();
+    }
+    // The label first, and columns that are neither.
+    let turned: String = rows().iter().zip(1..).map(|((text, label), n)| format!("{n}\t{label}\t{text}\n")).collect();
+    let run = train(&folder.write("turned.tsv", format!("nr\ttype\tsms\n{turned}")), &model, &["--epochs", "1"]);
+    assert!(run.err.contains("texts from column \"sms\", labels from \"type\"; left aside: \"nr\""), "{}", run.err);
+    run.ok();
+}
+
+#[test]
+fn the_trained_columns_are_found_again_in_every_format() {
+    let folder = Folder::new();
+    let (model, texts) = (folder.path("model"), folder.path("texts.txt"));
+    std::fs::write(&texts, rows().iter().map(|(text, _)| format!("{text}\n")).collect::<String>()).unwrap();
+    let labels_first: String = rows().iter().map(|(text, label)| format!("{label}\t{text}\n")).collect();
+    let bare = folder.write("bare.tsv", &labels_first);
+    train(&bare, &model, &["--label", "1", "--epochs", "1"]).ok();
+    assert_eq!(lookback(&["predict", &model, &bare]).ok(), lookback(&["predict", &model, &texts]).ok());
+
+    let stars = |object: &Value| json!({ "id": "7", "body": object["text"], "stars": object["label"] });
+    let trained: Vec<Value> = objects().iter().map(stars).collect();
+    let trained = folder.write("trained.jsonl", lines(&trained));
+    train(&trained, &model, &["--text", "body", "--label", "stars", "--epochs", "1"]).ok();
+    let answered = lookback(&["predict", &model, &texts]).ok();
+    let table = folder.write(
+        "table.csv",
+        format!(
+            "stars,n,body\n{}",
+            rows()
+                .iter()
+                .zip(0..)
+                .map(|((text, label), n)| { format!("{label},{n},\"{}\"\n", text.replace('"', "\"\"")) })
+                .collect::<String>()
+        ),
+    );
+    for file in [&trained, &table] {
+        assert_eq!(lookback(&["predict", &model, file]).ok(), answered, "{file}");
+        let judged: Value = serde_json::from_str(&lookback(&["evaluate", &model, file, "--json"]).ok()).unwrap();
+        assert_eq!(judged["examples"], 36, "{file}");
+    }
+    // A file without the trained names, of other columns: the numbers are no texts.
+    let headless = folder.write("headless.csv", "1,great movie loved it\n2,terrible movie hated it\n");
+    lookback(&["predict", &model, &headless]).refused(2, &["there is no column \"body\""]);
+}
+
+#[test]
+fn keys_may_be_paths_and_values_of_any_simple_kind() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    let nested =
+        |(text, label): &(String, &str)| json!({ "data": { "text": text }, "meta": { "label": label == &"bad" } });
+    let mut nested: Vec<Value> = rows().iter().map(nested).collect();
+    nested[4]["data"]["text"] = json!(12345);
+    let file = folder.write("nested.jsonl", lines(&nested));
+    train(&file, &model, &["--text", "data.text", "--label", "meta.label", "--epochs", "1"]).ok();
+    assert!(lookback(&["inspect", &model]).ok().contains("labels      2: false, true"));
+    assert_eq!(lookback(&["predict", &model, &file]).ok().lines().count(), 36);
+    lookback(&["evaluate", &model, &file]).ok();
+}
+
+#[test]
+fn lines_of_fasttext_are_read_without_being_told() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("rows.csv", csv()), folder.path("model"));
+    train(&data, &model, &["--epochs", "1"]).ok();
+    let lines: String = rows().iter().map(|(text, label)| format!("__label__{label} {text}\n")).collect();
+    let file = folder.write("rows.txt", lines);
+    train(&file, &folder.path("other"), &["--epochs", "1"]).ok();
+    let judged = |file: &str| lookback(&["evaluate", &model, file, "--json"]).ok();
+    assert_eq!(judged(&file), judged(&data));
+    assert_eq!(lookback(&["predict", &model, &file]).ok(), lookback(&["predict", &model, &data]).ok());
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_together_or_left_out() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    let bad: String = (0..22).map(|n| format!("text {n},bad,one too many\n")).collect();
+    let file = folder.write("rows.csv", format!("{}{bad},good\nno label,\n", csv()));
+    let refused = train(&file, &model, &[]);
+    assert!(!refused.err.contains("rows.csv, line 58"), "the first twenty alone: {}", refused.err);
+    refused.refused(
+        2,
+        &[
+            "24 rows cannot be read; --on-bad-row skip leaves them out\n",
+            "\n  and 4 more",
+            "line 38: the row has 3 fields",
+        ],
+    );
+    let run = train(&file, &model, &["--on-bad-row", "skip", "--epochs", "1"]);
+    assert!(run.err.contains("24 rows left out, 4 of them not named"), "{}", run.err);
+    run.ok();
+    // Their answers say why.
+    let answered = lookback(&["predict", &model, &file]);
+    assert_eq!((answered.code, answered.out.lines().count()), (3, 60), "{}", answered.err);
+    let answers: Vec<Value> = answered.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(answers[36]["error"].as_str().unwrap().contains("line 38: the row has 3 fields"), "{}", answers[36]);
+    assert!(answers[35]["label"].is_string() && answers[59]["label"].is_string());
+    lookback(&["predict", &model, &file, "--on-bad-row", "skip"]).refused(2, &["--on-bad-row is not needed here"]);
+}
+
+#[test]
+fn a_quote_that_swallows_rows_is_told_with_its_lines() {
+    let folder = Folder::new();
+    let simple = |from: usize, to: usize| (from..to).map(|n| format!("so so {n},{}\n", n % 2)).collect::<String>();
+    let opened =
+        format!("text,label\n{}\"great film,1\n{}\"nice film,1\n{}", simple(0, 20), simple(20, 22), simple(22, 40));
+    let run = train(&folder.write("rows.csv", opened), &folder.path("model"), &["--epochs", "1"]);
+    let told = "rows.csv, lines 22 to 25: a quote opens a field that goes on over other rows";
+    assert!(run.err.contains(told), "{}", run.err);
+    run.ok();
+    let behind = format!("text,label\n{}\"great\" film,1\n", simple(0, 20));
+    let run = train(&folder.write("rows.csv", behind), &folder.path("model"), &["--epochs", "1"]);
+    assert!(run.err.contains("rows.csv, line 22: text goes on behind the quote"), "{}", run.err);
+    run.ok();
+    // A field over several lines is none of that kind.
+    let several = csv().replace("so so 2,fair\n", "\"so so\nand so on, 2\",fair\n");
+    let run = train(&folder.write("several.csv", several), &folder.path("model"), &["--epochs", "1"]);
+    assert!(!run.err.contains("a quote opens"), "{}", run.err);
+    run.ok();
+}
