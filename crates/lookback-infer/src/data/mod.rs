@@ -3,6 +3,7 @@
 //! error that names the file and the line.
 
 pub mod conll;
+pub mod doubts;
 pub mod labels;
 pub mod lines;
 pub mod series;

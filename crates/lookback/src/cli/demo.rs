@@ -9,7 +9,7 @@ use lookback_infer::model_file::check_writable;
 use super::explain::{Color, explain};
 use super::{Interrupted, UsageError, evaluate, signals, train};
 use crate::demo;
-use crate::train::{End, Session, TerminalProgress};
+use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 
 /// Train, evaluate and explain on built-in questions, in seconds.
 #[derive(Args, Debug)]
@@ -26,16 +26,17 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
         if let Some(output) = &self.output {
             check_writable(output).map_err(|error| UsageError(error.to_string()))?;
         }
         let stop = signals::listen()?;
-        let (device, mut progress) = (super::device(), TerminalProgress::new());
+        let device = super::device();
+        let mut progress: Box<dyn Progress> = if quiet { Box::new(Silent) } else { Box::new(TerminalProgress::new()) };
         let mut session = Session {
             device: &device,
             stop: &stop,
-            progress: &mut progress,
+            progress: &mut *progress,
             checkpoint: None,
             resume: false,
             init: None,

@@ -29,6 +29,9 @@ struct Lookback {
     /// Threads to compute with [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Say nothing but errors on standard error: neither how files were read nor how training goes
+    #[arg(long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,11 +58,12 @@ enum Command {
 /// Whatever [`report`] tells: wrong use, wrong data, a training that was stopped.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let lookback = Lookback::try_parse_from(arguments)?;
-    start_log();
+    let quiet = lookback.quiet;
+    start_log(quiet);
     threads::start(lookback.threads)?;
     match lookback.command {
-        Command::Demo(command) => on_the_pool(|| command.run()),
-        Command::Train(command) => on_the_pool(|| command.run()),
+        Command::Demo(command) => on_the_pool(|| command.run(quiet)),
+        Command::Train(command) => on_the_pool(|| command.run(quiet)),
         Command::Evaluate(command) => on_the_pool(|| command.run()),
         // It waits for its input, and would keep a thread of the pool from its work.
         Command::Predict(command) => command.run(),
@@ -74,12 +78,12 @@ fn on_the_pool(command: impl FnOnce() -> anyhow::Result<()> + Send) -> anyhow::R
     rayon::scope(|_| command())
 }
 
-/// Warnings, and how files were read, go to standard error, one line each; `RUST_LOG` asks for more or less. One that cannot be written is lost: to say so
-/// on the same standard error would end the program, and no warning is worth a training.
-fn start_log() {
+/// Warnings, and how files were read, go to standard error, one line each; `RUST_LOG` asks for more or less. One that cannot
+/// be written is lost: to say so on the same standard error would end the program, and no warning is worth a training.
+fn start_log(quiet: bool) {
     use tracing_subscriber::EnvFilter;
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,lookback=info,lookback_infer=info"));
+    let usual = if quiet { "error" } else { "warn,lookback=info,lookback_infer=info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     // A second call, from a test in the same process, finds the first one's and leaves it.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

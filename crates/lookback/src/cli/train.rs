@@ -8,7 +8,7 @@ use lookback_infer::model_file::{ModelFile, check_writable};
 
 use super::{Interrupted, UsageError, signals};
 use crate::tasks::{Entry, Fitted, Plan, TASKS};
-use crate::train::{Checkpoint, End, Every, Init, Log, Session, TerminalProgress};
+use crate::train::{Checkpoint, End, Every, Init, Log, Progress, Session, Silent, TerminalProgress};
 
 /// Train a model on your data: one subcommand per task.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl FromArgMatches for Train {
 }
 
 impl Train {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
         let Train { task, run, typed } = self;
         let init = run.init.as_ref().map(|path| Init::read(path, task.name, run.extend)).transpose()?;
         let plan = (task.plan)(&run.data, &typed, run.config.as_deref(), init.as_ref())?;
@@ -114,16 +114,16 @@ impl Train {
             }
             identity
         };
-        let mut terminal = TerminalProgress::new();
+        let mut terminal: Box<dyn Progress> = if quiet { Box::new(Silent) } else { Box::new(TerminalProgress::new()) };
         let mut log;
-        let progress: &mut dyn crate::train::Progress = match &run.log {
+        let progress: &mut dyn Progress = match &run.log {
             Some(file) => {
                 let every = run.log_steps.map(|steps| steps as usize);
-                log = Log::open(file, every, run.resume, &mut terminal)
+                log = Log::open(file, every, run.resume, &mut *terminal)
                     .map_err(|error| UsageError(format!("--log {}: {error}", file.display())))?;
                 &mut log
             }
-            None => &mut terminal,
+            None => &mut *terminal,
         };
         let checkpoint = checkpoint.map(|file| Checkpoint::new(file, run.checkpoint_every, identity()));
         let device = super::device();

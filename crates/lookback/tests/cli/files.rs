@@ -270,3 +270,45 @@ fn a_quote_that_swallows_rows_is_told_with_its_lines() {
     assert!(!run.err.contains("a quote opens"), "{}", run.err);
     run.ok();
 }
+
+#[test]
+fn a_label_that_was_never_trained_counts_as_wrong_and_is_told() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("rows.csv", csv()), folder.path("model"));
+    train(&data, &model, &["--epochs", "1"]).ok();
+    let file = folder.write("more.csv", format!("{}one,new\ntwo,new\nthree,newer\n", csv()));
+    let judged: Value = serde_json::from_str(&lookback(&["evaluate", &model, &data, "--json"]).ok()).unwrap();
+    let run = lookback(&["evaluate", &model, &file, "--json"]);
+    let told = "more.csv: 3 rows with labels that were never trained count as wrong: \"new\" (2), \"newer\" (1)";
+    assert!(run.err.contains(told), "{}", run.err);
+    let more: Value = serde_json::from_str(&run.ok()).unwrap();
+    let right = |judged: &Value| judged["accuracy"].as_f64().unwrap() * judged["examples"].as_f64().unwrap();
+    assert!((right(&judged) - right(&more)).abs() < 1e-6 && more["examples"] == 39, "{more}");
+    let row = more["classes"].as_array().unwrap().iter().find(|row| row["label"] == "new").unwrap();
+    assert_eq!((&row["support"], &row["recall"]), (&json!(2), &json!(0.0)));
+    assert!(lookback(&["evaluate", &model, &file]).ok().contains("newer"));
+    // Nothing can be learnt of what is held out alone.
+    train(&data, &model, &["--validation", &file]).refused(2, &["more.csv, line 38", "was never trained"]);
+}
+
+#[test]
+fn what_looks_wrong_about_labels_and_texts_is_told_unless_quiet() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    let odd = "so so 2,Fair\nso so 5,bad\nx,NaN\n";
+    let file = folder.write("rows.csv", format!("{}{odd}", csv()));
+    let run = train(&file, &model, &["--epochs", "1"]);
+    for told in [
+        "rows.csv: 5 labels: bad 13, fair 12, good 12, Fair 1, NaN 1",
+        "the labels \"Fair\" (1), \"fair\" (12) differ in case",
+        "the label \"NaN\" (1) stands for no value",
+        "have fewer than 5 rows",
+        "2 rows with a text that stands under another label before, the first on line 38",
+    ] {
+        assert!(run.err.contains(told), "{told}: {}", run.err);
+    }
+    run.ok();
+    let quiet = train(&file, &model, &["--epochs", "1", "--quiet"]);
+    assert_eq!(quiet.err, "");
+    quiet.ok();
+}

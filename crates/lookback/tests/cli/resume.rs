@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::program::{Folder, TINY, lookback, sentences, train};
 
@@ -29,6 +29,11 @@ fn start(arguments: &[&str]) -> Child {
         .expect("the program runs")
 }
 
+/// When a file was written, where it is there.
+fn written(path: &str) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|found| found.modified()).ok()
+}
+
 fn bytes(path: &str) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -50,8 +55,15 @@ fn a_training_killed_at_any_moment_goes_on_to_the_same_bytes() {
         loop {
             let resume: &[&str] = if Path::new(&checkpoint).exists() { &["--resume"] } else { &[] };
             let mut program = start(&arguments(&data, &killed, &[options, every, resume]));
-            // At other moments in every round: during start, steps, and writing.
-            sleep(Duration::from_millis(15 + (case as u64 * 31 + kills * 47) % 90));
+            // At other moments in every round: during start in one of four, else a while after a checkpoint was written, during
+            // steps and writing.
+            if kills % 4 < 3 {
+                let before = written(&checkpoint);
+                while written(&checkpoint) == before && program.try_wait().unwrap().is_none() {
+                    sleep(Duration::from_millis(1));
+                }
+            }
+            sleep(Duration::from_millis((case as u64 * 31 + kills * 47) % 40));
             if let Some(ended) = program.try_wait().unwrap() {
                 assert!(ended.success(), "{options:?}: {ended}");
                 break;

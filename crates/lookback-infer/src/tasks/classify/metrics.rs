@@ -16,7 +16,7 @@ const MOST_IN_MATRIX: usize = 256;
 pub struct Metrics {
     /// Examples judged.
     pub examples: usize,
-    /// Mean cross-entropy of the right labels, in nats.
+    /// Mean cross-entropy of the right labels, in nats; no number where none of them was trained.
     pub loss: f64,
     /// Share of right answers.
     pub accuracy: f64,

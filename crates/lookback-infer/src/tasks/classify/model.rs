@@ -281,7 +281,7 @@ impl Model for Classifier {
     fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.read_labelled(data, columns)?;
-        let dataset = Dataset::new(examples, &description.labels, description.bag.as_ref(), data)?;
+        let dataset = Dataset::to_be_judged(examples, &description.labels, description.bag.as_ref(), data)?;
         self.judge(&dataset, limit)
     }
 }
@@ -295,7 +295,12 @@ impl Classifier {
         let budget = self.description.budget(Purpose::Answers, limit);
         dataset.check_memory(&budget, self.labels().len())?;
         let metrics = judge(&self.networks, dataset, self.labels(), &budget);
-        if metrics.loss.is_finite() { Ok(report(&metrics, self.labels())?) } else { Err(self.largest.clone().into()) }
+        let names = [self.labels(), &dataset.unseen].concat();
+        let has_loss = dataset.targets.iter().any(|&target| target < self.labels().len());
+        match has_loss && !metrics.loss.is_finite() {
+            true => Err(self.largest.clone().into()),
+            false => Ok(report(&metrics, &names)?),
+        }
     }
 }
 
@@ -305,7 +310,8 @@ impl Classifier {
 /// If there is no network, or the data were made for another one.
 pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget: &Budget) -> Metrics {
     let mut answers = vec![0usize; dataset.len()];
-    let mut loss = 0.0;
+    // Of a label that the networks do not have there is no probability, and no loss.
+    let (mut loss, mut with_loss) = (0.0, 0usize);
     let own = dataset.bag_bytes(labels.len());
     for rows in budget.batches(&dataset.lengths, own) {
         let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
@@ -314,10 +320,15 @@ pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget:
         let output = run(networks, &examples, bags.as_deref(), false);
         for (logits, &row) in output.logits.chunks(labels.len()).zip(&rows) {
             answers[row] = likeliest(logits);
-            loss += cross_entropy(logits, dataset.targets[row]);
+            if dataset.targets[row] < labels.len() {
+                loss += cross_entropy(logits, dataset.targets[row]);
+                with_loss += 1;
+            }
         }
     }
-    Metrics::new(labels, &dataset.targets, &answers, loss / dataset.len().max(1) as f64)
+    let names = [labels, &dataset.unseen].concat();
+    let loss = if with_loss == 0 && !dataset.is_empty() { f64::NAN } else { loss / with_loss.max(1) as f64 };
+    Metrics::new(&names, &dataset.targets, &answers, loss)
 }
 
 fn run(networks: &[Network], examples: &[&Example], bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
@@ -332,14 +343,16 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
         Some(matrix) => confusion(labels, matrix),
         None => confused(&metrics.confused),
     };
+    let mut figures = vec![
+        figure(ACCURACY, metrics.accuracy),
+        figure(MACRO_F1, metrics.macro_f1),
+        figure(MICRO_F1, metrics.micro_f1),
+    ];
+    // None where no row has a label that was trained.
+    figures.extend(metrics.loss.is_finite().then(|| figure(Score::LOSS, metrics.loss)));
     Ok(Report {
         examples: metrics.examples,
-        figures: vec![
-            figure(ACCURACY, metrics.accuracy),
-            figure(MACRO_F1, metrics.macro_f1),
-            figure(MICRO_F1, metrics.micro_f1),
-            figure(Score::LOSS, metrics.loss),
-        ],
+        figures,
         tables: vec![LabelScores::table(&metrics.classes, "examples"), confusions],
         json: json!(metrics),
     })

@@ -1,12 +1,14 @@
 //! Training a classifier: from a file and a plan to a trained model.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use lookback_infer::data::doubts;
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::Error;
-use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
+use lookback_infer::error::{Error, counted};
+use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled, Raw};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::classify::{
@@ -114,6 +116,8 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option
     };
     let targets: Vec<usize> =
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
+    tell_labels(&labels, &targets, data);
+    tell_texts(&inputs, &targets, data);
     let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
     let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
     let raws = training.iter().map(|input| &input.raw);
@@ -143,6 +147,39 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option
         None => None,
     };
     Ok(Prepared { input, bag, labels, train, validation })
+}
+
+/// Tells which labels there are, the commonest first, and what looks wrong about them.
+fn tell_labels(labels: &LabelSet, targets: &[usize], data: &Path) {
+    /// How many of them are named.
+    const NAMED: usize = 10;
+    let mut counts: Vec<(&str, usize)> = labels.names().iter().map(|name| (name.as_str(), 0)).collect();
+    targets.iter().for_each(|&target| counts[target].1 += 1);
+    // Those of a model that is trained on may have none.
+    counts.retain(|&(_, count)| count > 0);
+    let doubts = doubts::of_labels(&counts);
+    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    let named: Vec<String> = counts.iter().take(NAMED).map(|(name, count)| format!("{name} {count}")).collect();
+    let more = if counts.len() > NAMED { format!(", and {} more", counts.len() - NAMED) } else { String::new() };
+    let (file, all) = (data.display(), counted(counts.len(), "label"));
+    tracing::info!("{file}: {all}: {}{more}", named.join(", "));
+    doubts.iter().for_each(|doubt| tracing::warn!("{file}: {doubt}"));
+}
+
+/// Tells that texts stand under several labels, where any do.
+fn tell_texts(inputs: &[Labelled], targets: &[usize], data: &Path) {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let texts = inputs.iter().zip(targets).filter_map(|(input, &target)| match &input.raw {
+        Raw::Text(text) => Some((text.as_str(), target, input.line)),
+        _ => None,
+    });
+    let others: Vec<usize> = texts
+        .filter_map(|(text, target, line)| (*first.entry(text).or_insert(target) != target).then_some(line))
+        .collect();
+    if let Some(line) = others.first() {
+        let (file, rows) = (data.display(), counted(others.len(), "row"));
+        tracing::warn!("{file}: {rows} with a text that stands under another label before, the first on line {line}");
+    }
 }
 
 /// `n / (classes * n_of_class)`, as scikit-learn balances; a label held out whole counts as if it stood there once.
