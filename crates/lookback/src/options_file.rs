@@ -53,6 +53,11 @@ pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Pa
     T::deserialize(Value::Table(table)).map_err(|error| broken(&error))
 }
 
+/// Options as they stand in a file.
+pub(crate) fn table<T: Serialize>(options: &T) -> Result<Table, WrongFile> {
+    Table::try_from(options).map_err(|error| WrongFile(format!("the options cannot be written: {error}")))
+}
+
 /// `options` laid over those that stand below them.
 pub(crate) fn over<T: Serialize + DeserializeOwned>(options: &T, below: &T) -> Result<T, WrongFile> {
     let wrong = |error: &dyn std::fmt::Display| WrongFile(format!("the options cannot be put together: {error}"));

@@ -70,6 +70,11 @@ pub enum HeaderChoice {
 }
 
 impl HeaderChoice {
+    /// That there is a header, or none.
+    pub fn of(header: bool) -> HeaderChoice {
+        if header { HeaderChoice::Yes } else { HeaderChoice::No }
+    }
+
     /// What was said explicitly; `None` makes a reader look.
     pub fn explicit(self) -> Option<bool> {
         match self {

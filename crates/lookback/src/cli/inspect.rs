@@ -1,7 +1,7 @@
 //! `lookback inspect MODEL`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::error::counted;
@@ -10,17 +10,24 @@ use lookback_infer::tasks::load_file;
 
 use crate::insight::terminal;
 use crate::tasks::TASKS;
+use crate::train::Init;
 
 /// Show what a model file holds and how it was trained.
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
     /// Model file
     model: PathBuf,
+    /// Print the options it was trained with, as a configuration for train --config
+    #[arg(long)]
+    config: bool,
 }
 
 impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let file = ModelFile::read(&self.model)?;
+        if self.config {
+            return print_config(file, &self.model);
+        }
         let tensors: Vec<(String, Vec<usize>, usize)> =
             file.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone(), tensor.data.len())).collect();
         let model = load_file(file, &self.model)?;
@@ -62,6 +69,20 @@ impl Inspect {
         super::print(&text)?;
         Ok(())
     }
+}
+
+/// The options that a model was trained with, as TOML.
+fn print_config(file: ModelFile, path: &Path) -> anyhow::Result<()> {
+    let Some(task) = TASKS.iter().find(|task| task.name == file.kind) else {
+        // Says that there is no such task, or that it is a checkpoint.
+        load_file(file, path)?;
+        return Ok(());
+    };
+    let name = task.name;
+    let options = (task.config)(&Init { file, path: path.to_owned(), extend: false })?;
+    let config = toml::to_string(&options)?;
+    super::print(&format!("# lookback train {name} DATA --config THIS\n{config}"))?;
+    Ok(())
 }
 
 /// What a task is validated by.

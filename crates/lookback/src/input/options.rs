@@ -158,6 +158,31 @@ impl InputOptions {
         }
     }
 
+    /// As [`InputOptions::of`], with where inputs stood in the training file, as far as it was said.
+    pub(crate) fn with_places(plan: &InputPlan) -> InputOptions {
+        let of = InputOptions::of(plan);
+        match plan {
+            InputPlan::Text(plan) => InputOptions {
+                format: plan.format,
+                header: plan.header.map(HeaderChoice::of),
+                text: plan.text.clone(),
+                label: plan.label.clone(),
+                layout: plan.layout.clone(),
+                ..of
+            },
+            InputPlan::Series(plan) => InputOptions {
+                format: Some(plan.format),
+                header: plan.header.map(HeaderChoice::of),
+                id: plan.id.clone(),
+                time: plan.time.clone(),
+                label: plan.label.clone(),
+                values: plan.values.clone(),
+                layout: plan.layout.clone(),
+                ..of
+            },
+        }
+    }
+
     /// The plan for training on the file `data`.
     ///
     /// # Errors

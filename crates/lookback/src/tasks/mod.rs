@@ -40,6 +40,12 @@ pub trait Task {
     /// If the file is of no such model.
     fn options_of(model: &Init) -> Result<Self::Options, Error>;
 
+    /// All options by which a model was trained.
+    ///
+    /// # Errors
+    /// If the file is of no such model.
+    fn whole_options_of(model: &Init) -> Result<Self::Options, Error>;
+
     /// Checks options for training on the file `data`.
     ///
     /// # Errors
@@ -129,6 +135,8 @@ pub struct Entry {
     pub arguments: fn(Command) -> Command,
     /// Checks its options.
     pub plan: Check,
+    /// All options by which a model was trained, as a configuration.
+    pub config: fn(&Init) -> Result<toml::Table, WrongOptions>,
 }
 
 /// Checks options for training on the file that comes first: those typed, laid over those in a file, laid over those of
@@ -195,6 +203,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         data: T::DATA,
         scores: T::SCORES,
         arguments: <T::Options as Args>::augment_args,
+        config: |init| Ok(options_file::table(&T::whole_options_of(init)?)?),
         plan: |data, typed, file, init| {
             let mut options = T::Options::from_arg_matches(typed)?;
             if let Some(file) = file {

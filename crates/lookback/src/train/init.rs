@@ -48,6 +48,11 @@ impl Init {
         Ok(Init { file: ModelFile::read_kind(path, task)?, path: path.into(), extend })
     }
 
+    /// That an entry of the model's file cannot be used.
+    pub(crate) fn wrong_entry(&self, key: &str, problem: String) -> ModelFileError {
+        ModelFileError::Entry { file: self.path.clone(), key: key.into(), problem }
+    }
+
     /// Refuses a network, its options by name, in which the weights of the model have no place: what may be another is how
     /// it is trained.
     ///

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use lookback_infer::memory_limit::MemoryLimit;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Average, TrainPlan};
 
 /// How the training runs. Every field is optional: what is not said takes the default in its documentation.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -70,6 +73,61 @@ pub struct TrainOptions {
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+impl TrainOptions {
+    /// The options that a model keeps of its training, by name.
+    ///
+    /// # Errors
+    /// If an option is missing or has another form.
+    pub(crate) fn of(training: &Map<String, Value>) -> Result<TrainOptions, String> {
+        let share = training.get("validation-split").and_then(Value::as_f64);
+        let TrainPlan {
+            epochs,
+            batch_size,
+            optimizer,
+            learning_rate,
+            momentum,
+            weight_decay,
+            schedule,
+            warmup,
+            clip,
+            average,
+            score,
+            patience,
+            seed,
+            ensemble,
+            max_memory,
+        } = TrainPlan::of(training)?;
+        let (average, average_decay, average_start) = match average {
+            Average::None => (AverageChoice::None, None, None),
+            Average::Ema { decay } => (AverageChoice::Ema, Some(decay), None),
+            Average::Swa { start } => (AverageChoice::Swa, None, Some(start)),
+        };
+        let has_momentum = matches!(optimizer, OptimizerChoice::Sgd | OptimizerChoice::Rmsprop);
+        let validates = share != Some(0.0);
+        Ok(TrainOptions {
+            epochs: Some(epochs),
+            batch_size: Some(batch_size),
+            optimizer: Some(optimizer),
+            learning_rate: Some(learning_rate),
+            momentum: has_momentum.then_some(momentum),
+            weight_decay: Some(weight_decay),
+            schedule: Some(schedule),
+            warmup: Some(warmup),
+            clip: Some(clip.unwrap_or(0.0)),
+            average: Some(average),
+            average_decay,
+            average_start,
+            validation: None,
+            validation_split: share,
+            score: validates.then_some(score),
+            patience: validates.then_some(patience.unwrap_or(0)),
+            ensemble: Some(ensemble),
+            max_memory: Some(max_memory),
+            seed: Some(seed),
+        })
+    }
 }
 
 /// The optimisers of Burn that can be chosen.

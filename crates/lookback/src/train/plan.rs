@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use burn::optim::{ModuleOptimizer, RmsPropConfig, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig};
-use lookback_infer::error::{PlanError, plan};
+use lookback_infer::error::{PlanError, in_plain_words, plan};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::Score;
 use lookback_infer::network::MOST_NETWORKS;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::adam::Adam;
 use super::{Average, OptimizerChoice, ScheduleChoice, TrainOptions, options::AverageChoice};
@@ -135,6 +136,17 @@ impl TrainPlan {
         };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// The plan that a model keeps among the options of its training.
+    ///
+    /// # Errors
+    /// If an option is missing or has another form.
+    pub(crate) fn of(training: &Map<String, Value>) -> Result<TrainPlan, String> {
+        let mut options = training.clone();
+        // What a task has beside.
+        options.retain(|name, _| !["class-weights", "label-smoothing", "validation-split"].contains(&name.as_str()));
+        serde_json::from_value(Value::Object(options)).map_err(|error| in_plain_words(&error.to_string()))
     }
 
     /// Whether a training can be run by it.

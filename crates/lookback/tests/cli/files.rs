@@ -312,3 +312,32 @@ fn what_looks_wrong_about_labels_and_texts_is_told_unless_quiet() {
     assert_eq!(quiet.err, "");
     quiet.ok();
 }
+
+#[test]
+fn a_model_gives_the_configuration_that_it_was_trained_by() {
+    let folder = Folder::new();
+    let (data, model, again) = (folder.write("rows.csv", csv()), folder.path("model"), folder.path("again"));
+    let cases: [&[&str]; 4] = [
+        &[
+            "--text",
+            "text",
+            "--label",
+            "label",
+            "--average",
+            "ema",
+            "--schedule",
+            "cosine",
+            "--class-weights",
+            "balanced",
+        ],
+        &["--optimizer", "sgd", "--momentum", "0.9", "--validation-split", "0", "--clip", "0", "--average", "swa"],
+        &["--linear-words", "1-2", "--linear-buckets", "300", "--char-ngrams", "2-3", "--cell", "gru", "--layers", "2"],
+        &["--attention", "structured:2", "--patience", "0", "--header", "yes", "--separator", ",", "--ensemble", "2"],
+    ];
+    for options in cases {
+        train(&data, &model, &[options, &["--epochs", "2"]].concat()).ok();
+        let config = folder.write("config.toml", lookback(&["inspect", &model, "--config"]).ok());
+        lookback(&["train", "classify", &data, "-o", &again, "--config", &config]).ok();
+        assert!(std::fs::read(&again).unwrap() == std::fs::read(&model).unwrap(), "{options:?}: another model");
+    }
+}

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::Input;
-use lookback_infer::model::Score;
+use lookback_infer::model::{Record, Score};
 pub use network::{Logits, Network};
 pub use options::{ClassWeights, ClassifyOptions, LossOptions, NetworkOptions};
 pub use plan::ClassifyPlan;
@@ -41,6 +41,13 @@ impl Task for Classify {
     fn options_of(model: &Init) -> Result<ClassifyOptions, Error> {
         let input = Input::of_file(&model.file, &model.path)?;
         Ok(ClassifyOptions::of(input.plan(), &model.file.json(&model.path, "network")?))
+    }
+
+    fn whole_options_of(model: &Init) -> Result<ClassifyOptions, Error> {
+        let (input, network) = (Input::of_file(&model.file, &model.path)?, model.file.json(&model.path, "network")?);
+        let record: Record = model.file.json(&model.path, "record")?;
+        let options = ClassifyOptions::whole(input.plan(), &network, &record.training);
+        Ok(options.map_err(|problem| model.wrong_entry("record", problem))?)
     }
 
     fn plan(data: &Path, options: &ClassifyOptions) -> Result<ClassifyPlan, PlanError> {

@@ -1,9 +1,11 @@
 //! Classification options as a person types them, on the command line or in a TOML file.
 
 use clap::{Args, ValueEnum};
+use lookback_infer::error::in_plain_words;
 use lookback_infer::input::InputPlan;
 use lookback_infer::tasks::classify::{NetworkPlan, Sizes};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::input::InputOptions;
 use crate::network::EncoderOptions;
@@ -36,6 +38,22 @@ pub struct ClassifyOptions {
 }
 
 impl ClassifyOptions {
+    /// All options of a training, for a configuration.
+    ///
+    /// # Errors
+    /// If those of the training have another form.
+    pub(super) fn whole(
+        input: &InputPlan,
+        network: &NetworkPlan,
+        training: &Map<String, Value>,
+    ) -> Result<ClassifyOptions, String> {
+        let loss = LossOptions::deserialize(Value::Object(training.clone()))
+            .map_err(|error| in_plain_words(&error.to_string()))?;
+        let input_options = InputOptions::with_places(input);
+        let train = TrainOptions::of(training)?;
+        Ok(ClassifyOptions { input: input_options, train, loss, ..ClassifyOptions::of(input, network) })
+    }
+
     /// The options by which inputs and network were made.
     pub(super) fn of(input: &InputPlan, network: &NetworkPlan) -> ClassifyOptions {
         let range = |sizes: Option<Sizes>| sizes.map(|Sizes { min, max }| format!("{min}-{max}"));

@@ -79,6 +79,7 @@ impl ClassifyPlan {
         };
         options.insert("class-weights".into(), json!(self.class_weights));
         options.insert("label-smoothing".into(), json!(self.label_smoothing));
+        options.insert("validation-split".into(), json!(self.validation.share()));
         options
     }
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
-use lookback_infer::model::Score;
+use lookback_infer::model::{Record, Score};
 pub use network::Network;
 pub use options::TagOptions;
 pub use plan::TagPlan;
@@ -42,6 +42,16 @@ impl Task for Tag {
         match Input::of_file(&model.file, &model.path)?.plan() {
             InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan)),
             InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
+        }
+    }
+
+    fn whole_options_of(model: &Init) -> Result<TagOptions, Error> {
+        let (input, network) = (Input::of_file(&model.file, &model.path)?, model.file.json(&model.path, "network")?);
+        let record: Record = model.file.json(&model.path, "record")?;
+        match input.plan() {
+            InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, &record.training)
+                .map_err(|problem| model.wrong_entry("record", problem))?),
+            InputPlan::Series(_) => Err(model.wrong_entry("input", "it is of no texts".into()).into()),
         }
     }
 

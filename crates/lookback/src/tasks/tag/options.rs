@@ -4,6 +4,7 @@ use clap::Args;
 use lookback_infer::input::TextPlan;
 use lookback_infer::tasks::tag::NetworkPlan;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::input::TokenOptions;
 use crate::network::EncoderOptions;
@@ -28,6 +29,18 @@ pub struct TagOptions {
 }
 
 impl TagOptions {
+    /// All options of a training, for a configuration.
+    ///
+    /// # Errors
+    /// If those of the training have another form.
+    pub(super) fn whole(
+        texts: &TextPlan,
+        network: &NetworkPlan,
+        training: &Map<String, Value>,
+    ) -> Result<TagOptions, String> {
+        Ok(TagOptions { train: TrainOptions::of(training)?, ..TagOptions::of(texts, network) })
+    }
+
     /// The options by which texts were cut up and the network was made.
     pub(super) fn of(texts: &TextPlan, network: &NetworkPlan) -> TagOptions {
         let mut options = TagOptions {

@@ -3,9 +3,10 @@
 use lookback_infer::error::PlanError;
 use lookback_infer::input::InputPlan;
 use lookback_infer::tasks::tag::{NetworkPlan, SCORES};
+use serde_json::{Map, Value, json};
 
 use super::options::TagOptions;
-use crate::train::{TrainPlan, ValidationPlan};
+use crate::train::{TrainPlan, ValidationPlan, by_name};
 
 /// A checked description of a tagger and its training.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,5 +32,12 @@ impl TagPlan {
         };
         network.check()?;
         Ok(TagPlan { input, network, train, validation: ValidationPlan::new(&options.train)? })
+    }
+
+    /// The training options by name, as a model keeps them.
+    pub(super) fn training(&self) -> Map<String, Value> {
+        let mut options = by_name(json!(self.train));
+        options.insert("validation-split".into(), json!(self.validation.share()));
+        options
     }
 }

@@ -12,14 +12,13 @@ use lookback_infer::tasks::tag::{self, Dataset, Description, NetworkPlan, SCORES
 use lookback_nn::ops::cross_entropy;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
 
 use super::network::Network;
 use super::plan::TagPlan;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Session, begin, by_name, check_tables};
+use crate::train::{self, Loss, Objective, Session, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -68,7 +67,7 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let trained = train::train(&objective, make, &plan.train, session)?;
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
-    Fitted::new(trained, &plan.train, &SCORES, examples, by_name(json!(plan.train)), |record, tensors| {
+    Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         let (tags, record) = (tags.clone(), record.clone());
         Description { input, plan, tags, record }.file(tensors)
