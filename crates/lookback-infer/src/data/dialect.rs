@@ -99,7 +99,7 @@ impl Dialect {
 }
 
 impl fmt::Display for Dialect {
-    /// Such as `fields between semicolons, quotes are characters like any other`.
+    /// Such as `semicolons between the columns, no quotes around them`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.separator {
             b',' => f.write_str("commas")?,

@@ -120,19 +120,33 @@ impl Encoding {
 }
 
 /// The text of a file: by the encoding that is told, else by its mark, else by its content.
-pub(super) fn decode(bytes: &[u8], told: Option<Encoding>) -> Result<Decoded, Malformed> {
-    let mark = Encoding::of_mark(bytes).filter(|(encoding, _)| told.is_none_or(|told| told == *encoding));
+///
+/// Gives the bytes back where they are none, for what is to be said of them. UTF-8 is not copied.
+pub(super) fn decode(mut bytes: Vec<u8>, told: Option<Encoding>) -> Result<Decoded, (Malformed, Vec<u8>)> {
+    let mark = Encoding::of_mark(&bytes).filter(|(encoding, _)| told.is_none_or(|told| told == *encoding));
     let begin = mark.map_or(0, |(_, length)| length);
-    let bytes = &bytes[begin..];
+    let content = &bytes[begin..];
     let (encoding, guessed) = match (told, mark) {
         (Some(told), _) => (told, false),
         (None, Some((encoding, _))) => (encoding, false),
-        (None, None) => match Encoding::of_content(bytes) {
+        (None, None) => match Encoding::of_content(content) {
             Some(found) => found,
             None => (Encoding::UTF_8, false),
         },
     };
-    let text = encoding.decode(bytes).map_err(|malformed| Malformed { at: begin + malformed.at, encoding })?;
+    let place = |at: usize| Malformed { at: begin + at, encoding };
+    let text = if encoding == Encoding::UTF_8 {
+        let mark: Vec<u8> = bytes.drain(..begin).collect();
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            (place(at), [mark, error.into_bytes()].concat())
+        })?
+    } else {
+        match encoding.decode(content) {
+            Ok(text) => text,
+            Err(malformed) => return Err((place(malformed.at), bytes)),
+        }
+    };
     Ok(Decoded { text, encoding, guessed })
 }
 
@@ -222,7 +236,7 @@ mod tests {
             ([b"\xEF\xBB\xBF", GERMAN.as_bytes()].concat(), "UTF-8", false, GERMAN),
         ];
         for (bytes, name, guessed, text) in cases {
-            let decoded = decode(&bytes, None).expect(name);
+            let decoded = decode(bytes, None).expect(name);
             assert_eq!((decoded.encoding.name(), decoded.guessed, decoded.text.as_str()), (name, guessed, text));
         }
     }
@@ -231,8 +245,8 @@ mod tests {
     fn what_is_told_is_not_found_out() {
         let latin_2 = encoded("żółw", "iso-8859-2");
         let told: Encoding = "latin2".parse().expect("a label");
-        assert_eq!(decode(&latin_2, Some(told)).expect("all bytes are").text, "żółw");
-        let wrong = decode(GERMAN.as_bytes(), Some("utf-16le".parse().expect("a label")));
+        assert_eq!(decode(latin_2, Some(told)).expect("all bytes are").text, "żółw");
+        let wrong = decode(GERMAN.as_bytes().to_vec(), Some("utf-16le".parse().expect("a label")));
         assert!(wrong.is_err() || wrong.is_ok_and(|decoded| decoded.text != GERMAN));
         assert!("klingon".parse::<Encoding>().is_err_and(|error| error.starts_with("\"klingon\" is no encoding")));
     }
@@ -241,17 +255,18 @@ mod tests {
     fn damaged_utf_8_is_no_other_encoding_and_its_place_is_told() {
         let mut bytes = CHINESE.as_bytes().to_vec();
         bytes[20] = b'x';
-        let malformed = decode(&bytes, None).map(|decoded| decoded.text).expect_err("damaged");
+        let (malformed, _) = decode(bytes, None).map(|decoded| decoded.text).expect_err("damaged");
         assert_eq!((malformed.encoding.name(), (18..=21).contains(&malformed.at)), ("UTF-8", true));
         let told: Encoding = "gbk".parse().expect("a label");
-        let malformed = decode(b"abc\xFFdef", Some(told)).map(|decoded| decoded.text).expect_err("no GBK");
+        let (malformed, _) =
+            decode(b"abc\xFFdef".to_vec(), Some(told)).map(|decoded| decoded.text).expect_err("no GBK");
         assert_eq!(malformed, Malformed { at: 3, encoding: told });
     }
 
     #[test]
     fn stray_zero_bytes_are_no_utf_16() {
         for text in ["a\0b,x\n", "text,label\ngood\0,a\nbad\0,b\nboth,a,b,c,d,e,f,g,h\n"] {
-            let decoded = decode(text.as_bytes(), None).expect("UTF-8");
+            let decoded = decode(text.as_bytes().to_vec(), None).expect("UTF-8");
             assert_eq!((decoded.text.as_str(), decoded.encoding), (text, Encoding::UTF_8));
         }
     }
@@ -261,14 +276,14 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80), label in 0usize..5) {
             let told = [None, Some("utf-16be"), Some("gb18030"), Some("big5"), Some("iso-2022-jp")][label];
             let told = told.map(|label| label.parse().expect("a label"));
-            if let Err(malformed) = decode(&bytes, told) {
-                prop_assert!(malformed.at <= bytes.len());
+            if let Err((malformed, given_back)) = decode(bytes.clone(), told) {
+                prop_assert!(malformed.at <= bytes.len() && given_back == bytes);
             }
         }
 
         #[test]
         fn utf_8_comes_back(text in "\\PC{0,40}") {
-            let decoded = decode(text.as_bytes(), Some(Encoding::UTF_8)).expect("UTF-8");
+            let decoded = decode(text.clone().into_bytes(), Some(Encoding::UTF_8)).expect("UTF-8");
             prop_assert_eq!(decoded.text, text.strip_prefix('\u{feff}').unwrap_or(&text));
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn read(file: &Path, told: Option<Encoding>) -> Result<Decoded, DataE
     let mut opened = open(file)?;
     let file = &name(file);
     opened.read_to_end(&mut bytes).map_err(|source| DataError::Io { file: file.into(), source })?;
-    let decoded = decode(&bytes, told).map_err(|malformed| not_text(file, &bytes, &malformed))?;
+    let decoded = decode(bytes, told).map_err(|(malformed, bytes)| not_text(file, &bytes, &malformed))?;
     if decoded.text.trim().is_empty() {
         return Err(DataError::Empty { file: file.into() });
     }

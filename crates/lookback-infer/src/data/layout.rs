@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
 use super::marks::{Mark, Separator};
+use crate::error::PlanError;
 
 /// How a file is laid out, where a person says it. What is not said is found out from the file itself, and told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,25 @@ impl Layout {
             escape: self.escape.or(other.escape),
             on_bad_row: self.on_bad_row.or(other.on_bad_row),
         }
+    }
+
+    /// Whether a table can be read so.
+    ///
+    /// # Errors
+    /// If one character is said to be two things.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let said = [
+            ("separator", self.separator.map(|separator| separator.0)),
+            ("quote", self.quote.and_then(|quote| quote.0)),
+            ("escape", self.escape.and_then(|escape| escape.0)),
+        ];
+        for (place, (option, mark)) in said.iter().enumerate() {
+            let same = said[..place].iter().find(|(_, other)| mark.is_some() && other == mark);
+            if let Some((other, _)) = same {
+                return Err(PlanError::conflict(option, format!("is the character that --{other} is")));
+            }
+        }
+        Ok(())
     }
 
     /// What is said of columns, by option.

@@ -91,12 +91,14 @@ impl InputPlan {
     pub fn check(&self) -> Result<(), PlanError> {
         match self {
             InputPlan::Text(text) => {
+                text.layout.check()?;
                 plan::at_least(1, "min-count", text.min_count)?;
                 plan::at_least(3, "max-vocabulary", text.max_vocabulary)?;
                 plan::at_least(1, "max-length", text.max_length)?;
                 plan::below_one("word-dropout", text.word_dropout)
             }
             InputPlan::Series(series) => {
+                series.layout.check()?;
                 series.max_length.map(|length| plan::at_least(1, "max-length", length)).transpose()?;
                 plan::not_negative("input-noise", series.input_noise)
             }
@@ -200,6 +202,7 @@ impl InputPlan {
                 series.label = columns.label.clone().or(series.label.take());
             }
         }
+        input.check()?;
         Ok(input)
     }
 }

@@ -76,7 +76,7 @@ pub struct TrainOptions {
 }
 
 impl TrainOptions {
-    /// The options that a model keeps of its training, by name.
+    /// The options that a model keeps of its training, by name, without those of its task.
     ///
     /// # Errors
     /// If an option is missing or has another form.

@@ -138,14 +138,13 @@ impl TrainPlan {
         Ok(plan)
     }
 
-    /// The plan that a model keeps among the options of its training.
+    /// The plan that a model keeps as the options of its training, without those of its task.
     ///
     /// # Errors
     /// If an option is missing or has another form.
     pub(crate) fn of(training: &Map<String, Value>) -> Result<TrainPlan, String> {
         let mut options = training.clone();
-        // What a task has beside.
-        options.retain(|name, _| !["class-weights", "label-smoothing", "validation-split"].contains(&name.as_str()));
+        options.remove("validation-split");
         serde_json::from_value(Value::Object(options)).map_err(|error| in_plain_words(&error.to_string()))
     }
 

@@ -126,6 +126,11 @@ fn what_is_told_of_a_layout_is_taken() {
     for (option, value) in [("--separator", "xy"), ("--quote", "a"), ("--escape", ""), ("--encoding", "utf-9")] {
         lookback(&["evaluate", &model, &data, option, value]).refused(2, &[option]);
     }
+    for (first, second) in [("--separator", "--quote"), ("--separator", "--escape"), ("--quote", "--escape")] {
+        let told = [first, ";", second, ";"];
+        lookback(&[&["evaluate", &model, &data], &told[..]].concat()).refused(2, &[first, second]);
+        train(&data, &folder.path("other"), &told).refused(2, &[first, second]);
+    }
     let objects = folder.write("rows.jsonl", lines(&objects()));
     lookback(&["evaluate", &model, &objects, "--separator", ";"])
         .refused(2, &["--separator is for tables with columns"]);

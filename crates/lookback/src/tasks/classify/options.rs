@@ -50,7 +50,9 @@ impl ClassifyOptions {
         let loss = LossOptions::deserialize(Value::Object(training.clone()))
             .map_err(|error| in_plain_words(&error.to_string()))?;
         let input_options = InputOptions::with_places(input);
-        let train = TrainOptions::of(training)?;
+        let of_loss = ["class-weights", "label-smoothing"];
+        let others = training.iter().filter(|(name, _)| !of_loss.contains(&name.as_str()));
+        let train = TrainOptions::of(&others.map(|(name, value)| (name.clone(), value.clone())).collect())?;
         Ok(ClassifyOptions { input: input_options, train, loss, ..ClassifyOptions::of(input, network) })
     }
 
