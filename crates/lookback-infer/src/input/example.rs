@@ -76,13 +76,18 @@ pub(super) enum Content {
 #[derive(Clone, Debug)]
 pub(super) struct Text {
     pub(super) text: String,
-    /// Where each token starts and ends, in bytes.
+    /// Where each token starts and ends, in bytes: of all that there are, more than `ids` where the text is cut.
     spans: Vec<(usize, usize)>,
     lowercase: bool,
     pub(super) ids: EncodedText,
 }
 
 impl Text {
+    /// The first tokens, so many.
+    fn tokens(&self, count: usize) -> Vec<Token<'_>> {
+        self.spans.iter().take(count).map(|&span| self.token(span)).collect()
+    }
+
     fn token(&self, (start, end): (usize, usize)) -> Token<'_> {
         Token::new(&self.text[start..end], start, self.lowercase)
     }
@@ -129,11 +134,19 @@ impl Example {
         self.len() == 0
     }
 
-    /// The text with its tokens, where the input is a text.
+    /// The text with the tokens that are kept, where the input is a text.
     pub fn tokens(&self) -> Option<(&str, Vec<Token<'_>>)> {
         match &self.content {
-            Content::Text(text) => Some((&text.text, text.spans.iter().map(|&span| text.token(span)).collect())),
+            Content::Text(text) => Some((&text.text, text.tokens(text.ids.len()))),
             Content::Series(_) => None,
+        }
+    }
+
+    /// All tokens of a text, those among them that were cut off; none of a series.
+    pub fn all_tokens(&self) -> Vec<Token<'_>> {
+        match &self.content {
+            Content::Text(text) => text.tokens(text.spans.len()),
+            Content::Series(_) => Vec::new(),
         }
     }
 
@@ -181,7 +194,7 @@ fn side_by_side(tokens: &[String], lowercase: bool) -> Vec<Token<'_>> {
     tokens.iter().map(String::as_str).map(token).collect()
 }
 
-/// What a model reads of a text's tokens, and where they stand.
+/// What a model reads of a text's tokens, and where all of them stand.
 struct Ids {
     spans: Vec<(usize, usize)>,
     ids: EncodedText,
@@ -190,7 +203,7 @@ struct Ids {
 impl Ids {
     fn of(tokens: &[Token<'_>], encoder: &TextEncoder) -> Ids {
         let ids = encoder.encode_tokens(tokens);
-        Ids { spans: tokens.iter().take(ids.len()).map(|token| (token.start, token.end)).collect(), ids }
+        Ids { spans: tokens.iter().map(|token| (token.start, token.end)).collect(), ids }
     }
 
     fn example(self, text: String, encoder: &TextEncoder, line: usize) -> Example {
@@ -225,5 +238,8 @@ mod tests {
         assert_eq!(text, "Don't New York e-mail no");
         let pieces: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
         assert_eq!(pieces, ["Don't", "New York", "e-mail"]);
+        // What was cut off is still known.
+        let all: Vec<String> = example.all_tokens().into_iter().map(|token| token.text.into_owned()).collect();
+        assert_eq!(all, ["don't", "new york", "e-mail", "no"]);
     }
 }

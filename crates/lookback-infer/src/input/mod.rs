@@ -31,7 +31,7 @@ pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
 pub use self::tokenizer::Token;
-use self::tokenizer::{Tokenizer, TokenizerChoice};
+use self::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
 use crate::data::series::{SeriesExample, read_series};
@@ -153,6 +153,14 @@ impl Input {
         match examples.iter().all(|example| example.made_by == self.number) {
             true => Ok(()),
             false => Err(PlanError::Unfit("an example was made by the input of another model".into())),
+        }
+    }
+
+    /// How texts are cut; `None` where inputs are series.
+    pub fn segmentation(&self) -> Option<Segmentation> {
+        match &self.encoder {
+            Encoder::Text(encoder) => Some(encoder.tokenizer.segmentation),
+            Encoder::Series(_) => None,
         }
     }
 

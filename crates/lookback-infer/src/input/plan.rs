@@ -114,6 +114,14 @@ impl InputPlan {
         self
     }
 
+    /// The columns of the training data, where texts stood in some.
+    pub fn columns(&self) -> Option<&TableColumns> {
+        match self {
+            InputPlan::Text(text) => text.columns.as_ref(),
+            InputPlan::Series(_) => None,
+        }
+    }
+
     /// Whether inputs are texts.
     pub fn is_text(&self) -> bool {
         matches!(self, InputPlan::Text(_))

@@ -37,7 +37,7 @@ pub use self::write::check_writable;
 use crate::error::{ModelFileError, Overflow, in_plain_words};
 
 /// The version of the format that this program writes and reads.
-pub const FORMAT_VERSION: &str = "2";
+pub const FORMAT_VERSION: &str = "3";
 
 /// The largest value of a tensor, either way. No trained weight comes near, and sums of products of such values stay within
 /// what 32 bits hold.

@@ -86,7 +86,7 @@ fn crafted(header: &str, data: usize) -> Vec<u8> {
 
 #[test]
 fn foreign_and_crafted_files_are_refused_with_a_sentence() {
-    let ours = r#""__metadata__":{"lookback":"2","kind":"classify","checksum":"0"}"#;
+    let ours = r#""__metadata__":{"lookback":"3","kind":"classify","checksum":"0"}"#;
     let tensor = |rest: &str| crafted(&format!("{{{ours},\"w\":{{{rest}}}}}"), 8);
     let cases = [
         ("empty", Vec::new(), "is not a Lookback model: it has 0 bytes, too few for a header"),
@@ -117,12 +117,12 @@ fn foreign_and_crafted_files_are_refused_with_a_sentence() {
         (
             "a later version",
             crafted(r#"{"__metadata__":{"lookback":"9"}}"#, 0),
-            "has format version \"9\"; this program reads version \"2\"",
+            "has format version \"9\"; this program reads version \"3\"",
         ),
-        ("no kind", crafted(r#"{"__metadata__":{"lookback":"2"}}"#, 0), "its metadata have no entry \"kind\""),
+        ("no kind", crafted(r#"{"__metadata__":{"lookback":"3"}}"#, 0), "its metadata have no entry \"kind\""),
         (
             "no checksum",
-            crafted(r#"{"__metadata__":{"lookback":"2","kind":"x"}}"#, 0),
+            crafted(r#"{"__metadata__":{"lookback":"3","kind":"x"}}"#, 0),
             "its metadata have no entry \"checksum\"",
         ),
         (
@@ -165,7 +165,7 @@ fn sums_of_offsets_do_not_overflow() {
     };
     for count in [15, 16] {
         let tensors: Vec<String> = (0..count).map(tensor).collect();
-        let ours = r#""__metadata__":{"lookback":"2","kind":"x","checksum":"0"}"#;
+        let ours = r#""__metadata__":{"lookback":"3","kind":"x","checksum":"0"}"#;
         assert!(decoded(&crafted(&format!("{{{ours},{}}}", tensors.join(",")), 0)).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_infer::model_file::{ModelFile, Tensor, Tensors};
 use lookback_infer::network::{AttentionForm, Cell, EncoderPlan, PoolKind};
-use lookback_infer::tasks::classify::{Bag, Network, NetworkPlan, NgramBagConfig, Sizes};
+use lookback_infer::tasks::classify::{Network, NetworkPlan};
 use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -18,7 +18,6 @@ const POOLINGS: [&str; 7] =
     ["attention", "query", "last", "mean", "max", "max+attention+last+mean", "query+mean+attention"];
 const TEXT: InputShape = InputShape::Tokens { vocabulary: 11, ngrams: Some(7), bigrams: Some(5) };
 const SERIES: InputShape = InputShape::Channels(2);
-const BUCKETS: u32 = 6;
 
 /// A network's plan with what it reads.
 #[derive(Clone, Debug)]
@@ -29,7 +28,7 @@ pub(crate) struct Case {
 }
 
 /// Every cell, one layer and two, one direction and two, every attention and pooling that go together; texts and series in
-/// turns, texts with every table and the linear part.
+/// turns, texts with every table.
 pub(crate) fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for cell in [Cell::Lstm, Cell::Gru, Cell::Rnn] {
@@ -42,12 +41,6 @@ pub(crate) fn all() -> Vec<Case> {
                     case.plan.encoder.cell = cell;
                     case.plan.encoder.layers = layers;
                     case.plan.encoder.bidirectional = bidirectional;
-                    case.plan.linear = (shape == TEXT).then_some(NgramBagConfig {
-                        characters: None,
-                        words: Some(Sizes { min: 1, max: 2 }),
-                        buckets: BUCKETS,
-                        scale: 4.0,
-                    });
                     if case.plan.check().is_ok() {
                         cases.push(case);
                     }
@@ -163,16 +156,12 @@ impl Case {
         }
         add("output.weight", &[LABELS, self.plan.pooled()]);
         add("output.bias", &[LABELS]);
-        if self.plan.linear.is_some() {
-            add("linear.weight", &[BUCKETS as usize, LABELS]);
-            add("linear.bias", &[LABELS]);
-        }
         shapes
     }
 
-    /// A batch of rows of these lengths, padded to the longest, and their n-grams. `first`: the number of the first row;
+    /// A batch of rows of these lengths, padded to the longest. `first`: the number of the first row;
     /// a row of the same number has the same values in any batch.
-    pub(crate) fn batch(&self, first: usize, lengths: &[usize]) -> (Batch, Vec<Bag>) {
+    pub(crate) fn batch(&self, first: usize, lengths: &[usize]) -> Batch {
         let time = lengths.iter().copied().max().unwrap_or(0).max(1);
         let input = match self.shape {
             InputShape::Channels(channels) => {
@@ -202,13 +191,6 @@ impl Case {
                 }))
             }
         };
-        let bag = |row: usize| (0..row % 4).map(|at| ((row + at) as u32 % BUCKETS, 0.5 + at as f32)).collect();
-        let bags = (first..first + lengths.len()).map(bag).collect();
-        (Batch { input, lengths: lengths.to_vec(), time }, bags)
+        Batch { input, lengths: lengths.to_vec(), time }
     }
-}
-
-/// Bags of n-grams as a network reads them.
-pub(crate) fn slices(bags: &[Bag]) -> Vec<&[(u32, f32)]> {
-    bags.iter().map(Vec::as_slice).collect()
 }

@@ -5,11 +5,11 @@ mod reference;
 
 use std::path::Path;
 
-use case::{Case, LABELS, slices};
+use case::{Case, LABELS};
 use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_infer::model_file::{Tensor, Tensors};
 use lookback_infer::network::{AttentionForm, Encoded, Encoder, Output, Weights};
-use lookback_infer::tasks::classify::{Bag, Network, answer_together};
+use lookback_infer::tasks::classify::{Network, NgramBagConfig, Sizes, answer_together};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -60,11 +60,11 @@ fn close(found: &[f32], expected: &[f64], of: &str) {
 
 /// Compares everything that a case makes of rows of these lengths with the equations.
 fn compare(case: &Case, lengths: &[usize]) {
-    let (file, network, (batch, bags)) = (case.file(), case.network(), case.batch(0, lengths));
+    let (file, network, batch) = (case.file(), case.network(), case.batch(0, lengths));
     let mut own = case.file();
     let mut tensors = Tensors::new(&mut own, Path::new("m"), "encoder.");
     let encoder = Encoder::read(&case.plan.encoder, case.shape, &mut tensors).unwrap();
-    let (encoded, output) = (encoder.forward(&batch, true), network.forward(&batch, Some(&slices(&bags)), true));
+    let (encoded, output) = (encoder.forward(&batch, true), network.forward(&batch, true));
     let (Encoded { steps, width, pooled, views, .. }, time) = (encoded, batch.time);
     assert_eq!(views, output.views);
     assert_eq!(output.weights.is_some(), case.plan.has_weights());
@@ -75,7 +75,7 @@ fn compare(case: &Case, lengths: &[usize]) {
     }
     for (row, &length) in lengths.iter().enumerate() {
         let of = format!("row {row} of length {length}, {}", case.plan.summary());
-        let expected = reference::row(case, &file, &batch, &bags, row);
+        let expected = reference::row(case, &file, &batch, row);
         let (real, padding) = steps[row * time * width..][..time * width].split_at(length * width);
         close(real, &expected.steps, &format!("steps of {of}"));
         assert!(padding.iter().all(|value| value.to_bits() == 0), "{of}");
@@ -111,11 +111,11 @@ fn every_configuration_gives_what_its_equations_give() {
 fn a_row_alone_equals_the_same_row_in_a_ragged_batch_bit_for_bit() {
     let all = case::all().into_iter().map(|case| (case, &LENGTHS[..]));
     for (case, lengths) in all.chain(case::long().into_iter().map(|case| (case, &[300, 17, 261, 3][..]))) {
-        let (network, (batch, bags)) = (case.network(), case.batch(0, lengths));
-        let together = network.forward(&batch, Some(&slices(&bags)), true);
+        let (network, batch) = (case.network(), case.batch(0, lengths));
+        let together = network.forward(&batch, true);
         for (row, &length) in lengths.iter().enumerate() {
-            let (batch_of_one, bag) = case.batch(row, &[length]);
-            let alone = network.forward(&batch_of_one, Some(&slices(&bag)), true);
+            let batch_of_one = case.batch(row, &[length]);
+            let alone = network.forward(&batch_of_one, true);
             let found = row_bits(&together, row, length, batch.time);
             let expected = row_bits(&alone, 0, length, batch_of_one.time);
             assert_eq!(found, expected, "row {row} of length {length}, {}", case.plan.summary());
@@ -127,13 +127,13 @@ fn a_row_alone_equals_the_same_row_in_a_ragged_batch_bit_for_bit() {
 fn no_bit_depends_on_the_threads_nor_on_whether_somebody_looks() {
     let all = case::all().into_iter().step_by(3).map(|case| (case, &LENGTHS[..]));
     for (case, lengths) in all.chain(case::long().into_iter().map(|case| (case, &[300, 261][..]))) {
-        let (network, (batch, bags)) = (case.network(), case.batch(0, lengths));
-        let one = on(1, || network.forward(&batch, Some(&slices(&bags)), true));
+        let (network, batch) = (case.network(), case.batch(0, lengths));
+        let one = on(1, || network.forward(&batch, true));
         for threads in [2, 4] {
-            let more = on(threads, || network.forward(&batch, Some(&slices(&bags)), true));
+            let more = on(threads, || network.forward(&batch, true));
             assert_eq!(all_bits(&more), all_bits(&one), "{threads} threads, {}", case.plan.summary());
         }
-        let unseen = on(2, || network.forward(&batch, Some(&slices(&bags)), false));
+        let unseen = on(2, || network.forward(&batch, false));
         assert!(unseen.views.is_empty());
         assert_eq!(all_bits(&unseen), all_bits(&Output { views: Vec::new(), ..one }), "{}", case.plan.summary());
     }
@@ -143,12 +143,12 @@ fn no_bit_depends_on_the_threads_nor_on_whether_somebody_looks() {
 fn nothing_is_answered_as_nothing_and_an_empty_row_by_the_biases() {
     for case in case::all().into_iter().step_by(2) {
         let network = case.network();
-        let (batch, bags) = case.batch(0, &[]);
-        let output = network.forward(&batch, Some(&slices(&bags)), true);
+        let batch = case.batch(0, &[]);
+        let output = network.forward(&batch, true);
         assert!(output.logits.is_empty() && output.weights.is_none_or(|weights| weights.is_empty()));
         assert!(output.views.iter().all(|view| view.values.is_empty()));
-        let (batch, bags) = case.batch(4, &[0, 0]);
-        let output = network.forward(&batch, Some(&slices(&bags)), true);
+        let batch = case.batch(4, &[0, 0]);
+        let output = network.forward(&batch, true);
         let file = case.file();
         // The first of the two rows has no n-gram either.
         for (label, &logit) in output.logits[..LABELS].iter().enumerate() {
@@ -165,7 +165,7 @@ fn nothing_is_answered_as_nothing_and_an_empty_row_by_the_biases() {
     let case = case::long().remove(0);
     let texts = BatchInput::Tokens(std::sync::Arc::default());
     let batch = Batch { input: texts, lengths: Vec::new(), time: 1 };
-    assert!(case.network().forward(&batch, None, true).logits.is_empty());
+    assert!(case.network().forward(&batch, true).logits.is_empty());
 }
 
 #[test]
@@ -175,10 +175,9 @@ fn several_callers_at_once_get_what_each_gets_alone() {
     shared::<Encoder>();
     for case in case::long() {
         let network = case.network();
-        let work: Vec<(Batch, Vec<Bag>)> =
+        let work: Vec<Batch> =
             (0..8).map(|first| case.batch(first, &[20 + 9 * first, 3, 40, 0][..1 + first % 4])).collect();
-        let alone: Vec<Bits> =
-            work.iter().map(|(batch, bags)| all_bits(&network.forward(batch, Some(&slices(bags)), true))).collect();
+        let alone: Vec<Bits> = work.iter().map(|batch| all_bits(&network.forward(batch, true))).collect();
         std::thread::scope(|scope| {
             for caller in 0..4 {
                 let (network, work, alone) = (&network, &work, &alone);
@@ -186,8 +185,8 @@ fn several_callers_at_once_get_what_each_gets_alone() {
                     let mut order: Vec<usize> = (0..work.len()).collect();
                     order.shuffle(&mut StdRng::seed_from_u64(caller));
                     for at in order {
-                        let (batch, bags) = &work[at];
-                        assert_eq!(all_bits(&network.forward(batch, Some(&slices(bags)), true)), alone[at]);
+                        let batch = &work[at];
+                        assert_eq!(all_bits(&network.forward(batch, true)), alone[at]);
                     }
                 });
             }
@@ -200,21 +199,20 @@ fn an_ensemble_answers_the_mean_of_all_probabilities_weights_and_views() {
     for form in ["none", "self", "multi-head:2", "structured:3"] {
         let case = case::all().into_iter().find(|case| case.plan.encoder.attention.to_string() == form).unwrap();
         let networks: Vec<Network> = (0..3).map(|seed| Case { seed, ..case.clone() }.network()).collect();
-        let (batch, bags) = case.batch(0, &LENGTHS);
-        let alone: Vec<Output> =
-            networks.iter().map(|network| network.forward(&batch, Some(&slices(&bags)), true)).collect();
+        let batch = case.batch(0, &LENGTHS);
+        let alone: Vec<Output> = networks.iter().map(|network| network.forward(&batch, true)).collect();
         let mean = |of: &dyn Fn(&Output) -> Vec<f32>| -> Vec<f64> {
             let all: Vec<Vec<f32>> = alone.iter().map(of).collect();
             (0..all[0].len()).map(|at| all.iter().map(|values| f64::from(values[at])).sum::<f64>() / 3.0).collect()
         };
-        let together = answer_together(&networks, &batch, Some(&slices(&bags)), true);
+        let together = answer_together(&networks, &batch, true);
         let probabilities: Vec<f32> = together.logits.iter().map(|logit| logit.exp()).collect();
         close(&probabilities, &mean(&|output| softmax(&output.logits)), form);
         close(together.weights.as_ref().unwrap(), &mean(&|output| output.weights.clone().unwrap()), form);
         for (at, view) in together.views.iter().enumerate() {
             close(&view.values, &mean(&|output| output.views[at].values.clone()), &view.name);
         }
-        let one = answer_together(&networks[..1], &batch, Some(&slices(&bags)), true);
+        let one = answer_together(&networks[..1], &batch, true);
         assert_eq!(all_bits(&one), all_bits(&alone[0]));
     }
 }
@@ -232,8 +230,8 @@ fn a_probability_of_nothing_has_a_logarithm_and_what_is_no_number_stays_so() {
         file.tensors.insert("output.bias".into(), Tensor { shape: vec![LABELS], data: vec![bias, 0.0, 0.0] });
         Network::read(&case.plan, case.shape, LABELS, &mut Tensors::new(&mut file, Path::new("m"), "")).unwrap()
     };
-    let (batch, bags) = case.batch(0, &[3]);
-    let answer = |bias| answer_together(&[network(bias), network(bias)], &batch, Some(&slices(&bags)), false).logits;
+    let batch = case.batch(0, &[3]);
+    let answer = |bias| answer_together(&[network(bias), network(bias)], &batch, false).logits;
     assert!((answer(1e9)[1] - 1e-30f32.ln()).abs() < 1e-4);
     assert!(answer(f32::NAN).iter().all(|logit| logit.is_nan()));
 }
@@ -262,7 +260,11 @@ fn what_fits_no_network_is_refused_in_a_sentence_that_names_the_tensor() {
             "m: the entry \"network\" of the model cannot be used: --layers is 0; it must be from 1 to 64",
         ),
         (
-            refused(case, LABELS, &|case| case.shape = InputShape::Channels(2)),
+            refused(case, LABELS, &|case| {
+                let words = Some(Sizes { min: 1, max: 2 });
+                case.plan.linear = Some(NgramBagConfig { characters: None, words, buckets: 6 });
+                case.shape = InputShape::Channels(2);
+            }),
             "m: the entry \"network\" of the model cannot be used: it has a linear part over n-grams, but reads numeric \
              series",
         ),
@@ -293,11 +295,11 @@ fn random_batches_of_random_shapes_equal_their_rows() {
         let network = case.network();
         let lengths: Vec<usize> = (0..rng.random_range(1..40)).map(|_| rng.random_range(0..30)).collect();
         let first = rng.random_range(0..100);
-        let (batch, bags) = case.batch(first, &lengths);
-        let together = network.forward(&batch, Some(&slices(&bags)), true);
+        let batch = case.batch(first, &lengths);
+        let together = network.forward(&batch, true);
         for (row, &length) in lengths.iter().enumerate() {
-            let (one, bag) = case.batch(first + row, &[length]);
-            let alone = network.forward(&one, Some(&slices(&bag)), true);
+            let one = case.batch(first + row, &[length]);
+            let alone = network.forward(&one, true);
             assert_eq!(row_bits(&together, row, length, batch.time), row_bits(&alone, 0, length, one.time), "{case:?}");
         }
     }

@@ -3,12 +3,11 @@
 use lookback_infer::input::{Batch, BatchInput};
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::network::{AttentionForm, Cell, PoolKind};
-use lookback_infer::tasks::classify::Bag;
 use lookback_kernels::attention::{self, Mask, Score};
 use lookback_kernels::pool::{PoolDims, PoolScore};
 use lookback_kernels::{Dims, Inputs, Weights, pool, reference};
 
-use super::case::{Case, LABELS};
+use super::case::Case;
 
 /// One row.
 #[derive(Debug, Default)]
@@ -46,7 +45,7 @@ fn tanh(x: Vec<f64>) -> Vec<f64> {
     x.into_iter().map(f64::tanh).collect()
 }
 
-pub(crate) fn row(case: &Case, file: &ModelFile, batch: &Batch, bags: &[Bag], row: usize) -> Row {
+pub(crate) fn row(case: &Case, file: &ModelFile, batch: &Batch, row: usize) -> Row {
     let (named, plan, length) = (Named(file), &case.plan, batch.lengths[row]);
     let (recurrent, last) = recurrent(case, &named, inputs(case, &named, batch, row), length);
     let outputs = plan.encoder.outputs();
@@ -83,15 +82,6 @@ pub(crate) fn row(case: &Case, file: &ModelFile, batch: &Batch, bags: &[Bag], ro
     };
     assert_eq!(last.len(), outputs);
     out.logits = linear(&pooled, &named.get("output.weight"), Some(&named.get("output.bias")), pooled.len());
-    if plan.linear.is_some() {
-        let (weight, mut logits) = (named.get("linear.weight"), named.get("linear.bias"));
-        for &(bucket, value) in &bags[row] {
-            for (label, logit) in logits.iter_mut().enumerate() {
-                *logit += weight[bucket as usize * LABELS + label] * f64::from(value);
-            }
-        }
-        out.logits.iter_mut().zip(logits).for_each(|(logit, linear)| *logit = (*logit + linear) / 2.0);
-    }
     out
 }
 

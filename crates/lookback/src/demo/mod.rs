@@ -70,7 +70,7 @@ pub fn classifier(file: ModelFile) -> Result<Classifier, ModelFileError> {
 pub fn held_out(classifier: &Classifier) -> Result<Dataset, DataError> {
     let (path, description) = (Path::new("built-in/test.tsv"), classifier.description());
     let inputs = classifier.input().encode_labelled(examples(HELD_OUT), path)?;
-    Dataset::new(inputs, &description.labels, description.bag.as_ref(), path)
+    Dataset::new(inputs, &description.labels, path)
 }
 
 fn examples(table: &str) -> Vec<Labelled> {

@@ -61,6 +61,11 @@ pub trait Task {
     /// What else was checked, part by part: the loss, what is read, and as the last the network.
     fn parts(plan: &Self::Plan) -> Vec<Value>;
 
+    /// The names of options of which nothing is said, to be chosen by the data.
+    fn open(_plan: &Self::Plan) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Trains on the file `data`.
     ///
     /// # Errors
@@ -117,7 +122,9 @@ impl Fitted {
 fn options<T: Task>(plan: &T::Plan) -> Map<String, Value> {
     let validation = json!({ "validation-split": T::validation(plan).share() });
     let parts = [json!(T::train(plan)), validation].into_iter().chain(T::parts(plan));
-    parts.flat_map(by_name).collect()
+    // What the data decide is told apart from the same value that was asked for.
+    let open = T::open(plan).into_iter().map(|name| (name.to_owned(), json!("chosen by the data")));
+    parts.flat_map(by_name).chain(open).collect()
 }
 
 /// A task in the list.

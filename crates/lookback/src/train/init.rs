@@ -102,6 +102,14 @@ impl Init {
         Ok(extended)
     }
 
+    /// How many labels the model has, in its file under `key`.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub(crate) fn known(&self, key: &str) -> Result<usize, ModelFileError> {
+        Ok(self.file.json::<LabelSet>(&self.path, key)?.len())
+    }
+
     /// The input of the model, see [`Input::taken_on`].
     ///
     /// # Errors

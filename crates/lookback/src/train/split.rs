@@ -45,6 +45,32 @@ pub(crate) fn parts<'a, T: Clone>(
     })
 }
 
+/// So many parts of the examples, each once held out, of which the classes have about the same share each; the order is drawn
+/// from `seed`. A class of one example is always trained on; there are no more parts than examples in the others.
+pub(crate) fn folds(classes: &[usize], parts: usize, seed: u64) -> Vec<Split> {
+    let mut members: std::collections::BTreeMap<usize, Vec<usize>> = std::collections::BTreeMap::new();
+    for (row, &class) in classes.iter().enumerate() {
+        members.entry(class).or_default().push(row);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut held_out: Vec<Vec<usize>> = vec![Vec::new(); parts];
+    let mut next = 0;
+    for rows in members.values_mut().filter(|rows| rows.len() > 1) {
+        rows.shuffle(&mut rng);
+        for &row in rows.iter() {
+            held_out[next % parts].push(row);
+            next += 1;
+        }
+    }
+    held_out.retain(|rows| !rows.is_empty());
+    let split = |mut held_out: Vec<usize>| {
+        held_out.sort_unstable();
+        let train = (0..classes.len()).filter(|row| held_out.binary_search(row).is_err()).collect();
+        Split { train, held_out }
+    };
+    held_out.into_iter().map(split).collect()
+}
+
 /// Keeps `fraction` of the examples apart, class by class.
 ///
 /// `classes` holds the class of each example. Each class gives `fraction` of its examples, rounded down; the
@@ -126,6 +152,24 @@ mod tests {
         assert_eq!(split, stratified_split(&classes, 0.1, 4)?);
         assert_ne!(split, stratified_split(&classes, 0.1, 5)?);
         Ok(())
+    }
+
+    #[test]
+    fn every_example_is_held_out_once_and_every_class_trained_on() {
+        let classes: Vec<usize> = (0..53).map(|row| if row == 7 { 9 } else { row % 4 }).collect();
+        let folds = folds(&classes, 5, 3);
+        let mut all: Vec<usize> = folds.iter().flat_map(|fold| fold.held_out.clone()).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..53).filter(|&row| row != 7).collect::<Vec<_>>());
+        for Split { train, held_out } in &folds {
+            assert_eq!(train.len() + held_out.len(), 53);
+            assert!(train.contains(&7) && train.iter().all(|row| !held_out.contains(row)));
+            for class in 0..4 {
+                let held = held_out.iter().filter(|&&row| classes[row] == class).count();
+                assert!((2..=3).contains(&held), "{held} of class {class}");
+            }
+        }
+        assert_eq!(super::folds(&[0, 0, 1], 5, 0).len(), 2);
     }
 
     #[test]

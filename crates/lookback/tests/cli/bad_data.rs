@@ -92,7 +92,10 @@ fn an_evaluation_label_never_trained() {
     assert!(run.err.contains("test.tsv: 1 row with labels that were never trained count as wrong: \"sport\" (1)"));
     let judged = run.ok();
     // Nothing has a loss, so that none is told.
-    assert!(judged.contains("accuracy  0.00 %") && judged.contains("sport") && !judged.contains("loss"), "{judged}");
+    assert!(
+        judged.contains("accuracy            0.00 %") && judged.contains("sport") && !judged.contains("loss"),
+        "{judged}"
+    );
 }
 
 #[test]

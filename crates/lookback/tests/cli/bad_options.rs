@@ -14,7 +14,7 @@ fn an_unknown_task_command_or_option_is_refused() {
 fn values_that_make_no_sense_are_refused_by_name() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [(&[&str], &str); 24] = [
+    let cases: [(&[&str], &str); 25] = [
         (&["--epochs", "0"], "epochs is 0"),
         (&["--batch-size", "0"], "batch-size is 0"),
         (&["--layers", "0"], "layers is 0"),
@@ -29,12 +29,19 @@ fn values_that_make_no_sense_are_refused_by_name() {
         (&["--pooling", "max+max"], "pooling names max twice"),
         (&["--char-ngrams", "5-2"], "char-ngrams is '5-2'"),
         (&["--char-buckets", "10"], "char-buckets needs --char-ngrams"),
-        (&["--linear-buckets", "10"], "linear-buckets needs --linear-characters or --linear-words"),
-        (&["--linear-scale", "2"], "linear-scale needs --linear-characters or --linear-words"),
+        (
+            &["--linear-words", "none", "--linear-characters", "none", "--linear-buckets", "10"],
+            "linear-buckets is for a linear part, but --linear-characters and --linear-words are none",
+        ),
+        (
+            &["--linear-words", "none", "--linear-characters", "none", "--linear-c", "2"],
+            "linear-c is for a linear part",
+        ),
+        (&["--cross-validate", "1"], "cross-validate is 1; it must be from 2 to 100, or 0 for none"),
         (&["--linear-characters", "0-2"], "linear-characters is '0-2'"),
         (&["--linear-words", "2-1"], "linear-words is '2-1'"),
         (&["--linear-words", "1", "--linear-buckets", "0"], "linear-buckets is 0"),
-        (&["--linear-words", "1", "--linear-scale", "NaN"], "linear-scale is NaN"),
+        (&["--linear-words", "1", "--linear-c", "NaN"], "linear-c is NaN"),
         (&["--ensemble", "0"], "ensemble is 0"),
         (&["--ensemble", "65"], "ensemble is 65; it must be from 1 to 64"),
         (&["--validation-split", "1"], "validation-split is 1"),

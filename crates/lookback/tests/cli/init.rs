@@ -85,7 +85,7 @@ fn a_linear_part_is_trained_on_as_it_is() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let (first, second) = (folder.path("first"), folder.path("second"));
-    let linear = ["--linear-words", "1-2", "--linear-buckets", "300", "--epochs", "1", "--linear-scale", "0.1"];
+    let linear = ["--linear-words", "1-2", "--linear-buckets", "300", "--epochs", "1", "--linear-c", "0.1"];
     crate::program::train(&data, &first, &linear).ok();
     let on = ["train", "classify", &data, "-o", &second, "--init", &first, "--epochs", "1"];
     lookback(&[&on[..], &["--extend", "--linear-buckets", "600"]].concat())
@@ -104,7 +104,7 @@ fn what_does_not_fit_the_model_is_refused() {
         (["--hidden", "9"], "hidden 8 and keeps it, so it cannot be 9"),
         (["--layers", "2"], "layers 1"),
         (["--attention", "self"], "attention \"none\""),
-        (["--linear-words", "1-2"], "linear none"),
+        (["--linear-words", "1-3"], "linear {"),
         (["--embedding-scale", "0.5"], "embedding-scale 0.3"),
         (["--ensemble", "2"], "ensemble 1"),
     ] {

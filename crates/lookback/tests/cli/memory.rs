@@ -147,6 +147,8 @@ fn a_batch_in_parts_is_the_same_step() {
             "8",
             "--dropout",
             "0",
+            "--word-dropout",
+            "0",
             "--batch-size",
             "90",
             "--epochs",
@@ -207,9 +209,9 @@ fn options_whose_tables_would_not_fit_are_refused_with_their_size() {
     let data = folder.write("data.tsv", sentences());
     let cases: [(&[&str], &[&str]); 10] = [
         (&["--hidden", "1000000000"], &["hidden is 1000000000; it must be from 1 to 65536"]),
-        (&["--hidden", "65536"], &["TiB", "max-memory is 4096 MiB", "weight_hh_l0", "smaller --hidden"]),
+        (&["--hidden", "65536"], &["GiB", "max-memory is 4096 MiB", "weight_hh_l0", "smaller --hidden"]),
         (&["--hidden", "2000", "--ensemble", "64"], &["and its ensemble of 64", "GiB", "--max-memory"]),
-        (&["--layers", "64", "--hidden", "4096"], &["TiB", "smaller --hidden"]),
+        (&["--layers", "64", "--hidden", "4096"], &["GiB", "smaller --hidden"]),
         (&["--char-ngrams", "1-3", "--char-buckets", "4000000000"], &["ngram_embedding.weight", "char-buckets"]),
         (&["--bigram-buckets", "4000000000"], &["bigram_embedding.weight, 4000000001 x 8", "bigram-buckets"]),
         (

@@ -92,7 +92,7 @@ fn what_nothing_reads_or_makes_no_sense_in_a_model_is_refused() {
     );
     refused(
         &|file| drop(file.metadata.insert("notes".into(), "\"\"".into())),
-        &["the entry \"notes\"", "it is unknown; input, encoder, network, labels, record were expected"],
+        &["the entry \"notes\"", "it is unknown; input, encoder, network, labels, calibration, record were expected"],
     );
     // Where a piece of an entry is replaced by another.
     let cases: [(&str, &str, &str, &[&str]); 9] = [
@@ -104,7 +104,12 @@ fn what_nothing_reads_or_makes_no_sense_in_a_model_is_refused() {
         ("network", "\"ensemble\":1", "\"ensemble\":2", &["it tells of 1 networks, but the plan is for 2"]),
         ("input", "\"max-length\":12", "\"max-length\":0", &["--max-length is 0"]),
         ("encoder", "\"max_length\":12", "\"max_length\":0", &["max_length is 0"]),
-        ("encoder", "\"ngrams\":null", "\"ngrams\":{\"min\":4,\"max\":3,\"buckets\":9}", &["from 4 to 3 characters"]),
+        (
+            "encoder",
+            "\"ngrams\":{\"min\":3,\"max\":5,",
+            "\"ngrams\":{\"min\":4,\"max\":3,",
+            &["from 4 to 3 characters"],
+        ),
     ];
     for (key, old, new, parts) in cases {
         let change = |file: &mut ModelFile| {

@@ -115,7 +115,12 @@ impl Folder {
 }
 
 /// A network small enough to train in a moment.
-pub(crate) const TINY: [&str; 8] = ["--embedding", "8", "--hidden", "8", "--batch-size", "8", "--dropout", "0.1"];
+pub(crate) const TINY: [&str; 10] =
+    ["--embedding", "8", "--hidden", "8", "--batch-size", "8", "--dropout", "0.1", "--cross-validate", "0"];
+
+/// Those of them that every task has.
+pub(crate) const TINY_TAGGER: [&str; 8] =
+    ["--embedding", "8", "--hidden", "8", "--batch-size", "8", "--dropout", "0.1"];
 
 /// Options of [`TINY`] for numeric series, which have no embedding.
 pub(crate) const TINY_SERIES: [&str; 6] = ["--hidden", "8", "--batch-size", "8", "--dropout", "0.1"];

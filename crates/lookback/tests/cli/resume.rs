@@ -126,14 +126,23 @@ fn a_checkpoint_of_another_training_is_refused_and_says_what_differs() {
     let refused = |options: &[&[&str]], parts: &[&str]| lookback(&arguments(&data, &model, options)).refused(2, parts);
     refused(
         &[same, &["--learning-rate", "0.5"]],
-        &["model.checkpoint", "its learning-rate is 0.001, and now it is 0.5"],
+        &["model.checkpoint", "its learning-rate is \"chosen by the data\", and now it is 0.5"],
     );
     refused(&[same, &["--pooling", "max"]], &["its pooling is \"attention\", and now it is \"max\""]);
-    refused(&[same, &["--cell", "gru"]], &["its cell is \"lstm\", and now it is \"gru\""]);
-    refused(&[same, &["--validation-split", "0.2"]], &["its validation-split is 0.1, and now it is 0.2"]);
-    refused(&[same, &["--validation-split", "0"]], &["its validation-split is 0.1, and now it is 0.0"]);
+    refused(&[same, &["--cell", "gru"]], &["its cell is \"chosen by the data\", and now it is \"gru\""]);
+    refused(
+        &[same, &["--validation-split", "0.2"]],
+        &["its validation-split is \"chosen by the data\", and now it is 0.2"],
+    );
+    refused(
+        &[same, &["--validation-split", "0"]],
+        &["its validation-split is \"chosen by the data\", and now it is 0.0"],
+    );
     let validation = folder.write("validation.tsv", sentences());
-    refused(&[same, &["--validation", &validation]], &["its validation-split is 0.1, and now it is none"]);
+    refused(
+        &[same, &["--validation", &validation]],
+        &["its validation-split is \"chosen by the data\", and now it is none"],
+    );
     let other = ["--epochs", "100000", "--patience", "3", "--resume"];
     refused(&[&other], &["its patience is none, and now it is 3"]);
     refused(&[same, &["--init", crate::program::text_model_path()]], &["it did not begin with a model by --init"]);
@@ -304,5 +313,5 @@ fn metrics_are_written_line_by_line() {
     }
     // 81 examples in batches of 8 are 11 steps.
     assert_eq!(objects.len() - epochs.len(), 3 * 2, "{lines}");
-    assert!(objects[0]["learning_rate"].as_f64() == Some(0.001) && objects[0]["step"] == 4, "{}", objects[0]);
+    assert!(objects[0]["learning_rate"].as_f64() == Some(0.002) && objects[0]["step"] == 4, "{}", objects[0]);
 }

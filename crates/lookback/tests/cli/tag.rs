@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY, lookback, lookback_with_input};
+use crate::program::{Folder, Run, TINY_TAGGER, lookback, lookback_with_input};
 
 /// 120 sentences in three columns. A word is HOT before "soup" and PAST behind "yesterday", so that a network has to read
 /// both ways.
@@ -39,7 +39,7 @@ fn sentences() -> String {
 const LEARN: [&str; 4] = ["--epochs", "20", "--learning-rate", "0.03"];
 
 fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["train", "tag", data, "-o", output], TINY.as_slice(), more].concat()
+    [&["train", "tag", data, "-o", output], TINY_TAGGER.as_slice(), more].concat()
 }
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {

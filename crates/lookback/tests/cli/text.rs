@@ -9,7 +9,9 @@ fn a_trained_model_is_evaluated_and_knows_its_sentences() {
     let folder = Folder::new();
     let data = folder.write("test.tsv", sentences());
     let text = lookback(&["evaluate", text_model_path(), &data]).ok();
-    for part in ["examples  90", "accuracy", "macro F1", "micro F1", "precision %", "right \\ answer", "weather"] {
+    for part in
+        ["examples            90", "accuracy", "macro F1", "micro F1", "precision %", "right \\ answer", "weather"]
+    {
         assert!(text.contains(part), "'{part}' is not in:\n{text}");
     }
     let json: Value = serde_json::from_str(&lookback(&["evaluate", text_model_path(), &data, "--json"]).ok()).unwrap();
@@ -91,11 +93,11 @@ fn inspect_shows_layers_parameters_vocabulary_and_training() {
     for part in [
         "labels      3: ",
         "vocabulary",
-        "bidirectional LSTM with 8 hidden units",
+        "bidirectional GRU with 8 hidden units",
         "encoder.embedding.weight",
         "encoder.recurrent.weight_ih_l0",
         "encoder.recurrent.weight_hh_l0_reverse",
-        "32 x 8",
+        "24 x 8",
         "pool.weight",
         "output.weight",
         "3 x 16",
@@ -198,7 +200,7 @@ fn several_networks_stand_in_one_file_and_the_first_is_the_one_trained_alone() {
         };
         assert!((values.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{answer}");
     }
-    assert!(lookback(&["evaluate", &three, &data]).ok().contains("examples  90"));
+    assert!(lookback(&["evaluate", &three, &data]).ok().contains("examples            90"));
 }
 
 #[test]

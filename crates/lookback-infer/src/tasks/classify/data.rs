@@ -2,14 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::NgramBag;
 use crate::data::labels::LabelSet;
 use crate::error::{DataError, counted};
 use crate::input::Example;
-use crate::network::budget::{Budget, NUMBER};
-
-/// A text's bag of n-grams: buckets, each once, and their values.
-pub type Bag = Vec<(u32, f32)>;
+use crate::network::budget::Budget;
 
 /// Labels that were never trained which are told by name.
 const TOLD: usize = 20;
@@ -25,8 +21,6 @@ pub struct Dataset {
     pub unseen: Vec<String>,
     /// The length of each.
     pub lengths: Vec<usize>,
-    /// The bag of n-grams of each, where the model has a linear part.
-    pub bags: Option<Vec<Bag>>,
     /// The file they came from, for messages.
     pub file: PathBuf,
 }
@@ -36,19 +30,11 @@ impl Dataset {
     ///
     /// # Errors
     /// If a label is not among those trained.
-    pub fn new(
-        examples: Vec<(Example, String)>,
-        labels: &LabelSet,
-        bag: Option<&NgramBag>,
-        file: &Path,
-    ) -> Result<Dataset, DataError> {
-        let mut dataset = Dataset { file: file.into(), bags: bag.map(|_| Vec::new()), ..Dataset::default() };
+    pub fn new(examples: Vec<(Example, String)>, labels: &LabelSet, file: &Path) -> Result<Dataset, DataError> {
+        let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
         for (example, label) in examples {
             dataset.targets.push(labels.encode(&label, file, example.line)?);
             dataset.lengths.push(example.len());
-            if let (Some(bags), Some(bag)) = (&mut dataset.bags, bag) {
-                bags.push(bag.of(&example));
-            }
             dataset.examples.push(example);
         }
         Ok(dataset)
@@ -58,7 +44,6 @@ impl Dataset {
     pub fn to_be_judged(
         examples: Vec<(Example, String)>,
         labels: &LabelSet,
-        bag: Option<&NgramBag>,
         file: &Path,
     ) -> Result<Dataset, DataError> {
         let names = examples.iter().map(|(_, label)| label.as_str());
@@ -70,7 +55,7 @@ impl Dataset {
             }
         }
         if unseen.is_empty() {
-            return Dataset::new(examples, labels, bag, file);
+            return Dataset::new(examples, labels, file);
         }
         let rows = counted(unseen.iter().map(|(_, count)| count).sum(), "row");
         let mut told: Vec<String> =
@@ -82,7 +67,7 @@ impl Dataset {
         tracing::warn!("{name}: {rows} with labels that were never trained count as wrong: {told}");
         let (all, _) = labels.extended(unseen.iter().map(|(name, _)| name.as_str()));
         let unseen = all.names()[labels.len()..].to_vec();
-        Ok(Dataset { unseen, ..Dataset::new(examples, &all, bag, file)? })
+        Ok(Dataset { unseen, ..Dataset::new(examples, &all, file)? })
     }
 
     /// How many examples.
@@ -95,23 +80,11 @@ impl Dataset {
         self.examples.is_empty()
     }
 
-    /// The bytes that the bag of an example takes beside its steps. `labels`: how many there are.
-    pub fn bag_bytes(&self, labels: usize) -> impl Fn(usize) -> u64 + '_ {
-        move |row| bag_bytes(self.bags.as_ref().map_or(0, |bags| bags[row].len()), labels)
-    }
-
     /// Refuses the data if a row of them is over the limit alone, by the row's line.
     ///
     /// # Errors
     /// [`DataError::Memory`]
-    pub fn check_memory(&self, budget: &Budget, labels: usize) -> Result<(), DataError> {
-        let own = self.bag_bytes(labels);
-        let mut rows = self.examples.iter().enumerate();
-        rows.try_for_each(|(row, example)| budget.check_row(example, own(row), &self.file))
+    pub fn check_memory(&self, budget: &Budget) -> Result<(), DataError> {
+        self.examples.iter().try_for_each(|example| budget.check_row(example, 0, &self.file))
     }
-}
-
-/// The looked-up weights of so many n-grams, their products with the values, and the gradients of both.
-pub(super) fn bag_bytes(ngrams: usize, labels: usize) -> u64 {
-    NUMBER * 4 * labels as u64 * ngrams as u64
 }

@@ -1,49 +1,81 @@
-//! The linear part beside the network: a weight per label for every bucket of n-grams.
+//! The linear part beside the networks: a weight per label for every bucket of n-grams.
 //!
 //! A recurrent network reads the order of the words, a linear model over n-grams remembers the phrases; they err on
 //! different texts, and together they err less (Mesnil et al. 2014; Cheng et al. 2016 call the two deep and wide).
 
-use rayon::prelude::*;
+use std::path::Path;
 
+use super::ngrams::{NgramBag, NgramBagConfig};
 use crate::error::ModelFileError;
-use crate::model_file::Tensors;
+use crate::input::Example;
+use crate::model_file::{ModelFile, Tensor};
 
-/// Rows that one thread sums at once: enough to be worth handing out.
-const ROWS: usize = 8;
+/// The tensor that says how rare each bucket is.
+const RARITY: &str = "linear.ngram_weight";
+/// The weights.
+const WEIGHT: &str = "linear.weight";
+/// The biases.
+const BIAS: &str = "linear.bias";
 
 /// Logits that are linear in the values of n-grams.
-#[derive(Debug)]
-pub(super) struct NgramLinear {
+///
+/// # Tensors
+/// With `N` the labels: `linear.ngram_weight` `[buckets]`, `linear.weight` `[buckets, N]`, `linear.bias` `[N]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearPart {
+    /// Which n-grams there are, and how rare they are.
+    pub bag: NgramBag,
     /// `[buckets, N]`
-    weight: Vec<f32>,
+    pub weight: Vec<f32>,
     /// `[N]`
-    bias: Vec<f32>,
+    pub bias: Vec<f32>,
 }
 
-impl NgramLinear {
-    /// Takes `weight` `[buckets, N]` and `bias` `[N]`.
+impl LinearPart {
+    /// Takes the tensors from a file that came from `path`.
     ///
     /// # Errors
     /// If one of them is missing or has another shape.
-    pub(super) fn read(buckets: usize, labels: usize, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
-        let weight = tensors.take("weight", &[buckets, labels])?;
-        Ok(NgramLinear { weight, bias: tensors.take("bias", &[labels])? })
+    pub fn take(
+        config: &NgramBagConfig,
+        labels: usize,
+        file: &mut ModelFile,
+        path: &Path,
+    ) -> Result<LinearPart, ModelFileError> {
+        let rarity = file.take_tensor(path, RARITY, &[config.rows()])?.data;
+        let weight = file.take_tensor(path, WEIGHT, &[config.rows(), labels])?.data;
+        let bias = file.take_tensor(path, BIAS, &[labels])?.data;
+        Ok(LinearPart { bag: NgramBag::new(config.clone(), rarity), weight, bias })
     }
 
-    /// The logits `[B, N]` of texts, each summed in the order of its bag.
+    /// Puts the tensors into a file.
+    pub(super) fn put(&self, file: &mut ModelFile) {
+        let buckets = self.bag.config().rows();
+        let tensors = [
+            (RARITY, vec![buckets], self.bag.weights()),
+            (WEIGHT, vec![buckets, self.bias.len()], &self.weight),
+            (BIAS, vec![self.bias.len()], &self.bias),
+        ];
+        for (name, shape, data) in tensors {
+            file.tensors.insert(name.into(), Tensor { shape, data: data.to_vec() });
+        }
+    }
+
+    /// The logits `[N]` of an example, summed in the order of its bag.
+    pub fn logits(&self, example: &Example) -> Vec<f32> {
+        self.of_bag(&self.bag.of(example))
+    }
+
+    /// The logits `[N]` of a bag.
     ///
     /// # Panics
     /// If a bucket is none of the buckets that there are.
-    pub(super) fn forward(&self, bags: &[&[(u32, f32)]], threads: usize) -> Vec<f32> {
-        let labels = self.bias.len();
-        let mut logits = self.bias.repeat(bags.len());
-        let least = if threads <= 1 { usize::MAX } else { ROWS };
-        logits.par_chunks_mut(labels).zip(bags).with_min_len(least).for_each(|(logits, bag)| {
-            for &(bucket, value) in bag.iter() {
-                let weights = &self.weight[bucket as usize * labels..][..labels];
-                logits.iter_mut().zip(weights).for_each(|(logit, weight)| *logit += weight * value);
-            }
-        });
+    pub fn of_bag(&self, bag: &[(u32, f32)]) -> Vec<f32> {
+        let mut logits = self.bias.clone();
+        for &(bucket, value) in bag {
+            let weights = &self.weight[bucket as usize * logits.len()..][..logits.len()];
+            logits.iter_mut().zip(weights).for_each(|(logit, weight)| *logit += weight * value);
+        }
         logits
     }
 }
@@ -51,14 +83,28 @@ impl NgramLinear {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::classify::Sizes;
+
+    fn part() -> LinearPart {
+        let config = NgramBagConfig { characters: None, words: Some(Sizes { min: 1, max: 1 }), buckets: 3 };
+        let bag = NgramBag::new(config, vec![1.0; 3]);
+        LinearPart { bag, weight: vec![1.0, -1.0, 10.0, 20.0, 0.5, 0.0], bias: vec![0.25, 0.75] }
+    }
 
     #[test]
-    fn logits_are_the_bias_and_the_weighted_sum_of_each_rows_own_ngrams() {
-        let linear = NgramLinear { weight: vec![1.0, -1.0, 10.0, 20.0, 0.5, 0.0], bias: vec![0.25, 0.75] };
+    fn logits_are_the_bias_and_the_weighted_sum_of_the_ngrams() {
         let bags: [&[(u32, f32)]; 3] = [&[(0, 2.0), (2, 4.0)], &[], &[(1, 0.5)]];
-        for threads in [1, 2] {
-            assert_eq!(linear.forward(&bags, threads), [4.25, -1.25, 0.25, 0.75, 5.25, 10.75]);
-        }
-        assert!(linear.forward(&[], 2).is_empty());
+        assert_eq!(bags.map(|bag| part().of_bag(bag)), [[4.25, -1.25], [0.25, 0.75], [5.25, 10.75]]);
+    }
+
+    #[test]
+    fn what_is_put_into_a_file_is_taken_from_it() {
+        let mut file = ModelFile::new("classify");
+        part().put(&mut file);
+        let taken = LinearPart::take(part().bag.config(), 2, &mut file, Path::new("m")).unwrap();
+        assert!(taken == part() && file.tensors.is_empty());
+        part().put(&mut file);
+        let refused = LinearPart::take(part().bag.config(), 4, &mut file, Path::new("m")).unwrap_err().to_string();
+        assert!(refused.contains("linear.weight") && refused.contains("[3, 4]"), "{refused}");
     }
 }

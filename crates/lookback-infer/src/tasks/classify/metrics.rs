@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{LabelScores, ratio};
+use crate::network::{cross_entropy, likeliest, softmax};
 
 /// Labels up to which there is a confusion matrix. It has the square of them in numbers, whatever the examples; above,
 /// [`Metrics::confused`] tells the same in proportion to the examples.
 const MOST_IN_MATRIX: usize = 256;
+
+/// Bins of equal width by which the calibration error is measured, as Guo et al. 2017 have them.
+const BINS: usize = 15;
 
 /// Accuracy, F1 and the confusions of a classifier on labelled data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,6 +28,18 @@ pub struct Metrics {
     pub macro_f1: f64,
     /// F1 over all answers together; with one label an example it equals the accuracy.
     pub micro_f1: f64,
+    /// How far the answers' probabilities are from the share of right ones: the expected calibration error of Guo et al. 2017,
+    /// eq. 3, in 15 bins.
+    pub calibration_error: f64,
+    /// What it would be without calibration.
+    pub calibration_error_before: f64,
+    /// Of two labels, both of which occur, how often the second one's probability is higher for an example of it than for
+    /// one of the first: the area under the ROC curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roc_auc: Option<f64>,
+    /// Of two labels, both of which occur, the mean of the precision over the examples of the second one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<f64>,
     /// One row per label.
     pub classes: Vec<LabelScores>,
     /// `confusion[t][p]`: examples of label `t` that were answered with `p`; `None` for more than 256 labels.
@@ -45,8 +61,47 @@ pub struct Confused {
 }
 
 impl Metrics {
+    /// From the labels' names, of which the first `trained` have logits, the right label of every example, and for each the
+    /// logits `[trained]` and what they were before calibration.
+    pub fn of_logits(
+        names: &[String],
+        trained: usize,
+        truth: &[usize],
+        logits: impl Iterator<Item = [Vec<f32>; 2]>,
+    ) -> Metrics {
+        let mut answers = Vec::with_capacity(truth.len());
+        let (mut sure, mut sure_before, mut second) = (Bins::default(), Bins::default(), Vec::new());
+        let (mut loss, mut with_loss) = (0.0, 0usize);
+        for ([mut logits, mut before], &target) in logits.zip(truth) {
+            let answer = likeliest(&logits);
+            answers.push(answer);
+            // Of a label that was never trained there is no probability, and no loss.
+            if target < trained {
+                loss += cross_entropy(&logits, target);
+                with_loss += 1;
+            }
+            for (probabilities, bins) in [(&mut logits, &mut sure), (&mut before, &mut sure_before)] {
+                let answer = likeliest(probabilities);
+                softmax(probabilities, trained);
+                bins.add(probabilities[answer], answer == target);
+            }
+            if names.len() == 2 && trained == 2 {
+                second.push((logits[1], target == 1));
+            }
+        }
+        let loss = if with_loss == 0 && !truth.is_empty() { f64::NAN } else { loss / with_loss.max(1) as f64 };
+        let (roc_auc, average_precision) = ranking(second).unzip();
+        Metrics {
+            calibration_error: sure.error(),
+            calibration_error_before: sure_before.error(),
+            roc_auc,
+            average_precision,
+            ..Metrics::new(names, truth, &answers, loss)
+        }
+    }
+
     /// From the labels' names, the right and the given answer of every example, and the mean loss.
-    pub fn new(labels: &[String], truth: &[usize], answers: &[usize], loss: f64) -> Metrics {
+    fn new(labels: &[String], truth: &[usize], answers: &[usize], loss: f64) -> Metrics {
         let classes = LabelScores::of(labels, truth, answers);
         // Counted sparsely: there are no more different pairs than examples.
         let mut pairs: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -63,11 +118,56 @@ impl Metrics {
             accuracy,
             macro_f1: if occurring == 0 { 0.0 } else { f1_sum / occurring as f64 },
             micro_f1: accuracy,
+            calibration_error: 0.0,
+            calibration_error_before: 0.0,
+            roc_auc: None,
+            average_precision: None,
             classes,
             confusion: (labels.len() <= MOST_IN_MATRIX).then(|| matrix(&pairs, labels.len())),
             confused: confused(&pairs, labels),
         }
     }
+}
+
+/// How far answers' probabilities are from the share of right ones, by bins of equal width.
+#[derive(Default)]
+struct Bins {
+    /// `Σ right - probability` of each.
+    gaps: [f64; BINS],
+    examples: usize,
+}
+
+impl Bins {
+    /// An answer with this probability.
+    fn add(&mut self, probability: f32, right: bool) {
+        let bin = ((probability * BINS as f32) as usize).min(BINS - 1);
+        self.gaps[bin] += f64::from(u8::from(right)) - f64::from(probability);
+        self.examples += 1;
+    }
+
+    fn error(&self) -> f64 {
+        self.gaps.iter().map(|gap| gap.abs()).sum::<f64>() / self.examples.max(1) as f64
+    }
+}
+
+/// Area under the ROC curve (Fawcett 2006) and average precision of examples by their score and whether they are positive;
+/// `None` where all are, or none is. What has the same score stands in one place.
+fn ranking(mut examples: Vec<(f32, bool)>) -> Option<(f64, f64)> {
+    let positives = examples.iter().filter(|(_, positive)| *positive).count();
+    let negatives = examples.len() - positives;
+    if positives == 0 || negatives == 0 {
+        return None;
+    }
+    examples.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let (mut hits, mut misses, mut area, mut precision) = (0usize, 0usize, 0.0, 0.0);
+    for equal in examples.chunk_by(|(a, _), (b, _)| a == b) {
+        let hit = equal.iter().filter(|(_, positive)| *positive).count();
+        let missed = equal.len() - hit;
+        area += missed as f64 * (hits as f64 + hit as f64 / 2.0);
+        (hits, misses) = (hits + hit, misses + missed);
+        precision += hit as f64 * hits as f64 / (hits + misses) as f64;
+    }
+    Some((area / (positives as f64 * negatives as f64), precision / positives as f64))
 }
 
 fn matrix(pairs: &BTreeMap<(usize, usize), usize>, labels: usize) -> Vec<Vec<usize>> {
@@ -129,5 +229,40 @@ mod tests {
         assert_eq!(metrics.confused[0], Confused { label: "99999".into(), answer: "5".into(), count: 2 });
         assert_eq!((metrics.classes[99_999].support, metrics.confused.len()), (2, 2));
         assert!((metrics.macro_f1 - 1.0 / 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_labels_are_ranked_as_scikit_learn_ranks_them() {
+        let ranked = |scores: &[f32], positive: &[u8]| {
+            ranking(scores.iter().copied().zip(positive.iter().map(|&positive| positive == 1)).collect())
+        };
+        // roc_auc_score and average_precision_score of scikit-learn 1.5.
+        let (area, precision) = ranked(&[0.1, 0.4, 0.35, 0.8], &[0, 0, 1, 1]).unwrap();
+        assert!((area - 0.75).abs() < 1e-12 && (precision - 0.8333333333333333).abs() < 1e-12);
+        let (area, precision) = ranked(&[0.5, 0.5, 0.5, 0.2, 0.9], &[1, 0, 1, 0, 0]).unwrap();
+        assert!((area - 0.5).abs() < 1e-12 && (precision - 0.5).abs() < 1e-12);
+        assert_eq!(ranked(&[0.5, 0.1], &[1, 1]), None);
+    }
+
+    #[test]
+    fn answers_that_are_right_as_often_as_they_say_have_no_calibration_error() {
+        let labels = ["a", "b"].map(String::from);
+        let sure = |p: f32| [(p / (1.0 - p)).ln(), 0.0];
+        let truth = [0, 0, 0, 1];
+        let logits = (0..4).map(|_| [sure(0.75).to_vec(), sure(0.95).to_vec()]);
+        let metrics = Metrics::of_logits(&labels, 2, &truth, logits);
+        assert!(metrics.calibration_error < 1e-6, "{}", metrics.calibration_error);
+        assert!((metrics.calibration_error_before - 0.2).abs() < 1e-6, "{}", metrics.calibration_error_before);
+        assert!((metrics.loss + (0.75f64.ln() * 3.0 + 0.25f64.ln()) / 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_label_that_was_never_trained_is_wrong_and_has_no_loss() {
+        let labels = ["a", "b", "new"].map(String::from);
+        let logits = || [[3.0, 0.0], [0.0, 3.0]].map(|row| [row.to_vec(), row.to_vec()]).into_iter();
+        let metrics = Metrics::of_logits(&labels, 2, &[2, 1], logits());
+        assert_eq!((metrics.accuracy, metrics.classes[2].support, metrics.roc_auc), (0.5, 1, None));
+        assert!((metrics.loss - (1.0 + (-3.0f64).exp()).ln()).abs() < 1e-6);
+        assert!(Metrics::of_logits(&labels, 2, &[2, 2], logits()).loss.is_nan());
     }
 }

@@ -1,8 +1,10 @@
 //! Classification of texts and of numeric series: one label for a whole sequence.
 //!
-//! `plan` says what the network is, `network` answers, with the `linear` part beside it and its `ngrams`; `data` are
-//! labelled examples, `metrics` the figures it is judged by, `model` the trained classifier.
+//! `plan` says what the network is, `network` answers, with the `linear` part beside it and its `ngrams`, and `calibration`
+//! makes one answer of both; `data` are labelled examples, `metrics` the figures it is judged by, `model` the trained
+//! classifier.
 
+mod calibration;
 mod data;
 mod linear;
 mod metrics;
@@ -11,9 +13,11 @@ mod network;
 mod ngrams;
 mod plan;
 
-pub use self::data::{Bag, Dataset};
+pub use self::calibration::Calibration;
+pub use self::data::Dataset;
+pub use self::linear::LinearPart;
 pub use self::metrics::{Confused, Metrics};
-pub use self::model::{Classifier, Description, NGRAM_WEIGHT, Prediction, budget, judge};
+pub use self::model::{Classifier, Description, Prediction, budget, logits};
 pub use self::network::{Network, answer_together};
 pub use self::ngrams::{NgramBag, NgramBagConfig, Sizes};
 pub use self::plan::NetworkPlan;
@@ -28,6 +32,19 @@ pub const ACCURACY: Score = Score::share("accuracy", "accuracy");
 pub const MACRO_F1: Score = Score::share("macro-f1", "macro F1");
 /// F1 over all answers together.
 const MICRO_F1: Score = Score::share("micro-f1", "micro F1");
+
+/// How far the probabilities of the answers are from the share of right ones.
+const CALIBRATION_ERROR: Score = error("calibration-error", "calibration error");
+/// As it would be without calibration.
+const CALIBRATION_ERROR_BEFORE: Score = error("calibration-error-before", "before calibration");
+/// Area under the curve of true against false positives, of two labels.
+const ROC_AUC: Score = Score::share("roc-auc", "ROC AUC");
+/// Area under the curve of precision against recall, of two labels.
+const AVERAGE_PRECISION: Score = Score::share("average-precision", "average precision");
+
+const fn error(name: &'static str, title: &'static str) -> Score {
+    Score { higher_is_better: false, ..Score::share(name, title) }
+}
 
 /// What a classifier is validated by; the first decides unless another is asked for.
 pub const SCORES: [Score; 2] = [ACCURACY, MACRO_F1];

@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::data::{Bag, Dataset, bag_bytes};
+use super::data::Dataset;
 use super::metrics::{Confused, Metrics};
 use super::network::{Network, answer_together};
-use super::{ACCURACY, MACRO_F1, MICRO_F1, NAME, NetworkPlan, NgramBag, SCORES};
+use super::{
+    ACCURACY, AVERAGE_PRECISION, CALIBRATION_ERROR, CALIBRATION_ERROR_BEFORE, Calibration, LinearPart, MACRO_F1,
+    MICRO_F1, NAME, NetworkPlan, ROC_AUC, SCORES,
+};
 use crate::data::labels::LabelSet;
 use crate::error::{DataError, ModelFileError, Overflow, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
@@ -15,10 +19,7 @@ use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, Table, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
-use crate::network::{Output, cross_entropy, likeliest, softmax};
-
-/// The tensor that says how much each bucket of the linear part tells.
-pub const NGRAM_WEIGHT: &str = "linear.ngram_weight";
+use crate::network::{Output, likeliest, softmax};
 
 /// What a classifier's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -27,8 +28,10 @@ pub struct Description {
     pub input: Input,
     /// The networks' plan.
     pub plan: NetworkPlan,
-    /// The n-grams of the linear part, where there is one.
-    pub bag: Option<NgramBag>,
+    /// The linear part beside the networks, where there is one.
+    pub linear: Option<LinearPart>,
+    /// How the two answer together.
+    pub calibration: Calibration,
     /// The labels.
     pub labels: LabelSet,
     /// How it came to be.
@@ -66,11 +69,11 @@ impl Description {
         self.input.put(&mut file)?;
         file.put_json("network", &self.plan)?;
         file.put_json("labels", &self.labels)?;
+        file.put_json("calibration", &self.calibration)?;
         file.put_json("record", &self.record)?;
         file.tensors.extend(tensors);
-        if let Some(bag) = &self.bag {
-            let data = bag.weights().to_vec();
-            file.tensors.insert(NGRAM_WEIGHT.into(), Tensor { shape: vec![data.len()], data });
+        if let Some(linear) = &self.linear {
+            linear.put(&mut file);
         }
         Ok(file)
     }
@@ -99,18 +102,20 @@ impl Classifier {
         let labels: LabelSet = file.json(path, "labels")?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
         let largest = file.largest();
-        let bag = match &plan.linear {
-            Some(config) => {
-                let weights = file.take_tensor(path, NGRAM_WEIGHT, &[config.rows()])?.data;
-                Some(NgramBag::new(config.clone(), weights))
-            }
+        let linear = match &plan.linear {
+            Some(config) => Some(LinearPart::take(config, labels.len(), &mut file, path)?),
             None => None,
         };
+        let calibration = file.checked_json(path, "calibration", Calibration::check)?;
         let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), labels.len(), tensors)
         })?;
-        file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "record"]].concat())?;
-        Ok(Classifier { description: Description { input, plan, bag, labels, record }, networks, largest })
+        file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "calibration", "record"]].concat())?;
+        Ok(Classifier {
+            description: Description { input, plan, linear, calibration, labels, record },
+            networks,
+            largest,
+        })
     }
 
     /// What the file holds, apart from its tensors.
@@ -133,19 +138,29 @@ impl Classifier {
     pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let budget = self.description.budget(purpose, ask.limit);
+        let linear = self.linear_logits(examples);
         let labels = self.labels().len();
-        let bags: Option<Vec<Bag>> =
-            self.description.bag.as_ref().map(|bag| examples.iter().map(|example| bag.of(example)).collect());
-        let own = |row: usize| bag_bytes(bags.as_ref().map_or(0, |bags| bags[row].len()), labels);
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        budget.answers(&lengths, own, |rows| {
-            let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            let bags: Option<Vec<&[(u32, f32)]>> =
-                bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
-            let output = run(&self.networks, &batch, bags.as_deref(), ask.views);
-            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
-            batch.into_iter().enumerate().map(answer).collect()
-        })
+        budget.answers(
+            &lengths,
+            |_| 0,
+            |rows| {
+                let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+                let mut output = run(&self.networks, &batch, ask.views);
+                let of_linear = linear.as_ref().map(|linear| {
+                    rows.iter().flat_map(|&row| linear[row * labels..][..labels].iter().copied()).collect::<Vec<f32>>()
+                });
+                output.logits = self.description.calibration.apply(&output.logits, of_linear.as_deref());
+                let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+                batch.into_iter().enumerate().map(answer).collect()
+            },
+        )
+    }
+
+    /// The logits `[rows, N]` of the linear part, where there is one.
+    fn linear_logits(&self, examples: &[&Example]) -> Option<Vec<f32>> {
+        let linear = self.description.linear.as_ref()?;
+        Some(examples.par_iter().flat_map_iter(|example| linear.logits(example)).collect())
     }
 
     /// The answer to the example that stands in a row of a batch of so many.
@@ -239,6 +254,11 @@ impl Model for Classifier {
         lines.extend(self.input().describe());
         if let Some(linear) = &self.description.plan.linear {
             lines.push(("linear part".into(), format!("{} buckets of n-grams", linear.buckets)));
+            let Calibration { networks, linear } = self.description.calibration;
+            lines.push((
+                "answer".into(),
+                format!("{networks:.2} times the network and {linear:.2} times the linear part"),
+            ));
         }
         lines.push(("network".into(), self.description.plan.summary()));
         lines
@@ -261,9 +281,7 @@ impl Model for Classifier {
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
-        let ngrams = self.description.bag.as_ref().map_or(0, |bag| bag.of(input).len());
-        let budget = self.description.budget(purpose, ask.limit);
-        budget.check_row(input, bag_bytes(ngrams, self.labels().len()), file)
+        self.description.budget(purpose, ask.limit).check_row(input, 0, file)
     }
 
     fn without_views(&self) -> Option<String> {
@@ -281,7 +299,7 @@ impl Model for Classifier {
     fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.read_labelled(data, columns)?;
-        let dataset = Dataset::to_be_judged(examples, &description.labels, description.bag.as_ref(), data)?;
+        let dataset = Dataset::to_be_judged(examples, &description.labels, data)?;
         self.judge(&dataset, limit)
     }
 }
@@ -293,9 +311,18 @@ impl Classifier {
     /// If a row takes too much memory, or numbers overflow.
     pub fn judge(&self, dataset: &Dataset, limit: MemoryLimit) -> Result<Report> {
         let budget = self.description.budget(Purpose::Answers, limit);
-        dataset.check_memory(&budget, self.labels().len())?;
-        let metrics = judge(&self.networks, dataset, self.labels(), &budget);
+        dataset.check_memory(&budget)?;
+        let examples: Vec<&Example> = dataset.examples.iter().collect();
+        let (networks, linear) = (logits(&self.networks, &examples, &budget), self.linear_logits(&examples));
+        let labels = self.labels().len();
+        let scales = [self.description.calibration, Calibration::unknown(linear.is_some())];
+        let rows = (0..dataset.len()).map(|row| {
+            let of = |all: &[f32]| all[row * labels..][..labels].to_vec();
+            let (networks, linear) = (of(&networks), linear.as_deref().map(of));
+            scales.map(|calibration| calibration.apply(&networks, linear.as_deref()))
+        });
         let names = [self.labels(), &dataset.unseen].concat();
+        let metrics = Metrics::of_logits(&names, labels, &dataset.targets, rows);
         let has_loss = dataset.targets.iter().any(|&target| target < self.labels().len());
         match has_loss && !metrics.loss.is_finite() {
             true => Err(self.largest.clone().into()),
@@ -304,36 +331,27 @@ impl Classifier {
     }
 }
 
-/// Judges networks that answer together on labelled data whose rows are within the budget.
+/// The logits `[rows, N]` that networks give together for examples that are within the budget.
 ///
 /// # Panics
-/// If there is no network, or the data were made for another one.
-pub fn judge(networks: &[Network], dataset: &Dataset, labels: &[String], budget: &Budget) -> Metrics {
-    let mut answers = vec![0usize; dataset.len()];
-    // Of a label that the networks do not have there is no probability, and no loss.
-    let (mut loss, mut with_loss) = (0.0, 0usize);
-    let own = dataset.bag_bytes(labels.len());
-    for rows in budget.batches(&dataset.lengths, own) {
-        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
-        let bags: Option<Vec<&[(u32, f32)]>> =
-            dataset.bags.as_ref().map(|bags| rows.iter().map(|&row| bags[row].as_slice()).collect());
-        let output = run(networks, &examples, bags.as_deref(), false);
-        for (logits, &row) in output.logits.chunks(labels.len()).zip(&rows) {
-            answers[row] = likeliest(logits);
-            if dataset.targets[row] < labels.len() {
-                loss += cross_entropy(logits, dataset.targets[row]);
-                with_loss += 1;
-            }
+/// If there is no network, or the examples were made for another one.
+pub fn logits(networks: &[Network], examples: &[&Example], budget: &Budget) -> Vec<f32> {
+    let labels = networks.first().map_or(0, Network::labels);
+    let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
+    let mut all = vec![0.0; examples.len() * labels];
+    for rows in budget.batches(&lengths, |_| 0) {
+        let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+        let output = run(networks, &batch, false);
+        for (logits, &row) in output.logits.chunks(labels).zip(&rows) {
+            all[row * labels..][..labels].copy_from_slice(logits);
         }
     }
-    let names = [labels, &dataset.unseen].concat();
-    let loss = if with_loss == 0 && !dataset.is_empty() { f64::NAN } else { loss / with_loss.max(1) as f64 };
-    Metrics::new(&names, &dataset.targets, &answers, loss)
+    all
 }
 
-fn run(networks: &[Network], examples: &[&Example], bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
+fn run(networks: &[Network], examples: &[&Example], views: bool) -> Output {
     let batch = Batch::new(examples, networks[0].parts(), &mut || false);
-    answer_together(networks, &batch, bags, views)
+    answer_together(networks, &batch, views)
 }
 
 /// The figures for people and as JSON.
@@ -350,6 +368,10 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
     ];
     // None where no row has a label that was trained.
     figures.extend(metrics.loss.is_finite().then(|| figure(Score::LOSS, metrics.loss)));
+    figures.push(figure(CALIBRATION_ERROR, metrics.calibration_error));
+    figures.push(figure(CALIBRATION_ERROR_BEFORE, metrics.calibration_error_before));
+    figures.extend(metrics.roc_auc.map(|value| figure(ROC_AUC, value)));
+    figures.extend(metrics.average_precision.map(|value| figure(AVERAGE_PRECISION, value)));
     Ok(Report {
         examples: metrics.examples,
         figures,

@@ -1,6 +1,5 @@
-//! The network: an encoder, pooling, a dense layer, and the linear part beside them.
+//! The network: an encoder, pooling, a dense layer.
 
-use super::linear::NgramLinear;
 use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
@@ -17,14 +16,12 @@ use crate::network::{Encoded, Encoder, Linear, Output, Pool, Pooled, Ragged, tog
 /// | `encoder.` and what stands with [`Encoder`] | | |
 /// | `pool.weight` | `[W]`, a step's width | `attention` among the poolings, no `structured` attention |
 /// | `output.weight`, `output.bias` | `[N, P]`, `[N]` | |
-/// | `linear.weight`, `linear.bias` | `[buckets, N]`, `[N]` | a linear part |
 #[derive(Debug)]
 pub struct Network {
     encoder: Encoder,
     /// Absent where the attention pools by itself.
     pool: Option<Pool>,
     output: Linear,
-    linear: Option<NgramLinear>,
     labels: usize,
 }
 
@@ -49,11 +46,7 @@ impl Network {
             false => Some(Pool::read(&plan.pooling, plan.encoder.width(), &mut tensors.within("pool"))?),
         };
         let output = Linear::read(plan.pooled(), labels, true, &mut tensors.within("output"))?;
-        let linear = match &plan.linear {
-            None => None,
-            Some(config) => Some(NgramLinear::read(config.rows(), labels, &mut tensors.within("linear"))?),
-        };
-        Ok(Network { encoder, pool, output, linear, labels })
+        Ok(Network { encoder, pool, output, labels })
     }
 
     /// What a token is made of, by which batches are made.
@@ -66,15 +59,13 @@ impl Network {
         self.labels
     }
 
-    /// The mean of the logits of the network and of its linear part, where it has one. bags: `[B]`, the n-grams of each row
-    /// for the linear part; without them it gives its bias alone. `views`: whether somebody will look at the attention, which
-    /// changes no bit of the rest.
+    /// The logits of a batch. `views`: whether somebody will look at the attention, which changes no bit of the rest.
     ///
     /// A row alone gives the same as among any others, bit for bit, on any number of threads.
     ///
     /// # Panics
-    /// If the batch or the bags were made for another network.
-    pub fn forward(&self, batch: &Batch, bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
+    /// If the batch was made for another network.
+    pub fn forward(&self, batch: &Batch, views: bool) -> Output {
         let threads = rayon::current_num_threads();
         let Encoded { steps, last, pooled, views, .. } = self.encoder.forward(batch, views);
         let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads };
@@ -84,20 +75,7 @@ impl Network {
             (None, None) => unreachable!("the pooling is left out only where the attention pools"),
         };
         let Pooled { vectors, weights } = pooled;
-        let mut logits = self.output.forward(&vectors, threads);
-        if let Some(linear) = &self.linear {
-            let nothing;
-            let bags = match bags {
-                Some(bags) => bags,
-                None => {
-                    nothing = vec![&[][..]; rows.batch()];
-                    &nothing
-                }
-            };
-            assert_eq!(bags.len(), rows.batch(), "one bag of n-grams per row");
-            let linear = linear.forward(bags, threads);
-            logits.iter_mut().zip(linear).for_each(|(logit, linear)| *logit = 0.5 * (*logit + linear));
-        }
+        let logits = self.output.forward(&vectors, threads);
         Output { logits, weights, views }
     }
 }
@@ -105,8 +83,8 @@ impl Network {
 /// What the networks of one ensemble answer together; see [`Output`].
 ///
 /// # Panics
-/// If there is no network, or the batch or the bags were made for others.
-pub fn answer_together(networks: &[Network], batch: &Batch, bags: Option<&[&[(u32, f32)]]>, views: bool) -> Output {
+/// If there is no network, or the batch was made for others.
+pub fn answer_together(networks: &[Network], batch: &Batch, views: bool) -> Output {
     let labels = networks.first().map_or(0, Network::labels);
-    together(networks, labels, |network| network.forward(batch, bags, views))
+    together(networks, labels, |network| network.forward(batch, views))
 }

@@ -19,7 +19,7 @@ pub struct NetworkPlan {
     pub output_dropout: f64,
     /// Networks whose probabilities are averaged.
     pub ensemble: usize,
-    /// The linear part beside each network, of texts.
+    /// The linear part beside the networks, of texts.
     pub linear: Option<NgramBagConfig>,
 }
 
@@ -103,7 +103,7 @@ fn check_linear(config: &NgramBagConfig) -> Result<(), PlanError> {
     if config.buckets == 0 || config.buckets > MOST_BUCKETS {
         return Err(PlanError::value("linear-buckets", config.buckets, format!("from 1 to {MOST_BUCKETS}")));
     }
-    plan::scale("linear-scale", f64::from(config.scale))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -141,9 +141,8 @@ mod tests {
 
     #[test]
     fn what_no_network_has_is_refused_in_a_sentence_that_names_the_option() {
-        let bag = |min, max, buckets, scale| {
-            Some(NgramBagConfig { characters: Some(Sizes { min, max }), words: None, buckets, scale })
-        };
+        let bag =
+            |min, max, buckets| Some(NgramBagConfig { characters: Some(Sizes { min, max }), words: None, buckets });
         let attention = |form: &str, pooling: &str| {
             let (form, pooling) = (form.parse().unwrap(), pooling.parse().unwrap());
             with(|plan| (plan.encoder.attention, plan.pooling) = (form, pooling))
@@ -173,18 +172,11 @@ mod tests {
                 "--pooling query compares the final state with the steps, which --attention additive makes twice as wide",
             ),
             (
-                with(|plan| plan.linear = bag(0, 2, 9, 1.0)),
+                with(|plan| plan.linear = bag(0, 2, 9)),
                 "--linear-characters is '0-2'; expected shortest-longest, for example 2-5",
             ),
-            (
-                with(|plan| plan.linear = bag(1, 65, 9, 1.0)),
-                "--linear-characters is '1-65'; the longest may be at most 64",
-            ),
-            (with(|plan| plan.linear = bag(1, 2, 0, 1.0)), "--linear-buckets is 0; it must be from 1 to 16777216"),
-            (
-                with(|plan| plan.linear = bag(1, 2, 9, f32::NAN)),
-                "--linear-scale is NaN; it must be above 0 and at most 1000000",
-            ),
+            (with(|plan| plan.linear = bag(1, 65, 9)), "--linear-characters is '1-65'; the longest may be at most 64"),
+            (with(|plan| plan.linear = bag(1, 2, 0)), "--linear-buckets is 0; it must be from 1 to 16777216"),
         ];
         for (plan, expected) in cases {
             assert_eq!(plan.check().unwrap_err().to_string(), expected);
@@ -196,7 +188,7 @@ mod tests {
         }
         // Structured attention pools by itself, and what stands beside it is not read.
         attention("structured:2", "last").check().unwrap();
-        with(|plan| plan.linear = bag(2, 5, 9, 4.0)).check().unwrap();
+        with(|plan| plan.linear = bag(2, 5, 9)).check().unwrap();
     }
 
     #[test]
@@ -238,12 +230,7 @@ mod tests {
     #[test]
     fn a_plan_reads_back_as_it_was_written_and_refuses_what_it_does_not_know() {
         let plan = with(|plan| {
-            plan.linear = Some(NgramBagConfig {
-                characters: None,
-                words: Some(Sizes { min: 1, max: 2 }),
-                buckets: 9,
-                scale: 4.0,
-            });
+            plan.linear = Some(NgramBagConfig { characters: None, words: Some(Sizes { min: 1, max: 2 }), buckets: 9 });
         });
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<NetworkPlan>(&json).unwrap(), plan);

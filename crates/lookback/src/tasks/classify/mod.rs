@@ -1,8 +1,11 @@
 //! Training classifiers; how they answer is `lookback_infer::tasks::classify`.
 //!
-//! `options` become a checked `plan`; `network` is what is trained, with the `linear` part beside it; `train` is the data,
-//! the loss and the way from a file to a model.
+//! `options` become a checked `plan`, and what they leave open is chosen by the data in `auto`; `network` is what is trained,
+//! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `train` is the data, the loss and the
+//! way from a file to a model.
 
+mod auto;
+mod calibrate;
 mod linear;
 mod network;
 mod options;
@@ -17,7 +20,7 @@ use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::Input;
 use lookback_infer::model::{Record, Score};
 pub use network::{Logits, Network};
-pub use options::{ClassWeights, ClassifyOptions, LossOptions, NetworkOptions};
+pub use options::{ClassWeights, ClassifyOptions, LearningOptions, NetworkOptions};
 pub use plan::ClassifyPlan;
 use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
@@ -64,6 +67,10 @@ impl Task for Classify {
 
     fn parts(plan: &ClassifyPlan) -> Vec<Value> {
         vec![json!(plan.training()), json!(plan.input), json!(plan.network)]
+    }
+
+    fn open(plan: &ClassifyPlan) -> Vec<&'static str> {
+        if plan.input.is_text() { auto::open(&plan.options) } else { Vec::new() }
     }
 
     fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -1,4 +1,4 @@
-//! The network on Burn: encoder, pooling, a dense layer, and a linear part beside them.
+//! The network on Burn: encoder, pooling, a dense layer.
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
@@ -9,7 +9,6 @@ use lookback_infer::tasks::classify::NetworkPlan;
 use lookback_nn::ops::dropout_layer;
 use lookback_nn::{Error, LinearConfig};
 
-use super::linear::Linear;
 use crate::network::{Encoder, Pool};
 
 /// The network. Its parameters have the names of the file; its twin without Burn is
@@ -21,16 +20,13 @@ pub struct Network {
     pool: Option<Pool>,
     output_dropout: Dropout,
     output: lookback_nn::Linear,
-    /// The linear part beside the layers above.
-    linear: Option<Linear>,
 }
 
 /// What the network gives for a batch.
 #[derive(Clone, Debug)]
 pub struct Logits {
-    /// `[B, N]` each, before the softmax: those of the network and of the linear part, which have losses of their own and
-    /// whose mean is the answer; without a linear part, the network's alone.
-    pub parts: Vec<Tensor<2>>,
+    /// `[B, N]`, before the softmax.
+    pub logits: Tensor<2>,
     /// `[1]`: what structured attention adds to the loss.
     pub penalty: Option<Tensor<1>>,
 }
@@ -49,22 +45,14 @@ impl Network {
             pool: (!pools).then(|| Pool::new(&plan.pooling, plan.encoder.width(), device)),
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: output.map_err(|error| PlanError::Unfit(error.to_string()))?,
-            linear: plan.linear.as_ref().map(|linear| Linear::new(linear.rows(), labels, device)),
         })
     }
 
-    /// Logits of a batch. `bags`: the n-grams of every row, for the linear part; noise of this standard deviation is added
-    /// to channels.
+    /// Logits of a batch; noise of this standard deviation is added to channels.
     ///
     /// # Errors
     /// If the batch was made for another network.
-    pub fn forward(
-        &self,
-        batch: &Batch,
-        bags: Option<&[&[(u32, f32)]]>,
-        noise: f64,
-        device: &Device,
-    ) -> Result<Logits, Error> {
+    pub fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Logits, Error> {
         let encoded = self.encoder.forward(batch, noise, device)?;
         let (pooled, penalty) = match (encoded.pooled, &self.pool) {
             (Some((pooled, penalty)), _) => (pooled, Some(penalty)),
@@ -72,11 +60,7 @@ impl Network {
             (None, None) => (encoded.last, None),
         };
         let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled))?;
-        let mut parts = vec![logits];
-        if let (Some(linear), Some(bags)) = (&self.linear, bags) {
-            parts.push(linear.forward(bags, device)?);
-        }
-        Ok(Logits { parts, penalty })
+        Ok(Logits { logits, penalty })
     }
 
     /// Which tables the network has beside the tokens' own.

@@ -31,10 +31,10 @@ pub struct ClassifyOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub train: TrainOptions,
-    /// The loss.
+    /// What is special about it.
     #[command(flatten)]
     #[serde(flatten)]
-    pub loss: LossOptions,
+    pub learning: LearningOptions,
 }
 
 impl ClassifyOptions {
@@ -47,18 +47,21 @@ impl ClassifyOptions {
         network: &NetworkPlan,
         training: &Map<String, Value>,
     ) -> Result<ClassifyOptions, String> {
-        let loss = LossOptions::deserialize(Value::Object(training.clone()))
+        let learning = LearningOptions::deserialize(Value::Object(training.clone()))
             .map_err(|error| in_plain_words(&error.to_string()))?;
         let input_options = InputOptions::with_places(input);
-        let of_loss = ["class-weights", "label-smoothing"];
-        let others = training.iter().filter(|(name, _)| !of_loss.contains(&name.as_str()));
+        let own = ["class-weights", "label-smoothing", "linear-c", "cross-validate"];
+        let others = training.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let train = TrainOptions::of(&others.map(|(name, value)| (name.clone(), value.clone())).collect())?;
-        Ok(ClassifyOptions { input: input_options, train, loss, ..ClassifyOptions::of(input, network) })
+        Ok(ClassifyOptions { input: input_options, train, learning, ..ClassifyOptions::of(input, network) })
     }
 
     /// The options by which inputs and network were made.
     pub(super) fn of(input: &InputPlan, network: &NetworkPlan) -> ClassifyOptions {
-        let range = |sizes: Option<Sizes>| sizes.map(|Sizes { min, max }| format!("{min}-{max}"));
+        let range = |sizes: Option<Sizes>| match sizes {
+            Some(Sizes { min, max }) => Some(format!("{min}-{max}")),
+            None => input.is_text().then(|| NONE.to_owned()),
+        };
         let linear = network.linear.as_ref();
         let pools = network.encoder.attention.pools();
         let mut options = ClassifyOptions {
@@ -66,10 +69,9 @@ impl ClassifyOptions {
             encoder: EncoderOptions::of(&network.encoder, input.is_text()),
             network: NetworkOptions {
                 pooling: (!pools).then(|| network.pooling.to_string()),
-                linear_characters: linear.and_then(|linear| range(linear.characters)),
-                linear_words: linear.and_then(|linear| range(linear.words)),
+                linear_characters: range(linear.and_then(|linear| linear.characters)),
+                linear_words: range(linear.and_then(|linear| linear.words)),
                 linear_buckets: linear.map(|linear| linear.buckets),
-                linear_scale: linear.map(|linear| f64::from(linear.scale)),
             },
             ..ClassifyOptions::default()
         };
@@ -88,32 +90,39 @@ pub struct NetworkOptions {
     /// max, or several joined by + [default: attention]
     #[arg(long, value_name = "POOLING")]
     pub pooling: Option<String>,
-    /// Characters in the n-grams of the whole text that a linear part beside the network weighs, for example 1-3; the
-    /// two answer together [default: none]
+    /// Characters in the n-grams that a linear part beside the network weighs, for example 1-3, or none; the two answer
+    /// together [default: by the data]
     #[arg(long, value_name = "MIN-MAX")]
     pub linear_characters: Option<String>,
-    /// Neighbouring words in the n-grams of the linear part, for example 1-2 [default: none]
+    /// Neighbouring words in the n-grams of the linear part, for example 1-2, or none [default: by the data]
     #[arg(long, value_name = "MIN-MAX")]
     pub linear_words: Option<String>,
-    /// Buckets that the n-grams of the linear part are hashed into [default: 262144]
+    /// Buckets that the n-grams of the linear part are hashed into [default: by the data]
     #[arg(long, value_name = "N")]
     pub linear_buckets: Option<u32>,
-    /// Length of a text's vector of n-grams; the longer, the faster the linear part learns [default: 4]
-    #[arg(long, value_name = "X")]
-    pub linear_scale: Option<f64>,
 }
 
-/// The loss of a classifier.
+/// No n-grams at all.
+pub(super) const NONE: &str = "none";
+
+/// What is special about training a classifier.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Training")]
-pub struct LossOptions {
+pub struct LearningOptions {
     /// Weights of the labels in the loss [default: none]
     #[arg(long, value_enum)]
     pub class_weights: Option<ClassWeights>,
     /// Share of the probability that the loss spreads over all labels [default: 0]
     #[arg(long, value_name = "X")]
     pub label_smoothing: Option<f64>,
+    /// What an example counts against the squared weights of the linear part: C of scikit-learn and LIBLINEAR [default: 30]
+    #[arg(long, value_name = "C")]
+    pub linear_c: Option<f64>,
+    /// Parts into which the data are split, each to be judged by a training on the others; their mean and spread are told,
+    /// and where nothing is held out they say how sure answers may be; 0 for none [default: by the data]
+    #[arg(long, value_name = "K")]
+    pub cross_validate: Option<usize>,
 }
 
 /// Weights of the labels in the loss.

@@ -7,13 +7,13 @@ use lookback_infer::input::InputPlan;
 use lookback_infer::tasks::classify::{NetworkPlan, NgramBagConfig, SCORES, Sizes};
 use serde_json::{Map, Value, json};
 
-use super::options::{ClassWeights, ClassifyOptions, NetworkOptions};
+use super::options::{ClassWeights, ClassifyOptions, NONE, NetworkOptions};
 use crate::input::{FOR_TEXTS, refuse};
 use crate::ranges::sizes;
 use crate::train::{TrainPlan, ValidationPlan};
 
 /// A checked description of a classifier and its training.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ClassifyPlan {
     pub(super) input: InputPlan,
     pub(super) network: NetworkPlan,
@@ -21,6 +21,12 @@ pub struct ClassifyPlan {
     pub(super) validation: ValidationPlan,
     pub(super) class_weights: ClassWeights,
     pub(super) label_smoothing: f64,
+    /// `C` of the linear part.
+    pub(super) linear_c: f64,
+    /// Parts for cross-validation; 0 for none.
+    pub(super) folds: usize,
+    /// What was said, for what is chosen by the data where nothing was.
+    pub(super) options: ClassifyOptions,
 }
 
 impl ClassifyPlan {
@@ -36,13 +42,19 @@ impl ClassifyPlan {
                 ("linear-characters", network.linear_characters.is_some()),
                 ("linear-words", network.linear_words.is_some()),
                 ("linear-buckets", network.linear_buckets.is_some()),
-                ("linear-scale", network.linear_scale.is_some()),
+                ("linear-c", options.learning.linear_c.is_some()),
             ];
             refuse(&text_only, FOR_TEXTS)?;
         }
         let train = TrainPlan::new(&options.train, &SCORES)?;
-        let label_smoothing = options.loss.label_smoothing.unwrap_or(0.0);
+        let label_smoothing = options.learning.label_smoothing.unwrap_or(0.0);
         plan::below_one("label-smoothing", label_smoothing)?;
+        let linear_c = options.learning.linear_c.unwrap_or(30.0);
+        plan::scale("linear-c", linear_c)?;
+        let folds = options.learning.cross_validate.unwrap_or(0);
+        if folds == 1 || folds > MOST_FOLDS {
+            return Err(PlanError::value("cross-validate", folds, format!("from 2 to {MOST_FOLDS}, or 0 for none")));
+        }
         let encoder = options.encoder.plan(input.is_text())?;
         if encoder.attention.pools() && network.pooling.is_some() {
             let problem = format!("{} pools by itself, and --pooling would be left unused", encoder.attention);
@@ -53,7 +65,7 @@ impl ClassifyPlan {
             pooling: network.pooling.as_deref().unwrap_or("attention").parse()?,
             output_dropout: options.encoder.output_dropout()?,
             ensemble: train.ensemble(),
-            linear: linear(network)?,
+            linear: linear(network, options.learning.linear_c.is_some())?,
         };
         network.check()?;
         Ok(ClassifyPlan {
@@ -61,8 +73,11 @@ impl ClassifyPlan {
             network,
             train,
             validation: ValidationPlan::new(&options.train)?,
-            class_weights: options.loss.class_weights.unwrap_or_default(),
+            class_weights: options.learning.class_weights.unwrap_or_default(),
             label_smoothing,
+            linear_c,
+            folds,
+            options: options.clone(),
         })
     }
 
@@ -79,27 +94,34 @@ impl ClassifyPlan {
         };
         options.insert("class-weights".into(), json!(self.class_weights));
         options.insert("label-smoothing".into(), json!(self.label_smoothing));
+        if self.network.linear.is_some() {
+            options.insert("linear-c".into(), json!(self.linear_c));
+        }
+        options.insert("cross-validate".into(), json!(self.folds));
         options.insert("validation-split".into(), json!(self.validation.share()));
         options
     }
 }
 
-/// The linear part that the options ask for.
-fn linear(options: &NetworkOptions) -> Result<Option<NgramBagConfig>, PlanError> {
+/// The most parts of a cross-validation.
+const MOST_FOLDS: usize = 100;
+
+/// The linear part that the options ask for; without buckets where nothing is said of them.
+fn linear(options: &NetworkOptions, has_c: bool) -> Result<Option<NgramBagConfig>, PlanError> {
     let range = |name: &'static str, range: &Option<String>| {
-        let sizes = range.as_deref().map(|range| sizes(name, range)).transpose()?;
+        let range = range.as_deref().filter(|range| *range != NONE);
+        let sizes = range.map(|range| sizes(name, range)).transpose()?;
         Ok::<_, PlanError>(sizes.map(|(min, max)| Sizes { min, max }))
     };
     let characters = range("linear-characters", &options.linear_characters)?;
     let words = range("linear-words", &options.linear_words)?;
+    let none = |range: &Option<String>| range.as_deref() == Some(NONE);
     if characters.is_none() && words.is_none() {
-        let alone =
-            [("linear-buckets", options.linear_buckets.is_some()), ("linear-scale", options.linear_scale.is_some())];
-        refuse(&alone, "needs --linear-characters or --linear-words")?;
+        if none(&options.linear_characters) && none(&options.linear_words) {
+            let alone = [("linear-buckets", options.linear_buckets.is_some()), ("linear-c", has_c)];
+            refuse(&alone, "is for a linear part, but --linear-characters and --linear-words are none")?;
+        }
         return Ok(None);
     }
-    let buckets = options.linear_buckets.unwrap_or(1 << 18);
-    let scale = options.linear_scale.unwrap_or(4.0);
-    plan::scale("linear-scale", scale)?;
-    Ok(Some(NgramBagConfig { characters, words, buckets, scale: scale as f32 }))
+    Ok(Some(NgramBagConfig { characters, words, buckets: options.linear_buckets.unwrap_or(1 << 18) }))
 }

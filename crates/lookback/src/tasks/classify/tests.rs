@@ -4,7 +4,6 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use lookback_infer::input::{Batch, Example, Input, Raw};
-use lookback_infer::tasks::classify::NgramBag;
 
 use super::train::answering;
 use super::*;
@@ -32,8 +31,6 @@ fn options(cell: &str, layers: usize, bidirectional: bool, attention: &str, pool
     options.encoder.bidirectional = Some(bidirectional);
     options.encoder.attention = Some(attention.into());
     options.network.pooling = pooling.map(str::to_owned);
-    options.network.linear_words = (!bidirectional).then(|| "1-2".into());
-    options.network.linear_buckets = (!bidirectional).then_some(11);
     options
 }
 
@@ -64,19 +61,10 @@ fn every_network_answers_without_burn_as_with_it() {
                     let network = Network::new(&plan.network, input.shape(), 3, &device).unwrap();
                     lookback_nn::parameters::initialise(&network);
                     let twin = answering(&network, &plan.network, input.shape(), 3);
-                    let bag = plan.network.linear.clone().map(|config| {
-                        let weights = (0..config.rows()).map(|bucket| bucket as f32 * 0.3).collect();
-                        NgramBag::new(config, weights)
-                    });
-                    let bags = bag.map(|bag| examples.iter().map(|example| bag.of(example)).collect::<Vec<_>>());
-                    let bags: Option<Vec<&[(u32, f32)]>> =
-                        bags.as_ref().map(|bags| bags.iter().map(Vec::as_slice).collect());
                     let batch = Batch::new(&examples.iter().collect::<Vec<_>>(), network.parts(), &mut || false);
-                    let logits = network.forward(&batch, bags.as_deref(), 0.0, &device).unwrap();
-                    let parts = logits.parts.len() as f64;
-                    let mean = logits.parts.into_iter().reduce(|sum, part| sum + part).unwrap().div_scalar(parts);
-                    let expected = mean.into_data().try_to_vec::<f32>().unwrap();
-                    let found = twin.forward(&batch, bags.as_deref(), true).logits;
+                    let logits = network.forward(&batch, 0.0, &device).unwrap().logits;
+                    let expected = logits.into_data().try_to_vec::<f32>().unwrap();
+                    let found = twin.forward(&batch, true).logits;
                     let name = format!("{cell}, {layers} layers, {bidirectional}, {attention}, {pooling:?}");
                     assert_eq!(found.len(), expected.len(), "{name}");
                     for (found, expected) in found.iter().zip(&expected) {

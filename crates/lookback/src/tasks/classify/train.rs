@@ -7,32 +7,28 @@ use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::data::doubts;
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::{Error, counted};
+use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled, Raw};
+use lookback_infer::memory_limit::{mib_for, readable};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::classify::{
-    self, Dataset, Description, NGRAM_WEIGHT, NetworkPlan, NgramBag, SCORES, budget, judge,
+    self, Calibration, Dataset, Description, LinearPart, NetworkPlan, NgramBag, SCORES, budget,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
+use super::auto;
+use super::calibrate::Judged;
+use super::linear::{Bag, Problem};
 use super::network::{Logits, Network};
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
 use crate::network::twin;
 use crate::tasks::Fitted;
-use crate::train::split::parts;
-use crate::train::{self, Init, Loss, Objective, Session, begin, check_tables};
-
-/// Data, input and labels, ready for training.
-struct Prepared {
-    input: Input,
-    bag: Option<NgramBag>,
-    labels: LabelSet,
-    train: Dataset,
-    validation: Option<Dataset>,
-}
+use crate::train::split::{folds, parts};
+use crate::train::{self, Ensemble, Init, Loss, Objective, Session, Silent, ValidationPlan, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -55,62 +51,8 @@ pub fn fit_inputs(
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
     let init = session.init.take();
-    let Prepared { input, bag, labels, train, validation } = prepare(inputs, data, plan, init.as_ref())?;
-    let shape = input.shape();
-    let make = |device: &Device, place: usize| {
-        let network = Network::new(&plan.network, shape, labels.len(), device)?;
-        begin(network, init.as_ref(), place, &plan.train)
-    };
-    let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
-    check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
-    let budget = |purpose| budget(&plan.network, shape, labels.len(), purpose, plan.train.max_memory());
-    let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
-    train.check_memory(&budget, labels.len())?;
-    validation.iter().try_for_each(|validation| validation.check_memory(&judging, labels.len()))?;
-    let weights = match plan.class_weights {
-        ClassWeights::None => None,
-        ClassWeights::Balanced => Some(balanced_weights(&train.targets, labels.len())),
-    };
-    let device = session.device.clone().autodiff();
-    let smoothing = plan.label_smoothing;
-    let objective = Classification {
-        plan: &plan.network,
-        shape,
-        loss: CrossEntropyLossConfig::new()
-            .with_weights(weights.clone())
-            .with_smoothing((smoothing > 0.0).then_some(smoothing as f32))
-            .init(&device),
-        word_dropout: input.plan().word_dropout(),
-        input_noise: input.plan().input_noise(),
-        train,
-        validation,
-        budget,
-        judging,
-        class_weights: weights,
-        labels: labels.names(),
-        device,
-    };
-    let trained = train::train(&objective, make, &plan.train, session)?;
-    let examples = [objective.train.len(), objective.validation.as_ref().map_or(0, Dataset::len)];
-    Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
-        let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        let (labels, record) = (labels.clone(), record.clone());
-        Description { input, plan, bag, labels, record }.file(tensors)
-    })
-}
-
-/// The option by which a table of this name would be smaller.
-fn option_of(table: &str) -> &'static str {
-    match table {
-        "linear.weight" => "--linear-buckets",
-        other => crate::network::option_of(other),
-    }
-}
-
-/// Learns input and labels from the training part and encodes all.
-fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option<&Init>) -> Result<Prepared, Error> {
     let names = inputs.iter().map(|input| input.label.as_str());
-    let labels = match init {
+    let labels = match &init {
         Some(init) => init.labels("labels", names, data)?,
         None => LabelSet::build(data, plan.input.label(), names)?,
     };
@@ -118,35 +60,273 @@ fn prepare(inputs: Vec<Labelled>, data: &Path, plan: &ClassifyPlan, init: Option
         inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
     tell_labels(&labels, &targets, data);
     tell_texts(&inputs, &targets, data);
+    let plan = &plan.by_data(&inputs, &labels, data)?;
+    let of_folds = match plan.folds {
+        0 => None,
+        _ => match cross_validate(&inputs, &targets, &labels, data, plan, init.as_ref(), session)? {
+            Some(judged) => Some(judged),
+            None => return Ok(stopped(plan)),
+        },
+    };
     let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
-    let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
-    let raws = training.iter().map(|input| &input.raw);
-    let input = match init {
-        Some(init) => init.input(&plan.input, raws, data)?,
-        None => Input::fit(&plan.input, raws, &[], data)?,
-    };
-    let examples = input.encode_labelled(training, data)?;
-    let learnt = init.and_then(|init| init.file.tensors.get(NGRAM_WEIGHT));
-    let bag = match (&plan.network.linear, learnt) {
-        (None, _) => None,
-        (Some(config), Some(weights)) => Some(NgramBag::new(config.clone(), weights.data.clone())),
-        (Some(config), None) => {
-            let tokens: Vec<_> =
-                examples.iter().map(|(example, _)| example.tokens().map_or(Vec::new(), |(_, tokens)| tokens)).collect();
-            let targets: Vec<usize> = examples
-                .iter()
-                .map(|(example, label)| labels.encode(label, data, example.line))
-                .collect::<Result<_, _>>()?;
-            Some(NgramBag::fit(config.clone(), &tokens, &targets, labels.len()))
+    let (training, held_out) = parts(&plan.validation, inputs.clone(), &targets, data, plan.train.seed(), read)?;
+    let is_split = held_out.as_ref().is_some_and(|(_, file)| *file == data);
+    let learner = Learner { plan, labels: &labels, data, init: init.as_ref(), chooses: true };
+    let mut learnt = learner.learn(training, held_out, session)?;
+    // Where nothing is held out, the parts of the cross-validation say how good it is.
+    let of_folds = of_folds.filter(|_| learnt.judged.targets.is_empty());
+    let judged = of_folds.as_ref().unwrap_or(&learnt.judged);
+    let (calibration, validation_examples) = (judged.calibration(labels.len()), judged.targets.len());
+    if let Some(judged) = of_folds.iter().find(|judged| !judged.targets.is_empty()) {
+        learnt.trained.validation = Some(validation(judged, calibration, labels.names()));
+    }
+    // What was held out has done its work, and the linear part is solved in no time.
+    if is_split && learnt.linear.is_some() {
+        let examples = learnt.input.encode_labelled(inputs, data)?;
+        let dataset = Dataset::new(examples, &labels, data)?;
+        learnt.linear = learner.solve(&dataset)?;
+    }
+    let Learnt { trained, input, linear, examples, .. } = learnt;
+    Fitted::new(trained, &plan.train, &SCORES, [examples, validation_examples], plan.training(), |record, tensors| {
+        let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+        let (labels, record) = (labels.clone(), record.clone());
+        Description { input, plan, linear, calibration, labels, record }.file(tensors)
+    })
+}
+
+/// What is left of a training that was stopped while it was cross-validated.
+fn stopped(plan: &ClassifyPlan) -> Fitted {
+    let (end, networks) = (train::End::Interrupted { epoch: 0, step: 0 }, plan.train.ensemble());
+    Fitted { model: None, end, saved: false, networks, scores: &SCORES }
+}
+
+/// The option by which a table of this name would be smaller.
+fn option_of(table: &str) -> &'static str {
+    crate::network::option_of(table)
+}
+
+/// Trains on the data but one part, for every part, and tells how the parts are answered; how each row is, or `None` where
+/// this was stopped.
+fn cross_validate(
+    inputs: &[Labelled],
+    targets: &[usize],
+    labels: &LabelSet,
+    data: &Path,
+    plan: &ClassifyPlan,
+    init: Option<&Init>,
+    session: &Session<'_>,
+) -> Result<Option<Judged>, Error> {
+    let folds = folds(targets, plan.folds, plan.train.seed());
+    if folds.len() < 2 {
+        return Ok(Some(Judged::default()));
+    }
+    // Each to its end, as the training on all of the data will be if nothing is held out of them.
+    let learner = Learner { plan, labels, data, init, chooses: plan.validation != ValidationPlan::None };
+    let (mut all, mut accuracies) = (Judged::default(), Vec::new());
+    for fold in &folds {
+        let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<Labelled>>();
+        let mut silent = Silent;
+        let mut session = Session {
+            device: session.device,
+            stop: session.stop,
+            progress: &mut silent,
+            checkpoint: None,
+            resume: false,
+            init: None,
+        };
+        let learnt = learner.learn(pick(&fold.train), Some((pick(&fold.held_out), data)), &mut session)?;
+        if learnt.trained.end.is_cut_short() {
+            return Ok(None);
         }
-    };
-    let dataset = |examples: Vec<(Example, String)>, file: &Path| Dataset::new(examples, &labels, bag.as_ref(), file);
-    let train = dataset(examples, data)?;
-    let validation = match held_out {
-        Some((inputs, file)) => Some(dataset(input.encode_labelled(inputs, file)?, file)?),
-        None => None,
-    };
-    Ok(Prepared { input, bag, labels, train, validation })
+        let metrics = learnt.judged.metrics(learnt.judged.calibration(labels.len()), labels.names());
+        accuracies.push(metrics.accuracy);
+        all.extend(learnt.judged);
+    }
+    let count = accuracies.len() as f64;
+    let mean = accuracies.iter().sum::<f64>() / count;
+    let spread = (accuracies.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
+    tracing::info!(
+        "{}: cross-validation in {} parts: accuracy {:.2} %, standard deviation {:.2}",
+        data.display(),
+        accuracies.len(),
+        100.0 * mean,
+        100.0 * spread
+    );
+    Ok(Some(all))
+}
+
+/// Loss and scores of rows by the logits of networks and linear part together.
+fn validation(judged: &Judged, calibration: Calibration, labels: &[String]) -> Validation {
+    let metrics = judged.metrics(calibration, labels);
+    Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] }
+}
+
+impl ClassifyPlan {
+    /// With all that is left open chosen by the data, and told.
+    fn by_data(&self, inputs: &[Labelled], labels: &LabelSet, data: &Path) -> Result<ClassifyPlan, Error> {
+        let Some((facts, sample)) = auto::look(self, inputs, labels.len(), data)? else { return Ok(self.clone()) };
+        let (options, mut chosen) = auto::choose(&self.options, &facts, &self.validation);
+        let mut plan = ClassifyPlan { options: self.options.clone(), ..ClassifyPlan::new(data, &options)? };
+        plan.input = plan.input.with_columns(self.input.columns().cloned());
+        if let (Some(config), None) = (&mut plan.network.linear, options.network.linear_buckets) {
+            config.buckets = auto::buckets(config, &sample, &facts);
+            chosen.0.push(("linear-buckets", config.buckets.to_string()));
+        }
+        if !chosen.0.is_empty() {
+            tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
+        }
+        Ok(plan)
+    }
+}
+
+/// What a classifier is learnt by.
+struct Learner<'a> {
+    plan: &'a ClassifyPlan,
+    labels: &'a LabelSet,
+    /// The file with the training data.
+    data: &'a Path,
+    init: Option<&'a Init>,
+    /// Whether the best of the epochs is chosen by what is held out, or the last one is kept.
+    chooses: bool,
+}
+
+/// What was learnt.
+struct Learnt {
+    trained: Ensemble<Network>,
+    input: Input,
+    linear: Option<LinearPart>,
+    /// How what was held out is answered.
+    judged: Judged,
+    /// How many examples there were to learn from.
+    examples: usize,
+}
+
+impl Learner<'_> {
+    /// Learns from some inputs and judges by others, which came from a file.
+    fn learn(
+        &self,
+        training: Vec<Labelled>,
+        held_out: Option<(Vec<Labelled>, &Path)>,
+        session: &mut Session<'_>,
+    ) -> Result<Learnt, Error> {
+        let Learner { plan, labels, data, init, chooses } = *self;
+        let raws = training.iter().map(|input| &input.raw);
+        let input = match init {
+            Some(init) => init.input(&plan.input, raws, data)?,
+            None => Input::fit(&plan.input, raws, &[], data)?,
+        };
+        let train = Dataset::new(input.encode_labelled(training, data)?, labels, data)?;
+        let shape = input.shape();
+        let make = |device: &Device, place: usize| {
+            let network = Network::new(&plan.network, shape, labels.len(), device)?;
+            begin(network, init, place, &plan.train)
+        };
+        let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
+        check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
+        let validation = match held_out {
+            Some((inputs, file)) => Some(Dataset::new(input.encode_labelled(inputs, file)?, labels, file)?),
+            None => None,
+        };
+        let budget = |purpose| budget(&plan.network, shape, labels.len(), purpose, plan.train.max_memory());
+        let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
+        train.check_memory(&budget)?;
+        validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
+        let linear = self.solve(&train)?;
+        let of_linear = match (&linear, &validation) {
+            (Some(linear), Some(validation)) => {
+                Some(validation.examples.par_iter().flat_map_iter(|example| linear.logits(example)).collect())
+            }
+            _ => None,
+        };
+        let weights = self.class_weights(&train);
+        let device = session.device.clone().autodiff();
+        let smoothing = plan.label_smoothing;
+        let objective = Classification {
+            plan: &plan.network,
+            shape,
+            loss: CrossEntropyLossConfig::new()
+                .with_weights(weights.clone())
+                .with_smoothing((smoothing > 0.0).then_some(smoothing as f32))
+                .init(&device),
+            word_dropout: input.plan().word_dropout(),
+            input_noise: input.plan().input_noise(),
+            train,
+            validation,
+            chooses,
+            linear: of_linear,
+            budget,
+            judging,
+            class_weights: weights,
+            labels: labels.names(),
+            device,
+        };
+        let trained = train::train(&objective, make, &plan.train, session)?;
+        let networks: Vec<&Network> = trained.networks.iter().collect();
+        let judged = if networks.is_empty() { None } else { objective.judged(&networks) };
+        let examples = objective.train.len();
+        Ok(Learnt { trained, input, linear, judged: judged.unwrap_or_default(), examples })
+    }
+
+    /// Solves the linear part on these examples, where there is one.
+    fn solve(&self, train: &Dataset) -> Result<Option<LinearPart>, Error> {
+        let Learner { plan, labels, init, .. } = *self;
+        let Some(config) = &plan.network.linear else { return Ok(None) };
+        let (buckets, rows) = (config.rows() as u64, train.len() as u64);
+        // The weights and how rare the buckets are, with the copies of which a file is made; the examples' distributions.
+        let bytes = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
+        let limit = plan.train.max_memory();
+        if bytes > limit.bytes() {
+            let problem = format!(
+                "the linear part would take {} of memory, but --max-memory is {limit} MiB; its largest table is \
+                 linear.weight, {buckets} x {} numbers: choose a smaller --linear-buckets, or allow it with --max-memory {}",
+                readable(bytes),
+                labels.len(),
+                mib_for(bytes)
+            );
+            return Err(PlanError::Unfit(problem).into());
+        }
+        let old = match init {
+            Some(init) => Some(LinearPart::take(config, init.known("labels")?, &mut init.file.clone(), &init.path)?),
+            None => None,
+        };
+        let bag = match &old {
+            Some(old) => old.bag.clone(),
+            None => NgramBag::fit(config.clone(), train.examples.iter().map(Example::all_tokens)),
+        };
+        let bags: Vec<Bag> = train.examples.par_iter().map(|example| bag.of(example)).collect();
+        let weights = self.class_weights(train);
+        let problem = Problem {
+            bags: &bags,
+            targets: &train.targets,
+            labels: labels.len(),
+            class_weights: weights.as_deref(),
+            c: plan.linear_c,
+            seed: plan.train.seed(),
+        };
+        let solution = problem.solve(config.rows(), old.map(|old| grown(&old, labels.len())));
+        tracing::debug!("the linear part took {} epochs to a gap of {:.1e}", solution.epochs, solution.gap);
+        Ok(Some(solution.part(bag)))
+    }
+
+    /// The weight of every label in the loss, where they differ.
+    fn class_weights(&self, train: &Dataset) -> Option<Vec<f32>> {
+        match self.plan.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(balanced_weights(&train.targets, self.labels.len())),
+        }
+    }
+}
+
+/// The weights and biases of a linear part with zeros for labels that it does not know.
+fn grown(old: &LinearPart, labels: usize) -> (Vec<f32>, Vec<f32>) {
+    let known = old.bias.len();
+    let mut weight = vec![0.0; old.weight.len() / known * labels];
+    for (new, old) in weight.chunks_mut(labels).zip(old.weight.chunks(known)) {
+        new[..known].copy_from_slice(old);
+    }
+    let mut bias = old.bias.clone();
+    bias.resize(labels, 0.0);
+    (weight, bias)
 }
 
 /// Tells which labels there are, the commonest first, and what looks wrong about them.
@@ -199,6 +379,10 @@ struct Classification<'a> {
     input_noise: f64,
     train: Dataset,
     validation: Option<Dataset>,
+    /// Whether epochs are judged by it.
+    chooses: bool,
+    /// The logits of the linear part for the validation data, where there are both.
+    linear: Option<Vec<f32>>,
     /// What a batch of training may take.
     budget: Budget,
     /// What a batch of validation may take.
@@ -218,25 +402,21 @@ impl Objective for Classification<'_> {
     }
 
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
-        self.budget.parts(&self.train.lengths, self.train.bag_bytes(self.labels.len()), examples)
+        self.budget.parts(&self.train.lengths, |_| 0, examples)
     }
 
     fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
         let inputs: Vec<&Example> = part.iter().map(|&row| &self.train.examples[row]).collect();
         let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
         let padded = Batch::new(&inputs, network.parts(), &mut drop);
-        let bags: Option<Vec<&[(u32, f32)]>> =
-            self.train.bags.as_ref().map(|bags| part.iter().map(|&row| bags[row].as_slice()).collect());
-        let Logits { parts, penalty } = network
-            .forward(&padded, bags.as_deref(), self.input_noise, &self.device)
+        let Logits { logits, penalty } = network
+            .forward(&padded, self.input_noise, &self.device)
             .expect("batches are made for the network that is trained");
         let targets: Vec<i64> = part.iter().map(|&row| self.train.targets[row] as i64).collect();
         let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [part.len()]), &self.device);
-        // Each part of the network has a loss of its own.
         let (weight, whole) = (self.weight_of(part), self.weight_of(batch));
-        let share = weight / whole / parts.len() as f64;
-        let losses = parts.into_iter().map(|logits| self.loss.forward(logits, targets.clone()));
-        let loss = losses.reduce(|sum, loss| sum + loss).expect("a network gives logits");
+        let share = weight / whole;
+        let loss = self.loss.forward(logits, targets);
         let loss = if share < 1.0 { loss.mul_scalar(share) } else { loss };
         // Lin 2017 adds the penalty with a factor of its own; 1 did best there.
         let share = match penalty {
@@ -250,15 +430,21 @@ impl Objective for Classification<'_> {
     }
 
     fn validate(&self, networks: &[&Network]) -> Option<Validation> {
-        let validation = self.validation.as_ref()?;
-        // Judged as it will answer: without Burn.
-        let networks: Vec<classify::Network> = networks.iter().map(|network| self.answering(network)).collect();
-        let metrics = judge(&networks, validation, self.labels, &self.judging);
-        Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] })
+        let judged = if self.chooses { self.judged(networks)? } else { return None };
+        Some(validation(&judged, judged.calibration(self.labels.len()), self.labels))
     }
 }
 
 impl Classification<'_> {
+    /// How networks, and the linear part, answer the validation data: as they will answer, without Burn.
+    fn judged(&self, networks: &[&Network]) -> Option<Judged> {
+        let validation = self.validation.as_ref()?;
+        let networks: Vec<classify::Network> = networks.iter().map(|network| self.answering(network)).collect();
+        let examples: Vec<&Example> = validation.examples.iter().collect();
+        let networks = classify::logits(&networks, &examples, &self.judging);
+        Some(Judged { networks, linear: self.linear.clone(), targets: validation.targets.clone() })
+    }
+
     /// What the mean of the loss over these examples divides by.
     fn weight_of(&self, examples: &[usize]) -> f64 {
         match &self.class_weights {

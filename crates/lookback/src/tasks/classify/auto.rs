@@ -1,0 +1,174 @@
+//! What is chosen by the data where nobody says otherwise.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use lookback_infer::error::Error;
+use lookback_infer::input::tokenizer::Segmentation;
+use lookback_infer::input::{Example, Input, Labelled, Raw};
+use lookback_infer::network::Cell;
+use lookback_infer::tasks::classify::NgramBagConfig;
+
+use super::options::{ClassifyOptions, NONE};
+use super::plan::ClassifyPlan;
+use crate::train::{AverageChoice, ValidationPlan};
+
+/// Texts that are looked at to tell how long they are and how many n-grams they have.
+const SAMPLE: usize = 2_000;
+/// How the number of different n-grams grows with the texts: Heaps' law, of English and Chinese texts.
+const GROWTH: f64 = 0.75;
+
+/// What the choice depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Facts {
+    /// Training texts, those among them that may be held out.
+    pub(super) rows: usize,
+    /// Different labels.
+    pub(super) labels: usize,
+    /// Tokens of a text, in the mean.
+    pub(super) tokens: f64,
+    /// How texts are cut.
+    pub(super) segmentation: Segmentation,
+}
+
+/// Looks at the texts of the file `data`.
+///
+/// # Errors
+/// If there is nothing to learn from.
+pub(super) fn look(
+    plan: &ClassifyPlan,
+    inputs: &[Labelled],
+    labels: usize,
+    data: &Path,
+) -> Result<Option<(Facts, Vec<Example>)>, Error> {
+    if !plan.input.is_text() || inputs.is_empty() {
+        return Ok(None);
+    }
+    let every = inputs.len().div_ceil(SAMPLE);
+    let sample = || inputs.iter().step_by(every);
+    let raws: Vec<&Raw> = sample().map(|input| &input.raw).collect();
+    let input = Input::fit(&plan.input, raws.iter().copied(), &[], data)?;
+    let examples: Vec<Example> =
+        sample().map(|labelled| input.encode(labelled.raw.clone(), data, labelled.line)).collect::<Result<_, _>>()?;
+    let tokens = examples.iter().map(|example| example.all_tokens().len()).sum::<usize>() as f64;
+    let segmentation = input.segmentation().unwrap_or(Segmentation::Words);
+    let facts = Facts { rows: inputs.len(), labels, tokens: tokens / examples.len() as f64, segmentation };
+    Ok(Some((facts, examples)))
+}
+
+/// What was chosen: options by name, and their values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen(pub(super) Vec<(&'static str, String)>);
+
+impl Chosen {
+    /// `value` for an option of which nothing is said.
+    fn fill<T: Clone + Display>(&mut self, name: &'static str, option: &mut Option<T>, value: T) {
+        if option.is_none() {
+            self.0.push((name, value.to_string()));
+            *option = Some(value);
+        }
+    }
+
+    /// `--hidden 64 --epochs 15`
+    pub(super) fn in_words(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("--{name} {value}")).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Options that are chosen by the data where nothing is said of them.
+pub(super) fn open(options: &ClassifyOptions) -> Vec<&'static str> {
+    let (network, encoder, train) = (&options.network, &options.encoder, &options.train);
+    let all = [
+        ("linear-words", network.linear_words.is_none()),
+        ("linear-characters", network.linear_characters.is_none()),
+        ("linear-buckets", network.linear_buckets.is_none()),
+        ("cell", encoder.cell.is_none()),
+        ("embedding", encoder.embedding.is_none()),
+        ("hidden", encoder.hidden.is_none()),
+        ("char-ngrams", options.input.tokens.char_ngrams.is_none()),
+        ("word-dropout", options.input.tokens.word_dropout.is_none()),
+        ("epochs", train.epochs.is_none()),
+        ("batch-size", train.batch_size.is_none()),
+        ("learning-rate", train.learning_rate.is_none()),
+        ("average", train.average.is_none()),
+        ("validation-split", train.validation.is_none() && train.validation_split.is_none()),
+        ("patience", train.patience.is_none()),
+        ("score", train.score.is_none()),
+        ("cross-validate", options.learning.cross_validate.is_none()),
+    ];
+    all.into_iter().filter_map(|(name, is_open)| is_open.then_some(name)).collect()
+}
+
+/// Numbers that the linear part learns for texts and labels, above which it would take long.
+const MOST_ANSWERS: usize = 1 << 25;
+
+/// Texts below which nothing is held out, and answers are judged by cross-validation.
+const FEW: usize = 1_000;
+
+/// `options` with what is chosen by these facts, and what that is.
+pub(super) fn choose(
+    options: &ClassifyOptions,
+    facts: &Facts,
+    validation: &ValidationPlan,
+) -> (ClassifyOptions, Chosen) {
+    let (mut options, mut chosen) = (options.clone(), Chosen::default());
+    let few = facts.rows < FEW;
+    let has_words = facts.segmentation == Segmentation::Words;
+    let network = &mut options.network;
+    let [words, characters] = match facts.rows.saturating_mul(facts.labels) > MOST_ANSWERS {
+        true => [NONE; 2],
+        false if has_words => ["1-2", "2-5"],
+        false => ["1-1", "1-2"],
+    };
+    chosen.fill("linear-words", &mut network.linear_words, words.into());
+    chosen.fill("linear-characters", &mut network.linear_characters, characters.into());
+    let encoder = &mut options.encoder;
+    if encoder.cell.is_none() && encoder.forget_bias.is_none() {
+        encoder.cell = Some(Cell::Gru);
+        chosen.0.push(("cell", "gru".into()));
+    }
+    chosen.fill("embedding", &mut encoder.embedding, 64);
+    chosen.fill("hidden", &mut encoder.hidden, 64);
+    let train = &mut options.train;
+    let tokens = &mut options.input.tokens;
+    chosen.fill("char-ngrams", &mut tokens.char_ngrams, if has_words { "3-5" } else { "1-2" }.into());
+    chosen.fill("word-dropout", &mut tokens.word_dropout, 0.3);
+    chosen.fill("epochs", &mut train.epochs, if few { 25 } else { 15 });
+    chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });
+    chosen.fill("learning-rate", &mut train.learning_rate, if few { 0.002 } else { 0.004 });
+    if train.average.is_none() && train.average_start.is_none() {
+        train.average = Some(AverageChoice::Ema);
+        chosen.0.push(("average", "ema".into()));
+        chosen.fill("average-decay", &mut train.average_decay, 0.99);
+    }
+    // Whoever asks for early stopping or a score wants rows to be held out.
+    let held_out = train.patience.is_some_and(|patience| patience > 0) || train.score.is_some();
+    let is_open = train.validation.is_none() && train.validation_split.is_none();
+    if is_open && few && !held_out && options.learning.cross_validate != Some(0) {
+        chosen.fill("validation-split", &mut train.validation_split, 0.0);
+        chosen.fill("cross-validate", &mut options.learning.cross_validate, 5);
+    } else if is_open {
+        chosen.fill("validation-split", &mut train.validation_split, 0.1);
+    }
+    let validates = *validation != ValidationPlan::None && train.validation_split != Some(0.0);
+    if validates {
+        chosen.fill("patience", &mut train.patience, 0);
+        chosen.fill("score", &mut train.score, "loss".into());
+    }
+    (options, chosen)
+}
+
+/// Buckets for the n-grams of so many texts, of which these are a sample: half as many as there are different n-grams, so
+/// that a bucket holds two or three, which costs no accuracy; and fewer where there are many labels.
+pub(super) fn buckets(config: &NgramBagConfig, sample: &[Example], facts: &Facts) -> u32 {
+    const LEAST: usize = 1 << 10;
+    const MOST: usize = 1 << 19;
+    /// Numbers in the table of weights.
+    const MOST_WEIGHTS: usize = 1 << 23;
+    let distinct = config.distinct(sample.iter().map(Example::all_tokens)) as f64;
+    let all = distinct * (facts.rows as f64 / sample.len().max(1) as f64).powf(GROWTH);
+    let wanted = ((all / 2.0) as usize).next_power_of_two();
+    // The power of two below.
+    let fitting = 1usize << (MOST_WEIGHTS / facts.labels.max(1)).max(1).ilog2();
+    wanted.min(fitting).clamp(LEAST, MOST) as u32
+}

@@ -1,0 +1,213 @@
+//! How much the networks and the linear part count, from how they answer what they were not trained on.
+
+use lookback_infer::tasks::classify::{Calibration, Metrics};
+
+/// What answers of `N` labels are worth, row by row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judged {
+    /// `[rows, N]`: the logits of the networks together.
+    pub(super) networks: Vec<f32>,
+    /// `[rows, N]`: those of the linear part, where there is one.
+    pub(super) linear: Option<Vec<f32>>,
+    /// The right label of each row.
+    pub(super) targets: Vec<usize>,
+}
+
+impl Judged {
+    /// These rows and those.
+    pub(super) fn extend(&mut self, others: Judged) {
+        self.networks.extend(others.networks);
+        match (&mut self.linear, others.linear) {
+            (Some(linear), Some(others)) => linear.extend(others),
+            (linear, others) if self.targets.is_empty() => *linear = others,
+            _ => {}
+        }
+        self.targets.extend(others.targets);
+    }
+
+    /// What the rows are judged by when both answer together.
+    pub(super) fn metrics(&self, calibration: Calibration, labels: &[String]) -> Metrics {
+        let rows = (0..self.targets.len()).map(|row| {
+            let of = |all: &[f32]| all[row * labels.len()..][..labels.len()].to_vec();
+            let (networks, linear) = (of(&self.networks), self.linear.as_deref().map(of));
+            [calibration, Calibration::unknown(linear.is_some())].map(|scale| scale.apply(&networks, linear.as_deref()))
+        });
+        Metrics::of_logits(labels, labels.len(), &self.targets, rows)
+    }
+
+    /// The scales with the least cross-entropy, which is convex in them: by Newton's method, each no less than nothing. A few
+    /// rows say little, so that what is usual weighs as much as one of them.
+    pub(super) fn calibration(&self, labels: usize) -> Calibration {
+        let usual = Calibration::unknown(self.linear.is_some());
+        if self.targets.is_empty() {
+            return usual;
+        }
+        let fitted = self.fit(usual, [true, self.linear.is_some()], labels);
+        if fitted.networks >= 0.0 && fitted.linear >= 0.0 {
+            return fitted;
+        }
+        // One of the two does harm: the other answers alone.
+        let alone = [fitted.networks >= 0.0, fitted.linear >= 0.0];
+        let start = Calibration {
+            networks: if alone[0] { usual.networks } else { 0.0 },
+            linear: if alone[1] { usual.linear } else { 0.0 },
+        };
+        let fitted = self.fit(start, alone, labels);
+        match fitted.networks >= 0.0 && fitted.linear >= 0.0 && fitted.networks + fitted.linear > 0.0 {
+            true => fitted,
+            false => usual,
+        }
+    }
+
+    /// By Newton's method from `start`, those that are `free`.
+    fn fit(&self, start: Calibration, free: [bool; 2], labels: usize) -> Calibration {
+        const ROUNDS: usize = 50;
+        let prior = [start.networks, start.linear];
+        let mut scales = prior;
+        let mut now = self.cost(scales, prior, labels);
+        for _ in 0..ROUNDS {
+            let (gradient, curvature) = (now.gradient, now.curvature);
+            let mut step = match free {
+                [true, true] => {
+                    let [[aa, ab], [_, bb]] = curvature;
+                    let determinant = (aa * bb - ab * ab).max(f64::MIN_POSITIVE);
+                    [
+                        (bb * gradient[0] - ab * gradient[1]) / determinant,
+                        (aa * gradient[1] - ab * gradient[0]) / determinant,
+                    ]
+                }
+                [true, false] => [gradient[0] / curvature[0][0], 0.0],
+                [false, true] => [0.0, gradient[1] / curvature[1][1]],
+                [false, false] => [0.0, 0.0],
+            };
+            // Half as far until the cost is no more.
+            let mut next = None;
+            for _ in 0..30 {
+                let tried = [scales[0] - step[0], scales[1] - step[1]];
+                let cost = self.cost(tried, prior, labels);
+                if cost.value <= now.value {
+                    next = Some((tried, cost));
+                    break;
+                }
+                step = step.map(|step| step / 2.0);
+            }
+            let Some((tried, cost)) = next else { break };
+            let moved = step.iter().map(|step| step.abs()).fold(0.0, f64::max);
+            (scales, now) = (tried, cost);
+            if moved < 1e-6 {
+                break;
+            }
+        }
+        Calibration { networks: scales[0], linear: scales[1] }
+    }
+
+    /// Cross-entropy summed over the rows and the distance from the prior, with their first and second derivatives.
+    fn cost(&self, scales: [f64; 2], prior: [f64; 2], labels: usize) -> Cost {
+        let mut cost = Cost::default();
+        for at in 0..2 {
+            let far = scales[at] - prior[at];
+            cost.value += far * far / 2.0;
+            cost.gradient[at] += far;
+            cost.curvature[at][at] += 1.0;
+        }
+        for (row, &target) in self.targets.iter().enumerate() {
+            let of = |all: &[f32]| all[row * labels..][..labels].iter().map(|&z| f64::from(z)).collect::<Vec<f64>>();
+            let networks = of(&self.networks);
+            let linear = self.linear.as_deref().map_or_else(|| vec![0.0; labels], of);
+            let logits: Vec<f64> = networks.iter().zip(&linear).map(|(a, b)| scales[0] * a + scales[1] * b).collect();
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            cost.value += sum.ln() - (logits[target] - largest);
+            let mean = |of: &dyn Fn(usize) -> f64| (0..labels).map(|k| powers[k] / sum * of(k)).sum::<f64>();
+            let means = [mean(&|k| networks[k]), mean(&|k| linear[k])];
+            cost.gradient[0] += means[0] - networks[target];
+            cost.gradient[1] += means[1] - linear[target];
+            cost.curvature[0][0] += mean(&|k| networks[k] * networks[k]) - means[0] * means[0];
+            cost.curvature[1][1] += mean(&|k| linear[k] * linear[k]) - means[1] * means[1];
+            let both = mean(&|k| networks[k] * linear[k]) - means[0] * means[1];
+            cost.curvature[0][1] += both;
+            cost.curvature[1][0] += both;
+        }
+        cost
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    value: f64,
+    gradient: [f64; 2],
+    curvature: [[f64; 2]; 2],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of which every fourth has another label than `sure` says.
+    fn judged(sure: f32, linear: Option<f32>) -> Judged {
+        let targets: Vec<usize> = (0..400).map(|row| if row % 4 == 3 { 1 } else { 0 }).collect();
+        let of = |sure: f32| (0..400).flat_map(|_| [sure, 0.0]).collect::<Vec<f32>>();
+        Judged { networks: of(sure), linear: linear.map(of), targets }
+    }
+
+    #[test]
+    fn what_is_too_sure_is_cooled_down_to_how_often_it_is_right() {
+        let calibration = judged(8.0, None).calibration(2);
+        assert!((calibration.networks - 3.0f64.ln() / 8.0).abs() < 1e-3, "{calibration:?}");
+        assert_eq!(calibration.linear, 0.0);
+        let warmed = judged(0.8, None).calibration(2);
+        assert!((warmed.networks * 0.8 - 3.0f64.ln()).abs() < 0.02, "{warmed:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_more_often_than_not_answers_no_more() {
+        let right = judged(2.0, None).networks;
+        let targets = judged(2.0, None).targets;
+        let wrong: Vec<f32> =
+            targets.iter().flat_map(|&target| if target == 0 { [-4.0, 0.0] } else { [0.0, -4.0] }).collect();
+        let of = |networks: &[f32], linear: &[f32]| {
+            let judged =
+                Judged { networks: networks.to_vec(), linear: Some(linear.to_vec()), targets: targets.clone() };
+            judged.calibration(2)
+        };
+        let calibration = of(&wrong, &right);
+        assert!(
+            calibration.networks == 0.0 && (calibration.linear * 2.0 - 3.0f64.ln()).abs() < 0.05,
+            "{calibration:?}"
+        );
+        let calibration = of(&right, &wrong);
+        assert!(
+            calibration.linear == 0.0 && (calibration.networks * 2.0 - 3.0f64.ln()).abs() < 0.05,
+            "{calibration:?}"
+        );
+    }
+
+    #[test]
+    fn derivatives_are_those_of_the_cost() {
+        let mut judged = judged(1.5, Some(0.5));
+        judged.networks.iter_mut().enumerate().for_each(|(at, z)| *z += (at * at % 7) as f32 * 0.3);
+        let (at, prior, by) = ([0.7, 0.4], [0.5, 0.5], 1e-5);
+        let cost = |a: f64, b: f64| judged.cost([at[0] + a, at[1] + b], prior, 2);
+        let here = cost(0.0, 0.0);
+        for (place, (more, less)) in
+            [(cost(by, 0.0), cost(-by, 0.0)), (cost(0.0, by), cost(0.0, -by))].iter().enumerate()
+        {
+            let slope = (more.value - less.value) / (2.0 * by);
+            assert!((slope - here.gradient[place]).abs() < 1e-4, "{slope} {here:?}");
+            for other in 0..2 {
+                let bend = (more.gradient[other] - less.gradient[other]) / (2.0 * by);
+                assert!((bend - here.curvature[place][other]).abs() < 1e-3, "{bend} {here:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_several_folds_are_judged_as_one() {
+        let mut all = Judged::default();
+        all.extend(judged(8.0, Some(8.0)));
+        all.extend(judged(1.0, Some(1.0)));
+        assert_eq!((all.targets.len(), all.networks.len(), all.linear.as_ref().unwrap().len()), (800, 1600, 1600));
+        assert_eq!(Judged::default().calibration(2), Calibration { networks: 1.0, linear: 0.0 });
+    }
+}
