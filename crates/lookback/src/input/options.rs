@@ -32,7 +32,8 @@ pub struct TokenOptions {
     /// Longest sequence, in tokens or steps; what is longer is cut [default: 512 tokens; series are not cut]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5 [default: none]
+    /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5 [default: none; texts to
+    /// classify: by the data]
     #[arg(long, value_name = "MIN-MAX")]
     pub char_ngrams: Option<String>,
     /// Buckets that the character n-grams are hashed into [default: 4000]
@@ -41,7 +42,8 @@ pub struct TokenOptions {
     /// Buckets for pairs of neighbouring tokens, added to the second one's vector; 0 for none [default: 0]
     #[arg(long, value_name = "N")]
     pub bigram_buckets: Option<u32>,
-    /// Chance that a token is replaced by the unknown token while training; its n-grams stay [default: 0]
+    /// Chance that a token is replaced by the unknown token while training; its n-grams stay [default: 0; texts to
+    /// classify: 0.3]
     #[arg(long, value_name = "P")]
     pub word_dropout: Option<f64>,
 }

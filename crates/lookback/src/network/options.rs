@@ -12,13 +12,13 @@ use crate::input::{FOR_TEXTS, refuse};
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Network")]
 pub struct EncoderOptions {
-    /// Recurrent cell [default: lstm]
+    /// Recurrent cell [default: lstm; texts to classify: gru]
     #[arg(long, value_enum)]
     pub cell: Option<Cell>,
-    /// Width of the token vectors [default: 128]
+    /// Width of the token vectors [default: 128; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub embedding: Option<usize>,
-    /// Hidden units per direction [default: 128]
+    /// Hidden units per direction [default: 128; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub hidden: Option<usize>,
     /// Recurrent layers, one on the other [default: 1]

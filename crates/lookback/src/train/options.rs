@@ -14,16 +14,16 @@ use super::{Average, TrainPlan};
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Training")]
 pub struct TrainOptions {
-    /// Times the training data is gone through [default: 20]
+    /// Times the training data is gone through [default: 20; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Examples in a batch [default: 32]
+    /// Examples in a batch [default: 32; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Optimiser [default: adam]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerChoice>,
-    /// Learning rate [default: 0.001]
+    /// Learning rate [default: 0.001; texts to classify: by the data]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// Momentum of SGD and RMSprop [default: 0]
@@ -41,10 +41,10 @@ pub struct TrainOptions {
     /// Largest norm of all gradients together; 0 turns clipping off [default: 5]
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
-    /// Averaged weights, which are then what is scored and saved [default: none]
+    /// Averaged weights, which are then what is scored and saved [default: none; texts to classify: ema]
     #[arg(long, value_enum)]
     pub average: Option<AverageChoice>,
-    /// Decay of the exponential average per step [default: 0.999]
+    /// Decay of the exponential average per step [default: 0.999; texts to classify: 0.99 where --average is not said]
     #[arg(long, value_name = "X")]
     pub average_decay: Option<f64>,
     /// First epoch that enters the stochastic weight average [default: half of the epochs]
@@ -53,14 +53,14 @@ pub struct TrainOptions {
     /// File with validation data, in the format of the training data
     #[arg(long, value_name = "FILE", conflicts_with = "validation_split")]
     pub validation: Option<PathBuf>,
-    /// Share of the data held out for validation; 0 for none [default: 0.1]
+    /// Share of the data held out for validation; 0 for none [default: 0.1; texts to classify: by the data]
     #[arg(long, value_name = "SHARE")]
     pub validation_split: Option<f64>,
     /// What the validation data are scored by, to keep the best weights: a score of the task, or loss [default: the
-    /// task's first score]
+    /// task's first score; texts to classify: loss]
     #[arg(long, value_name = "SCORE")]
     pub score: Option<String>,
-    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5]
+    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; texts to classify: 0]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     /// Networks trained one after the other from seeds of their own, which answer together [default: 1]

@@ -13,7 +13,7 @@ use super::options::{ClassifyOptions, NONE};
 use super::plan::ClassifyPlan;
 use crate::train::{AverageChoice, ValidationPlan};
 
-/// Texts that are looked at to tell how long they are and how many n-grams they have.
+/// Texts that are looked at to tell how they are cut and how many n-grams they have.
 const SAMPLE: usize = 2_000;
 /// How the number of different n-grams grows with the texts: Heaps' law, of English and Chinese texts.
 const GROWTH: f64 = 0.75;
@@ -25,8 +25,8 @@ pub(super) struct Facts {
     pub(super) rows: usize,
     /// Different labels.
     pub(super) labels: usize,
-    /// Tokens of a text, in the mean.
-    pub(super) tokens: f64,
+    /// Characters of a token, in the mean: about 1.7 in Chinese, 3 where it is mixed with other scripts.
+    pub(super) characters: f64,
     /// How texts are cut.
     pub(super) segmentation: Segmentation,
 }
@@ -50,9 +50,14 @@ pub(super) fn look(
     let input = Input::fit(&plan.input, raws.iter().copied(), &[], data)?;
     let examples: Vec<Example> =
         sample().map(|labelled| input.encode(labelled.raw.clone(), data, labelled.line)).collect::<Result<_, _>>()?;
-    let tokens = examples.iter().map(|example| example.all_tokens().len()).sum::<usize>() as f64;
+    let (mut tokens, mut characters) = (0usize, 0usize);
+    for token in examples.iter().flat_map(Example::all_tokens) {
+        tokens += 1;
+        characters += token.text.chars().count();
+    }
     let segmentation = input.segmentation().unwrap_or(Segmentation::Words);
-    let facts = Facts { rows: inputs.len(), labels, tokens: tokens / examples.len() as f64, segmentation };
+    let facts =
+        Facts { rows: inputs.len(), labels, characters: characters as f64 / tokens.max(1) as f64, segmentation };
     Ok(Some((facts, examples)))
 }
 
@@ -102,6 +107,9 @@ pub(super) fn open(options: &ClassifyOptions) -> Vec<&'static str> {
 /// Numbers that the linear part learns for texts and labels, above which it would take long.
 const MOST_ANSWERS: usize = 1 << 25;
 
+/// Characters of a token from which Chinese texts are mixed with other scripts.
+const MIXED: f64 = 2.2;
+
 /// Texts below which nothing is held out, and answers are judged by cross-validation.
 const FEW: usize = 1_000;
 
@@ -118,7 +126,8 @@ pub(super) fn choose(
     let [words, characters] = match facts.rows.saturating_mul(facts.labels) > MOST_ANSWERS {
         true => [NONE; 2],
         false if has_words => ["1-2", "2-5"],
-        false => ["1-1", "1-2"],
+        // Of few Chinese texts the characters tell more than their words.
+        false => [if few { NONE } else { "1-1" }, if facts.characters < MIXED { "1-2" } else { "1-4" }],
     };
     chosen.fill("linear-words", &mut network.linear_words, words.into());
     chosen.fill("linear-characters", &mut network.linear_characters, characters.into());
@@ -171,4 +180,53 @@ pub(super) fn buckets(config: &NgramBagConfig, sample: &[Example], facts: &Facts
     // The power of two below.
     let fitting = 1usize << (MOST_WEIGHTS / facts.labels.max(1)).max(1).ilog2();
     wanted.min(fitting).clamp(LEAST, MOST) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(rows: usize, labels: usize, segmentation: Segmentation, characters: f64) -> Facts {
+        Facts { rows, labels, characters, segmentation }
+    }
+
+    fn chosen(options: &ClassifyOptions, facts: &Facts) -> String {
+        choose(options, facts, &ValidationPlan::Split(0.1)).1.in_words()
+    }
+
+    #[test]
+    fn few_texts_are_cross_validated_and_many_have_a_part_held_out() {
+        let few = chosen(&ClassifyOptions::default(), &facts(999, 3, Segmentation::Words, 4.0));
+        assert!(few.contains("--validation-split 0 --cross-validate 5") && few.contains("--epochs 25"), "{few}");
+        let many = chosen(&ClassifyOptions::default(), &facts(1_000, 3, Segmentation::Words, 4.0));
+        assert!(many.contains("--validation-split 0.1 --patience 0 --score loss"), "{many}");
+        let mut options = ClassifyOptions::default();
+        options.train.patience = Some(3);
+        let asked = chosen(&options, &facts(60, 3, Segmentation::Words, 4.0));
+        assert!(asked.contains("--validation-split 0.1") && !asked.contains("cross-validate"), "{asked}");
+    }
+
+    #[test]
+    fn ngrams_go_by_the_script_and_there_are_none_where_they_would_take_long() {
+        let ngrams = |facts: &Facts| {
+            let (options, _) = choose(&ClassifyOptions::default(), facts, &ValidationPlan::Split(0.1));
+            [options.network.linear_words.unwrap(), options.network.linear_characters.unwrap()]
+        };
+        assert_eq!(ngrams(&facts(5_000, 9, Segmentation::Words, 4.0)), ["1-2", "2-5"]);
+        assert_eq!(ngrams(&facts(5_000, 9, Segmentation::Jieba, 1.7)), ["1-1", "1-2"]);
+        assert_eq!(ngrams(&facts(60, 6, Segmentation::Jieba, 3.0)), ["none", "1-4"]);
+        assert_eq!(ngrams(&facts(20_000, 10_000, Segmentation::Words, 4.0)), ["none", "none"]);
+    }
+
+    #[test]
+    fn what_was_said_stays() {
+        let mut options = ClassifyOptions::default();
+        options.encoder.hidden = Some(9);
+        options.train.average = Some(AverageChoice::None);
+        let (filled, chosen) = choose(&options, &facts(5_000, 9, Segmentation::Words, 4.0), &ValidationPlan::None);
+        assert_eq!((filled.encoder.hidden, filled.train.average), (Some(9), Some(AverageChoice::None)));
+        assert!(!chosen.in_words().contains("hidden") && !chosen.in_words().contains("average"));
+        assert!(!open(&options).contains(&"hidden") && open(&options).contains(&"epochs"));
+        assert!(open(&filled).is_empty() || open(&filled) == ["linear-buckets", "patience", "score", "cross-validate"]);
+    }
 }
