@@ -8,11 +8,9 @@ use lookback_infer::model::Model;
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::tasks::classify::{Classifier, Dataset};
 
-use crate::input::{InputOptions, TokenOptions};
-use crate::network::EncoderOptions;
 use crate::tasks::Fitted;
 use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, fit_inputs};
-use crate::train::{AverageChoice, Session, TrainOptions};
+use crate::train::{Session, TrainOptions};
 
 /// Tab-separated, with the columns `label` and `text`.
 const TRAIN: &str = include_str!("train.tsv");
@@ -33,21 +31,9 @@ const TRAIN_FILE: &str = "built-in/train.tsv";
 /// # Errors
 /// If there is no memory for it.
 pub fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let tokens = TokenOptions { char_ngrams: Some("1-4".into()), word_dropout: Some(0.25), ..TokenOptions::default() };
+    // As anybody's own texts: what nobody says is chosen by the data.
     let options = ClassifyOptions {
-        input: InputOptions { tokens, ..InputOptions::default() },
-        encoder: EncoderOptions { embedding: Some(64), hidden: Some(64), ..EncoderOptions::default() },
-        train: TrainOptions {
-            epochs: Some(20),
-            batch_size: Some(16),
-            learning_rate: Some(4e-3),
-            average: Some(AverageChoice::Ema),
-            average_decay: Some(0.99),
-            // Averaged weights need no validation to choose among epochs, and every sentence counts.
-            validation_split: Some(0.0),
-            seed: Some(seed),
-            ..TrainOptions::default()
-        },
+        train: TrainOptions { seed: Some(seed), ..TrainOptions::default() },
         ..ClassifyOptions::default()
     };
     let path = Path::new(TRAIN_FILE);
