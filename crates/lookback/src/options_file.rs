@@ -32,12 +32,17 @@ pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Pa
         WrongFile(format!("{name}, line {line}: not valid TOML: {}", error.message()))
     })?;
     let known = option_names::<T>();
+    with_hyphens(&mut table, &known).map_err(|(key, spelt)| {
+        let line = line_of(&text, &key);
+        WrongFile(format!("{name}, line {line}: '{key}' and '{spelt}' are the same option"))
+    })?;
     for (key, value) in &table {
         let line = line_of(&text, key);
         if !known.contains(key.as_str()) {
-            let known: Vec<_> = known.iter().map(String::as_str).collect();
-            let known = known.join(", ");
-            return Err(WrongFile(format!("{name}, line {line}: there is no option '{key}'; there are {known}")));
+            let all: Vec<_> = known.iter().map(String::as_str).collect();
+            let hint = nearest(key, &known).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
+            let all = all.join(", ");
+            return Err(WrongFile(format!("{name}, line {line}: there is no option '{key}'{hint}; there are {all}")));
         }
         let alone = Table::from_iter([(key.clone(), value.clone())]);
         if let Err(error) = T::deserialize(Value::Table(alone)) {
@@ -70,6 +75,33 @@ pub(crate) fn over<T: Serialize + DeserializeOwned>(options: &T, below: &T) -> R
     T::deserialize(Value::Table(table)).map_err(|error| wrong(&error))
 }
 
+/// Names written as programs do, `learning_rate`, as options have them; gives both where an option stands twice.
+fn with_hyphens(table: &mut Table, known: &BTreeSet<String>) -> Result<(), (String, String)> {
+    let keys: Vec<String> = table.keys().filter(|key| key.contains('_') && !known.contains(*key)).cloned().collect();
+    for key in keys {
+        let spelt = key.replace('_', "-");
+        if !known.contains(&spelt) {
+            continue;
+        }
+        if table.contains_key(&spelt) {
+            return Err((key, spelt));
+        }
+        if let Some(value) = table.remove(&key) {
+            table.insert(spelt, value);
+        }
+    }
+    Ok(())
+}
+
+/// The option that `key` was meant to be, where one is near enough.
+fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    /// Alike by this or more: a letter or two are wrong.
+    const ALIKE: f64 = 0.8;
+    let likeness = |option: &&String| strsim::jaro_winkler(key, option);
+    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&best) >= ALIKE).then_some(best.as_str())
+}
+
 fn option_names<T: Args>() -> BTreeSet<String> {
     let command = T::augment_args(clap::Command::new("options"));
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_string)).collect()
@@ -83,7 +115,9 @@ fn line_at(text: &str, byte: usize) -> usize {
 fn line_of(text: &str, key: &str) -> usize {
     let stands_here = |line: &str| {
         let line = line.trim_start().trim_start_matches(['[', '"', '\'']);
-        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '"', '\'', ']', '.']))
+        let underscored = key.replace('-', "_");
+        let rest = line.strip_prefix(key).or_else(|| line.strip_prefix(&underscored));
+        rest.is_some_and(|rest| rest.trim_start().starts_with(['=', '"', '\'', ']', '.']))
     };
     text.lines().position(stands_here).map_or(1, |index| index + 1)
 }

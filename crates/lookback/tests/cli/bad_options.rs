@@ -103,3 +103,20 @@ fn help_tells_every_command() {
     assert!(tasks.contains("classify") && tasks.contains("One label for a whole text or numeric series"), "{tasks}");
     assert!(lookback(&["--version"]).ok().starts_with("lookback 0."));
 }
+
+#[test]
+fn a_name_in_a_file_is_understood_with_underscores_and_a_wrong_one_is_answered_with_the_nearest() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.tsv", sentences()), folder.path("model"));
+    let with = |text: &str| {
+        let config = folder.write("options.toml", text);
+        train(&data, &model, &["--epochs", "1", "--config", &config])
+    };
+    with("learning_rate = 0.125\n").ok();
+    assert!(lookback(&["inspect", &model]).ok().contains("learning-rate = 0.125"));
+    with("seed = 1\nlearning_rate = 'x'\n").refused(2, &["options.toml, line 2: learning-rate"]);
+    with("learning_rate = 1.0\nlearning-rate = 2.0\n")
+        .refused(2, &["line 1", "'learning_rate' and 'learning-rate' are"]);
+    with("\nlernrate = 0.1\n").refused(2, &["line 2: there is no option 'lernrate'; did you mean 'learning-rate'?"]);
+    with("zzz = 0.1\n").refused(2, &["there is no option 'zzz'; there are"]);
+}
