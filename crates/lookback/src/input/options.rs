@@ -21,7 +21,7 @@ pub struct TokenOptions {
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
     /// Whether upper and lower case are the same [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL")]
     pub lowercase: Option<bool>,
     /// How often a token must stand in the training data to enter the vocabulary [default: 1]
     #[arg(long, value_name = "N")]

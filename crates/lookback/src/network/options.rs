@@ -26,10 +26,10 @@ pub struct EncoderOptions {
     pub layers: Option<usize>,
     /// Compute the gates again in the backward pass instead of keeping them (activation checkpointing): less memory for
     /// long texts and series, for one more forward pass [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub recompute: Option<bool>,
     /// Whether the layers read both ways [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL")]
     pub bidirectional: Option<bool>,
     /// Attention over the steps of the recurrent layers: none, additive, dot, general, scaled-dot, self, multi-head:N, or
     /// structured:N, which pools by itself [default: none]

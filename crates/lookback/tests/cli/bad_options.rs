@@ -120,3 +120,16 @@ fn a_name_in_a_file_is_understood_with_underscores_and_a_wrong_one_is_answered_w
     with("\nlernrate = 0.1\n").refused(2, &["line 2: there is no option 'lernrate'; did you mean 'learning-rate'?"]);
     with("zzz = 0.1\n").refused(2, &["there is no option 'zzz'; there are"]);
 }
+
+#[test]
+fn an_option_whose_value_may_be_left_out_does_not_swallow_the_file() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.tsv", sentences()), folder.path("model"));
+    let train =
+        |option: &str| lookback(&["train", "classify", option, &data, "-o", &model, "--epochs", "1", "--hidden", "4"]);
+    train("--recompute").ok();
+    assert!(lookback(&["inspect", &model, "--config"]).ok().contains("recompute = true"));
+    train("--recompute=false").ok();
+    assert!(lookback(&["inspect", &model, "--config"]).ok().contains("recompute = false"));
+    train("--bidirectional").refused(2, &["--bidirectional", "true, false"]);
+}
