@@ -30,6 +30,11 @@ fn predict_answers_every_line_with_one_json_object() {
     let answers: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), 4, "an empty line is answered, too");
     assert_eq!(answers[0]["label"], "music");
+    for answer in &answers {
+        let probabilities: Vec<f64> =
+            answer["probabilities"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).collect();
+        assert!(probabilities.windows(2).all(|pair| pair[0] >= pair[1]), "the likeliest first: {answer}");
+    }
     assert_eq!(answers[3]["label"], "food");
     assert_eq!(answers[1]["tokens"], Value::Array(vec![]));
     for answer in &answers {

@@ -181,8 +181,12 @@ impl Classifier {
     }
 
     fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
+        // The likeliest first; equal ones in the order of the labels, for the sort is stable.
+        let mut likeliest: Vec<(&String, f32)> =
+            self.labels().iter().zip(prediction.probabilities.iter().copied()).collect();
+        likeliest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         let probabilities: Map<String, Value> =
-            self.labels().iter().cloned().zip(prediction.probabilities.iter().map(|&p| json!(p))).collect();
+            likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
         let mut object = Map::new();
         object.insert("label".into(), json!(self.labels()[prediction.label]));
         object.insert("probabilities".into(), Value::Object(probabilities));

@@ -71,6 +71,13 @@ pub fn fit_inputs(
     let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
     let (training, held_out) = parts(&plan.validation, inputs.clone(), &targets, data, plan.train.seed(), read)?;
     let is_split = held_out.as_ref().is_some_and(|(_, file)| *file == data);
+    if let Some((rows, file)) = &held_out {
+        let (name, all, rows) = (file.display(), counted(training.len(), "row"), counted(rows.len(), "row"));
+        match is_split {
+            true => tracing::info!("{name}: {rows} held out to judge by, {all} to train on"),
+            false => tracing::info!("{name}: {rows} to judge by, {all} of {} to train on", data.display()),
+        }
+    }
     let learner = Learner { plan, labels: &labels, data, init: init.as_ref(), chooses: true };
     let mut learnt = learner.learn(training, held_out, session)?;
     // Where nothing is held out, the parts of the cross-validation say how good it is.
