@@ -49,7 +49,6 @@ TESTED_ON = (
     "intents-calls-zh",
     "tweets-opinions",
     "bbc-news",
-    "news-zh",
 )
 
 
@@ -112,7 +111,7 @@ def review_sentences() -> Rows:
 
 
 def calls() -> Rows:
-    """What people answer in calls about debts; labels of fewer than ten are left out."""
+    """What people answer in calls about debts."""
     name = "chatbot_nlu/resource/intends2.json"
     for label, texts in json.loads(fetch("chatbot-nlu", "1.0.3", [name])[name]).items():
         yield from ((label, text) for text in texts)
@@ -152,7 +151,6 @@ SETS = {
     "intents-calls-zh": calls,
     "tweets-opinions": tweets_opinions,
     "bbc-news": bbc_news,
-    "news-zh": lambda: bolt("thucnews"),
 }
 
 

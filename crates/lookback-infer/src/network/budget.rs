@@ -76,20 +76,20 @@ impl Budget {
         }
     }
 
-    /// Bytes that rows take together, padded to the `longest`; `own`: what all of them take beside.
-    fn bytes(&self, rows: usize, longest: usize, own: u64) -> u64 {
+    /// Bytes that rows take together, padded to the `longest`.
+    fn bytes(&self, rows: usize, longest: usize) -> u64 {
         let (rows, longest) = (rows as u64, longest.max(1) as u64);
         let of_a_row =
             self.step.saturating_mul(longest).saturating_add(self.pair.saturating_mul(longest).saturating_mul(longest));
-        rows.saturating_mul(of_a_row.saturating_add(self.row)).saturating_add(own)
+        rows.saturating_mul(of_a_row.saturating_add(self.row))
     }
 
-    /// Refuses a row of `file` that is over the limit alone. `own`: bytes that it takes beside its steps.
+    /// Refuses a row of `file` that is over the limit alone.
     ///
     /// # Errors
     /// [`DataError::Memory`] says how much it would take.
-    pub fn check_row(&self, example: &Example, own: u64, file: &Path) -> Result<(), DataError> {
-        let bytes = self.bytes(1, example.len(), own);
+    pub fn check_row(&self, example: &Example, file: &Path) -> Result<(), DataError> {
+        let bytes = self.bytes(1, example.len());
         if bytes <= self.limit.bytes() {
             return Ok(());
         }
@@ -111,9 +111,9 @@ impl Budget {
     }
 
     /// Examples of these lengths in batches to be answered, of similar length each and within the limit. Every example
-    /// stands in exactly one. `own`: bytes that an example takes beside its steps.
-    pub fn batches(&self, lengths: &[usize], own: impl Fn(usize) -> u64) -> Vec<Vec<usize>> {
-        by_length(lengths, BATCH).iter().flat_map(|batch| self.parts(lengths, &own, batch)).collect()
+    /// stands in exactly one.
+    pub fn batches(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+        by_length(lengths, BATCH).iter().flat_map(|batch| self.parts(lengths, batch)).collect()
     }
 
     /// What `answer` gives for the examples of each of these batches, in the order of the examples.
@@ -123,11 +123,10 @@ impl Budget {
     pub fn answers<A, E>(
         &self,
         lengths: &[usize],
-        own: impl Fn(usize) -> u64,
         mut answer: impl FnMut(&[usize]) -> Result<Vec<A>, E>,
     ) -> Result<Vec<A>, E> {
         let mut answers: Vec<Option<A>> = lengths.iter().map(|_| None).collect();
-        for rows in self.batches(lengths, own) {
+        for rows in self.batches(lengths) {
             for (&row, of_row) in rows.iter().zip(answer(&rows)?) {
                 answers[row] = Some(of_row);
             }
@@ -137,11 +136,11 @@ impl Budget {
 
     /// A batch in parts that each stay within the limit: itself where it does, else rows of similar length together, the
     /// longest first: none less than half as long as its part's longest, lest most of the part be padding. A row that is
-    /// over the limit alone is a part alone. `lengths`: of all examples; `own`: bytes that an example takes beside its steps.
-    pub fn parts(&self, lengths: &[usize], own: impl Fn(usize) -> u64, batch: &[usize]) -> Vec<Vec<usize>> {
+    /// over the limit alone is a part alone. `lengths`: of all examples.
+    pub fn parts(&self, lengths: &[usize], batch: &[usize]) -> Vec<Vec<usize>> {
         let size = |rows: &[usize]| {
             let longest = rows.iter().map(|&row| lengths[row]).max().unwrap_or(0);
-            self.bytes(rows.len(), longest, rows.iter().map(|&row| own(row)).sum())
+            self.bytes(rows.len(), longest)
         };
         if size(batch) <= self.limit.bytes() {
             return vec![batch.to_vec()];
@@ -150,16 +149,15 @@ impl Budget {
         // The sort is stable: the same batch always falls into the same parts.
         order.sort_by_key(|&row| std::cmp::Reverse(lengths[row]));
         let mut parts: Vec<Vec<usize>> = Vec::new();
-        let (mut longest, mut sum) = (0, 0);
+        let mut longest = 0;
         for row in order {
             let similar = longest <= ALL_SIMILAR || 2 * lengths[row] >= longest;
             match parts.last_mut() {
-                Some(part) if similar && self.bytes(part.len() + 1, longest, sum + own(row)) <= self.limit.bytes() => {
+                Some(part) if similar && self.bytes(part.len() + 1, longest) <= self.limit.bytes() => {
                     part.push(row);
-                    sum += own(row);
                 }
                 _ => {
-                    (longest, sum) = (lengths[row], own(row));
+                    longest = lengths[row];
                     parts.push(vec![row]);
                 }
             }
@@ -232,26 +230,20 @@ mod tests {
     fn a_batch_within_the_limit_stays_as_it_is_and_another_falls_into_parts_within_it() {
         let lengths = [7, 3000, 4, 9, 5, 0, 2999, 8, 6, 300];
         let batch: Vec<usize> = (0..10).rev().collect();
-        let whole = budget("none", Purpose::Training, 4096).parts(&lengths, |_| 0, &batch);
+        let whole = budget("none", Purpose::Training, 4096).parts(&lengths, &batch);
         assert_eq!(whole, std::slice::from_ref(&batch));
         let budget = budget("none", Purpose::Training, 60);
-        let parts = budget.parts(&lengths, |_| 0, &batch);
+        let parts = budget.parts(&lengths, &batch);
         assert_eq!(parts, [vec![1], vec![6], vec![9], vec![3, 7, 0, 8, 4, 2, 5]]);
         for part in parts {
             let longest = part.iter().map(|&row| lengths[row]).max().unwrap();
-            assert!(budget.bytes(part.len(), longest, 0) <= budget.limit.bytes(), "{part:?}");
+            assert!(budget.bytes(part.len(), longest) <= budget.limit.bytes(), "{part:?}");
         }
     }
 
     #[test]
-    fn what_rows_take_beside_their_steps_counts() {
-        let parts = budget("none", Purpose::Training, 60).parts(&[5, 5, 5], |_| 40 << 20, &[0, 1, 2]);
-        assert_eq!(parts.len(), 3);
-    }
-
-    #[test]
     fn views_cost_the_square_of_the_steps_and_answers_do_not() {
-        let bytes = |attention, purpose| budget(attention, purpose, 256).bytes(1, 6_000, 0);
+        let bytes = |attention, purpose| budget(attention, purpose, 256).bytes(1, 6_000);
         assert!(bytes("multi-head:4", Purpose::Answers) <= 256 << 20);
         assert!(bytes("multi-head:4", Purpose::Views) > 1 << 30);
         assert!(bytes("none", Purpose::Views) <= 256 << 20, "no views, no square");

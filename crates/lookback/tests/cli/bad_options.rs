@@ -14,7 +14,7 @@ fn an_unknown_task_command_or_option_is_refused() {
 fn values_that_make_no_sense_are_refused_by_name() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [(&[&str], &str); 25] = [
+    let cases: [(&[&str], &str); 26] = [
         (&["--epochs", "0"], "epochs is 0"),
         (&["--batch-size", "0"], "batch-size is 0"),
         (&["--layers", "0"], "layers is 0"),
@@ -42,6 +42,7 @@ fn values_that_make_no_sense_are_refused_by_name() {
         (&["--linear-words", "2-1"], "linear-words is '2-1'"),
         (&["--linear-words", "1", "--linear-buckets", "0"], "linear-buckets is 0"),
         (&["--linear-words", "1", "--linear-c", "NaN"], "linear-c is NaN"),
+        (&["--linear-c", "1e-46"], "it must be from 0.000001 to 100000"),
         (&["--ensemble", "0"], "ensemble is 0"),
         (&["--ensemble", "65"], "ensemble is 65; it must be from 1 to 64"),
         (&["--validation-split", "1"], "validation-split is 1"),

@@ -85,6 +85,6 @@ impl Dataset {
     /// # Errors
     /// [`DataError::Memory`]
     pub fn check_memory(&self, budget: &Budget) -> Result<(), DataError> {
-        self.examples.iter().try_for_each(|example| budget.check_row(example, 0, &self.file))
+        self.examples.iter().try_for_each(|example| budget.check_row(example, &self.file))
     }
 }

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::ngrams::{NgramBag, NgramBagConfig};
 use crate::error::ModelFileError;
 use crate::input::Example;
@@ -61,16 +63,13 @@ impl LinearPart {
         }
     }
 
-    /// The logits `[N]` of an example, summed in the order of its bag.
-    pub fn logits(&self, example: &Example) -> Vec<f32> {
-        self.of_bag(&self.bag.of(example))
+    /// The logits `[rows, N]` of examples, of each summed in the order of its bag.
+    pub fn logits(&self, examples: &[&Example]) -> Vec<f32> {
+        examples.par_iter().flat_map_iter(|example| self.of_bag(&self.bag.of(example))).collect()
     }
 
-    /// The logits `[N]` of a bag.
-    ///
-    /// # Panics
-    /// If a bucket is none of the buckets that there are.
-    pub fn of_bag(&self, bag: &[(u32, f32)]) -> Vec<f32> {
+    /// The logits `[N]` of a bag, whose buckets are buckets that there are.
+    fn of_bag(&self, bag: &[(u32, f32)]) -> Vec<f32> {
         let mut logits = self.bias.clone();
         for &(bucket, value) in bag {
             let weights = &self.weight[bucket as usize * logits.len()..][..logits.len()];

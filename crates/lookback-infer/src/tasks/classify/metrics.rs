@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Calibration;
 use crate::model::{LabelScores, ratio};
 use crate::network::{cross_entropy, likeliest, softmax};
 
@@ -61,18 +62,25 @@ pub struct Confused {
 }
 
 impl Metrics {
-    /// From the labels' names, of which the first `trained` have logits, the right label of every example, and for each the
-    /// logits `[trained]` and what they were before calibration.
+    /// From the labels' names, of which the first `trained` have logits, the right label of every example, the logits
+    /// `[rows, trained]` of the networks and of the linear part, where there is one, and what the two count.
     pub fn of_logits(
         names: &[String],
         trained: usize,
         truth: &[usize],
-        logits: impl Iterator<Item = [Vec<f32>; 2]>,
+        networks: &[f32],
+        linear: Option<&[f32]>,
+        calibration: Calibration,
     ) -> Metrics {
         let mut answers = Vec::with_capacity(truth.len());
         let (mut sure, mut sure_before, mut second) = (Bins::default(), Bins::default(), Vec::new());
         let (mut loss, mut with_loss) = (0.0, 0usize);
-        for ([mut logits, mut before], &target) in logits.zip(truth) {
+        let unknown = Calibration::unknown(linear.is_some());
+        // A row at a time: of many labels and examples the logits alone take much.
+        for (row, &target) in truth.iter().enumerate() {
+            let here = row * trained..(row + 1) * trained;
+            let (networks, linear) = (&networks[here.clone()], linear.map(|linear| &linear[here]));
+            let [mut logits, mut before] = [calibration, unknown].map(|scales| scales.apply(networks, linear));
             let answer = likeliest(&logits);
             answers.push(answer);
             // Of a label that was never trained there is no probability, and no loss.
@@ -249,8 +257,10 @@ mod tests {
         let labels = ["a", "b"].map(String::from);
         let sure = |p: f32| [(p / (1.0 - p)).ln(), 0.0];
         let truth = [0, 0, 0, 1];
-        let logits = (0..4).map(|_| [sure(0.75).to_vec(), sure(0.95).to_vec()]);
-        let metrics = Metrics::of_logits(&labels, 2, &truth, logits);
+        let networks: Vec<f32> = (0..4).flat_map(|_| sure(0.95)).collect();
+        let scale = f64::from(sure(0.75)[0] / sure(0.95)[0]);
+        let calibration = Calibration { networks: scale, linear: 0.0 };
+        let metrics = Metrics::of_logits(&labels, 2, &truth, &networks, None, calibration);
         assert!(metrics.calibration_error < 1e-6, "{}", metrics.calibration_error);
         assert!((metrics.calibration_error_before - 0.2).abs() < 1e-6, "{}", metrics.calibration_error_before);
         assert!((metrics.loss + (0.75f64.ln() * 3.0 + 0.25f64.ln()) / 4.0).abs() < 1e-6);
@@ -259,10 +269,13 @@ mod tests {
     #[test]
     fn a_label_that_was_never_trained_is_wrong_and_has_no_loss() {
         let labels = ["a", "b", "new"].map(String::from);
-        let logits = || [[3.0, 0.0], [0.0, 3.0]].map(|row| [row.to_vec(), row.to_vec()]).into_iter();
-        let metrics = Metrics::of_logits(&labels, 2, &[2, 1], logits());
+        let judged = |truth: &[usize]| {
+            let (logits, calibration) = ([3.0, 0.0, 0.0, 3.0], Calibration { networks: 0.5, linear: 0.5 });
+            Metrics::of_logits(&labels, 2, truth, &logits, Some(&logits), calibration)
+        };
+        let metrics = judged(&[2, 1]);
         assert_eq!((metrics.accuracy, metrics.classes[2].support, metrics.roc_auc), (0.5, 1, None));
         assert!((metrics.loss - (1.0 + (-3.0f64).exp()).ln()).abs() < 1e-6);
-        assert!(Metrics::of_logits(&labels, 2, &[2, 2], logits()).loss.is_nan());
+        assert!(judged(&[2, 2]).loss.is_nan());
     }
 }

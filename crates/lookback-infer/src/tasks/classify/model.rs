@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::data::Dataset;
@@ -138,29 +137,19 @@ impl Classifier {
     pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let budget = self.description.budget(purpose, ask.limit);
-        let linear = self.linear_logits(examples);
+        let linear = self.description.linear.as_ref().map(|linear| linear.logits(examples));
         let labels = self.labels().len();
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        budget.answers(
-            &lengths,
-            |_| 0,
-            |rows| {
-                let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-                let mut output = run(&self.networks, &batch, ask.views);
-                let of_linear = linear.as_ref().map(|linear| {
-                    rows.iter().flat_map(|&row| linear[row * labels..][..labels].iter().copied()).collect::<Vec<f32>>()
-                });
-                output.logits = self.description.calibration.apply(&output.logits, of_linear.as_deref());
-                let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
-                batch.into_iter().enumerate().map(answer).collect()
-            },
-        )
-    }
-
-    /// The logits `[rows, N]` of the linear part, where there is one.
-    fn linear_logits(&self, examples: &[&Example]) -> Option<Vec<f32>> {
-        let linear = self.description.linear.as_ref()?;
-        Some(examples.par_iter().flat_map_iter(|example| linear.logits(example)).collect())
+        budget.answers(&lengths, |rows| {
+            let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+            let mut output = run(&self.networks, &batch, ask.views);
+            let of_linear = linear.as_ref().map(|linear| {
+                rows.iter().flat_map(|&row| linear[row * labels..][..labels].iter().copied()).collect::<Vec<f32>>()
+            });
+            output.logits = self.description.calibration.apply(&output.logits, of_linear.as_deref());
+            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+            batch.into_iter().enumerate().map(answer).collect()
+        })
     }
 
     /// The answer to the example that stands in a row of a batch of so many.
@@ -285,7 +274,7 @@ impl Model for Classifier {
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
-        self.description.budget(purpose, ask.limit).check_row(input, 0, file)
+        self.description.budget(purpose, ask.limit).check_row(input, file)
     }
 
     fn without_views(&self) -> Option<String> {
@@ -317,17 +306,13 @@ impl Classifier {
         let budget = self.description.budget(Purpose::Answers, limit);
         dataset.check_memory(&budget)?;
         let examples: Vec<&Example> = dataset.examples.iter().collect();
-        let (networks, linear) = (logits(&self.networks, &examples, &budget), self.linear_logits(&examples));
+        let networks = logits(&self.networks, &examples, &budget);
+        let linear = self.description.linear.as_ref().map(|linear| linear.logits(&examples));
         let labels = self.labels().len();
-        let scales = [self.description.calibration, Calibration::unknown(linear.is_some())];
-        let rows = (0..dataset.len()).map(|row| {
-            let of = |all: &[f32]| all[row * labels..][..labels].to_vec();
-            let (networks, linear) = (of(&networks), linear.as_deref().map(of));
-            scales.map(|calibration| calibration.apply(&networks, linear.as_deref()))
-        });
         let names = [self.labels(), &dataset.unseen].concat();
-        let metrics = Metrics::of_logits(&names, labels, &dataset.targets, rows);
-        let has_loss = dataset.targets.iter().any(|&target| target < self.labels().len());
+        let (truth, calibration) = (&dataset.targets, self.description.calibration);
+        let metrics = Metrics::of_logits(&names, labels, truth, &networks, linear.as_deref(), calibration);
+        let has_loss = truth.iter().any(|&target| target < labels);
         match has_loss && !metrics.loss.is_finite() {
             true => Err(self.largest.clone().into()),
             false => Ok(report(&metrics, &names)?),
@@ -343,7 +328,7 @@ pub fn logits(networks: &[Network], examples: &[&Example], budget: &Budget) -> V
     let labels = networks.first().map_or(0, Network::labels);
     let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
     let mut all = vec![0.0; examples.len() * labels];
-    for rows in budget.batches(&lengths, |_| 0) {
+    for rows in budget.batches(&lengths) {
         let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
         let output = run(networks, &batch, false);
         for (logits, &row) in output.logits.chunks(labels).zip(&rows) {

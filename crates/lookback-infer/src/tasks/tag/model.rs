@@ -116,16 +116,12 @@ impl Tagger {
     pub fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Prediction>, Overflow> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        self.description.budget(purpose, ask.limit).answers(
-            &lengths,
-            |_| 0,
-            |rows| {
-                let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-                let output = run(&self.networks, &batch, ask.views);
-                let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
-                batch.into_iter().enumerate().map(answer).collect()
-            },
-        )
+        self.description.budget(purpose, ask.limit).answers(&lengths, |rows| {
+            let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+            let output = run(&self.networks, &batch, ask.views);
+            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+            batch.into_iter().enumerate().map(answer).collect()
+        })
     }
 
     /// The answer to the example that stands in the row `place.0` of a batch of `place.1`.
@@ -194,7 +190,7 @@ impl Model for Tagger {
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
-        self.description.budget(purpose, ask.limit).check_row(input, 0, file)
+        self.description.budget(purpose, ask.limit).check_row(input, file)
     }
 
     fn without_views(&self) -> Option<String> {
@@ -222,7 +218,7 @@ impl Model for Tagger {
 pub fn judge(networks: &[Network], dataset: &Dataset, tags: &[String], budget: &Budget) -> Metrics {
     let mut answers = vec![Vec::new(); dataset.examples.len()];
     let (mut loss, mut tokens) = (0.0, 0);
-    for rows in budget.batches(&dataset.lengths, |_| 0) {
+    for rows in budget.batches(&dataset.lengths) {
         let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
         let output = run(networks, &examples, false);
         for (place, &row) in rows.iter().enumerate() {

@@ -80,28 +80,18 @@ impl Chosen {
     }
 }
 
-/// Options that are chosen by the data where nothing is said of them.
+/// The names of options that are chosen by the data, whatever these are: of few texts or of many, held out or not.
 pub(super) fn open(options: &ClassifyOptions) -> Vec<&'static str> {
-    let (network, encoder, train) = (&options.network, &options.encoder, &options.train);
-    let all = [
-        ("linear-words", network.linear_words.is_none()),
-        ("linear-characters", network.linear_characters.is_none()),
-        ("linear-buckets", network.linear_buckets.is_none()),
-        ("cell", encoder.cell.is_none()),
-        ("embedding", encoder.embedding.is_none()),
-        ("hidden", encoder.hidden.is_none()),
-        ("char-ngrams", options.input.tokens.char_ngrams.is_none()),
-        ("word-dropout", options.input.tokens.word_dropout.is_none()),
-        ("epochs", train.epochs.is_none()),
-        ("batch-size", train.batch_size.is_none()),
-        ("learning-rate", train.learning_rate.is_none()),
-        ("average", train.average.is_none()),
-        ("validation-split", train.validation.is_none() && train.validation_split.is_none()),
-        ("patience", train.patience.is_none()),
-        ("score", train.score.is_none()),
-        ("cross-validate", options.learning.cross_validate.is_none()),
-    ];
-    all.into_iter().filter_map(|(name, is_open)| is_open.then_some(name)).collect()
+    let buckets = options.network.linear_buckets.is_none().then_some("linear-buckets");
+    let is_said = options.train.validation.is_some() || options.train.validation_split.is_some();
+    let mut options = options.clone();
+    (options.train.validation, options.train.validation_split) = (None, None);
+    let names = |rows: usize| {
+        let facts = Facts { rows, labels: 2, characters: 0.0, segmentation: Segmentation::Words };
+        choose(&options, &facts, &ValidationPlan::Split(0.1)).1.0.into_iter().map(|(name, _)| name)
+    };
+    let all = names(0).chain(names(FEW)).chain(buckets);
+    all.filter(|name| !(is_said && *name == "validation-split")).collect()
 }
 
 /// Numbers that the linear part learns for texts and labels, above which it would take long.
@@ -226,7 +216,9 @@ mod tests {
         let (filled, chosen) = choose(&options, &facts(5_000, 9, Segmentation::Words, 4.0), &ValidationPlan::None);
         assert_eq!((filled.encoder.hidden, filled.train.average), (Some(9), Some(AverageChoice::None)));
         assert!(!chosen.in_words().contains("hidden") && !chosen.in_words().contains("average"));
-        assert!(!open(&options).contains(&"hidden") && open(&options).contains(&"epochs"));
-        assert!(open(&filled).is_empty() || open(&filled) == ["linear-buckets", "patience", "score", "cross-validate"]);
+        options.train.validation_split = Some(0.0);
+        let names = open(&options);
+        assert!(["epochs", "linear-buckets", "cross-validate", "patience"].iter().all(|name| names.contains(name)));
+        assert!(["hidden", "average", "validation-split"].iter().all(|name| !names.contains(name)), "{names:?}");
     }
 }

@@ -27,12 +27,7 @@ impl Judged {
 
     /// What the rows are judged by when both answer together.
     pub(super) fn metrics(&self, calibration: Calibration, labels: &[String]) -> Metrics {
-        let rows = (0..self.targets.len()).map(|row| {
-            let of = |all: &[f32]| all[row * labels.len()..][..labels.len()].to_vec();
-            let (networks, linear) = (of(&self.networks), self.linear.as_deref().map(of));
-            [calibration, Calibration::unknown(linear.is_some())].map(|scale| scale.apply(&networks, linear.as_deref()))
-        });
-        Metrics::of_logits(labels, labels.len(), &self.targets, rows)
+        Metrics::of_logits(labels, labels.len(), &self.targets, &self.networks, self.linear.as_deref(), calibration)
     }
 
     /// The scales with the least cross-entropy, which is convex in them: by Newton's method, each no less than nothing. A few

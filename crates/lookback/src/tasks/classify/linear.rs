@@ -79,7 +79,7 @@ impl Problem<'_> {
                 gap += step.take(&self.bags[row], dual, &mut solution, self.c as f32 * weight);
             }
             (solution.epochs, solution.gap) = (epoch, gap / self.bags.len().max(1) as f64);
-            if solution.gap < CLOSE {
+            if solution.is_close() {
                 break;
             }
         }
@@ -88,6 +88,11 @@ impl Problem<'_> {
 }
 
 impl Solution {
+    /// Whether it is as near to the optimum as it should be.
+    pub(super) fn is_close(&self) -> bool {
+        self.gap < CLOSE
+    }
+
     /// The linear part with these weights.
     pub(super) fn part(self, bag: NgramBag) -> LinearPart {
         LinearPart { bag, weight: self.weight, bias: self.bias }

@@ -50,7 +50,10 @@ impl ClassifyPlan {
         let label_smoothing = options.learning.label_smoothing.unwrap_or(0.0);
         plan::below_one("label-smoothing", label_smoothing)?;
         let linear_c = options.learning.linear_c.unwrap_or(30.0);
-        plan::scale("linear-c", linear_c)?;
+        // Beyond these, 32-bit floats cannot tell what an example says from what is known.
+        if !(1e-6..=1e5).contains(&linear_c) {
+            return Err(PlanError::value("linear-c", linear_c, "from 0.000001 to 100000"));
+        }
         let folds = options.learning.cross_validate.unwrap_or(0);
         if folds == 1 || folds > MOST_FOLDS {
             return Err(PlanError::value("cross-validate", folds, format!("from 2 to {MOST_FOLDS}, or 0 for none")));

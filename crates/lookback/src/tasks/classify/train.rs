@@ -25,10 +25,10 @@ use super::linear::{Bag, Problem};
 use super::network::{Logits, Network};
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
-use crate::network::twin;
+use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
-use crate::train::{self, Ensemble, Init, Loss, Objective, Session, Silent, ValidationPlan, begin, check_tables};
+use crate::train::{self, End, Ensemble, Init, Loss, Objective, Session, Silent, ValidationPlan, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -64,12 +64,16 @@ pub fn fit_inputs(
     let of_folds = match plan.folds {
         0 => None,
         _ => match cross_validate(&inputs, &targets, &labels, data, plan, init.as_ref(), session)? {
-            Some(judged) => Some(judged),
-            None => return Ok(stopped(plan)),
+            Folds::Judged(judged) => Some(judged),
+            // Nothing of it is kept.
+            Folds::CutShort(end) => {
+                let networks = plan.train.ensemble();
+                return Ok(Fitted { model: None, end, saved: false, networks, scores: &SCORES });
+            }
         },
     };
     let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
-    let (training, held_out) = parts(&plan.validation, inputs.clone(), &targets, data, plan.train.seed(), read)?;
+    let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
     let is_split = held_out.as_ref().is_some_and(|(_, file)| *file == data);
     if let Some((rows, file)) = &held_out {
         let (name, all, rows) = (file.display(), counted(training.len(), "row"), counted(rows.len(), "row"));
@@ -88,12 +92,11 @@ pub fn fit_inputs(
         learnt.trained.validation = Some(validation(judged, calibration, labels.names()));
     }
     // What was held out has done its work, and the linear part is solved in no time.
-    if is_split && learnt.linear.is_some() {
-        let examples = learnt.input.encode_labelled(inputs, data)?;
-        let dataset = Dataset::new(examples, &labels, data)?;
-        learnt.linear = learner.solve(&dataset)?;
+    if let (true, Some(held_out)) = (is_split, &learnt.held_out) {
+        learnt.linear = learner.solve(&[&learnt.train, held_out])?;
     }
-    let Learnt { trained, input, linear, examples, .. } = learnt;
+    let Learnt { trained, input, linear, train, .. } = learnt;
+    let examples = train.len();
     Fitted::new(trained, &plan.train, &SCORES, [examples, validation_examples], plan.training(), |record, tensors| {
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         let (labels, record) = (labels.clone(), record.clone());
@@ -101,19 +104,15 @@ pub fn fit_inputs(
     })
 }
 
-/// What is left of a training that was stopped while it was cross-validated.
-fn stopped(plan: &ClassifyPlan) -> Fitted {
-    let (end, networks) = (train::End::Interrupted { epoch: 0, step: 0 }, plan.train.ensemble());
-    Fitted { model: None, end, saved: false, networks, scores: &SCORES }
+/// What a cross-validation leaves.
+enum Folds {
+    /// How every row is answered by what was not trained on it.
+    Judged(Judged),
+    /// Why one of its trainings did not come to its end.
+    CutShort(End),
 }
 
-/// The option by which a table of this name would be smaller.
-fn option_of(table: &str) -> &'static str {
-    crate::network::option_of(table)
-}
-
-/// Trains on the data but one part, for every part, and tells how the parts are answered; how each row is, or `None` where
-/// this was stopped.
+/// Trains on the data but one part, for every part, and tells how the parts are answered.
 fn cross_validate(
     inputs: &[Labelled],
     targets: &[usize],
@@ -122,10 +121,10 @@ fn cross_validate(
     plan: &ClassifyPlan,
     init: Option<&Init>,
     session: &Session<'_>,
-) -> Result<Option<Judged>, Error> {
+) -> Result<Folds, Error> {
     let folds = folds(targets, plan.folds, plan.train.seed());
     if folds.len() < 2 {
-        return Ok(Some(Judged::default()));
+        return Ok(Folds::Judged(Judged::default()));
     }
     // Each to its end, as the training on all of the data will be if nothing is held out of them.
     let learner = Learner { plan, labels, data, init, chooses: plan.validation != ValidationPlan::None };
@@ -143,7 +142,7 @@ fn cross_validate(
         };
         let learnt = learner.learn(pick(&fold.train), Some((pick(&fold.held_out), data)), &mut session)?;
         if learnt.trained.end.is_cut_short() {
-            return Ok(None);
+            return Ok(Folds::CutShort(learnt.trained.end));
         }
         let metrics = learnt.judged.metrics(learnt.judged.calibration(labels.len()), labels.names());
         accuracies.push(metrics.accuracy);
@@ -159,7 +158,7 @@ fn cross_validate(
         100.0 * mean,
         100.0 * spread
     );
-    Ok(Some(all))
+    Ok(Folds::Judged(all))
 }
 
 /// Loss and scores of rows by the logits of networks and linear part together.
@@ -204,8 +203,10 @@ struct Learnt {
     linear: Option<LinearPart>,
     /// How what was held out is answered.
     judged: Judged,
-    /// How many examples there were to learn from.
-    examples: usize,
+    /// What was learnt from.
+    train: Dataset,
+    /// What it was judged by, where there is any.
+    held_out: Option<Dataset>,
 }
 
 impl Learner<'_> {
@@ -238,14 +239,12 @@ impl Learner<'_> {
         let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
         train.check_memory(&budget)?;
         validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
-        let linear = self.solve(&train)?;
+        let linear = self.solve(&[&train])?;
         let of_linear = match (&linear, &validation) {
-            (Some(linear), Some(validation)) => {
-                Some(validation.examples.par_iter().flat_map_iter(|example| linear.logits(example)).collect())
-            }
+            (Some(linear), Some(validation)) => Some(linear.logits(&validation.examples.iter().collect::<Vec<_>>())),
             _ => None,
         };
-        let weights = self.class_weights(&train);
+        let weights = self.class_weights(&train.targets);
         let device = session.device.clone().autodiff();
         let smoothing = plan.label_smoothing;
         let objective = Classification {
@@ -270,15 +269,17 @@ impl Learner<'_> {
         let trained = train::train(&objective, make, &plan.train, session)?;
         let networks: Vec<&Network> = trained.networks.iter().collect();
         let judged = if networks.is_empty() { None } else { objective.judged(&networks) };
-        let examples = objective.train.len();
-        Ok(Learnt { trained, input, linear, judged: judged.unwrap_or_default(), examples })
+        let Classification { train, validation: held_out, .. } = objective;
+        Ok(Learnt { trained, input, linear, judged: judged.unwrap_or_default(), train, held_out })
     }
 
-    /// Solves the linear part on these examples, where there is one.
-    fn solve(&self, train: &Dataset) -> Result<Option<LinearPart>, Error> {
+    /// Solves the linear part on the examples of these, where there is one.
+    fn solve(&self, of: &[&Dataset]) -> Result<Option<LinearPart>, Error> {
         let Learner { plan, labels, init, .. } = *self;
         let Some(config) = &plan.network.linear else { return Ok(None) };
-        let (buckets, rows) = (config.rows() as u64, train.len() as u64);
+        let examples: Vec<&Example> = of.iter().flat_map(|dataset| &dataset.examples).collect();
+        let targets: Vec<usize> = of.iter().flat_map(|dataset| dataset.targets.iter().copied()).collect();
+        let (buckets, rows) = (config.rows() as u64, examples.len() as u64);
         // The weights and how rare the buckets are, with the copies of which a file is made; the examples' distributions.
         let bytes = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
         let limit = plan.train.max_memory();
@@ -298,28 +299,33 @@ impl Learner<'_> {
         };
         let bag = match &old {
             Some(old) => old.bag.clone(),
-            None => NgramBag::fit(config.clone(), train.examples.iter().map(Example::all_tokens)),
+            None => NgramBag::fit(config.clone(), examples.iter().map(|example| example.all_tokens())),
         };
-        let bags: Vec<Bag> = train.examples.par_iter().map(|example| bag.of(example)).collect();
-        let weights = self.class_weights(train);
+        let bags: Vec<Bag> = examples.par_iter().map(|example| bag.of(example)).collect();
+        let weights = self.class_weights(&targets);
         let problem = Problem {
             bags: &bags,
-            targets: &train.targets,
+            targets: &targets,
             labels: labels.len(),
             class_weights: weights.as_deref(),
             c: plan.linear_c,
             seed: plan.train.seed(),
         };
         let solution = problem.solve(config.rows(), old.map(|old| grown(&old, labels.len())));
-        tracing::debug!("the linear part took {} epochs to a gap of {:.1e}", solution.epochs, solution.gap);
+        if !solution.is_close() {
+            let (epochs, gap) = (solution.epochs, solution.gap);
+            tracing::warn!(
+                "the linear part is taken as it is after {epochs} epochs, a gap of {gap:.1e} nats from its best"
+            );
+        }
         Ok(Some(solution.part(bag)))
     }
 
     /// The weight of every label in the loss, where they differ.
-    fn class_weights(&self, train: &Dataset) -> Option<Vec<f32>> {
+    fn class_weights(&self, targets: &[usize]) -> Option<Vec<f32>> {
         match self.plan.class_weights {
             ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced_weights(&train.targets, self.labels.len())),
+            ClassWeights::Balanced => Some(balanced_weights(targets, self.labels.len())),
         }
     }
 }
@@ -409,7 +415,7 @@ impl Objective for Classification<'_> {
     }
 
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
-        self.budget.parts(&self.train.lengths, |_| 0, examples)
+        self.budget.parts(&self.train.lengths, examples)
     }
 
     fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {

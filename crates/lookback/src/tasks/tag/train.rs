@@ -97,7 +97,7 @@ impl Objective for Tagging<'_> {
     }
 
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
-        self.budget.parts(&self.training.lengths, |_| 0, examples)
+        self.budget.parts(&self.training.lengths, examples)
     }
 
     /// Cross-entropy, averaged over the real tokens of the batch.
