@@ -7,7 +7,7 @@ use super::plan::EncoderPlan;
 use super::ragged::Ragged;
 use super::recurrent::Recurrent;
 use super::workspace::Workspaces;
-use crate::error::ModelFileError;
+use crate::error::{ModelFileError, PlanError};
 use crate::input::{Batch, InputLayer, InputShape, Parts};
 use crate::model_file::Tensors;
 
@@ -22,10 +22,10 @@ use crate::model_file::Tensors;
 /// | `embedding.weight` | `[V, E]` | text |
 /// | `ngram_embedding.weight` | `[buckets + 1, E]` | character n-grams |
 /// | `bigram_embedding.weight` | `[buckets + 1, E]` | pairs of tokens |
-/// | `recurrent.weight_ih_l0` | `[G*H, E]`, of series `[G*H, C]` | |
+/// | `recurrent.weight_ih_l0` | `[G*H, E]`, of series `[G*H, C]` | any layer |
 /// | `recurrent.weight_ih_lk`, layer `k` from 1 | `[G*H, O]` | several layers |
-/// | `recurrent.weight_hh_lk` | `[G*H, H]` | |
-/// | `recurrent.bias_ih_lk`, `recurrent.bias_hh_lk` | `[G*H]` | |
+/// | `recurrent.weight_hh_lk` | `[G*H, H]` | any layer |
+/// | `recurrent.bias_ih_lk`, `recurrent.bias_hh_lk` | `[G*H]` | any layer |
 /// | each of these with `_reverse` behind it | the same | both directions |
 /// | `attend.attention.w_query`, `attend.attention.w_key` | `[O, O]` | `additive` |
 /// | `attend.attention.bias`, `attend.attention.v` | `[O]` | `additive` |
@@ -39,7 +39,8 @@ use crate::model_file::Tensors;
 #[derive(Debug)]
 pub struct Encoder {
     input: InputLayer,
-    recurrent: Recurrent,
+    /// Absent where the plan has no layers.
+    recurrent: Option<Recurrent>,
     attend: Attend,
     workspaces: Workspaces,
 }
@@ -51,7 +52,8 @@ pub struct Encoded {
     pub steps: Vec<f32>,
     /// `W`, the width of a step.
     pub width: usize,
-    /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side.
+    /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side; empty without
+    /// layers.
     pub last: Vec<f32>,
     /// One vector per row, where the attention pools by itself.
     pub pooled: Option<Pooled>,
@@ -87,7 +89,15 @@ impl Encoder {
     pub fn read(plan: &EncoderPlan, shape: InputShape, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
         plan.check().map_err(|problem| tensors.refused("network", &problem))?;
         let input = InputLayer::read(shape, plan.embedding, tensors)?;
-        let recurrent = Recurrent::read(plan, input.width(), &mut tensors.within("recurrent"))?;
+        let recurrent = match plan.layers {
+            0 if !matches!(shape, InputShape::Tokens { .. }) => {
+                let problem =
+                    PlanError::conflict("layers", "is 0, which is for texts, but the data are numeric series");
+                return Err(tensors.refused("network", &problem));
+            }
+            0 => None,
+            _ => Some(Recurrent::read(plan, input.width(), &mut tensors.within("recurrent"))?),
+        };
         let attend = Attend::read(plan.attention, plan.outputs(), &mut tensors.within("attend"))?;
         Ok(Encoder { input, recurrent, attend, workspaces: Workspaces::default() })
     }
@@ -110,8 +120,10 @@ impl Encoder {
             0 => Cow::Borrowed(&[][..]),
             _ => self.input.forward(batch, rows.threads),
         };
-        let (steps, last) = self.recurrent.forward(&x, rows, &mut workspace.recurrent);
-        drop(x);
+        let (steps, last) = match &self.recurrent {
+            Some(recurrent) => recurrent.forward(&x, rows, &mut workspace.recurrent),
+            None => (x.into_owned(), Vec::new()),
+        };
         let Attended { steps, width, pooled, views } =
             self.attend.forward(steps, rows, views, &mut workspace.attention);
         Encoded { steps, width, last, pooled, views }

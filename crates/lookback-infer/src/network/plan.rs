@@ -17,7 +17,8 @@ pub struct EncoderPlan {
     pub embedding_scale: f64,
     /// Hidden units per direction, `H`.
     pub hidden: usize,
-    /// Recurrent layers.
+    /// Recurrent layers; without any, a step is the token's vector itself, and nothing is said of cell, hidden units and
+    /// directions.
     pub layers: usize,
     /// Whether the layers read both ways.
     pub bidirectional: bool,
@@ -34,9 +35,12 @@ pub struct EncoderPlan {
 }
 
 impl EncoderPlan {
-    /// The width of a step of the recurrent layers, `O`.
+    /// The width of a step of the recurrent layers, `O`; without layers, that of a token's vector.
     pub fn outputs(&self) -> usize {
-        self.hidden * if self.bidirectional { 2 } else { 1 }
+        match self.layers {
+            0 => self.embedding,
+            _ => self.hidden * if self.bidirectional { 2 } else { 1 },
+        }
     }
 
     /// The width of a step after the attention.
@@ -51,7 +55,9 @@ impl EncoderPlan {
     pub fn check(&self) -> Result<(), PlanError> {
         plan::size("embedding", self.embedding, 1 << 16)?;
         plan::size("hidden", self.hidden, 1 << 16)?;
-        plan::size("layers", self.layers, 64)?;
+        if self.layers > 64 {
+            return Err(PlanError::value("layers", self.layers, "from 0 to 64"));
+        }
         self.attention.check(self.outputs())?;
         plan::below_one("embedding-dropout", self.embedding_dropout)?;
         plan::below_one("layer-dropout", self.layer_dropout)?;
@@ -66,12 +72,15 @@ impl EncoderPlan {
 
     /// The encoder in one line, for people.
     pub fn summary(&self) -> String {
-        let ways = if self.bidirectional { "bidirectional" } else { "forward" };
-        let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
         let attention = match self.attention {
             AttentionForm::None => String::new(),
             form => format!(", attention {form}"),
         };
+        if self.layers == 0 {
+            return format!("token vectors of {} numbers, no recurrent layer{attention}", self.embedding);
+        }
+        let ways = if self.bidirectional { "bidirectional" } else { "forward" };
+        let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
         let (cell, hidden) = (self.cell.name(), self.hidden);
         format!("{layers} of {ways} {cell} with {hidden} hidden units per direction{attention}")
     }

@@ -48,6 +48,14 @@ pub(crate) fn all() -> Vec<Case> {
             }
         }
     }
+    // Without recurrent layers, which series need.
+    for (seed, (form, pooling)) in FORMS.iter().flat_map(|form| POOLINGS.map(|pooling| (form, pooling))).enumerate() {
+        let mut case = Case { plan: plan(form, pooling, 5), shape: TEXT, seed: seed as u64 };
+        case.plan.encoder.layers = 0;
+        if case.plan.check().is_ok() {
+            cases.push(case);
+        }
+    }
     cases
 }
 

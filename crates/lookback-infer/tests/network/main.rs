@@ -256,8 +256,8 @@ fn what_fits_no_network_is_refused_in_a_sentence_that_names_the_tensor() {
         ),
         (refused(case, 4, &|_| {}), "m: the tensor \"output.weight\" has the shape [3, 5]; [4, 5] was expected"),
         (
-            refused(case, LABELS, &|case| case.plan.encoder.layers = 0),
-            "m: the entry \"network\" of the model cannot be used: --layers is 0; it must be from 1 to 64",
+            refused(case, LABELS, &|case| case.plan.encoder.layers = 65),
+            "m: the entry \"network\" of the model cannot be used: --layers is 65; it must be from 0 to 64",
         ),
         (
             refused(case, LABELS, &|case| {

@@ -122,7 +122,7 @@ fn recurrent(case: &Case, named: &Named<'_>, mut x: Vec<f64>, length: usize) -> 
         Cell::Rnn => lookback_kernels::Cell::Rnn(lookback_kernels::Activation::Tanh),
     };
     let directions = if plan.bidirectional { 2 } else { 1 };
-    let mut last = Vec::new();
+    let mut last = vec![0.0; plan.outputs()];
     for layer in 0..plan.layers {
         let kinds = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"];
         let taken: Vec<[Vec<f64>; 4]> = ["", "_reverse"][..directions]

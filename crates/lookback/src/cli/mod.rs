@@ -106,6 +106,11 @@ fn print(text: &str) -> io::Result<()> {
     print_as_it_is(&terminal::printable_lines(text))
 }
 
+/// Writes lines to standard error likewise. What cannot be written there is lost, as warnings are.
+fn tell(text: &str) {
+    let _ = io::stderr().lock().write_all(terminal::printable_lines(text).as_bytes());
+}
+
 /// Writes JSON likewise; control characters are escaped as JSON escapes them.
 fn print_json(text: &str) -> io::Result<()> {
     print_as_it_is(&terminal::printable_json(text))

@@ -7,6 +7,7 @@ use lookback_infer::model::{Record, Score};
 use lookback_infer::model_file::{ModelFile, check_writable};
 
 use super::{Interrupted, UsageError, signals};
+use crate::insight::terminal;
 use crate::tasks::{Entry, Fitted, Plan, TASKS};
 use crate::train::{Checkpoint, End, Every, Init, Log, Progress, Session, Silent, TerminalProgress};
 
@@ -136,6 +137,9 @@ impl Train {
             init,
         };
         let fitted = plan.fit(&run.data, &mut session)?;
+        if let (Some(table), false) = (&fitted.told, quiet) {
+            super::tell(&format!("\n{}{}\n\n", terminal::table(&table.header, &table.rows), table.note));
+        }
         finish(&fitted, &run.output, checkpoint.as_ref())
     }
 }

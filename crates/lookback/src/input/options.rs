@@ -83,7 +83,7 @@ pub struct InputOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub tokens: TokenOptions,
-    /// Standard deviation of the noise added to a series' standardised channels while training [default: 0]
+    /// Standard deviation of the noise added to a series' standardised channels while training [default: 0; to classify: 0.3]
     #[arg(long, value_name = "X")]
     pub input_noise: Option<f64>,
 }

@@ -22,7 +22,8 @@ pub struct Encoder {
     /// `[buckets + 1, E]`: one vector per bucket of token pairs.
     bigram_embedding: Option<Embedding>,
     embedding_dropout: Dropout,
-    recurrent: Recurrent,
+    /// Absent where the plan has no layers.
+    recurrent: Option<Recurrent>,
     attend: Attend,
 }
 
@@ -30,7 +31,7 @@ pub struct Encoder {
 pub(crate) struct Encoded {
     /// `[B, T, W]`
     pub(crate) steps: Tensor<3>,
-    /// `[B, O]`: the final hidden states of the last recurrent layer.
+    /// `[B, O]`: the final hidden states of the last recurrent layer; zeros without layers.
     pub(crate) last: Tensor<2>,
     /// Where the attention pools: the pooled vectors `[B, hops * O]`, and the penalty `[1]` that the loss adds.
     pub(crate) pooled: Option<(Tensor<2>, Tensor<1>)>,
@@ -46,6 +47,9 @@ impl Encoder {
         let unfit = |error: Error| PlanError::Unfit(error.to_string());
         let [embedding, ngram_embedding, bigram_embedding] =
             tables(shape, plan.embedding, plan.embedding_scale, device);
+        if plan.layers == 0 && embedding.is_none() {
+            return Err(PlanError::conflict("layers", "is 0, which is for texts, but the data are numeric series"));
+        }
         let width = match &embedding {
             Some(_) => plan.embedding,
             None => shape.width(),
@@ -55,14 +59,13 @@ impl Encoder {
             Cell::Gru => lookback_nn::Cell::Gru,
             Cell::Rnn => lookback_nn::Cell::Rnn,
         };
-        let recurrent = RecurrentConfig::new(cell, width, plan.hidden)
+        let config = RecurrentConfig::new(cell, width, plan.hidden)
             .with_layers(plan.layers)
             .with_bidirectional(plan.bidirectional)
             .with_recompute(plan.recompute)
             .with_dropout(plan.layer_dropout)
-            .with_forget_bias(plan.forget_bias)
-            .init(device)
-            .map_err(unfit)?;
+            .with_forget_bias(plan.forget_bias);
+        let recurrent = (plan.layers > 0).then(|| config.init(device)).transpose().map_err(unfit)?;
         Ok(Encoder {
             embedding,
             ngram_embedding,
@@ -80,9 +83,18 @@ impl Encoder {
     pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
         let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding];
         let x = dropout_layer(&self.embedding_dropout, vectors(tables, batch, noise, device)?);
-        let output = self.recurrent.forward(x, Some(&batch.lengths), None)?;
-        let last = output.last_layer();
-        let Attended { steps, pooled } = self.attend.forward(output.sequence, &batch.lengths)?;
+        let (sequence, last) = match &self.recurrent {
+            Some(recurrent) => {
+                let output = recurrent.forward(x, Some(&batch.lengths), None)?;
+                (output.sequence.clone(), output.last_layer())
+            }
+            None => {
+                let [rows, _, width] = x.dims();
+                let last = Tensor::zeros([rows, width], &x.device());
+                (x, last)
+            }
+        };
+        let Attended { steps, pooled } = self.attend.forward(sequence, &batch.lengths)?;
         Ok(Encoded { steps, last, pooled })
     }
 

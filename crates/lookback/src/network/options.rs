@@ -2,7 +2,7 @@
 
 use clap::Args;
 use lookback_infer::error::{PlanError, plan};
-use lookback_infer::network::{Cell, EncoderPlan};
+use lookback_infer::network::{AttentionForm, Cell, EncoderPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{FOR_TEXTS, refuse};
@@ -12,16 +12,16 @@ use crate::input::{FOR_TEXTS, refuse};
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Network")]
 pub struct EncoderOptions {
-    /// Recurrent cell [default: lstm; texts to classify: gru]
+    /// Recurrent cell [default: lstm; to classify: gru]
     #[arg(long, value_enum)]
     pub cell: Option<Cell>,
     /// Width of the token vectors [default: 128; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub embedding: Option<usize>,
-    /// Hidden units per direction [default: 128; texts to classify: by the data]
+    /// Hidden units per direction [default: 128; to classify: by the data]
     #[arg(long, value_name = "N")]
     pub hidden: Option<usize>,
-    /// Recurrent layers, one on the other [default: 1]
+    /// Recurrent layers, one on the other; 0 for none, which weighs token vectors alone [default: 1]
     #[arg(long, value_name = "N")]
     pub layers: Option<usize>,
     /// Compute the gates again in the backward pass instead of keeping them (activation checkpointing): less memory for
@@ -58,13 +58,14 @@ pub struct EncoderOptions {
 impl EncoderOptions {
     /// The options by which an encoder of texts or of series was made.
     pub fn of(plan: &EncoderPlan, is_text: bool) -> EncoderOptions {
+        let recurs = plan.layers > 0;
         EncoderOptions {
-            cell: Some(plan.cell),
+            cell: recurs.then_some(plan.cell),
             embedding: is_text.then_some(plan.embedding),
-            hidden: Some(plan.hidden),
+            hidden: recurs.then_some(plan.hidden),
             layers: Some(plan.layers),
-            recompute: Some(plan.recompute),
-            bidirectional: Some(plan.bidirectional),
+            recompute: recurs.then_some(plan.recompute),
+            bidirectional: recurs.then_some(plan.bidirectional),
             attention: Some(plan.attention.to_string()),
             dropout: None,
             embedding_dropout: Some(plan.embedding_dropout),
@@ -85,8 +86,18 @@ impl EncoderOptions {
         if self.forget_bias.is_some() && cell != Cell::Lstm {
             return Err(PlanError::conflict("forget-bias", "is for --cell lstm only"));
         }
-        if layers == 1 && self.layer_dropout.is_some_and(|p| p > 0.0) {
-            return Err(PlanError::conflict("layer-dropout", "is between layers, but --layers is 1"));
+        if layers == 0 {
+            let of_layers = [
+                ("cell", self.cell.is_some()),
+                ("hidden", self.hidden.is_some()),
+                ("bidirectional", self.bidirectional.is_some()),
+                ("recompute", self.recompute.is_some()),
+            ];
+            refuse(&of_layers, "is about recurrent layers, but --layers is 0")?;
+        }
+        if layers < 2 && self.layer_dropout.is_some_and(|p| p > 0.0) {
+            let problem = format!("is between layers, but --layers is {layers}");
+            return Err(PlanError::conflict("layer-dropout", problem));
         }
         if !is_text {
             let text_only =
@@ -104,11 +115,23 @@ impl EncoderOptions {
             recompute: self.recompute.unwrap_or(false),
             attention: self.attention.as_deref().unwrap_or("none").parse()?,
             embedding_dropout: self.embedding_dropout.unwrap_or(if is_text { dropout } else { 0.0 }),
-            layer_dropout: if layers == 1 { 0.0 } else { self.layer_dropout.unwrap_or(dropout) },
+            layer_dropout: if layers < 2 { 0.0 } else { self.layer_dropout.unwrap_or(dropout) },
             forget_bias: self.forget_bias,
         };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// Whether anything is said of recurrent layers.
+    pub(crate) fn is_about_layers(&self) -> bool {
+        let said = [self.cell.is_some(), self.hidden.is_some(), self.bidirectional.is_some(), self.recompute.is_some()];
+        said.contains(&true) || self.forget_bias.is_some() || self.layer_dropout.is_some()
+    }
+
+    /// Whether the attention that is asked for pools by itself.
+    pub(crate) fn pools(&self) -> bool {
+        let form = self.attention.as_deref().and_then(|form| form.parse::<AttentionForm>().ok());
+        form.is_some_and(AttentionForm::pools)
     }
 
     /// Dropout where nothing is said of a place.

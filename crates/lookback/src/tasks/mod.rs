@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use lookback_infer::error::{Error, ModelFileError, PlanError};
-use lookback_infer::model::{Record, Score};
+use lookback_infer::model::{Record, Score, Table};
 use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,6 +86,8 @@ pub struct Fitted {
     pub networks: usize,
     /// What the task is validated by.
     pub scores: &'static [Score],
+    /// What is told of the model before it is used: how each label is told apart on what was held out, where anything was.
+    pub told: Option<Table>,
 }
 
 impl Fitted {
@@ -102,7 +104,7 @@ impl Fitted {
     ) -> Result<Fitted, Error> {
         let (networks, end, saved, count) = (plan.ensemble(), trained.end, trained.saved, trained.networks.len());
         if count == 0 {
-            return Ok(Fitted { model: None, end, saved, networks, scores });
+            return Ok(Fitted { model: None, end, saved, networks, scores, told: None });
         }
         let record = Record {
             training,
@@ -114,7 +116,7 @@ impl Fitted {
         let numbered = trained.networks.iter().enumerate();
         let tensors = numbered.flat_map(|(place, network)| values(network, &prefix(place, count))).collect();
         let file = file(&record, tensors)?;
-        Ok(Fitted { model: Some((file, record)), end, saved, networks, scores })
+        Ok(Fitted { model: Some((file, record)), end, saved, networks, scores, told: None })
     }
 }
 

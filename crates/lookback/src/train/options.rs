@@ -14,16 +14,16 @@ use super::{Average, TrainPlan};
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Training")]
 pub struct TrainOptions {
-    /// Times the training data is gone through [default: 20; texts to classify: by the data]
+    /// Times the training data is gone through [default: 20; to classify: by the data]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Examples in a batch [default: 32; texts to classify: by the data]
+    /// Examples in a batch [default: 32; to classify: by the data]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Optimiser [default: adam]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerChoice>,
-    /// Learning rate [default: 0.001; texts to classify: by the data]
+    /// Learning rate [default: 0.001; to classify: by the data]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// Momentum of SGD and RMSprop [default: 0]
@@ -32,7 +32,7 @@ pub struct TrainOptions {
     /// Weight decay: decoupled for adamw, added to the gradient for the others [default: 0; adamw 0.01]
     #[arg(long, value_name = "X")]
     pub weight_decay: Option<f64>,
-    /// How the learning rate goes over the whole training [default: constant]
+    /// How the learning rate goes over the whole training [default: constant; series to classify: cosine]
     #[arg(long, value_enum)]
     pub schedule: Option<ScheduleChoice>,
     /// Epochs over which the learning rate rises from near zero, may be a fraction [default: 0]
@@ -41,10 +41,10 @@ pub struct TrainOptions {
     /// Largest norm of all gradients together; 0 turns clipping off [default: 5]
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
-    /// Averaged weights, which are then what is scored and saved [default: none; texts to classify: ema]
+    /// Averaged weights, which are then what is scored and saved [default: none; to classify: ema]
     #[arg(long, value_enum)]
     pub average: Option<AverageChoice>,
-    /// Decay of the exponential average per step [default: 0.999; texts to classify: 0.99 where --average is not said]
+    /// Decay of the exponential average per step [default: 0.999; to classify: 0.99 where --average is not said]
     #[arg(long, value_name = "X")]
     pub average_decay: Option<f64>,
     /// First epoch that enters the stochastic weight average [default: half of the epochs]
@@ -53,17 +53,17 @@ pub struct TrainOptions {
     /// File with validation data, in the format of the training data
     #[arg(long, value_name = "FILE", conflicts_with = "validation_split")]
     pub validation: Option<PathBuf>,
-    /// Share of the data held out for validation; 0 for none [default: 0.1; texts to classify: by the data]
+    /// Share of the data held out for validation; 0 for none [default: 0.1; to classify: by the data]
     #[arg(long, value_name = "SHARE")]
     pub validation_split: Option<f64>,
     /// What the validation data are scored by, to keep the best weights: a score of the task, or loss [default: the
-    /// task's first score; texts to classify: loss]
+    /// task's first score; to classify: loss]
     #[arg(long, value_name = "SCORE")]
     pub score: Option<String>,
-    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; texts to classify: 0]
+    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; to classify: 0]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
-    /// Networks trained one after the other from seeds of their own, which answer together [default: 1]
+    /// Networks trained one after the other from seeds of their own, which answer together [default: 1; --quality best: 5]
     #[arg(long, value_name = "N")]
     pub ensemble: Option<usize>,
     /// Most memory in MiB that the network's tables, or one batch, may take. A batch over it is computed in parts, which

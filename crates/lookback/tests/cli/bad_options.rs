@@ -14,10 +14,12 @@ fn an_unknown_task_command_or_option_is_refused() {
 fn values_that_make_no_sense_are_refused_by_name() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
-    let cases: [(&[&str], &str); 26] = [
+    let cases: [(&[&str], &str); 28] = [
         (&["--epochs", "0"], "epochs is 0"),
         (&["--batch-size", "0"], "batch-size is 0"),
-        (&["--layers", "0"], "layers is 0"),
+        (&["--layers", "65"], "layers is 65; it must be from 0 to 64"),
+        (&["--layers", "0", "--hidden", "8"], "hidden is about recurrent layers, but --layers is 0"),
+        (&["--layers", "0", "--pooling", "mean+last"], "last reads the final state"),
         (&["--dropout", "1"], "dropout is 1"),
         (&["--dropout", "NaN"], "dropout is NaN"),
         (&["--learning-rate", "-0.1"], "learning-rate"),

@@ -77,7 +77,7 @@ fn a_row_over_the_limit_alone_is_refused_with_its_line_and_the_way_out() {
     let model = folder.path("model.safetensors");
     let limited = ["--hidden", "8", "--epochs", "1", "--max-memory", "20"];
     let refused = train_within(ROOM, &data, &folder.path("none"), &limited, &[]);
-    let parts = ["long.ts, line 4", "100000 steps", "max-memory is 20 MiB", "--max-length", "--max-memory 273"];
+    let parts = ["long.ts, line 4", "100000 steps", "max-memory is 20 MiB", "--max-length", "--max-memory 300"];
     refused.refused(2, &parts);
     train_within(ROOM, &data, &model, &limited, &["--max-length", "50"]).ok();
     // Series that the model does not cut.

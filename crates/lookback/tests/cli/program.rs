@@ -123,7 +123,8 @@ pub(crate) const TINY_TAGGER: [&str; 8] =
     ["--embedding", "8", "--hidden", "8", "--batch-size", "8", "--dropout", "0.1"];
 
 /// Options of [`TINY`] for numeric series, which have no embedding.
-pub(crate) const TINY_SERIES: [&str; 6] = ["--hidden", "8", "--batch-size", "8", "--dropout", "0.1"];
+pub(crate) const TINY_SERIES: [&str; 8] =
+    ["--hidden", "8", "--batch-size", "8", "--dropout", "0.1", "--cross-validate", "0"];
 
 /// Trains on `data` with the tiny network; further options follow.
 pub(crate) fn train(data: &str, output: &str, more: &[&str]) -> Run {

@@ -40,11 +40,15 @@ impl NetworkPlan {
     }
 
     fn check_pooling(&self) -> Result<(), PlanError> {
-        let form = self.encoder.attention;
+        let (form, parts) = (self.encoder.attention, self.pooling.parts());
+        let of_state = parts.iter().find(|kind| [PoolKind::Last, PoolKind::Query].contains(kind));
+        if let (0, false, Some(kind)) = (self.encoder.layers, form.pools(), of_state) {
+            let problem = format!("{} reads the final state of recurrent layers, but --layers is 0", kind.name());
+            return Err(PlanError::conflict("pooling", problem));
+        }
         if form == AttentionForm::None || form.pools() {
             return Ok(());
         }
-        let parts = self.pooling.parts();
         if parts == [PoolKind::Last] {
             let problem = format!("last reads the final state alone, and --attention {form} would be left unused");
             return Err(PlanError::conflict("pooling", problem));
@@ -152,7 +156,7 @@ mod tests {
             (with(|plan| plan.ensemble = 65), "--ensemble is 65; it must be from 1 to 64"),
             (with(|plan| plan.encoder.embedding = 0), "--embedding is 0; it must be from 1 to 65536"),
             (with(|plan| plan.encoder.hidden = 65537), "--hidden is 65537; it must be from 1 to 65536"),
-            (with(|plan| plan.encoder.layers = 65), "--layers is 65; it must be from 1 to 64"),
+            (with(|plan| plan.encoder.layers = 65), "--layers is 65; it must be from 0 to 64"),
             (with(|plan| plan.output_dropout = 1.0), "--output-dropout is 1; it must be from 0 to below 1"),
             (with(|plan| plan.encoder.layer_dropout = -0.5), "--layer-dropout is -0.5; it must be from 0 to below 1"),
             (

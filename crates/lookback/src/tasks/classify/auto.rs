@@ -9,9 +9,9 @@ use lookback_infer::input::{Example, Input, Labelled, Raw};
 use lookback_infer::network::Cell;
 use lookback_infer::tasks::classify::NgramBagConfig;
 
-use super::options::{ClassifyOptions, NONE};
+use super::options::{ClassifyOptions, NONE, Quality};
 use super::plan::ClassifyPlan;
-use crate::train::{AverageChoice, ValidationPlan};
+use crate::train::{AverageChoice, ScheduleChoice, ValidationPlan};
 
 /// Texts that are looked at to tell how they are cut and how many n-grams they have.
 const SAMPLE: usize = 2_000;
@@ -21,17 +21,29 @@ const GROWTH: f64 = 0.75;
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Facts {
-    /// Training texts, those among them that may be held out.
+    /// Training rows, those among them that may be held out.
     pub(super) rows: usize,
     /// Different labels.
     pub(super) labels: usize,
-    /// Characters of a token, in the mean: about 1.7 in Chinese, 3 where it is mixed with other scripts.
-    pub(super) characters: f64,
-    /// How texts are cut.
-    pub(super) segmentation: Segmentation,
+    /// What stands in them.
+    pub(super) kind: Kind,
 }
 
-/// Looks at the texts of the file `data`.
+/// What stands in the training rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Texts.
+    Texts {
+        /// How they are cut.
+        segmentation: Segmentation,
+        /// Characters of a token, in the mean: about 1.7 in Chinese, 3 where it is mixed with other scripts.
+        characters: f64,
+    },
+    /// Numeric series.
+    Series,
+}
+
+/// Looks at the inputs of the file `data`; gives a sample of the texts as well.
 ///
 /// # Errors
 /// If there is nothing to learn from.
@@ -40,11 +52,12 @@ pub(super) fn look(
     inputs: &[Labelled],
     labels: usize,
     data: &Path,
-) -> Result<Option<(Facts, Vec<Example>)>, Error> {
-    if !plan.input.is_text() || inputs.is_empty() {
-        return Ok(None);
+) -> Result<(Facts, Vec<Example>), Error> {
+    let rows = inputs.len();
+    if !plan.input.is_text() || rows == 0 {
+        return Ok((Facts { rows, labels, kind: Kind::Series }, Vec::new()));
     }
-    let every = inputs.len().div_ceil(SAMPLE);
+    let every = rows.div_ceil(SAMPLE);
     let sample = || inputs.iter().step_by(every);
     let raws: Vec<&Raw> = sample().map(|input| &input.raw).collect();
     let input = Input::fit(&plan.input, raws.iter().copied(), &[], data)?;
@@ -56,9 +69,8 @@ pub(super) fn look(
         characters += token.text.chars().count();
     }
     let segmentation = input.segmentation().unwrap_or(Segmentation::Words);
-    let facts =
-        Facts { rows: inputs.len(), labels, characters: characters as f64 / tokens.max(1) as f64, segmentation };
-    Ok(Some((facts, examples)))
+    let kind = Kind::Texts { segmentation, characters: characters as f64 / tokens.max(1) as f64 };
+    Ok((Facts { rows, labels, kind }, examples))
 }
 
 /// What was chosen: options by name, and their values.
@@ -80,14 +92,18 @@ impl Chosen {
     }
 }
 
-/// The names of options that are chosen by the data, whatever these are: of few texts or of many, held out or not.
-pub(super) fn open(options: &ClassifyOptions) -> Vec<&'static str> {
-    let buckets = options.network.linear_buckets.is_none().then_some("linear-buckets");
+/// The names of options that are chosen by the data, whatever these are: of few rows or of many, held out or not.
+pub(super) fn open(options: &ClassifyOptions, is_text: bool) -> Vec<&'static str> {
+    let buckets = (is_text && options.network.linear_buckets.is_none()).then_some("linear-buckets");
     let is_said = options.train.validation.is_some() || options.train.validation_split.is_some();
     let mut options = options.clone();
     (options.train.validation, options.train.validation_split) = (None, None);
+    let kind = match is_text {
+        true => Kind::Texts { segmentation: Segmentation::Words, characters: 0.0 },
+        false => Kind::Series,
+    };
     let names = |rows: usize| {
-        let facts = Facts { rows, labels: 2, characters: 0.0, segmentation: Segmentation::Words };
+        let facts = Facts { rows, labels: 2, kind };
         choose(&options, &facts, &ValidationPlan::Split(0.1)).1.0.into_iter().map(|(name, _)| name)
     };
     let all = names(0).chain(names(FEW)).chain(buckets);
@@ -100,8 +116,11 @@ const MOST_ANSWERS: usize = 1 << 25;
 /// Characters of a token from which Chinese texts are mixed with other scripts.
 const MIXED: f64 = 2.2;
 
-/// Texts below which nothing is held out, and answers are judged by cross-validation.
+/// Rows below which nothing is held out, and answers are judged by cross-validation.
 const FEW: usize = 1_000;
+
+/// Networks of the best quality.
+const BEST: usize = 5;
 
 /// `options` with what is chosen by these facts, and what that is.
 pub(super) fn choose(
@@ -110,36 +129,93 @@ pub(super) fn choose(
     validation: &ValidationPlan,
 ) -> (ClassifyOptions, Chosen) {
     let (mut options, mut chosen) = (options.clone(), Chosen::default());
-    let few = facts.rows < FEW;
-    let has_words = facts.segmentation == Segmentation::Words;
-    let network = &mut options.network;
+    let (few, quality) = (facts.rows < FEW, options.learning.quality.unwrap_or_default());
+    match facts.kind {
+        Kind::Texts { segmentation, characters } => {
+            choose_ngrams(&mut options, &mut chosen, facts, segmentation, characters);
+            let of_state = |pooling: &String| pooling.contains("last") || pooling.contains("query");
+            let needs_layers =
+                options.encoder.is_about_layers() || options.network.pooling.as_ref().is_some_and(of_state);
+            if quality == Quality::Fast && !needs_layers {
+                chosen.fill("layers", &mut options.encoder.layers, 0);
+            }
+        }
+        Kind::Series => {
+            chosen.fill("input-noise", &mut options.input.input_noise, 0.3);
+            if !options.encoder.pools() {
+                chosen.fill("pooling", &mut options.network.pooling, "attention+mean+max".into());
+            }
+        }
+    }
+    let encoder = &mut options.encoder;
+    if encoder.layers != Some(0) {
+        if encoder.cell.is_none() && encoder.forget_bias.is_none() {
+            encoder.cell = Some(Cell::Gru);
+            chosen.0.push(("cell", "gru".into()));
+        }
+        let is_small = quality == Quality::Fast && facts.kind == Kind::Series;
+        chosen.fill("hidden", &mut encoder.hidden, if is_small { 32 } else { 64 });
+    }
+    if facts.kind != Kind::Series {
+        chosen.fill("embedding", &mut encoder.embedding, 64);
+    }
+    choose_training(&mut options, &mut chosen, facts, quality);
+    choose_validation(&mut options, &mut chosen, few, *validation != ValidationPlan::None);
+    (options, chosen)
+}
+
+/// What n-grams the linear part and the tokens have.
+fn choose_ngrams(
+    options: &mut ClassifyOptions,
+    chosen: &mut Chosen,
+    facts: &Facts,
+    segmentation: Segmentation,
+    characters: f64,
+) {
+    let has_words = segmentation == Segmentation::Words;
     let [words, characters] = match facts.rows.saturating_mul(facts.labels) > MOST_ANSWERS {
         true => [NONE; 2],
         false if has_words => ["1-2", "2-5"],
         // Of few Chinese texts the characters tell more than their words.
-        false => [if few { NONE } else { "1-1" }, if facts.characters < MIXED { "1-2" } else { "1-4" }],
+        false => [if facts.rows < FEW { NONE } else { "1-1" }, if characters < MIXED { "1-2" } else { "1-4" }],
     };
-    chosen.fill("linear-words", &mut network.linear_words, words.into());
-    chosen.fill("linear-characters", &mut network.linear_characters, characters.into());
-    let encoder = &mut options.encoder;
-    if encoder.cell.is_none() && encoder.forget_bias.is_none() {
-        encoder.cell = Some(Cell::Gru);
-        chosen.0.push(("cell", "gru".into()));
-    }
-    chosen.fill("embedding", &mut encoder.embedding, 64);
-    chosen.fill("hidden", &mut encoder.hidden, 64);
-    let train = &mut options.train;
+    chosen.fill("linear-words", &mut options.network.linear_words, words.into());
+    chosen.fill("linear-characters", &mut options.network.linear_characters, characters.into());
     let tokens = &mut options.input.tokens;
     chosen.fill("char-ngrams", &mut tokens.char_ngrams, if has_words { "3-5" } else { "1-2" }.into());
     chosen.fill("word-dropout", &mut tokens.word_dropout, 0.3);
-    chosen.fill("epochs", &mut train.epochs, if few { 25 } else { 15 });
-    chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });
-    chosen.fill("learning-rate", &mut train.learning_rate, if few { 0.002 } else { 0.004 });
+}
+
+/// How long and in what steps the networks are trained, and how many.
+fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &Facts, quality: Quality) {
+    let (few, train) = (facts.rows < FEW, &mut options.train);
+    let (epochs, batch_size, learning_rate) = match (facts.kind, few) {
+        (Kind::Texts { .. }, true) => (25, 16, 0.002),
+        (Kind::Texts { .. }, false) => (15, 32, 0.004),
+        (Kind::Series, true) => (60, 8, 0.003),
+        (Kind::Series, false) => (30, 32, 0.003),
+    };
+    let epochs = if quality == Quality::Fast { epochs / 3 } else { epochs };
+    chosen.fill("epochs", &mut train.epochs, epochs);
+    chosen.fill("batch-size", &mut train.batch_size, batch_size);
+    chosen.fill("learning-rate", &mut train.learning_rate, learning_rate);
+    if facts.kind == Kind::Series && train.schedule.is_none() {
+        train.schedule = Some(ScheduleChoice::Cosine);
+        chosen.0.push(("schedule", "cosine".into()));
+    }
     if train.average.is_none() && train.average_start.is_none() {
         train.average = Some(AverageChoice::Ema);
         chosen.0.push(("average", "ema".into()));
         chosen.fill("average-decay", &mut train.average_decay, 0.99);
     }
+    if quality == Quality::Best {
+        chosen.fill("ensemble", &mut train.ensemble, BEST);
+    }
+}
+
+/// What is held out to judge by, and what the best of the epochs is chosen by. `is_said`: whether there may be anything.
+fn choose_validation(options: &mut ClassifyOptions, chosen: &mut Chosen, few: bool, is_said: bool) {
+    let train = &mut options.train;
     // Whoever asks for early stopping or a score wants rows to be held out.
     let held_out = train.patience.is_some_and(|patience| patience > 0) || train.score.is_some();
     let is_open = train.validation.is_none() && train.validation_split.is_none();
@@ -149,12 +225,10 @@ pub(super) fn choose(
     } else if is_open {
         chosen.fill("validation-split", &mut train.validation_split, 0.1);
     }
-    let validates = *validation != ValidationPlan::None && train.validation_split != Some(0.0);
-    if validates {
+    if is_said && train.validation_split != Some(0.0) {
         chosen.fill("patience", &mut train.patience, 0);
         chosen.fill("score", &mut train.score, "loss".into());
     }
-    (options, chosen)
 }
 
 /// Buckets for the n-grams of so many texts, of which these are a sample: half as many as there are different n-grams, so
@@ -177,7 +251,7 @@ mod tests {
     use super::*;
 
     fn facts(rows: usize, labels: usize, segmentation: Segmentation, characters: f64) -> Facts {
-        Facts { rows, labels, characters, segmentation }
+        Facts { rows, labels, kind: Kind::Texts { segmentation, characters } }
     }
 
     fn chosen(options: &ClassifyOptions, facts: &Facts) -> String {
@@ -217,8 +291,35 @@ mod tests {
         assert_eq!((filled.encoder.hidden, filled.train.average), (Some(9), Some(AverageChoice::None)));
         assert!(!chosen.in_words().contains("hidden") && !chosen.in_words().contains("average"));
         options.train.validation_split = Some(0.0);
-        let names = open(&options);
+        let names = open(&options, true);
         assert!(["epochs", "linear-buckets", "cross-validate", "patience"].iter().all(|name| names.contains(name)));
         assert!(["hidden", "average", "validation-split"].iter().all(|name| !names.contains(name)), "{names:?}");
+    }
+    #[test]
+    fn quality_says_how_much_is_spent() {
+        let spent = |quality: Quality, kind: Kind| {
+            let mut options = ClassifyOptions::default();
+            options.learning.quality = Some(quality);
+            chosen(&options, &Facts { rows: 5_000, labels: 3, kind })
+        };
+        let texts = Kind::Texts { segmentation: Segmentation::Words, characters: 4.0 };
+        let fast = spent(Quality::Fast, texts);
+        assert!(fast.contains("--layers 0") && fast.contains("--epochs 5") && !fast.contains("--hidden"), "{fast}");
+        let best = spent(Quality::Best, texts);
+        assert!(best.contains("--ensemble 5") && best.contains("--epochs 15"), "{best}");
+        assert!(spent(Quality::Fast, Kind::Series).contains("--hidden 32"));
+        assert_eq!(
+            spent(Quality::Balanced, texts),
+            chosen(&ClassifyOptions::default(), &facts(5_000, 3, Segmentation::Words, 4.0))
+        );
+    }
+
+    #[test]
+    fn series_have_no_ngrams() {
+        let few = chosen(&ClassifyOptions::default(), &Facts { rows: 60, labels: 3, kind: Kind::Series });
+        assert!(few.contains("--batch-size 8") && few.contains("--cross-validate 5"), "{few}");
+        assert!(["linear", "char", "embedding", "word"].iter().all(|of_texts| !few.contains(of_texts)), "{few}");
+        let names = open(&ClassifyOptions::default(), false);
+        assert!(names.contains(&"input-noise") && !names.contains(&"linear-buckets"), "{names:?}");
     }
 }

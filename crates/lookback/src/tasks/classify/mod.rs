@@ -2,7 +2,7 @@
 //!
 //! `options` become a checked `plan`, and what they leave open is chosen by the data in `auto`; `network` is what is trained,
 //! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `train` is the data, the loss and the
-//! way from a file to a model.
+//! way from a file to a model; `told` is what a person hears of them.
 
 mod auto;
 mod calibrate;
@@ -12,6 +12,7 @@ mod options;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod told;
 mod train;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::Input;
 use lookback_infer::model::{Record, Score};
 pub use network::{Logits, Network};
-pub use options::{ClassWeights, ClassifyOptions, LearningOptions, NetworkOptions};
+pub use options::{ClassWeights, ClassifyOptions, LearningOptions, NetworkOptions, Quality};
 pub use plan::ClassifyPlan;
 use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
@@ -70,7 +71,7 @@ impl Task for Classify {
     }
 
     fn open(plan: &ClassifyPlan) -> Vec<&'static str> {
-        if plan.input.is_text() { auto::open(&plan.options) } else { Vec::new() }
+        auto::open(&plan.options, plan.input.is_text())
     }
 
     fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -50,7 +50,7 @@ impl ClassifyOptions {
         let learning = LearningOptions::deserialize(Value::Object(training.clone()))
             .map_err(|error| in_plain_words(&error.to_string()))?;
         let input_options = InputOptions::with_places(input);
-        let own = ["class-weights", "label-smoothing", "linear-c", "cross-validate"];
+        let own = ["quality", "class-weights", "label-smoothing", "linear-c", "cross-validate"];
         let others = training.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let train = TrainOptions::of(&others.map(|(name, value)| (name.clone(), value.clone())).collect())?;
         Ok(ClassifyOptions { input: input_options, train, learning, ..ClassifyOptions::of(input, network) })
@@ -87,7 +87,7 @@ impl ClassifyOptions {
 #[command(next_help_heading = "Network")]
 pub struct NetworkOptions {
     /// How the steps become one vector: attention (Zhou 2016), query (the final state asks, by dot product), last, mean,
-    /// max, or several joined by + [default: attention]
+    /// max, or several joined by + [default: attention; of series attention+mean+max]
     #[arg(long, value_name = "POOLING")]
     pub pooling: Option<String>,
     /// Characters in the n-grams that a linear part beside the network weighs, for example 1-3, or none; the two answer
@@ -110,6 +110,9 @@ pub(super) const NONE: &str = "none";
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Training")]
 pub struct LearningOptions {
+    /// How much is spent on what is chosen by the data: fast, balanced or best [default: balanced]
+    #[arg(long, value_enum)]
+    pub quality: Option<Quality>,
     /// Weights of the labels in the loss [default: none]
     #[arg(long, value_enum)]
     pub class_weights: Option<ClassWeights>,
@@ -123,6 +126,20 @@ pub struct LearningOptions {
     /// and where nothing is held out they say how sure answers may be; 0 for none [default: by the data]
     #[arg(long, value_name = "K")]
     pub cross_validate: Option<usize>,
+}
+
+/// How much is spent on what is chosen by the data.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+pub enum Quality {
+    /// Seconds: texts by the linear part and weighed token vectors, without recurrent layers; series by a small network
+    Fast,
+    /// A minute or so for 10,000 short texts
+    #[default]
+    Balanced,
+    /// Several times as long: five networks answer together
+    Best,
 }
 
 /// Weights of the labels in the loss.

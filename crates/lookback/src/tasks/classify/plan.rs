@@ -95,6 +95,7 @@ impl ClassifyPlan {
             Value::Object(options) => options,
             _ => Map::new(),
         };
+        options.insert("quality".into(), json!(self.options.learning.quality.unwrap_or_default()));
         options.insert("class-weights".into(), json!(self.class_weights));
         options.insert("label-smoothing".into(), json!(self.label_smoothing));
         if self.network.linear.is_some() {

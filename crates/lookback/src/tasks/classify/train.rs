@@ -1,7 +1,7 @@
 //! Training a classifier: from a file and a plan to a trained model.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -25,6 +25,7 @@ use super::linear::{Bag, Problem};
 use super::network::{Logits, Network};
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
+use super::told;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
@@ -68,7 +69,7 @@ pub fn fit_inputs(
             // Nothing of it is kept.
             Folds::CutShort(end) => {
                 let networks = plan.train.ensemble();
-                return Ok(Fitted { model: None, end, saved: false, networks, scores: &SCORES });
+                return Ok(Fitted { model: None, end, saved: false, networks, scores: &SCORES, told: None });
             }
         },
     };
@@ -82,7 +83,7 @@ pub fn fit_inputs(
             false => tracing::info!("{name}: {rows} to judge by, {all} of {} to train on", data.display()),
         }
     }
-    let learner = Learner { plan, labels: &labels, data, init: init.as_ref(), chooses: true };
+    let learner = Learner { plan, labels: &labels, data, init: init.as_ref(), chooses: true, tells: true };
     let mut learnt = learner.learn(training, held_out, session)?;
     // Where nothing is held out, the parts of the cross-validation say how good it is.
     let of_folds = of_folds.filter(|_| learnt.judged.targets.is_empty());
@@ -91,17 +92,23 @@ pub fn fit_inputs(
     if let Some(judged) = of_folds.iter().find(|judged| !judged.targets.is_empty()) {
         learnt.trained.validation = Some(validation(judged, calibration, labels.names()));
     }
+    let told = (!judged.targets.is_empty()).then(|| {
+        let file = if of_folds.is_some() { data } else { plan.validation.file().map_or(data, PathBuf::as_path) };
+        told::table(&judged.metrics(calibration, labels.names()).classes, file)
+    });
     // What was held out has done its work, and the linear part is solved in no time.
     if let (true, Some(held_out)) = (is_split, &learnt.held_out) {
         learnt.linear = learner.solve(&[&learnt.train, held_out])?;
     }
     let Learnt { trained, input, linear, train, .. } = learnt;
     let examples = train.len();
-    Fitted::new(trained, &plan.train, &SCORES, [examples, validation_examples], plan.training(), |record, tensors| {
+    let examples = [examples, validation_examples];
+    let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         let (labels, record) = (labels.clone(), record.clone());
         Description { input, plan, linear, calibration, labels, record }.file(tensors)
-    })
+    })?;
+    Ok(Fitted { told, ..fitted })
 }
 
 /// What a cross-validation leaves.
@@ -127,7 +134,8 @@ fn cross_validate(
         return Ok(Folds::Judged(Judged::default()));
     }
     // Each to its end, as the training on all of the data will be if nothing is held out of them.
-    let learner = Learner { plan, labels, data, init, chooses: plan.validation != ValidationPlan::None };
+    let chooses = plan.validation != ValidationPlan::None;
+    let learner = Learner { plan, labels, data, init, chooses, tells: false };
     let (mut all, mut accuracies) = (Judged::default(), Vec::new());
     for fold in &folds {
         let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<Labelled>>();
@@ -170,7 +178,7 @@ fn validation(judged: &Judged, calibration: Calibration, labels: &[String]) -> V
 impl ClassifyPlan {
     /// With all that is left open chosen by the data, and told.
     fn by_data(&self, inputs: &[Labelled], labels: &LabelSet, data: &Path) -> Result<ClassifyPlan, Error> {
-        let Some((facts, sample)) = auto::look(self, inputs, labels.len(), data)? else { return Ok(self.clone()) };
+        let (facts, sample) = auto::look(self, inputs, labels.len(), data)?;
         let (options, mut chosen) = auto::choose(&self.options, &facts, &self.validation);
         let mut plan = ClassifyPlan { options: self.options.clone(), ..ClassifyPlan::new(data, &options)? };
         plan.input = plan.input.with_columns(self.input.columns().cloned());
@@ -194,6 +202,8 @@ struct Learner<'a> {
     init: Option<&'a Init>,
     /// Whether the best of the epochs is chosen by what is held out, or the last one is kept.
     chooses: bool,
+    /// Whether a person is told what there is to learn from.
+    tells: bool,
 }
 
 /// What was learnt.
@@ -217,7 +227,7 @@ impl Learner<'_> {
         held_out: Option<(Vec<Labelled>, &Path)>,
         session: &mut Session<'_>,
     ) -> Result<Learnt, Error> {
-        let Learner { plan, labels, data, init, chooses } = *self;
+        let Learner { plan, labels, data, init, chooses, tells } = *self;
         let raws = training.iter().map(|input| &input.raw);
         let input = match init {
             Some(init) => init.input(&plan.input, raws, data)?,
@@ -235,6 +245,9 @@ impl Learner<'_> {
             Some((inputs, file)) => Some(Dataset::new(input.encode_labelled(inputs, file)?, labels, file)?),
             None => None,
         };
+        if tells {
+            told::tell_parts(&input, &train, validation.as_ref());
+        }
         let budget = |purpose| budget(&plan.network, shape, labels.len(), purpose, plan.train.max_memory());
         let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
         train.check_memory(&budget)?;
