@@ -2,7 +2,7 @@
 //!
 //! The library behind the `lookback` program, and the half of it that trains; [`lookback_infer`] holds what a trained
 //! model needs to answer. `input` and `network` are what all tasks are made of on Burn, `train` the loop they share,
-//! `tasks` holds one folder per task, `insight` draws what a model looked at, and `cli` is the program.
+//! `search` tries options, `tasks` holds one folder per task, `insight` draws what a model looked at, and `cli` is the program.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -25,6 +25,7 @@ pub mod insight;
 pub mod network;
 mod options_file;
 mod ranges;
+pub mod search;
 pub mod tasks;
 pub mod train;
 

@@ -63,6 +63,12 @@ pub(crate) fn table<T: Serialize>(options: &T) -> Result<Table, WrongFile> {
     Table::try_from(options).map_err(|error| WrongFile(format!("the options cannot be written: {error}")))
 }
 
+/// The options in a table, such as [`table`] makes.
+pub(crate) fn of_table<T: DeserializeOwned>(table: &Table) -> Result<T, WrongFile> {
+    let wrong = |error: toml::de::Error| WrongFile(in_plain_words(error.message().trim()));
+    T::deserialize(Value::Table(table.clone())).map_err(wrong)
+}
+
 /// `options` laid over those that stand below them.
 pub(crate) fn over<T: Serialize + DeserializeOwned>(options: &T, below: &T) -> Result<T, WrongFile> {
     let wrong = |error: &dyn std::fmt::Display| WrongFile(format!("the options cannot be put together: {error}"));

@@ -11,6 +11,7 @@ mod predict;
 mod signals;
 mod threads;
 mod train;
+mod tune;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::Demo),
     /// Train a model on your data
     Train(train::Train),
+    /// Search for better options of a training
+    Tune(tune::Tune),
     /// Judge a model on labelled data
     Evaluate(evaluate::Evaluate),
     /// Answer inputs, one JSON object per line
@@ -64,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> 
     match lookback.command {
         Command::Demo(command) => on_the_pool(|| command.run(quiet)),
         Command::Train(command) => on_the_pool(|| command.run(quiet)),
+        Command::Tune(command) => on_the_pool(|| command.run(quiet)),
         Command::Evaluate(command) => on_the_pool(|| command.run()),
         // It waits for its input, and would keep a thread of the pool from its work.
         Command::Predict(command) => command.run(),

@@ -200,7 +200,7 @@ impl Run {
 }
 
 /// Where a file stands, or would stand, whatever way leads there.
-fn place(file: &Path) -> Option<PathBuf> {
+pub(super) fn place(file: &Path) -> Option<PathBuf> {
     let folder = match file.parent()? {
         here if here.as_os_str().is_empty() => Path::new("."),
         folder => folder,

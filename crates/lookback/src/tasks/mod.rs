@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::network::values;
 use crate::options_file::{self, WrongFile};
+use crate::search::Choice;
 use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, ValidationPlan, by_name, hash};
 
 /// How a task is trained.
@@ -63,6 +64,11 @@ pub trait Task {
 
     /// The names of options of which nothing is said, to be chosen by the data.
     fn open(_plan: &Self::Plan) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// The options that matter most, with values that are worth trying.
+    fn choices(_plan: &Self::Plan) -> Vec<Choice> {
         Vec::new()
     }
 
@@ -144,6 +150,10 @@ pub struct Entry {
     pub arguments: fn(Command) -> Command,
     /// Checks its options.
     pub plan: Check,
+    /// The options typed, laid over those in a file, as a configuration.
+    pub options: fn(&ArgMatches, Option<&Path>) -> Result<toml::Table, WrongOptions>,
+    /// Checks such options for training on the file that comes first.
+    pub plan_of: CheckTable,
     /// All options by which a model was trained, as a configuration.
     pub config: fn(&Init) -> Result<toml::Table, WrongOptions>,
 }
@@ -151,6 +161,9 @@ pub struct Entry {
 /// Checks options for training on the file that comes first: those typed, laid over those in a file, laid over those of
 /// the model that training begins with.
 pub type Check = fn(&Path, &ArgMatches, Option<&Path>, Option<&Init>) -> Result<Box<dyn Plan>, WrongOptions>;
+
+/// Checks options in a table for training on the file that comes first.
+pub type CheckTable = fn(&Path, &toml::Table) -> Result<Box<dyn Plan>, WrongOptions>;
 
 /// Why options are refused.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +187,12 @@ pub trait Plan {
     /// The file with validation data, where there is one.
     fn validation(&self) -> Option<&PathBuf>;
 
+    /// What is validated by.
+    fn score(&self) -> Score;
+
+    /// The options that matter most, with values that are worth trying.
+    fn choices(&self) -> Vec<Choice>;
+
     /// What the training is told apart by: the task, its options, and what the files hold.
     fn identity(&self, data: &Path) -> Identity;
 
@@ -189,6 +208,14 @@ struct Planned<T: Task>(T::Plan);
 impl<T: Task> Plan for Planned<T> {
     fn validation(&self) -> Option<&PathBuf> {
         T::validation(&self.0).file()
+    }
+
+    fn score(&self) -> Score {
+        T::train(&self.0).score(T::SCORES)
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        T::choices(&self.0)
     }
 
     fn identity(&self, data: &Path) -> Identity {
@@ -212,6 +239,15 @@ const fn entry<T: Task + 'static>() -> Entry {
         data: T::DATA,
         scores: T::SCORES,
         arguments: <T::Options as Args>::augment_args,
+        options: |typed, file| {
+            let options = T::Options::from_arg_matches(typed)?;
+            let options = file.map(|file| options_file::merge(&options, file)).transpose()?.unwrap_or(options);
+            Ok(options_file::table(&options)?)
+        },
+        plan_of: |data, options| {
+            let options: T::Options = options_file::of_table(options)?;
+            Ok(Box::new(Planned::<T>(T::plan(data, &options)?)))
+        },
         config: |init| Ok(options_file::table(&T::whole_options_of(init)?)?),
         plan: |data, typed, file, init| {
             let mut options = T::Options::from_arg_matches(typed)?;

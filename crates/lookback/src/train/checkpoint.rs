@@ -88,7 +88,7 @@ impl Identity {
     }
 
     /// What differs from `other`, in a sentence.
-    fn difference(&self, other: &Identity) -> Option<String> {
+    pub(crate) fn difference(&self, other: &Identity) -> Option<String> {
         if self.task != other.task {
             return Some(format!("it is of {}, and this is {}", self.task, other.task));
         }

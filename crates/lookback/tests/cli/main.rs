@@ -19,3 +19,4 @@ mod stream;
 mod tag;
 mod text;
 mod told;
+mod tune;

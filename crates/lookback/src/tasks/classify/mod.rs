@@ -2,10 +2,11 @@
 //!
 //! `options` become a checked `plan`, and what they leave open is chosen by the data in `auto`; `network` is what is trained,
 //! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `train` is the data, the loss and the
-//! way from a file to a model; `told` is what a person hears of them.
+//! way from a file to a model; `told` is what a person hears of them, `choices` what a search tries.
 
 mod auto;
 mod calibrate;
+mod choices;
 mod linear;
 mod network;
 mod options;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
 
 use super::{Fitted, Task};
+use crate::search::Choice;
 use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
 /// One label for a whole text or numeric series.
@@ -72,6 +74,10 @@ impl Task for Classify {
 
     fn open(plan: &ClassifyPlan) -> Vec<&'static str> {
         auto::open(&plan.options, plan.input.is_text())
+    }
+
+    fn choices(plan: &ClassifyPlan) -> Vec<Choice> {
+        choices::choices(plan)
     }
 
     fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

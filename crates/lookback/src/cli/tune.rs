@@ -1,0 +1,309 @@
+//! `lookback tune TASK DATA`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use lookback_infer::error::counted;
+use lookback_infer::model::Score;
+use toml::{Table, Value};
+use tracing::subscriber::NoSubscriber;
+
+use super::{Interrupted, UsageError, signals};
+use crate::search::{self, Best, Candidates, Trainer, Trial, Trials};
+use crate::tasks::{Entry, Fitted, TASKS};
+use crate::train::{End, Session, Silent, Stop};
+
+/// Search for better options of a training: one subcommand per task.
+///
+/// Trains candidates for a while and the better ones for longer (successive halving), until the time is spent, and writes the
+/// best options as a configuration for train --config. Options that are said stay as they are.
+#[derive(Debug)]
+pub(super) struct Tune {
+    task: &'static Entry,
+    run: Run,
+    /// All that was typed behind the task, its own options among it.
+    typed: ArgMatches,
+}
+
+/// What every search takes beside the options of its task.
+#[derive(Args, Debug)]
+struct Run {
+    /// Training data
+    data: PathBuf,
+    /// Minutes of training to spend; one candidate, what training does by itself, is always trained to its end
+    #[arg(long, value_name = "MINUTES", default_value_t = 10.0)]
+    budget: f64,
+    /// Where the options are written
+    #[arg(short, long, value_name = "FILE", default_value = "tuned.toml")]
+    output: PathBuf,
+    /// TOML file with options, under the names of the flags; a flag wins over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with the trials of a search that was stopped, or whose time was spent; they stand in OUTPUT with .trials.jsonl
+    /// added
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Args for Tune {
+    fn augment_args(command: Command) -> Command {
+        let subcommand = |task: &Entry| {
+            let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
+            let run = run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data)));
+            (task.arguments)(run).about(task.about).long_about(None::<&str>)
+        };
+        let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
+        TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Tune {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, typed) = matches.subcommand().ok_or_else(missing)?;
+        let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
+        Ok(Tune { task, run: Run::from_arg_matches(typed)?, typed: typed.clone() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Tune {
+    pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
+        let Tune { task, run, typed } = self;
+        if !(run.budget.is_finite() && run.budget > 0.0) {
+            return Err(UsageError(format!("--budget is {}; it must be above 0", run.budget)).into());
+        }
+        let said = (task.options)(&typed, run.config.as_deref())?;
+        let plan = (task.plan_of)(&run.data, &said)?;
+        let choices = plan.choices();
+        if choices.is_empty() {
+            return Err(UsageError(format!("there is nothing to search for in {}", task.name)).into());
+        }
+        let place = trials_of(&run.output);
+        run.refuse_to_overwrite(plan.validation(), &place)?;
+        if !run.resume && Trials::stand_in(&place).map_err(|error| UsageError(error.to_string()))? {
+            tracing::warn!(
+                "{} is of a search before, which this one replaces; --resume goes on with it",
+                place.display()
+            );
+        }
+        let stop = signals::listen()?;
+        let identity = plan.identity(&run.data);
+        let mut trials = Trials::open(&place, &identity, run.resume).map_err(|error| UsageError(error.to_string()))?;
+        let seed = said.get("seed").and_then(Value::as_integer).unwrap_or(0);
+        let mut candidates = Candidates::new(choices, seed as u64);
+        let score = plan.score();
+        let mut trainer = Training {
+            task,
+            data: &run.data,
+            said: &said,
+            score,
+            seconds: 60.0 * run.budget,
+            spent: trials.made().iter().map(|trial| trial.seconds).sum(),
+            pace: trials.made().first().map_or(0.0, |first| first.seconds / first.epochs.max(1) as f64),
+            stop: &stop,
+            quiet,
+        };
+        // Until the first is trained there is nothing to keep.
+        let best = search::run(&mut trainer, &mut candidates, &mut trials, task.scores, &score)?;
+        let stopped = stop.requested();
+        let Some(best) = best else {
+            return Err(Interrupted("interrupted before the first candidate was trained".into()).into());
+        };
+        let text = run.configuration(task, &said, &best, &score)?;
+        write(&run.output, &text)?;
+        let found = summary(task, &run, &best, &score);
+        match stopped {
+            true => Err(Interrupted(format!("interrupted; {found}; --resume goes on from here")).into()),
+            false => Ok(super::print(&format!("{found}\n"))?),
+        }
+    }
+}
+
+/// The figure that candidates are compared by.
+fn figure(task: &Entry, trial: &Trial, score: &Score) -> String {
+    let value = trial.validation.as_ref().and_then(|validation| validation.value(task.scores, score));
+    value.map_or_else(|| "none".into(), |value| score.show(value))
+}
+
+/// What was found, in a sentence.
+fn summary(task: &Entry, run: &Run, best: &Best, score: &Score) -> String {
+    let (output, title) = (run.output.display(), score.title);
+    let (tried, usual) = (counted(best.candidates, "candidate"), figure(task, &best.usual, score));
+    match best.found.candidate == best.usual.candidate {
+        true if best.candidates == 1 => format!(
+            "{output}: the time was enough for what training does by itself, {title} {usual}, and no more; --resume with a larger --budget goes on"
+        ),
+        true => format!("{output}: none of {tried} is better than what training does by itself, {title} {usual}"),
+        false => format!(
+            "{output}: the best of {tried}, {title} {} in place of {usual}; chosen by these figures, it is somewhat worse on \
+             other data: lookback train {} {} --config {output}",
+            figure(task, &best.found, score),
+            task.name,
+            run.data.display(),
+        ),
+    }
+}
+
+impl Run {
+    /// The options that were found, as a file.
+    fn configuration(&self, task: &Entry, said: &Table, best: &Best, score: &Score) -> anyhow::Result<String> {
+        let mut options = said.clone();
+        options.extend(best.found.options.clone());
+        let (found, usual) = (figure(task, &best.found, score), figure(task, &best.usual, score));
+        Ok(format!(
+            "# lookback train {} DATA --config THIS\n# {} {found}, and {usual} without what was searched for; the best of {}.\n{}",
+            task.name,
+            score.title,
+            counted(best.candidates, "candidate"),
+            toml::to_string(&options)?
+        ))
+    }
+
+    /// What is written must not take the place of a file that is read.
+    fn refuse_to_overwrite(&self, validation: Option<&PathBuf>, trials: &Path) -> Result<(), UsageError> {
+        let same = |a: &Path, b: &Path| {
+            let places = (super::train::place(a), super::train::place(b));
+            a == b || matches!(places, (Some(a), Some(b)) if a == b)
+        };
+        for file in [Some(&self.data), self.config.as_ref(), validation].into_iter().flatten() {
+            if same(file, &self.output) || same(file, trials) {
+                return Err(UsageError(format!("{} is read and cannot be the output as well", file.display())));
+            }
+            if file.as_path() == Path::new("-") {
+                return Err(UsageError("tune reads its data many times, and standard input but once".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the trials of a search stand.
+fn trials_of(output: &Path) -> PathBuf {
+    let mut name = output.to_owned().into_os_string();
+    name.push(".trials.jsonl");
+    name.into()
+}
+
+/// Writes a file whole or not at all.
+fn write(file: &Path, text: &str) -> Result<(), UsageError> {
+    let mut beside = file.to_owned().into_os_string();
+    beside.push(".new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
+    written.map_err(|error| UsageError(format!("{} cannot be written: {error}", file.display())))
+}
+
+/// Trains candidates of a task until the time is spent.
+struct Training<'a> {
+    task: &'static Entry,
+    data: &'a Path,
+    said: &'a Table,
+    score: Score,
+    /// How long all trials may take.
+    seconds: f64,
+    /// How long they took.
+    spent: f64,
+    /// How long the first took per epoch.
+    pace: f64,
+    stop: &'a Stop,
+    quiet: bool,
+}
+
+impl Training<'_> {
+    fn options(&self, candidate: &Table, epochs: Option<usize>) -> Table {
+        let mut options = self.said.clone();
+        options.extend(candidate.clone());
+        if let Some(epochs) = epochs {
+            options.insert("epochs".into(), Value::Integer(epochs as i64));
+        }
+        options
+    }
+}
+
+impl Trainer for Training<'_> {
+    type Error = anyhow::Error;
+
+    fn allows(&self, candidate: &Table) -> bool {
+        (self.task.plan_of)(self.data, &self.options(candidate, None)).is_ok()
+    }
+
+    fn train(&mut self, candidate: usize, options: &Table, epochs: Option<usize>) -> anyhow::Result<Option<Trial>> {
+        // The first is trained in any case, and tells how long others will take.
+        let ahead = epochs.map_or(0.0, |epochs| self.pace * epochs as f64);
+        if self.stop.requested() || (candidate > 0 && self.spent + ahead > self.seconds) {
+            return Ok(None);
+        }
+        let plan = (self.task.plan_of)(self.data, &self.options(options, epochs))?;
+        let (device, mut silent) = (super::device(), Silent);
+        let mut session = Session {
+            device: &device,
+            stop: self.stop,
+            progress: &mut silent,
+            checkpoint: None,
+            resume: false,
+            init: None,
+        };
+        let started = Instant::now();
+        // What is told of the data is told once.
+        let fitted = match candidate {
+            0 => plan.fit(self.data, &mut session)?,
+            _ => tracing::subscriber::with_default(NoSubscriber::new(), || plan.fit(self.data, &mut session))?,
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        if matches!(fitted.end, End::Interrupted { .. }) {
+            return Ok(None);
+        }
+        let epochs = epochs.or_else(|| epochs_of(&fitted)).unwrap_or(1);
+        let validation = fitted.model.and_then(|(_, record)| record.validation);
+        if let (None, End::Completed | End::EarlyStopped) = (&validation, fitted.end) {
+            return Err(UsageError(
+                "there is nothing to judge candidates by: tune needs --validation or a validation split".into(),
+            )
+            .into());
+        }
+        Ok(Some(Trial { candidate, options: options.clone(), epochs, validation, seconds }))
+    }
+
+    fn keep(&mut self, trials: &mut Trials, trial: Trial) -> anyhow::Result<()> {
+        self.spent += trial.seconds;
+        if self.pace == 0.0 {
+            self.pace = trial.seconds / trial.epochs.max(1) as f64;
+        }
+        if !self.quiet {
+            let options: Vec<String> =
+                trial.options.iter().map(|(name, value)| format!("--{name} {}", shown(value))).collect();
+            let options = if options.is_empty() { "as training does by itself".into() } else { options.join(" ") };
+            super::tell(&format!(
+                "candidate {}, {}: {} {}, {:.1} s, {:.1} of {:.1} min; {options}\n",
+                trial.candidate,
+                counted(trial.epochs, "epoch"),
+                self.score.title,
+                figure(self.task, &trial, &self.score),
+                trial.seconds,
+                self.spent / 60.0,
+                self.seconds / 60.0,
+            ));
+        }
+        Ok(trials.push(trial)?)
+    }
+}
+
+/// An option's value as it is typed.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The epochs that a training chose for itself.
+fn epochs_of(fitted: &Fitted) -> Option<usize> {
+    let (_, record) = fitted.model.as_ref()?;
+    usize::try_from(record.training.get("epochs")?.as_u64()?).ok()
+}
