@@ -1,7 +1,9 @@
-"""The classifier of `lookback train classify` in PyTorch: same model, data, batches, optimiser and epochs.
+"""The network of `lookback train classify` in PyTorch: same network, data, batches, optimiser and epochs.
 
-It answers two questions about a recipe: does Lookback reach the accuracy PyTorch reaches, within the spread of the
-seeds, and how do their seconds an epoch compare. It reads the recipe's own configuration file and prepared data.
+The linear part that Lookback has beside it is solved once, and no part of an epoch: it is left out here.
+
+It answers two questions about a recipe: does Lookback's network reach the accuracy PyTorch's reaches, within the spread of the
+seeds, and how do their seconds an epoch compare (`epochs.py` takes them in turns). It reads the recipe's own configuration file and prepared data.
 
     python recipes/questions/twin.py --seeds 0,1,2
 """
@@ -85,6 +87,7 @@ class Options:
     max_length: int = 512
     embedding: int = 128
     embedding_scale: float = 0.3
+    cell: str = "lstm"
     hidden: int = 128
     layers: int = 1
     pooling: str = "attention"
@@ -93,10 +96,6 @@ class Options:
     char_ngrams: str = ""
     char_buckets: int = 4_000
     bigram_buckets: int = 0
-    linear_characters: str = ""
-    linear_words: str = ""
-    linear_buckets: int = 1 << 18
-    linear_scale: float = 4.0
     optimizer: str = "adam"
     epochs: int = 20
     batch_size: int = 32
@@ -108,8 +107,9 @@ class Options:
     average_decay: float = 0.999
     patience: int = 5
 
-    # What tells Lookback where the data stand; the twin knows the recipe's folder.
+    # What tells Lookback where the data stand, for the twin knows the recipe's folder, and what is said of the linear part.
     ELSEWHERE = ("text", "label", "format", "header", "validation", "seed")
+    ELSEWHERE += ("linear-characters", "linear-words", "linear-buckets", "linear-c")
 
     @classmethod
     def read(cls, path: Path) -> "Options":
@@ -120,7 +120,7 @@ class Options:
         if unknown:
             raise SystemExit(f"{path}: the twin does not follow {', '.join(unknown)}")
         options = cls(**{known[key]: value for key, value in table.items() if key in known})
-        followed = {"optimizer": ("adam",), "pooling": ("attention", "attention+max"), "average": ("none", "ema")}
+        followed = {"optimizer": ("adam",), "cell": tuple(CELLS), "pooling": ("attention", "attention+max"), "average": ("none", "ema")}
         for name, choices in followed.items():
             if getattr(options, name) not in choices:
                 raise SystemExit(f"{path}: {name} is {getattr(options, name)}, the twin follows {', '.join(choices)}")
@@ -129,15 +129,12 @@ class Options:
 
 @dataclass
 class Example:
-    """One text: ids of its tokens, of the n-grams of each token, of each token with the one before, its label, and the
-    buckets and values of the linear part."""
+    """One text: ids of its tokens, of the n-grams of each token, of each token with the one before, and its label."""
 
     ids: np.ndarray
     ngrams: list[tuple[int, ...]]
     bigrams: np.ndarray
     target: int
-    buckets: np.ndarray
-    values: np.ndarray
 
 
 @dataclass
@@ -164,8 +161,6 @@ class Data:
         ids = {token: index for index, token in enumerate(frequent, start=UNK + 1)}
         labels = sorted({label for label, _ in rows["train"]})
         ngrams_of = NgramTable(options)
-        targets = [labels.index(label) for label, _ in rows["train"]]
-        wide = Telling(options, [tokens for _, tokens in rows["train"]], targets, len(labels))
 
         def encode(label: str, tokens: list[str]) -> Example:
             pairs = zip(["", *tokens], tokens) if options.bigram_buckets else ()
@@ -174,7 +169,6 @@ class Data:
                 ngrams=[ngrams_of[token] for token in tokens],
                 bigrams=np.array([bigram(pair, options.bigram_buckets) for pair in pairs], dtype=np.int64),
                 target=labels.index(label),
-                **wide.bag(tokens),
             )
 
         parts = {part: [encode(label, tokens) for label, tokens in some] for part, some in rows.items()}
@@ -241,56 +235,17 @@ def bigram(pair: tuple[str, str], buckets: int) -> int:
     return 1 + fnv1a(pair[0].encode() + b"\xff" + pair[1].encode()) % buckets
 
 
-class Telling:
-    """The bag of n-grams of a whole text for the linear part, each by how much it tells (crates/lookback/src/data/wide.rs).
-
-    Here the text is the tokens without the spaces between them, which Chinese does not have.
-    """
-
-    def __init__(self, options: Options, texts: list[list[str]], targets: list[int], labels: int) -> None:
-        self.options = options
-        self.characters, self.tokens = sizes(options.linear_characters), sizes(options.linear_words)
-        if not self.characters and not self.tokens:
-            return
-        counts = np.zeros((options.linear_buckets, labels))
-        for tokens, target in zip(texts, targets):
-            counts[np.unique(self.ids(tokens)), target] += 1
-        everywhere = counts.sum(1, keepdims=True)
-        kept = everywhere >= 2
-        p, q = (1 + counts) * kept, (1 + everywhere - counts) * kept
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.abs(np.log((p / p.sum(0)) / (q / q.sum(0))))
-        rarity = np.log((1 + len(texts)) / (1 + everywhere)) + 1
-        self.telling = np.where(kept, ratios.max(1, keepdims=True) * rarity, 0.0)[:, 0]
-
-    def ids(self, tokens: list[str]) -> list[int]:
-        """The buckets of all n-grams."""
-        text = ("\x02" + "".join(tokens) + "\x03") if self.characters else ""
-        characters = (text[at : at + size] for size in self.characters for at in range(len(text) - size + 1))
-        neighbours = (tokens[at : at + size] for size in self.tokens for at in range(len(tokens) - size + 1))
-        hashes = [fnv1a(gram.encode()) for gram in characters if gram not in ("\x02", "\x03")]
-        hashes += [fnv1a(b"\xfe" + b"".join(token.encode() + b"\xff" for token in gram)) for gram in neighbours]
-        return [value % self.options.linear_buckets for value in hashes]
-
-    def bag(self, tokens: list[str]) -> dict[str, np.ndarray]:
-        """The buckets of a text and their values, a vector of the wanted length."""
-        if not self.characters and not self.tokens:
-            return {"buckets": np.zeros(0, dtype=np.int64), "values": np.zeros(0, dtype=np.float32)}
-        buckets, counts = np.unique(np.array(self.ids(tokens), dtype=np.int64), return_counts=True)
-        values = (1 + np.log(counts)) * self.telling[buckets]
-        buckets, values = buckets[values > 0], values[values > 0]
-        values *= self.options.linear_scale / max(float(np.linalg.norm(values)), 1e-30)
-        return {"buckets": buckets, "values": values.astype(np.float32)}
-
-
 def sizes(option: str) -> range:
     """`1-3` as a range, nothing as an empty one."""
     shortest, _, longest = option.partition("-")
     return range(int(shortest), int(longest or shortest) + 1) if option else range(0)
 
 
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
 class Classifier(nn.Module):
-    """Embedding, bidirectional LSTM, attention pooling (Zhou 2016), dense layer; beside it, if wanted, a linear part."""
+    """Embedding, bidirectional LSTM or GRU, attention pooling (Zhou 2016), dense layer."""
 
     def __init__(self, options: Options, vocabulary: int, labels: int, packed: bool) -> None:
         super().__init__()
@@ -307,7 +262,7 @@ class Classifier(nn.Module):
         for table in tables:
             nn.init.normal_(table.weight, std=options.embedding_scale)
         self.dropout = nn.Dropout(options.dropout)
-        self.recurrent = nn.LSTM(
+        self.recurrent = CELLS[options.cell](
             options.embedding,
             options.hidden,
             options.layers,
@@ -317,14 +272,9 @@ class Classifier(nn.Module):
         )
         self.pool = nn.Linear(2 * options.hidden, 1, bias=False)
         self.output = nn.Linear(2 * options.hidden * len(options.pooling.split("+")), labels)
-        self.linear = None
-        if options.linear_characters or options.linear_words:
-            self.linear = nn.EmbeddingBag(options.linear_buckets, labels, mode="sum")
-            nn.init.zeros_(self.linear.weight)
-            self.linear_bias = nn.Parameter(torch.zeros(labels))
 
-    def forward(self, examples: list[Example], draw: np.random.Generator | None = None) -> list[Tensor]:
-        """Logits [B, N] of the network and of the linear part; words are dropped with the help of `draw`, while training."""
+    def forward(self, examples: list[Example], draw: np.random.Generator | None = None) -> Tensor:
+        """Logits [B, N]; words are dropped with the help of `draw`, while training."""
         lengths = torch.tensor([len(example.ids) for example in examples])
         mask = torch.arange(int(lengths.max())) < lengths[:, None]
         h = self.states(self.dropout(self.vectors(examples, draw, mask)), lengths)
@@ -333,13 +283,7 @@ class Classifier(nn.Module):
         pooled = (scores.softmax(1).unsqueeze(1) @ h).squeeze(1)
         if self.options.pooling == "attention+max":
             pooled = torch.cat([pooled, h.masked_fill(~mask.unsqueeze(2), float("-inf")).amax(1)], 1)
-        parts = [self.output(self.dropout(pooled))]
-        if self.linear is not None:
-            offsets = np.cumsum([0] + [len(example.buckets) for example in examples][:-1])
-            buckets, values = (np.concatenate([getattr(e, name) for e in examples]) for name in ("buckets", "values"))
-            bags = self.linear(torch.from_numpy(buckets), torch.from_numpy(offsets), torch.from_numpy(values))
-            parts.append(bags + self.linear_bias)
-        return parts
+        return self.output(self.dropout(pooled))
 
     def vectors(self, examples: list[Example], draw: np.random.Generator | None, mask: Tensor) -> Tensor:
         """Token vectors [B, T, E]: the word's vector, plus the mean of its n-grams', plus that of its bigram."""
@@ -386,9 +330,7 @@ def train(options: Options, data: Data, seed: int, packed: bool, report: Callabl
         model.train()
         for batch in batches(examples, options.batch_size, draw):
             targets = torch.tensor([example.target for example in batch])
-            # Each part has a loss of its own.
-            losses = [cross_entropy(part, targets, label_smoothing=options.label_smoothing) for part in model(batch, draw)]
-            loss = sum(losses) / len(losses)
+            loss = cross_entropy(model(batch, draw), targets, label_smoothing=options.label_smoothing)
             optimizer.zero_grad()
             loss.backward()
             if options.clip > 0:
@@ -454,7 +396,7 @@ def evaluate(model: nn.Module, examples: list[Example]) -> tuple[float, float]:
     right, loss = 0, 0.0
     for start in range(0, len(ordered), EVALUATION_BATCH):
         batch = ordered[start : start + EVALUATION_BATCH]
-        logits = torch.stack(model(batch)).mean(0)
+        logits = model(batch)
         targets = torch.tensor([example.target for example in batch])
         right += int((logits.argmax(1) == targets).sum())
         loss += float(cross_entropy(logits, targets, reduction="sum"))

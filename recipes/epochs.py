@@ -1,0 +1,63 @@
+"""Seconds an epoch of a recipe's network, Lookback and its twin in PyTorch in turns.
+
+    python recipes/epochs.py PROGRAM questions reviews-zh
+
+PROGRAM is `target/release/lookback`. Each turn trains both with the recipe's own configuration from a seed of its own, on as
+many threads; the linear part is solved once and is no part of an epoch. An epoch of either is its steps alone, without
+validation, by its own clock.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Measure every recipe that is named."""
+    parser = argparse.ArgumentParser(description="Compare seconds an epoch with the twin's.")
+    parser.add_argument("program", type=Path, help="target/release/lookback")
+    parser.add_argument("recipes", nargs="+", help="questions, reviews-zh")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4, help="epochs a turn")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    for recipe in arguments.recipes:
+        ratios = []
+        for turn in range(arguments.turns):
+            theirs, ours = twin(recipe, turn, arguments), lookback(recipe, turn, arguments)
+            ratios.append(theirs / ours)
+            print(f"{recipe}, turn {turn + 1}: twin {theirs:.2f} s, Lookback {ours:.2f} s, {ratios[-1]:.2f} times as fast")
+        print(f"{recipe}: median of {arguments.turns} turns {statistics.median(ratios):.2f}")
+
+
+def twin(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
+    """The median of the twin's epochs."""
+    script = HERE / recipe / "twin.py"
+    options = ["--seeds", str(seed), "--epochs", str(arguments.epochs), "--threads", str(arguments.threads), "--json"]
+    run = subprocess.run([sys.executable, script, *options], check=True, capture_output=True, text=True)
+    return json.loads(run.stdout)["seconds_per_epoch_median"]
+
+
+def lookback(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
+    """The median of our epochs, from the log of a training."""
+    data = HERE / recipe / "data"
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.jsonl"
+        command = [arguments.program, "train", "classify", data / "train.tsv", "--validation", data / "valid.tsv"]
+        command += ["--config", HERE / recipe / "config.toml", "--seed", str(seed), "--epochs", str(arguments.epochs)]
+        command += ["--threads", str(arguments.threads), "-o", Path(folder) / "model", "--log", log]
+        run = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        if run.returncode != 0:
+            raise SystemExit(run.stderr)
+        lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+        return statistics.median(line["seconds"] for line in lines if "seconds" in line)
+
+
+if __name__ == "__main__":
+    main()
