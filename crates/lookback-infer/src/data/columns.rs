@@ -47,6 +47,16 @@ impl FromStr for Column {
     }
 }
 
+impl Column {
+    /// As a key of an object, of which a number is a name as any other.
+    pub fn as_key(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Name(name) => name.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::Column;
 use super::encoding::Encoding;
 use super::fasttext::{PREFIX, parts};
 use super::file_text;
+use super::kept::{Keep, Kept};
 use super::table::TableColumns;
-use super::table::json::{Place, of_array, text_key};
+use super::table::json::{Place, at, of_array, text_key};
 use crate::error::DataError;
 
 /// The longest line that is read. A text this long is a mistake, such as a binary file.
@@ -57,6 +60,9 @@ pub struct TextLines<R> {
     key: Option<String>,
     /// What comes before anything else that is read: the elements of an array, or lines that turned out to be of none.
     ahead: VecDeque<(usize, String)>,
+    /// What is kept of every line, and what was kept of the line read last.
+    keep: Keep,
+    kept: Kept,
     /// Whether the reader has given all it has.
     drained: bool,
     line: usize,
@@ -89,11 +95,24 @@ impl<R: BufRead> TextLines<R> {
             begun: false,
             key: None,
             ahead: VecDeque::new(),
+            keep: Keep::Nothing,
+            kept: Kept::default(),
             drained: false,
             line: 0,
             within: false,
             ended: false,
         }
+    }
+
+    /// What is kept of every line beside its text: keys of an object, or of a plain line the text itself.
+    #[must_use]
+    pub fn keeping(self, keep: Keep) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// What was kept of the line read last.
+    pub fn take_kept(&mut self) -> Kept {
+        std::mem::take(&mut self.kept)
     }
 
     /// The line read last, counted from 1.
@@ -238,6 +257,7 @@ impl<R: BufRead> TextLines<R> {
     }
 
     fn next_text(&mut self) -> Result<Option<TextLine>, DataError> {
+        self.kept = Kept::default();
         while let Some(content) = self.next_content()? {
             if self.line == 1 && self.format == LineFormat::PlainOrFasttext && !content.starts_with(PREFIX) {
                 self.format = LineFormat::Plain;
@@ -252,6 +272,13 @@ impl<R: BufRead> TextLines<R> {
                 LineFormat::JsonLines { text, trained } => {
                     let place = Place { file: &self.name, line: self.line };
                     let object = place.object(&content)?;
+                    self.kept = Kept::of_object(&self.keep, &object, at);
+                    if self.key.is_none()
+                        && let Err(error) = check_keep(&self.keep, &place, &object)
+                    {
+                        self.ended = true;
+                        return Err(error);
+                    }
                     let key = match &self.key {
                         Some(key) => key.clone(),
                         None => text_key(&place, &object, text.as_ref(), trained.as_ref())?,
@@ -261,6 +288,9 @@ impl<R: BufRead> TextLines<R> {
                     text
                 }
             };
+            if !self.keep.is_nothing() && !matches!(self.format, LineFormat::JsonLines { .. }) {
+                self.kept = Kept::one("text", &text);
+            }
             return Ok(Some(TextLine { text, line: self.line }));
         }
         Ok(None)
@@ -273,6 +303,22 @@ impl<R: BufRead> Iterator for TextLines<R> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended { None } else { self.next_text().transpose() }
     }
+}
+
+/// Tells of keys that are to be kept and that the first object does not have; others may have them. No key has a number.
+fn check_keep(keep: &Keep, place: &Place<'_>, object: &Map<String, Value>) -> Result<(), DataError> {
+    let Keep::Columns(columns) = keep else { return Ok(()) };
+    for column in columns.iter().filter(|column| at(object, &column.as_key()).is_none()) {
+        match column {
+            Column::Number(number) => {
+                return Err(DataError::NumberedKey { file: place.file.into(), number: *number });
+            }
+            Column::Name(name) => {
+                tracing::warn!("{}; null is kept in its place", place.no_key(object, name));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

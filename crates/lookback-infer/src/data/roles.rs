@@ -6,7 +6,7 @@ use super::columns::FirstLine;
 use super::delimited::Row;
 
 /// How many rows are looked at.
-const SAMPLE: usize = 1_000;
+pub(super) const SAMPLE: usize = 1_000;
 /// Fewer rows tell nothing.
 const ENOUGH: usize = 5;
 /// A name of a column is not longer, in words and in characters.
@@ -23,8 +23,22 @@ struct Profile {
     alone: usize,
     /// Characters of all values.
     characters: usize,
+    /// Other values with a digit in them.
+    ids: usize,
+    /// Values that read like texts.
+    phrases: usize,
     /// Whether the first row's value comes again.
     comes_again: bool,
+}
+
+/// Whether a value reads like a text, of several words or in a script that may not part them.
+pub(super) fn is_phrase(value: &str) -> bool {
+    value.split_whitespace().nth(1).is_some() || value.contains(is_unparted)
+}
+
+/// Whether a letter is of a script without spaces between words: Chinese, Japanese, Thai and others of the east.
+fn is_unparted(c: char) -> bool {
+    matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x2E80..=0x9FFF | 0x20000..=0x3FFFF)
 }
 
 /// What stands in each column below the first row.
@@ -37,7 +51,9 @@ pub(super) struct Profiles {
 impl Profiles {
     /// Of rows that begin with the first of the file, whether that is a header or not.
     pub(super) fn new(rows: &[Row]) -> Profiles {
-        let below: Vec<&Row> = rows.iter().skip(1).take(SAMPLE).filter(|row| !row.is_blank()).collect();
+        // A row that is the only one is no header.
+        let below: Vec<&Row> =
+            rows.iter().skip(usize::from(rows.len() > 1)).take(SAMPLE).filter(|row| !row.is_blank()).collect();
         let width = rows.first().map_or(0, |row| row.fields.len());
         let column = |place: usize| {
             let mut profile = Profile::default();
@@ -50,6 +66,9 @@ impl Profiles {
                 profile.filled += 1;
                 profile.numbers += usize::from(value.parse::<f64>().is_ok());
                 profile.characters += value.chars().count();
+                let is_phrase = is_phrase(value);
+                profile.phrases += usize::from(is_phrase);
+                profile.ids += usize::from(!is_phrase && value.contains(|c: char| c.is_ascii_digit()));
                 *counts.entry(value).or_default() += 1;
             }
             profile.distinct = counts.len();
@@ -81,6 +100,13 @@ impl Profiles {
                 && 2 * column.distinct > column.filled
                 && column.characters >= 6 * column.filled
         })
+    }
+
+    /// Whether the values look like ids and those of another column like texts.
+    pub(super) fn is_id_beside_texts(&self, place: usize) -> bool {
+        let is_id = |column: &Profile| column.filled > 0 && column.ids == column.filled;
+        let is_text = |column: &Profile| 2 * column.phrases > column.filled;
+        self.columns.get(place).is_some_and(is_id) && self.columns.iter().any(is_text)
     }
 
     /// The place of the only column of texts, if there is one. `but`: a column that is something else.

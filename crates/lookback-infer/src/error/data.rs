@@ -124,7 +124,7 @@ pub enum DataError {
         column: String,
     },
     /// A column was asked for by name where names do not exist.
-    #[error("{}: column \"{name}\" is asked for by name, but the file is said to have no header; give the column's number", file.display())]
+    #[error("{}: column \"{name}\" is asked for by name, but the file has no header; give the column's number, or say --header yes", file.display())]
     NameWithoutHeader {
         /// The file.
         file: PathBuf,

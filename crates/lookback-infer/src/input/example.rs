@@ -166,6 +166,19 @@ impl Example {
         }
     }
 
+    /// Whether nothing of it tells anything: it has no token, or of its words the vocabulary has none. Marks of punctuation
+    /// count where nothing else is there; every step of a series tells something.
+    pub fn is_unknown(&self) -> bool {
+        let (Content::Text(text), Some((_, tokens))) = (&self.content, self.tokens()) else { return self.is_empty() };
+        let known = |(id, _): &(&u32, &Token<'_>)| **id != UNK;
+        let is_word = |(_, token): &(&u32, &Token<'_>)| token.text.chars().any(|c| c.is_alphanumeric());
+        let pairs = || text.ids.ids.iter().zip(&tokens);
+        match pairs().any(|pair| is_word(&pair)) {
+            true => !pairs().any(|pair| is_word(&pair) && known(&pair)),
+            false => !pairs().any(|pair| known(&pair)),
+        }
+    }
+
     /// What people call one such input, and a part of it.
     pub fn unit(&self) -> (&'static str, &'static str) {
         match &self.content {
@@ -217,6 +230,22 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_unknown_whose_words_are_whatever_stands_between_them() {
+        let encoder = TextEncoder {
+            tokenizer: Tokenizer::new(Segmentation::Words),
+            vocabulary: Vocabulary::build(["soup", "!", ",", "\u{1f600}"], &VocabularyOptions::default()),
+            ngrams: None,
+            bigrams: None,
+            max_length: 5,
+        };
+        let unknown = |text: &str| Example::of_text(text.into(), &encoder, 1).is_unknown();
+        for (text, expected) in [("hot, soup!", false), ("qqq, zzz!", true), ("!", false), ("?", true), ("", true)] {
+            assert_eq!(unknown(text), expected, "{text:?}");
+        }
+        assert!(!unknown("\u{1f600}"), "what was trained is known");
+    }
     use crate::input::tokenizer::Segmentation;
     use crate::input::vocabulary::{Vocabulary, VocabularyOptions};
 
@@ -234,6 +263,7 @@ mod tests {
         let example = Example::of_tokens(&given, &encoder, 7);
         assert_eq!((example.names(), example.cut), (vec!["don't".into(), "new york".into(), "e-mail".into()], 1));
         assert_eq!(example.unknown(), [false, false, true]);
+        assert!(!example.is_unknown());
         let (text, tokens) = example.tokens().unwrap();
         assert_eq!(text, "Don't New York e-mail no");
         let pieces: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();

@@ -9,7 +9,7 @@ use super::encoder::{BigramConfig, NgramConfig};
 use super::tokenizer::TokenizerChoice;
 use crate::data::series::SeriesOptions;
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
-use crate::data::{Column, Format, Labels, Layout};
+use crate::data::{Column, Format, Keep, Labels, Layout};
 use crate::error::{PlanError, plan};
 
 /// What a model reads.
@@ -227,6 +227,7 @@ impl TextPlan {
             empty_text,
             layout: self.layout.clone(),
             trained: self.columns.clone(),
+            keep: Keep::Nothing,
         }
     }
 }

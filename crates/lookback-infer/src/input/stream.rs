@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
-use crate::data::lines::{LineFormat, TextLines, open_lines};
-use crate::data::series::read_series;
-use crate::data::table::{EmptyText, TextExample, read_rows};
-use crate::data::{Format, Labels, Layout};
+use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
+use crate::data::series::{SeriesExample, read_series};
+use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
+use crate::data::{Column, Format, Keep, Kept, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
 
 /// The examples of a file, or of standard input where it is `-`. Lines and JSON Lines are read as they come; tables and
 /// series are read whole first.
 ///
-/// After [`Item::Wrong`] the next input follows; after an error of the iterator itself nothing does.
+/// After an input that cannot be answered the next one follows; after an error of the iterator itself nothing does.
 pub struct Stream<'a> {
     input: &'a Input,
     name: PathBuf,
@@ -22,21 +22,25 @@ pub struct Stream<'a> {
 
 /// One input of a stream.
 #[derive(Clone, Debug)]
-pub enum Item<E = DataError> {
-    /// It can be answered.
-    Example(Example),
-    /// It cannot.
-    Wrong {
-        /// The line, counted from 1.
-        line: usize,
-        /// Why.
-        error: E,
-    },
+pub struct Item<E = DataError> {
+    /// The line it stands on, counted from 1.
+    pub line: usize,
+    /// What is to be answered, or why it cannot be.
+    pub example: Result<Example, E>,
+    /// Its own columns that are kept.
+    pub kept: Kept,
 }
 
 enum Source {
     Lines(TextLines<Box<dyn std::io::BufRead + Send>>),
-    Read(vec::IntoIter<(usize, Result<Raw, DataError>)>),
+    Read(vec::IntoIter<RawItem>),
+}
+
+/// One input as it was read.
+struct RawItem {
+    line: usize,
+    raw: Result<Raw, DataError>,
+    kept: Kept,
 }
 
 impl std::fmt::Debug for Stream<'_> {
@@ -46,18 +50,19 @@ impl std::fmt::Debug for Stream<'_> {
 }
 
 impl<'a> Stream<'a> {
-    /// Opens `file`. `columns`: where it differs from the training data. Without a format told, and none in the file's
-    /// extension, there is one input per line.
+    /// Opens `file`. `columns`: where it differs from the training data; `keep`: its own columns that go with every input.
+    /// Without a format told, and none in the file's extension, there is one input per line.
     ///
     /// # Errors
     /// If the file cannot be read, or `columns` say what does not go with the model's inputs; of tables and series, if
     /// anything in them is wrong.
-    pub fn open(input: &'a Input, file: &Path, columns: &Columns) -> Result<Stream<'a>, Error> {
+    pub fn open(input: &'a Input, file: &Path, columns: &Columns, keep: &Keep) -> Result<Stream<'a>, Error> {
         let plan = input.plan.over(columns, file)?;
         let bad_row = [("on-bad-row", columns.layout.on_bad_row.is_some())];
         columns.refuse(&bad_row, "is not needed here: in the place of a row that cannot be read stands why")?;
-        let lines =
-            |format, layout: &Layout| Ok::<_, DataError>(Source::Lines(open_lines(file, format, layout.encoding)?));
+        let lines = |format, layout: &Layout| {
+            Ok::<_, DataError>(Source::Lines(open_lines(file, format, layout.encoding)?.keeping(keep.clone())))
+        };
         let source = match &plan {
             InputPlan::Text(plan) => match columns.format.or(Format::of_texts(file)).unwrap_or(Format::Lines) {
                 Format::Lines => {
@@ -65,6 +70,7 @@ impl<'a> Stream<'a> {
                     let problem = "is about columns, but the input has one text per line";
                     columns.refuse(&told, problem)?;
                     columns.refuse(&columns.layout.of_columns(), problem)?;
+                    check_keep_of_lines(keep)?;
                     let is_told = columns.format == Some(Format::Lines);
                     lines(if is_told { LineFormat::Plain } else { LineFormat::PlainOrFasttext }, &plan.layout)?
                 }
@@ -72,14 +78,26 @@ impl<'a> Stream<'a> {
                     let (text, trained) = (plan.text.clone(), plan.columns.clone());
                     lines(LineFormat::JsonLines { text, trained }, &plan.layout)?
                 }
-                Format::Fasttext => lines(LineFormat::PlainOrFasttext, &plan.layout)?,
+                Format::Fasttext => {
+                    check_keep_of_lines(keep)?;
+                    lines(LineFormat::PlainOrFasttext, &plan.layout)?
+                }
                 _ => {
-                    let (rows, _) = read_rows(file, &plan.table(Labels::Ignored, EmptyText::Keep))?;
-                    let raw = |(line, row): (_, Result<TextExample, _>)| (line, row.map(|text| Raw::Text(text.text)));
+                    let table = plan.table(Labels::Ignored, EmptyText::Keep);
+                    let (rows, _) = read_rows(file, &TableOptions { keep: keep.clone(), ..table })?;
+                    let raw = |row: Read| RawItem {
+                        line: row.line,
+                        raw: row.example.map(|text| Raw::Text(text.text)),
+                        kept: row.kept,
+                    };
                     let raws: Vec<_> = rows.into_iter().map(raw).collect();
                     Source::Read(raws.into_iter())
                 }
             },
+            InputPlan::Series(_) if !keep.is_nothing() => {
+                let problem = "keeps columns of texts, but the model reads numeric series; \"line\" tells them apart";
+                return Err(PlanError::conflict("keep", problem).into());
+            }
             InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
                 None | Some(Format::Lines) => {
                     let problem = "is about columns, and these series have none";
@@ -90,8 +108,12 @@ impl<'a> Stream<'a> {
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
                     let series = read_series(file, &plan.series(Labels::Ignored))?;
-                    let raws: Vec<_> =
-                        series.into_iter().map(|series| (series.line, Ok(Raw::Series(series)))).collect();
+                    let raw = |series: SeriesExample| RawItem {
+                        line: series.line,
+                        raw: Ok(Raw::Series(series)),
+                        kept: Kept::default(),
+                    };
+                    let raws: Vec<_> = series.into_iter().map(raw).collect();
                     Source::Read(raws.into_iter())
                 }
             },
@@ -113,21 +135,35 @@ impl Iterator for Stream<'_> {
     type Item = Result<Item, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (line, encoded) = match &mut self.source {
+        Some(Ok(match &mut self.source {
             Source::Read(raws) => {
-                let (line, raw) = raws.next()?;
-                (line, raw.and_then(|raw| self.input.encode(raw, &self.name, line)))
+                let RawItem { line, raw, kept } = raws.next()?;
+                Item { line, example: raw.and_then(|raw| self.input.encode(raw, &self.name, line)), kept }
             }
-            Source::Lines(lines) => match lines.next()? {
-                Err(error) if lines.has_ended() => return Some(Err(error)),
-                Err(error) => (lines.line(), Err(error)),
-                Ok(text) => (text.line, self.input.encode_owned_line(text.text, &self.name, text.line)),
-            },
-        };
-        Some(Ok(match encoded {
-            Ok(example) => Item::Example(example),
-            Err(error) => Item::Wrong { line, error },
+            Source::Lines(lines) => {
+                let read = lines.next()?;
+                let kept = lines.take_kept();
+                match read {
+                    Err(error) if lines.has_ended() => return Some(Err(error)),
+                    Err(error) => Item { line: lines.line(), example: Err(error), kept },
+                    Ok(TextLine { text, line }) => {
+                        Item { line, example: self.input.encode_owned_line(text, &self.name, line), kept }
+                    }
+                }
+            }
         }))
+    }
+}
+
+/// Of inputs that stand alone in their lines, only the text itself can be kept.
+fn check_keep_of_lines(keep: &Keep) -> Result<(), PlanError> {
+    let Keep::Columns(columns) = keep else { return Ok(()) };
+    match columns.iter().find(|column| **column != Column::Name("text".into())) {
+        Some(column) => {
+            let problem = format!("names the column {column}, but the input has one text per line; text keeps that");
+            Err(PlanError::conflict("keep", problem))
+        }
+        None => Ok(()),
     }
 }
 
@@ -186,13 +222,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(name);
         fs::write(&file, content).unwrap();
-        let stream = match Stream::open(input, &file, columns) {
+        let stream = match Stream::open(input, &file, columns, &Keep::Nothing) {
             Ok(stream) => stream,
             Err(error) => return vec![error.to_string()],
         };
         let show = |item: Result<Item, DataError>| match item.unwrap() {
-            Item::Example(example) => format!("{}: {} cut {}", example.line, example.names().join("|"), example.cut),
-            Item::Wrong { line, error } => format!("{line}! {}", error.to_string().split(": ").last().unwrap()),
+            Item { line, example: Ok(example), .. } => {
+                assert_eq!(line, example.line);
+                format!("{line}: {} cut {}", example.names().join("|"), example.cut)
+            }
+            Item { line, example: Err(error), .. } => {
+                format!("{line}! {}", error.to_string().split(": ").last().unwrap())
+            }
         };
         stream.map(show).collect()
     }

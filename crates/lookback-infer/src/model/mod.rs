@@ -1,5 +1,6 @@
 //! A trained model of any task: all that a program, a server, a page or a binding knows of it.
 
+mod answer;
 mod label_scores;
 mod record;
 mod score;
@@ -8,16 +9,16 @@ mod view;
 use std::fmt::Debug;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use self::answer::{Answer, Ask, Field, Shape, Unsure};
 pub use self::label_scores::LabelScores;
 pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};
 pub use self::score::{Figure, Score, Unit, Validation};
 pub use self::view::View;
-use crate::error::{DataError, Result};
+use crate::error::{DataError, PlanError, Result};
 use crate::input::{Columns, Example, Input};
-use crate::memory_limit::MemoryLimit;
 
 /// A trained model.
 pub trait Model: Send + Sync + Debug {
@@ -61,34 +62,29 @@ pub trait Model: Send + Sync + Debug {
     /// [`DataError::Memory`] says how much it would take.
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError>;
 
+    /// Refuses what is asked for and does not go with the model.
+    ///
+    /// # Errors
+    /// A sentence that names the option.
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError>;
+
+    /// What an answer's object says, in its order.
+    fn fields(&self, ask: &Ask) -> Vec<Field>;
+
     /// Why there are no views, where the model has none to show.
     fn without_views(&self) -> Option<String>;
 
-    /// Judges the model on labelled data. `columns`: where they differ from the training data.
+    /// Why answers cannot stand in the rows of a table, where they cannot.
+    fn without_table(&self) -> Option<String> {
+        None
+    }
+
+    /// Judges the model on labelled data. `columns`: where they differ from the training data; `ask`: when an answer is
+    /// unsure, and how much memory there is.
     ///
     /// # Errors
     /// If the data cannot be read, hold what was never trained, or take too much memory; if numbers overflow.
-    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report>;
-}
-
-/// What is asked of a model beside its answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
-    /// Whether somebody will look at the views. Views over `T` steps may have `T * T` weights, which exist for nothing else.
-    pub views: bool,
-    /// The most memory that a batch may take.
-    pub limit: MemoryLimit,
-}
-
-/// An answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// What `lookback predict` writes.
-    pub json: Map<String, Value>,
-    /// What `lookback explain` says first; names and labels in it stand as they came.
-    pub line: String,
-    /// What the model looked at, where that was asked for and there is anything.
-    pub views: Vec<View>,
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report>;
 }
 
 /// What a model is judged by on labelled data.

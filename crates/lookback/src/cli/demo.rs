@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::Ask;
 use lookback_infer::model_file::check_writable;
 
 use super::explain::{Color, explain};
@@ -53,7 +54,7 @@ impl Demo {
         let classifier = demo::classifier(file)?;
         let held_out = demo::held_out(&classifier)?;
         super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.judge(&held_out, MemoryLimit::default())?))?;
+        super::print(&evaluate::text(&classifier.judge(&held_out, &Ask::default())?))?;
         super::print("\nWhat it looked at:\n")?;
         for sentence in demo::SENTENCES {
             let explained = explain(&classifier, sentence, self.color.wanted(), MemoryLimit::default())?;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::Column;
-use lookback_infer::model::Report;
+use lookback_infer::model::{Ask, Report};
 
 use super::columns::Columns;
 use super::max_memory::MaxMemory;
+use super::sureness::Sureness;
 use crate::insight::terminal;
 
 /// Judge a model on labelled data.
@@ -21,6 +22,8 @@ pub(super) struct Evaluate {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    sureness: Sureness,
+    #[command(flatten)]
     memory: MaxMemory,
     #[command(flatten)]
     columns: Columns,
@@ -32,7 +35,9 @@ pub(super) struct Evaluate {
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let model = lookback_infer::load(&self.model)?;
-        let report = model.evaluate(&self.data, &self.columns.with_label(self.label), self.memory.max_memory)?;
+        let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), ..Ask::default() };
+        model.check_ask(&ask)?;
+        let report = model.evaluate(&self.data, &self.columns.with_label(self.label), &ask)?;
         if self.json {
             super::print_json(&format!("{}\n", serde_json::to_string_pretty(&report.json)?))?;
         } else {

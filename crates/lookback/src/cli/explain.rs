@@ -66,7 +66,7 @@ pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: Memo
         let (what, unit) = example.unit();
         tracing::warn!("the {what} is cut to the model's {} {unit}s", example.len());
     }
-    let ask = Ask { views: true, limit };
+    let ask = Ask { views: true, limit, ..Ask::default() };
     model.check_memory(&example, &ask, file)?;
     let mut explained = String::new();
     for answer in model.answer(&[&example], &ask)? {

@@ -9,6 +9,7 @@ mod inspect;
 mod max_memory;
 mod predict;
 mod signals;
+mod sureness;
 mod threads;
 mod train;
 mod tune;
@@ -47,7 +48,7 @@ enum Command {
     Tune(tune::Tune),
     /// Judge a model on labelled data
     Evaluate(evaluate::Evaluate),
-    /// Answer inputs, one JSON object per line
+    /// Answer inputs, one JSON object per line, or a table
     Predict(predict::Predict),
     /// Show what a model looked at in one input
     Explain(explain::Explain),

@@ -33,7 +33,7 @@ fn every_form_is_trained_saved_loaded_and_explained() {
         }
         let answer = lookback_with_input(&["predict", &model, "--attention"], "please play a song\n").ok();
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        let tokens = answer["tokens"].as_array().unwrap().len();
+        let tokens = answer["pieces"].as_array().unwrap().len();
         for (view, rows) in answer["views"].as_object().unwrap() {
             let rows = rows.as_array().unwrap();
             assert_eq!(rows.len(), if form.starts_with("structured") { 1 } else { tokens }, "{form}, {view}");

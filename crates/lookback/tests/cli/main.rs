@@ -1,5 +1,6 @@
 //! The program as people run it: every test starts the real binary on small files it writes itself.
 
+mod answers;
 mod attention;
 mod bad_data;
 mod bad_model;

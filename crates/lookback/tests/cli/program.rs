@@ -165,6 +165,15 @@ pub(crate) fn ts_series() -> String {
     file
 }
 
+/// Answers without the lines of their inputs: the same inputs stand on others where there is a header.
+pub(crate) fn without_lines(answers: &str) -> String {
+    let rest = |answer: &str| match answer.strip_prefix("{\"line\":").and_then(|answer| answer.split_once(',')) {
+        Some((_, rest)) => format!("{{{rest}\n"),
+        None => format!("{answer}\n"),
+    };
+    answers.lines().map(rest).collect()
+}
+
 /// A model trained once for all tests that only read one: attention over texts.
 pub(crate) fn text_model() -> &'static Path {
     static MODEL: OnceLock<(Folder, PathBuf)> = OnceLock::new();

@@ -29,7 +29,7 @@ fn a_ts_file_is_learnt_evaluated_answered_and_explained() {
     let line = "[[0.0, 1.0], [0.5, 1.5], [1.0, 2.0], [1.5, 2.5]]";
     let streamed = lookback_with_input(&["predict", &model], &format!("{line}\n\n")).ok();
     assert_eq!(streamed.lines().count(), 2, "an empty series is answered, too");
-    assert!(streamed.starts_with("{\"label\":\"up\""), "{streamed}");
+    assert!(streamed.starts_with("{\"line\":1,\"label\":\"up\""), "{streamed}");
     assert!(lookback(&["explain", &model, line]).ok().contains("step 4"));
     assert!(lookback(&["inspect", &model]).ok().contains("numeric series of 2 channels"));
 }

@@ -15,13 +15,13 @@ fn every_line_is_answered_before_the_next_is_sent() {
         .unwrap();
     let mut input = program.stdin.take().unwrap();
     let mut output = BufReader::new(program.stdout.take().unwrap());
-    for (text, label) in [("play a song", "music"), ("hot soup", "food"), ("much rain", "weather")] {
+    for (line, (text, label)) in (1..).zip([("play a song", "music"), ("hot soup", "food"), ("much rain", "weather")]) {
         writeln!(input, "{text}").unwrap();
         input.flush().unwrap();
         // This waits for ever unless the answer is flushed while the input stays open.
         let mut answer = String::new();
         output.read_line(&mut answer).unwrap();
-        assert!(answer.starts_with(&format!("{{\"label\":\"{label}\"")), "{text}: {answer}");
+        assert!(answer.starts_with(&format!("{{\"line\":{line},\"label\":\"{label}\"")), "{text}: {answer}");
     }
     drop(input);
     assert!(program.wait().unwrap().success());
@@ -60,7 +60,7 @@ fn a_line_that_is_not_utf8_gets_an_error_object_and_the_others_are_answered() {
     let answers = String::from_utf8_lossy(&finished.stdout);
     let answers: Vec<&str> = answers.lines().collect();
     assert_eq!(answers.len(), 3, "{answers:?}");
-    assert!(answers[0].starts_with("{\"label\":\"food\"") && answers[2].starts_with("{\"label\":\"weather\""));
+    assert!(answers[0].starts_with("{\"line\":1,\"label\":\"food\"") && answers[2].contains("\"label\":\"weather\""));
     assert!(answers[1].starts_with("{\"line\":2,\"error\":\"<stdin>, line 2: "), "{answers:?}");
     assert_eq!(finished.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&finished.stderr).contains("1 of 3 inputs"), "{finished:?}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY_TAGGER, lookback, lookback_with_input};
+use crate::program::{Folder, Run, TINY_TAGGER, lookback, lookback_with_input, without_lines};
 
 /// 120 sentences in three columns. A word is HOT before "soup" and PAST behind "yesterday", so that a network has to read
 /// both ways.
@@ -78,9 +78,14 @@ fn a_tagger_is_trained_judged_asked_and_looked_at() {
     assert_eq!(answers[0]["tokens"], serde_json::json!(["The", "old", "soup", "yesterday", "she", "cooks"]));
     assert_eq!(answers[0]["tags"], serde_json::json!(["O", "HOT", "O", "O", "PAST", "O"]));
     assert!(answers[0]["scores"].as_array().unwrap().iter().all(|score| score.as_f64().unwrap() > 0.5));
-    assert_eq!(answers[1], serde_json::json!({"tokens": [], "tags": [], "scores": []}), "an empty line is answered");
+    assert_eq!(
+        answers[1],
+        serde_json::json!({"line": 2, "tokens": [], "tags": [], "scores": []}),
+        "an empty line is answered"
+    );
     let table = folder.write("input.csv", format!("text\n{line}"));
-    assert_eq!(lookback(&["predict", &model, &table]).ok().lines().next(), answered.lines().next());
+    let of_table = without_lines(&lookback(&["predict", &model, &table]).ok());
+    assert_eq!(of_table.lines().next(), without_lines(&answered).lines().next());
     let objects = folder.write("input.jsonl", r#"{"text": "The old soup yesterday she cooks"}"#);
     assert_eq!(lookback(&["predict", &model, &objects]).ok().lines().next(), answered.lines().next());
 

@@ -7,6 +7,7 @@ use crate::data::columns::{FirstLine, LABEL_NAMES, TEXT_NAMES};
 use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect;
 use crate::data::file_text::Lines;
+use crate::data::kept::KeptColumns;
 use crate::data::roles::Profiles;
 use crate::error::DataError;
 
@@ -46,9 +47,10 @@ pub(super) fn read(
         label: places.label.map(|place| field(row, place).trim().to_owned()),
         line: row.line,
     };
-    let read = |row: &Row| match width_error(file, first_row, row, dialect) {
-        Some(error) => (row.line, Err(error)),
-        None => (row.line, Ok(example(row))),
+    let kept = KeptColumns::find(&options.keep, &first, places.header)?;
+    let read = |row: &Row| {
+        let error = width_error(file, first_row, row, dialect);
+        Read { line: row.line, example: error.map_or_else(|| Ok(example(row)), Err), kept: kept.of(row) }
     };
     let counts = |row: &&Row| options.labels == Labels::Ignored || !row.is_blank();
     let body = rows.iter().skip(usize::from(places.header)).filter(counts);
@@ -111,6 +113,10 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         _ => profiles.text(label).or((columns == 2 && trained.is_none()).then_some(0)),
     });
     let text = text.ok_or_else(|| first.unclear("text"))?;
+    // A place in other data says less than what stands there: an id must not be answered.
+    if trained.is_some() && options.text.is_none() && !named && profiles.is_id_beside_texts(text) {
+        return Err(first.unclear("text"));
+    }
     if read_labels {
         label = label.or((columns == 2).then_some(1 - text.min(1))).or_else(|| profiles.label(Some(text)));
     }

@@ -20,7 +20,7 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
             TextExample { text: text.to_owned(), label, line }
         };
         let wrong = |problem| DataError::Line { file: file.into(), line, problem };
-        (line, parts(content).map(example).map_err(wrong))
+        Read::new(line, parts(content).map(example).map_err(wrong))
     };
     let examples = lines.map(example).collect();
     let columns = TableColumns { header: false, names: vec!["1".into(), "2".into()], text: 1, label: Some(0) };

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
+use csv::StringRecord;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Column, Found, Labels, Read, TableColumns, TableOptions, TextExample};
 use crate::data::columns::{LABEL_NAMES, TEXT_NAMES};
+use crate::data::delimited::Row;
 use crate::data::file_text::Lines;
+use crate::data::roles::{Profiles, SAMPLE, is_phrase};
 use crate::error::DataError;
 
 /// The examples, labels trimmed, with nothing checked but their types. A file that begins with a bracket is one array.
@@ -16,17 +19,18 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
     let rows = if is_array { of_array(file, text)? } else { of_lines(text) };
     let mut keys: Option<(String, Option<String>)> = None;
     let mut examples = Vec::new();
-    for (line, content) in rows {
+    for &(line, content) in &rows {
         let place = Place { file, line };
         let object = match place.object(content) {
             Ok(object) => object,
             Err(error) => {
-                examples.push((line, Err(error)));
+                examples.push(Read::new(line, Err(error)));
                 continue;
             }
         };
         if keys.is_none() {
-            keys = Some(find_keys(&place, &object, options)?);
+            let rest = rows.iter().map(|(_, content)| *content);
+            keys = Some(find_keys(&place, &object, options, &|| profiles(&object, rest.clone()))?);
         }
         let Some((text_key, label_key)) = &keys else { continue };
         let example = || {
@@ -37,7 +41,7 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
             };
             Ok(TextExample { text, label, line })
         };
-        examples.push((line, example()));
+        examples.push(Read::new(line, example()));
     }
     let form = if is_array { "a JSON array" } else { "JSON Lines" }.to_owned();
     let (text, label) = keys.unwrap_or_default();
@@ -67,7 +71,7 @@ pub(in crate::data) fn of_array<'a>(file: &Path, text: &'a str) -> Result<Vec<(u
 }
 
 /// What stands under a key, or at the end of a path of keys such as `data.text`.
-fn at<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+pub(in crate::data) fn at<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     if let Some(value) = object.get(key) {
         return Some(value);
     }
@@ -78,11 +82,29 @@ fn at<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     })
 }
 
-/// The keys of text and label, told or found in the first object.
+/// What stands under the keys of the first object in all of them.
+fn profiles<'a>(first: &Map<String, Value>, objects: impl Iterator<Item = &'a str>) -> Profiles {
+    let keys: StringRecord = first.keys().collect();
+    let row = |object: &Map<String, Value>| {
+        let cell = |key: &String| match object.get(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            _ => String::new(),
+        };
+        Row { line: 0, fields: first.keys().map(cell).collect() }
+    };
+    let objects = objects.take(SAMPLE).filter_map(|content| serde_json::from_str::<Map<_, _>>(content).ok());
+    let rows: Vec<Row> =
+        std::iter::once(Row { line: 0, fields: keys }).chain(objects.map(|object| row(&object))).collect();
+    Profiles::new(&rows)
+}
+
+/// The keys of text and label, told or found in the first object, or by what stands under them.
 fn find_keys(
     place: &Place<'_>,
     object: &Map<String, Value>,
     options: &TableOptions,
+    profiles: &dyn Fn() -> Profiles,
 ) -> Result<(String, Option<String>), DataError> {
     let told = |column: &Option<Column>| match column {
         Some(Column::Name(name)) => Ok(Some(name.clone())),
@@ -110,8 +132,13 @@ fn find_keys(
     let trained_label = trained.and_then(|trained| trained.names.get(trained.label?));
     let label = if read_labels { told(&options.label)?.or_else(|| known(trained_label, LABEL_NAMES)) } else { None };
     let text = told(&options.text)?.or_else(|| known(trained_text, TEXT_NAMES)).or_else(|| other(label.as_ref()));
-    let text = text.ok_or_else(|| unclear("text"))?;
+    let at_place = |place: usize| object.keys().nth(place).cloned();
+    let place_of = |key: &String| object.keys().position(|present| present == key);
+    let by_content = || profiles().text(label.as_ref().and_then(place_of)).and_then(at_place);
+    let text = text.or_else(by_content).ok_or_else(|| unclear("text"))?;
     let label = label.or_else(|| other(Some(&text)).filter(|_| read_labels));
+    let label_by_content = || profiles().label(place_of(&text)).and_then(at_place);
+    let label = label.or_else(|| read_labels.then(label_by_content).flatten());
     if label.as_ref() == Some(&text) {
         let column = format!("{text:?}");
         return Err(DataError::SameColumn { file: place.file.into(), first: "text", second: "label", column });
@@ -130,11 +157,30 @@ pub(in crate::data) fn text_key(
     trained: Option<&TableColumns>,
 ) -> Result<String, DataError> {
     let options = TableOptions { text: text.cloned(), trained: trained.cloned(), ..TableOptions::prediction() };
-    // Where nothing tells, the message should name the key that people expect.
-    match find_keys(place, object, &options) {
-        Err(DataError::UnclearColumn { .. }) => Err(place.no_key(object, "text")),
+    match find_keys(place, object, &options, &|| profiles(object, std::iter::empty())) {
+        Err(DataError::UnclearColumn { .. }) => match only_phrase(object) {
+            Some(key) => {
+                let name = place.file.display();
+                tracing::info!(
+                    "{name}: texts from the key {key:?}, the only one that holds words; --text names another"
+                );
+                Ok(key)
+            }
+            // Where nothing tells, the message should name the key that people expect.
+            None => {
+                let trained = options.trained.as_ref().filter(|trained| trained.header);
+                let expected = trained.and_then(|trained| trained.names.get(trained.text));
+                Err(place.no_key(object, expected.map_or("text", String::as_str)))
+            }
+        },
         found => found.map(|(text, _)| text),
     }
+}
+
+/// The only key under which a text stands, where there is one.
+fn only_phrase(object: &Map<String, Value>) -> Option<String> {
+    let mut phrases = object.iter().filter(|(_, value)| value.as_str().is_some_and(is_phrase));
+    phrases.next().map(|(key, _)| key.clone()).filter(|_| phrases.next().is_none())
 }
 
 /// A line of a JSON Lines file.
@@ -176,7 +222,8 @@ impl Place<'_> {
         }
     }
 
-    fn no_key(&self, object: &Map<String, Value>, key: &str) -> DataError {
+    /// The error that an object lacks a key.
+    pub(in crate::data) fn no_key(&self, object: &Map<String, Value>, key: &str) -> DataError {
         DataError::NoKey {
             file: self.file.into(),
             line: self.line,

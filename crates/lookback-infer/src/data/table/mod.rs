@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
+use super::kept::{Keep, Kept};
 use super::{Format, Layout, file_text};
 use crate::error::{DataError, counted};
 
@@ -67,6 +68,8 @@ pub struct TableOptions {
     pub layout: Layout,
     /// The columns of the training data, where these are other data.
     pub trained: Option<TableColumns>,
+    /// The columns of a table that are kept beside text and label.
+    pub keep: Keep,
 }
 
 /// The columns of a table.
@@ -132,8 +135,23 @@ pub struct TextExample {
     pub line: usize,
 }
 
-/// A row: its line, and the example or why it is none.
-pub type Read = (usize, Result<TextExample, DataError>);
+/// A row as it was read.
+#[derive(Debug)]
+pub struct Read {
+    /// The line on which it starts, counted from 1.
+    pub line: usize,
+    /// The example, or why it is none.
+    pub example: Result<TextExample, DataError>,
+    /// The columns that are kept.
+    pub kept: Kept,
+}
+
+impl Read {
+    /// A row of which nothing is kept.
+    fn new(line: usize, example: Result<TextExample, DataError>) -> Read {
+        Read { line, example, kept: Kept::default() }
+    }
+}
 
 /// Reads all examples of a file, and tells how.
 ///
@@ -144,7 +162,7 @@ pub fn read_table(file: &Path, options: &TableOptions) -> Result<Table, DataErro
     let (rows, columns) = read_rows(file, options)?;
     let file = &file_text::name(file);
     let mut bad = BadRows::default();
-    let examples: Vec<TextExample> = rows.into_iter().filter_map(|(_, row)| bad.keep(row)).collect();
+    let examples: Vec<TextExample> = rows.into_iter().filter_map(|row| bad.keep(row.example)).collect();
     bad.settle(file, options.layout.on_bad_row)?;
     if examples.is_empty() {
         return Err(DataError::NoExamples { file: file.into() });
@@ -188,5 +206,5 @@ pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, Tabl
         // A label that is there but empty is no label where labels are optional.
         Ok(TextExample { label: example.label.filter(|label| !label.is_empty()), ..example })
     };
-    Ok((rows.into_iter().map(|(line, row)| (line, row.and_then(&checked))).collect(), columns))
+    Ok((rows.into_iter().map(|row| Read { example: row.example.and_then(&checked), ..row }).collect(), columns))
 }

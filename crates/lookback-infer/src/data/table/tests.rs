@@ -216,8 +216,7 @@ fn options_change_what_is_read() {
     assert_eq!(read("a.csv", "text,label\nhi,x\n", &told(false)), "1 label|text; 2 x|hi");
     assert_eq!(read("a.csv", "foo,bar\nhi,x\n", &told(true)), "2 x|hi");
     let named = TableOptions { header: Some(false), ..columns("foo", "bar") };
-    let expected =
-        ": column \"foo\" is asked for by name, but the file is said to have no header; give the column's number";
+    let expected = ": column \"foo\" is asked for by name, but the file has no header; give the column's number, or say --header yes";
     assert_eq!(read("a.csv", "foo,bar\nhi,x\n", &named), expected);
 
     let skip = TableOptions {

@@ -1,10 +1,12 @@
 //! Classification of texts and of numeric series: one label for a whole sequence.
 //!
 //! `plan` says what the network is, `network` answers, with the `linear` part beside it and its `ngrams`, and `calibration`
-//! makes one answer of both; `data` are labelled examples, `metrics` the figures it is judged by, `model` the trained
-//! classifier.
+//! makes one answer of both; `data` are labelled examples, `metrics` the figures it is judged by, `coverage` those of the answers
+//! that are sure; `model` is the trained classifier, and `answer` what it says.
 
+mod answer;
 mod calibration;
+mod coverage;
 mod data;
 mod linear;
 mod metrics;
@@ -45,6 +47,11 @@ const AVERAGE_PRECISION: Score = Score::share("average-precision", "average prec
 const fn error(name: &'static str, title: &'static str) -> Score {
     Score { higher_is_better: false, ..Score::share(name, title) }
 }
+
+/// Share of the examples whose answer is sure.
+const COVERAGE: Score = Score::share("coverage", "coverage");
+/// Share of right answers among those that are sure.
+const ACCURACY_ANSWERED: Score = Score::share("accuracy-answered", "accuracy of answered");
 
 /// What a classifier is validated by; the first decides unless another is asked for.
 pub const SCORES: [Score; 2] = [ACCURACY, MACRO_F1];

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::coverage::{Coverage, Probabilities};
 use super::data::Dataset;
 use super::metrics::{Confused, Metrics};
 use super::network::{Network, answer_together};
@@ -12,10 +13,10 @@ use super::{
     MICRO_F1, NAME, NetworkPlan, ROC_AUC, SCORES,
 };
 use crate::data::labels::LabelSet;
-use crate::error::{DataError, ModelFileError, Overflow, Result};
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, Table, View};
+use crate::model::{Answer, Ask, Field, Figure, LabelScores, Model, Record, Report, Score, Table, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
 use crate::network::{Output, likeliest, softmax};
@@ -168,49 +169,12 @@ impl Classifier {
         let label = likeliest(&probabilities);
         Ok(Prediction { label, probabilities, views: views_of(output, (row, rows), example, &self.description.plan) })
     }
-
-    fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
-        // The likeliest first; equal ones in the order of the labels, for the sort is stable.
-        let mut likeliest: Vec<(&String, f32)> =
-            self.labels().iter().zip(prediction.probabilities.iter().copied()).collect();
-        likeliest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let probabilities: Map<String, Value> =
-            likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
-        let mut object = Map::new();
-        object.insert("label".into(), json!(self.labels()[prediction.label]));
-        object.insert("probabilities".into(), Value::Object(probabilities));
-        if views {
-            if example.tokens().is_some() {
-                object.insert("tokens".into(), json!(example.names()));
-            }
-            // The pooling's own weights say how much each step counts in the answer; they have a place of their own.
-            let (pooling, views): (Vec<&View>, Vec<&View>) = prediction.views.iter().partition(|view| is_pooling(view));
-            if let Some(pooling) = pooling.first() {
-                object.insert("weights".into(), json!(pooling.row(0)));
-            }
-            if !views.is_empty() {
-                object.insert("views".into(), Value::Object(View::by_name(views)));
-            }
-        }
-        object
-    }
-
-    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`
-    fn line(&self, prediction: &Prediction) -> String {
-        let labels = self.labels();
-        let percent = |class: usize| format!("{:.1} %", 100.0 * prediction.probabilities[class]);
-        let mut others: Vec<usize> = (0..labels.len()).filter(|&class| class != prediction.label).collect();
-        others.sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
-        let shown: Vec<String> =
-            others.iter().take(3).map(|&class| format!("{} {}", labels[class], percent(class))).collect();
-        format!("{}  {}  (then {})", labels[prediction.label], percent(prediction.label), shown.join(", "))
-    }
 }
 
 /// What the view of the pooling's weights is called; of an attention that pools by itself, that of the mean of its hops.
 const POOLING: [&str; 2] = ["pooling", "mean"];
 
-fn is_pooling(view: &View) -> bool {
+pub(super) fn is_pooling(view: &View) -> bool {
     POOLING.contains(&view.name.as_str())
 }
 
@@ -265,7 +229,7 @@ impl Model for Classifier {
         self.description.input.check_made(inputs)?;
         let predictions = self.predict(inputs, ask)?;
         let answer = |(prediction, example): (Prediction, &&Example)| Answer {
-            json: self.json(&prediction, example, ask.views),
+            json: self.json(&prediction, example, ask),
             line: self.line(&prediction),
             views: prediction.views,
         };
@@ -275,6 +239,14 @@ impl Model for Classifier {
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         self.description.budget(purpose, ask.limit).check_row(input, file)
+    }
+
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        self.check_answers(ask)
+    }
+
+    fn fields(&self, ask: &Ask) -> Vec<Field> {
+        self.answer_fields(ask)
     }
 
     fn without_views(&self) -> Option<String> {
@@ -289,11 +261,11 @@ impl Model for Classifier {
         })
     }
 
-    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.read_labelled(data, columns)?;
         let dataset = Dataset::to_be_judged(examples, &description.labels, data)?;
-        self.judge(&dataset, limit)
+        self.judge(&dataset, ask)
     }
 }
 
@@ -302,8 +274,8 @@ impl Classifier {
     ///
     /// # Errors
     /// If a row takes too much memory, or numbers overflow.
-    pub fn judge(&self, dataset: &Dataset, limit: MemoryLimit) -> Result<Report> {
-        let budget = self.description.budget(Purpose::Answers, limit);
+    pub fn judge(&self, dataset: &Dataset, ask: &Ask) -> Result<Report> {
+        let budget = self.description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
         let examples: Vec<&Example> = dataset.examples.iter().collect();
         let networks = logits(&self.networks, &examples, &budget);
@@ -315,7 +287,17 @@ impl Classifier {
         let has_loss = truth.iter().any(|&target| target < labels);
         match has_loss && !metrics.loss.is_finite() {
             true => Err(self.largest.clone().into()),
-            false => Ok(report(&metrics, &names)?),
+            false => {
+                let report = report(&metrics, &names)?;
+                Ok(match ask.unsure.said() {
+                    Some(_) => {
+                        let probabilities =
+                            Probabilities { networks: &networks, linear: linear.as_deref(), calibration };
+                        Coverage::new(dataset, labels, &probabilities, &ask.unsure).added_to(report)
+                    }
+                    None => report,
+                })
+            }
         }
     }
 }

@@ -9,10 +9,10 @@ use super::metrics::Metrics;
 use super::network::{Network, answer_together};
 use super::{ACCURACY, NAME, NetworkPlan, SCORES, UNKNOWN_ACCURACY};
 use crate::data::labels::LabelSet;
-use crate::error::{DataError, ModelFileError, Overflow, Result};
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, View};
+use crate::model::{Answer, Ask, Field, Figure, LabelScores, Model, Record, Report, Score, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, Purpose};
 use crate::network::{Output, Weights, cross_entropy, likeliest, softmax};
@@ -193,18 +193,36 @@ impl Model for Tagger {
         self.description.budget(purpose, ask.limit).check_row(input, file)
     }
 
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        match ask.top.map(|_| "top").or(ask.unsure.said()) {
+            Some(option) => {
+                Err(PlanError::conflict(option, "is for one label a text, but this model tags every token"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn fields(&self, ask: &Ask) -> Vec<Field> {
+        let views = (ask.views && self.without_views().is_none()).then_some("views");
+        ["tokens", "tags", "scores"].into_iter().chain(views).map(Field::lists).collect()
+    }
+
+    fn without_table(&self) -> Option<String> {
+        Some("a tagger answers with lists, a tag for every token, which are no row of a table".into())
+    }
+
     fn without_views(&self) -> Option<String> {
         let none = self.description.plan.encoder.attention.pair_heads() == 0;
         none.then(|| "the model has no attention; train with --attention to see what each token looks at".into())
     }
 
-    fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         columns
             .refuse_all("is not for tagged sentences, which are read from files with a token and its tag per line")?;
         let description = &self.description;
         let examples = description.input.encode_labelled(read(data)?, data)?;
         let dataset = Dataset::new(examples, &description.tags, data)?;
-        let budget = description.budget(Purpose::Answers, limit);
+        let budget = description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
         let metrics = judge(&self.networks, &dataset, self.tags(), &budget);
         if metrics.loss.is_finite() { Ok(report(&metrics)) } else { Err(self.largest.clone().into()) }

@@ -1,0 +1,108 @@
+//! What a classifier says of an input.
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Classifier, Prediction, is_pooling};
+use crate::error::{PlanError, plan};
+use crate::input::Example;
+use crate::model::{Ask, Field, Shape, View};
+
+impl Classifier {
+    /// Refuses what is asked for and means nothing, and tells what may be misunderstood.
+    pub(super) fn check_answers(&self, ask: &Ask) -> Result<(), PlanError> {
+        if let Some(top) = ask.top {
+            plan::at_least(1, "top", top)?;
+        }
+        ask.unsure.check()?;
+        if let Some(label) = ask.unsure.label.as_ref().filter(|label| self.labels().contains(label)) {
+            tracing::warn!("--unknown {label:?} is one of the model's own labels; \"unsure\" tells the two apart");
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer_fields(&self, ask: &Ask) -> Vec<Field> {
+        let mut fields = vec![Field::value("label"), Field::value("probability").of_tables()];
+        for place in 2..=ask.top.unwrap_or(1).min(self.labels().len()) {
+            fields.extend(next_names(place).map(|name| Field::value(name).of_tables()));
+        }
+        let labels = Shape::Values(self.labels().to_vec());
+        fields.push(Field { shape: labels, ..Field::value("probabilities").of_objects() });
+        fields.push(Field::value("unsure"));
+        let (plan, is_text) = (&self.description().plan, self.description().input.text().is_some());
+        if is_text {
+            fields.extend(["tokens", "unknown_tokens"].map(|name| Field::value(name).of_objects()));
+        }
+        let pairs = plan.encoder.attention.pair_heads() > 0 || plan.encoder.attention.pools();
+        let shown = [("pieces", is_text), ("weights", plan.has_weights()), ("views", pairs)];
+        let shown = shown.into_iter().filter(|(_, there)| *there && ask.views);
+        fields.extend(shown.map(|(name, _)| Field::lists(name)));
+        fields
+    }
+
+    pub(super) fn json(&self, prediction: &Prediction, example: &Example, ask: &Ask) -> Map<String, Value> {
+        // The likeliest first; equal ones in the order of the labels, for the sort is stable.
+        let mut likeliest: Vec<(&String, f32)> =
+            self.labels().iter().zip(prediction.probabilities.iter().copied()).collect();
+        likeliest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        likeliest.truncate(ask.top.unwrap_or(likeliest.len()));
+        let unknown = example.unknown();
+        let unsure = example.is_unknown() || ask.unsure.holds(&prediction.probabilities);
+        let label = match &ask.unsure.label {
+            Some(instead) if unsure => instead,
+            _ => &self.labels()[prediction.label],
+        };
+        let mut object = Map::new();
+        object.insert("label".into(), json!(label));
+        object.insert("probability".into(), json!(prediction.probabilities[prediction.label]));
+        if ask.top.is_some() {
+            for (place, (label, probability)) in (1..).zip(&likeliest).skip(1) {
+                let [label_name, probability_name] = next_names(place);
+                object.insert(label_name, json!(label));
+                object.insert(probability_name, json!(probability));
+            }
+        }
+        let probabilities: Map<String, Value> =
+            likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
+        object.insert("probabilities".into(), Value::Object(probabilities));
+        object.insert("unsure".into(), json!(unsure));
+        if example.tokens().is_some() {
+            object.insert("tokens".into(), json!(unknown.len()));
+            object.insert("unknown_tokens".into(), json!(unknown.iter().filter(|&&unknown| unknown).count()));
+        }
+        if ask.views {
+            show(prediction, example, &mut object);
+        }
+        object
+    }
+
+    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`
+    pub(super) fn line(&self, prediction: &Prediction) -> String {
+        let labels = self.labels();
+        let percent = |class: usize| format!("{:.1} %", 100.0 * prediction.probabilities[class]);
+        let mut others: Vec<usize> = (0..labels.len()).filter(|&class| class != prediction.label).collect();
+        others.sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
+        let shown: Vec<String> =
+            others.iter().take(3).map(|&class| format!("{} {}", labels[class], percent(class))).collect();
+        format!("{}  {}  (then {})", labels[prediction.label], percent(prediction.label), shown.join(", "))
+    }
+}
+
+/// What a table calls the label that is likeliest but so many, and its probability.
+fn next_names(place: usize) -> [String; 2] {
+    ["label", "probability"].map(|name| format!("{name}_{place}"))
+}
+
+/// What was looked at, with the pieces of the text that the weights are for.
+fn show(prediction: &Prediction, example: &Example, object: &mut Map<String, Value>) {
+    if example.tokens().is_some() {
+        object.insert("pieces".into(), json!(example.names()));
+    }
+    // The pooling's own weights say how much each step counts in the answer; they have a place of their own.
+    let (pooling, views): (Vec<&View>, Vec<&View>) = prediction.views.iter().partition(|view| is_pooling(view));
+    if let Some(pooling) = pooling.first() {
+        object.insert("weights".into(), json!(pooling.row(0)));
+    }
+    if !views.is_empty() {
+        object.insert("views".into(), Value::Object(View::by_name(views)));
+    }
+}

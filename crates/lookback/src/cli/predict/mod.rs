@@ -1,0 +1,233 @@
+//! `lookback predict MODEL [FILE|-]`.
+
+mod read;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use lookback_infer::data::{Column, Keep};
+use lookback_infer::error::counted;
+use lookback_infer::input::Example;
+use lookback_infer::model::{Answer, Ask, Model, Unsure};
+
+use self::read::{Ahead, Read, Source, read};
+use self::write::{OutputFormat, Writer};
+use super::columns::Columns;
+use super::max_memory::MaxMemory;
+use super::sureness::Sureness;
+use super::{Unanswered, UsageError, failure};
+
+/// Inputs that are answered together at most.
+const TOGETHER: usize = 1024;
+/// Inputs that were cut which are told one by one.
+const TOLD: usize = 20;
+/// Weights of one view that are held at once at most, over all inputs; one alone may have more.
+const VIEWED: usize = 1 << 18;
+
+/// Answer inputs, one JSON object per line, or a table.
+///
+/// An answer to be classified has line (of the input, from 1), input (what --keep asks for), label, probabilities (the
+/// likeliest first), unsure, and of a text tokens (how many it has) and unknown_tokens (how many of them the vocabulary does
+/// not have); with --attention pieces (the tokens), weights (how much each counts) and views. A table has line, what is kept,
+/// label, probability (that of the label), with --top label_2, probability_2 and so on, unsure, and error. Where no token of
+/// a text is known, its answer is unsure.
+///
+/// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
+/// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
+/// error filled, the others are answered, and the exit code is 3.
+#[derive(Args, Debug)]
+pub(super) struct Predict {
+    /// Model file
+    model: PathBuf,
+    /// File with inputs, or - for standard input; without a format one per line, a series as a JSON array of steps, each
+    /// an array of channels
+    #[arg(default_value = "-")]
+    input: PathBuf,
+    /// Tell only so many labels, the likeliest first
+    #[arg(long, value_name = "K")]
+    top: Option<usize>,
+    /// How answers are written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    output_format: OutputFormat,
+    /// Fields of an answer that are written, in this order, with commas between; in a table probabilities has a column for
+    /// every label
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    fields: Option<Vec<String>>,
+    /// Columns or keys of the input that go with its answer, by name or number with commas between, or all of them; text keeps
+    /// the text of inputs without columns
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    keep: Option<Vec<Column>>,
+    #[command(flatten)]
+    sureness: Sureness,
+    /// What is answered in place of a label that is unsure [default: the likeliest label, with unsure set]
+    #[arg(long, value_name = "LABEL")]
+    unknown: Option<String>,
+    /// Add what the attention looked at: the tokens, the weight of each, and whole matrices where there are any
+    #[arg(long)]
+    attention: bool,
+    /// Stop at the first input that cannot be answered
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    memory: MaxMemory,
+    #[command(flatten)]
+    columns: Columns,
+}
+
+impl Predict {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let model: Arc<dyn Model> = lookback_infer::load(&self.model)?.into();
+        if self.attention
+            && let Some(why) = model.without_views()
+        {
+            return Err(UsageError(format!("--attention: {why}")).into());
+        }
+        let unsure = Unsure { label: self.unknown, ..self.sureness.unsure() };
+        let ask = Ask { views: self.attention, limit: self.memory.max_memory, top: self.top, unsure };
+        model.check_ask(&ask)?;
+        let keep = match self.keep {
+            None => Keep::Nothing,
+            Some(columns) if columns == [Column::Name("all".into())] => Keep::All,
+            Some(columns) => Keep::Columns(columns),
+        };
+        let writer = Writer::new(self.output_format, self.fields.as_deref(), keep.clone(), &*model, &ask)?;
+        let source = Source { file: self.input, columns: self.columns.with_label(None), keep };
+        let ahead = Arc::new(Ahead::default());
+        let read = read(Arc::clone(&model), source, ask.clone(), Arc::clone(&ahead))?;
+        let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict, writer };
+        loop {
+            let first = read.recv().map_err(|_| anyhow::anyhow!("the thread that reads the inputs has failed"))?;
+            // All that is ready by now, but never a wait for more.
+            let mut ready: Vec<Read> = std::iter::once(first).chain(read.try_iter().take(TOGETHER - 1)).collect();
+            ahead.take(ready.iter().map(Read::bytes).sum());
+            let ended = ready.pop_if(|last| matches!(last, Read::End)).is_some();
+            for together in together(ready, ask.views) {
+                answers.answer(&*model, together, &ask)?;
+            }
+            if ended {
+                return answers.finish();
+            }
+        }
+    }
+}
+
+/// In parts whose answers fit memory: views may have the square of an input's length, several times.
+fn together(ready: Vec<Read>, views: bool) -> Vec<Vec<Read>> {
+    if !views {
+        return vec![ready];
+    }
+    let mut parts: Vec<Vec<Read>> = Vec::new();
+    let mut weights = 0;
+    for read in ready {
+        let own = match &read {
+            Read::Item(item) => item.example.as_ref().map_or(0, |example| example.len() * example.len()),
+            _ => 0,
+        };
+        weights += own;
+        match parts.last_mut() {
+            Some(part) if weights <= VIEWED => part.push(read),
+            _ => {
+                weights = own;
+                parts.push(vec![read]);
+            }
+        }
+    }
+    parts
+}
+
+/// How many inputs there were, and how many of them could not be answered.
+struct Answers {
+    inputs: usize,
+    refused: usize,
+    /// How many were cut to the model's longest.
+    cut: usize,
+    strict: bool,
+    writer: Writer,
+}
+
+impl Answers {
+    /// Answers what is ready, in its order.
+    fn answer(&mut self, model: &dyn Model, ready: Vec<Read>, ask: &Ask) -> anyhow::Result<()> {
+        let items = || ready.iter().filter_map(|read| if let Read::Item(item) = read { Some(item) } else { None });
+        let examples: Vec<&Example> = items().filter_map(|item| item.example.as_ref().ok()).collect();
+        let mut answers = answers(model, &examples, ask).into_iter();
+        if items().next().is_some() {
+            self.writer.begin(items().map(|item| &item.kept))?;
+        }
+        for item in items() {
+            self.inputs += 1;
+            let answer = match &item.example {
+                Ok(example) => {
+                    self.tell_cut(example);
+                    answers.next().unwrap_or_else(|| Err(anyhow::anyhow!("the model gave no answer")))
+                }
+                Err(error) => Err(anyhow::anyhow!(failure::sentence(error))),
+            };
+            match answer {
+                Ok(answer) => self.writer.answer(item.line, &item.kept, answer)?,
+                Err(error) => {
+                    self.refused += 1;
+                    let sentence = failure::sentence(&error);
+                    if self.strict {
+                        super::print_as_it_is(&self.writer.take())?;
+                        return Err(UsageError(sentence).into());
+                    }
+                    self.writer.error(item.line, &item.kept, &sentence)?;
+                }
+            }
+        }
+        super::print_as_it_is(&self.writer.take())?;
+        match ready.into_iter().last() {
+            Some(Read::Broken(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells that an input was cut, of the first ones.
+    fn tell_cut(&mut self, example: &Example) {
+        self.cut += usize::from(example.cut > 0);
+        if example.cut > 0 && self.cut <= TOLD {
+            let ((what, unit), kept, line) = (example.unit(), example.len(), example.line);
+            tracing::warn!(
+                "line {line}: the {what} has {} {unit}s; it is cut to the model's {kept}",
+                kept + example.cut
+            );
+        }
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        // A table without rows has a header still.
+        self.writer.begin(std::iter::empty())?;
+        super::print_as_it_is(&self.writer.take())?;
+        let Answers { inputs, refused, cut, .. } = &self;
+        if *cut > TOLD {
+            tracing::warn!("{} were cut in all", counted(*cut, "input"));
+        }
+        match refused {
+            0 => Ok(()),
+            _ => Err(Unanswered(format!(
+                "{refused} of {} could not be answered; \"error\" in its place tells why",
+                counted(*inputs, "input")
+            ))
+            .into()),
+        }
+    }
+}
+
+/// The answers, or why there is none.
+fn answers(model: &dyn Model, examples: &[&Example], ask: &Ask) -> Vec<anyhow::Result<Answer>> {
+    let together = |examples: &[&Example]| rayon::scope(|_| model.answer(examples, ask));
+    match together(examples) {
+        Ok(answers) => answers.into_iter().map(Ok).collect(),
+        // One that overflows is no reason to leave the others without an answer.
+        Err(_) => examples
+            .iter()
+            .flat_map(|example| match together(&[example]) {
+                Ok(answers) => answers.into_iter().map(Ok).collect::<Vec<_>>(),
+                Err(error) => vec![Err(error.into())],
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,286 @@
+//! How answers are written: an object or a row for each.
+
+use std::collections::HashSet;
+use std::io::{IsTerminal, stdout};
+
+use clap::ValueEnum;
+use lookback_infer::data::{Column, Keep, Kept};
+use lookback_infer::model::{Answer, Ask, Field, Model, Shape};
+use serde_json::{Map, Value, json};
+
+use crate::cli::UsageError;
+use crate::insight::terminal;
+
+/// The field with the line of the input.
+const LINE: &str = "line";
+/// The field with the columns of the input that are kept.
+const INPUT: &str = "input";
+/// The field that says why there is no answer.
+const ERROR: &str = "error";
+
+/// How answers are written.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum OutputFormat {
+    /// One JSON object per line
+    #[default]
+    Jsonl,
+    /// A table of commas, with a header
+    Csv,
+    /// A table of tabs, with a header
+    Tsv,
+}
+
+impl OutputFormat {
+    /// What stands between the columns of a table.
+    fn separator(self) -> Option<u8> {
+        match self {
+            OutputFormat::Jsonl => None,
+            OutputFormat::Csv => Some(b','),
+            OutputFormat::Tsv => Some(b'\t'),
+        }
+    }
+}
+
+/// Writes answers to inputs, in their order.
+pub(super) struct Writer {
+    separator: Option<u8>,
+    fields: Vec<Field>,
+    keep: Keep,
+    /// The input's own columns of a table, once its header is written.
+    kept: Option<Vec<String>>,
+    /// Whether it was told that an input has others.
+    others_told: bool,
+    text: String,
+}
+
+impl Writer {
+    /// One that writes what `chosen` names, or what is usual. `keep`: what goes with every answer.
+    ///
+    /// # Errors
+    /// If there is no such field, or it does not go into a table.
+    pub(super) fn new(
+        format: OutputFormat,
+        chosen: Option<&[String]>,
+        keep: Keep,
+        model: &dyn Model,
+        ask: &Ask,
+    ) -> Result<Writer, UsageError> {
+        let separator = format.separator();
+        if let (Some(_), Some(why)) = (separator, model.without_table()) {
+            return Err(UsageError(format!("--output-format: {why}; jsonl has a place for them")));
+        }
+        if separator.is_some() && ask.views {
+            let problem = "--attention gives lists, for which a table has no place; --output-format jsonl has one";
+            return Err(UsageError(problem.to_owned()));
+        }
+        let there = fields(model, ask, &keep);
+        let fields = match chosen {
+            Some(names) => choose(names, there, separator.is_some())?,
+            None => there
+                .into_iter()
+                .filter(|field| if separator.is_some() { field.in_tables } else { field.in_objects })
+                .collect(),
+        };
+        check_columns(&fields, separator)?;
+        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new() })
+    }
+
+    /// What was written since this was last asked.
+    pub(super) fn take(&mut self) -> String {
+        let text = std::mem::take(&mut self.text);
+        match self.separator {
+            // A table keeps its cells as they are, unless somebody looks at it.
+            Some(_) if stdout().is_terminal() => terminal::printable_lines(&text),
+            _ => text,
+        }
+    }
+
+    /// Begins a table, whose columns follow from the first input that has any.
+    pub(super) fn begin<'a>(&mut self, inputs: impl Iterator<Item = &'a Kept>) -> anyhow::Result<()> {
+        if self.separator.is_none() || self.kept.is_some() {
+            return Ok(());
+        }
+        let mut inputs = inputs.map(Kept::names).filter(|names| !names.is_empty());
+        let names = match (inputs.next(), &self.keep) {
+            (Some(names), _) => names.to_vec(),
+            (None, Keep::Columns(columns)) => columns.iter().map(Column::as_key).collect(),
+            (None, _) => Vec::new(),
+        };
+        let own: HashSet<String> = self.fields.iter().flat_map(columns).chain([ERROR.to_owned()]).collect();
+        let call = |name: &String| match own.contains(name) {
+            true => {
+                tracing::info!(
+                    "the input's column {name:?} is written as \"{INPUT}.{name}\", for answers have one of that name"
+                );
+                format!("{INPUT}.{name}")
+            }
+            false => name.clone(),
+        };
+        let called: Vec<String> = names.iter().map(call).collect();
+        let header =
+            self.fields.iter().flat_map(|field| if field.name == INPUT { called.clone() } else { columns(field) });
+        let header: Vec<String> = header.chain([ERROR.to_owned()]).collect();
+        self.kept = Some(names);
+        self.row(header)
+    }
+
+    /// An answer.
+    pub(super) fn answer(&mut self, line: usize, kept: &Kept, answer: Answer) -> anyhow::Result<()> {
+        self.write(line, kept, answer.json, None)
+    }
+
+    /// Why there is none.
+    pub(super) fn error(&mut self, line: usize, kept: &Kept, sentence: &str) -> anyhow::Result<()> {
+        self.write(line, kept, Map::new(), Some(sentence))
+    }
+
+    fn write(
+        &mut self,
+        line: usize,
+        kept: &Kept,
+        mut said: Map<String, Value>,
+        error: Option<&str>,
+    ) -> anyhow::Result<()> {
+        if self.separator.is_some() {
+            self.tell_others(line, kept);
+            let cells = self.cells(line, kept, &said);
+            return self.row(cells.into_iter().chain([error.unwrap_or_default().to_owned()]));
+        }
+        let mut object = Map::new();
+        if error.is_some() {
+            // Whatever is wanted of answers: this must be found.
+            object.insert(LINE.into(), json!(line));
+        }
+        for field in &self.fields {
+            let value = match field.name.as_str() {
+                LINE => Some(json!(line)),
+                // Of a line that could not be read there is nothing.
+                INPUT if error.is_some() && kept.names().is_empty() => None,
+                INPUT => Some(Value::Object(kept.json())),
+                name => said.remove(name),
+            };
+            if let Some(value) = value {
+                object.insert(field.name.clone(), value);
+            }
+        }
+        if let Some(error) = error {
+            object.insert(ERROR.into(), json!(error));
+        }
+        self.text.push_str(&terminal::printable_json(&Value::Object(object).to_string()));
+        self.text.push('\n');
+        Ok(())
+    }
+
+    /// Tells of the first columns that come too late for the header.
+    fn tell_others(&mut self, line: usize, kept: &Kept) {
+        let Some(names) = self.kept.as_ref().filter(|names| !self.others_told && kept.names() != names.as_slice())
+        else {
+            return;
+        };
+        if let Some(other) = kept.names().iter().find(|name| !names.contains(name)) {
+            tracing::warn!(
+                "line {line}: the key {other:?} is none of the first input's and has no column; --keep names keys, and \
+                 --output-format jsonl has a place for any"
+            );
+            self.others_told = true;
+        }
+    }
+
+    /// The cells of a row, that of the error left out.
+    fn cells(&self, line: usize, kept: &Kept, said: &Map<String, Value>) -> Vec<String> {
+        let mut cells = Vec::new();
+        for field in &self.fields {
+            match (field.name.as_str(), &field.shape) {
+                (LINE, _) => cells.push(line.to_string()),
+                (INPUT, _) => {
+                    let names = self.kept.iter().flatten().enumerate();
+                    // Of a table every row has the same columns; objects may have others.
+                    let value = |(place, name): (usize, &String)| match kept.names().get(place) == Some(name) {
+                        true => kept.iter().nth(place).map(|(_, value)| value),
+                        false => kept.get(name),
+                    };
+                    cells.extend(names.map(|name| cell(value(name))));
+                }
+                (name, Shape::Values(keys)) => {
+                    let value = |key: &String| said.get(name).and_then(|object| object.get(key));
+                    cells.extend(keys.iter().map(|key| cell(value(key))));
+                }
+                (name, _) => cells.push(cell(said.get(name))),
+            }
+        }
+        cells
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+        let Some(separator) = self.separator else { return Ok(()) };
+        let mut row = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+        row.write_record(cells.into_iter().collect::<Vec<_>>())?;
+        self.text.push_str(std::str::from_utf8(&row.into_inner()?)?);
+        Ok(())
+    }
+}
+
+/// All that an answer may say, the input's own columns behind the line.
+fn fields(model: &dyn Model, ask: &Ask, keep: &Keep) -> Vec<Field> {
+    let usual = |name: &str| Field { name: name.into(), shape: Shape::Value, in_objects: true, in_tables: true };
+    let own = (!keep.is_nothing()).then(|| usual(INPUT));
+    std::iter::once(usual(LINE)).chain(own).chain(model.fields(ask)).collect()
+}
+
+/// The fields with these names, in their order; what is kept goes first unless it is among them.
+fn choose(names: &[String], mut there: Vec<Field>, is_table: bool) -> Result<Vec<Field>, UsageError> {
+    let all: Vec<String> = there.iter().map(|field| field.name.clone()).collect();
+    let mut chosen = Vec::new();
+    for name in names {
+        let Some(place) = there.iter().position(|field| field.name == *name) else {
+            let twice = all.contains(name);
+            let problem =
+                if twice { "is named twice".to_owned() } else { format!("is none; there are {}", all.join(", ")) };
+            return Err(UsageError(format!("--fields: \"{name}\" {problem}")));
+        };
+        let field = there.remove(place);
+        if is_table && field.shape == Shape::Lists {
+            let problem = "is lists, for which a table has no place; --output-format jsonl has one";
+            return Err(UsageError(format!("--fields: \"{name}\" {problem}")));
+        }
+        chosen.push(field);
+    }
+    if let Some(place) = there.iter().position(|field| field.name == INPUT) {
+        let behind_line = usize::from(chosen.first().is_some_and(|field| field.name == LINE));
+        chosen.insert(behind_line, there.remove(place));
+    }
+    Ok(chosen)
+}
+
+/// Refuses a table in which two columns of an answer have one name, as a label may be that of another field.
+fn check_columns(fields: &[Field], separator: Option<u8>) -> Result<(), UsageError> {
+    let mut seen = HashSet::from([ERROR.to_owned()]);
+    match fields.iter().flat_map(columns).find(|name| !seen.insert(name.clone())) {
+        Some(name) if separator.is_some() => {
+            let problem = "would be the name of two columns, one of a label; --output-format jsonl tells them apart";
+            Err(UsageError(format!("--fields: {name:?} {problem}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the columns of a field are called, but for those of the input.
+fn columns(field: &Field) -> Vec<String> {
+    match &field.shape {
+        Shape::Values(keys) => keys.clone(),
+        _ if field.name == INPUT => Vec::new(),
+        _ => vec![field.name.clone()],
+    }
+}
+
+/// A value as it stands in a cell.
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(values)) if values.iter().all(Value::is_string) => {
+            values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|")
+        }
+        Some(other) => other.to_string(),
+    }
+}
