@@ -21,41 +21,59 @@ const EXCLUSIVE: [&str; 2] = ["validation", "validation-split"];
 const GENERAL: &str = "dropout";
 const OF_PLACES: [&str; 3] = ["embedding-dropout", "layer-dropout", "output-dropout"];
 
-/// The options of `file` with those of `flags` laid over them. A key that is no option, or a value that does not fit
-/// its option, is an error that names file and line.
-pub(crate) fn merge<T: Args + Serialize + DeserializeOwned>(flags: &T, file: &Path) -> Result<T, WrongFile> {
-    let broken = |error: &dyn std::fmt::Display| WrongFile(format!("{}: {error}", file.display()));
-    let name = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| WrongFile(format!("{name}: cannot be read: {error}")))?;
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| line_at(&text, span.start));
-        WrongFile(format!("{name}, line {line}: not valid TOML: {}", error.message()))
-    })?;
-    let known = option_names::<T>();
-    with_hyphens(&mut table, &known).map_err(|(key, spelt)| {
-        let line = line_of(&text, &key);
-        WrongFile(format!("{name}, line {line}: '{key}' and '{spelt}' are the same option"))
-    })?;
-    for (key, value) in &table {
-        let line = line_of(&text, key);
-        if !known.contains(key.as_str()) {
+/// A file of options, of which each part of the program takes its own.
+#[derive(Clone, Debug)]
+pub struct OptionsFile {
+    name: String,
+    text: String,
+    table: Table,
+}
+
+impl OptionsFile {
+    /// Reads a file that holds options of these commands alone. A key that is no option is an error that names file and line.
+    pub(crate) fn read(file: &Path, commands: &[&clap::Command]) -> Result<OptionsFile, WrongFile> {
+        let name = file.display().to_string();
+        let text =
+            std::fs::read_to_string(file).map_err(|error| WrongFile(format!("{name}: cannot be read: {error}")))?;
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| line_at(&text, span.start));
+            WrongFile(format!("{name}, line {line}: not valid TOML: {}", error.message()))
+        })?;
+        let known: BTreeSet<String> = commands.iter().flat_map(|command| names_of(command)).collect();
+        with_hyphens(&mut table, &known).map_err(|(key, spelt)| {
+            let line = line_of(&text, &key);
+            WrongFile(format!("{name}, line {line}: '{key}' and '{spelt}' are the same option"))
+        })?;
+        if let Some(key) = table.keys().find(|key| !known.contains(key.as_str())) {
+            let line = line_of(&text, key);
             let all: Vec<_> = known.iter().map(String::as_str).collect();
             let hint = nearest(key, &known).map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
             let all = all.join(", ");
             return Err(WrongFile(format!("{name}, line {line}: there is no option '{key}'{hint}; there are {all}")));
         }
-        let alone = Table::from_iter([(key.clone(), value.clone())]);
-        if let Err(error) = T::deserialize(Value::Table(alone)) {
-            let problem = in_plain_words(error.message().trim());
-            return Err(WrongFile(format!("{name}, line {line}: {key}: {problem}")));
+        Ok(OptionsFile { name, text, table })
+    }
+
+    /// Those options that are `T`'s, with `flags` laid over them. A value that does not fit its option is an error that names
+    /// file and line.
+    pub(crate) fn under<T: Args + Serialize + DeserializeOwned>(&self, flags: &T) -> Result<T, WrongFile> {
+        let broken = |error: &dyn std::fmt::Display| WrongFile(format!("{}: {error}", self.name));
+        let own = names_of(&T::augment_args(clap::Command::new("options")));
+        let mut table: Table = self.table.clone().into_iter().filter(|(key, _)| own.contains(key)).collect();
+        for (key, value) in &table {
+            let alone = Table::from_iter([(key.clone(), value.clone())]);
+            if let Err(error) = T::deserialize(Value::Table(alone)) {
+                let (line, problem) = (line_of(&self.text, key), in_plain_words(error.message().trim()));
+                return Err(WrongFile(format!("{}, line {line}: {key}: {problem}", self.name)));
+            }
         }
+        let flags = Table::try_from(flags).map_err(|error| broken(&error))?;
+        if EXCLUSIVE.iter().any(|option| flags.contains_key(*option)) {
+            EXCLUSIVE.iter().for_each(|option| drop(table.remove(*option)));
+        }
+        table.extend(flags);
+        T::deserialize(Value::Table(table)).map_err(|error| broken(&error))
     }
-    let flags = Table::try_from(flags).map_err(|error| broken(&error))?;
-    if EXCLUSIVE.iter().any(|option| flags.contains_key(*option)) {
-        EXCLUSIVE.iter().for_each(|option| drop(table.remove(*option)));
-    }
-    table.extend(flags);
-    T::deserialize(Value::Table(table)).map_err(|error| broken(&error))
 }
 
 /// Options as they stand in a file.
@@ -108,8 +126,8 @@ fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     (likeness(&best) >= ALIKE).then_some(best.as_str())
 }
 
-fn option_names<T: Args>() -> BTreeSet<String> {
-    let command = T::augment_args(clap::Command::new("options"));
+/// The options of a command.
+fn names_of(command: &clap::Command) -> BTreeSet<String> {
     command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_string)).collect()
 }
 

@@ -31,6 +31,8 @@ pub enum Format {
 impl Format {
     /// The formats of texts with labels, for messages.
     pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl or fasttext";
+    /// All formats of labelled inputs, for messages.
+    pub(crate) const OF_TRAINING: &str = "csv, tsv, jsonl or fasttext for texts, ts or csv-long for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts or csv-long";
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::columns::{Column, FirstLine};
 use super::delimited::Row;
+use super::table::json::{Place, at};
 use crate::error::DataError;
 
 /// Which of the input's own columns are kept beside what is read.
@@ -31,6 +32,20 @@ impl Keep {
     /// Whether nothing is kept.
     pub fn is_nothing(&self) -> bool {
         *self == Keep::Nothing
+    }
+
+    /// Tells of keys that the first object does not have; others may have them. No key has a number.
+    pub(super) fn check(&self, place: &Place<'_>, object: &Map<String, Value>) -> Result<(), DataError> {
+        let Keep::Columns(columns) = self else { return Ok(()) };
+        for column in columns.iter().filter(|column| at(object, &column.as_key()).is_none()) {
+            match column {
+                Column::Number(number) => {
+                    return Err(DataError::NumberedKey { file: place.file.into(), number: *number });
+                }
+                Column::Name(name) => tracing::warn!("{}; null is kept in its place", place.no_key(object, name)),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,12 +85,8 @@ impl Kept {
         Kept { names: [name.to_owned()].into(), values: vec![value.into()] }
     }
 
-    /// Those of an object. `at` finds what stands under a key or a path of keys; what is not there is null.
-    pub(super) fn of_object<'a>(
-        keep: &Keep,
-        object: &'a Map<String, Value>,
-        at: impl Fn(&'a Map<String, Value>, &str) -> Option<&'a Value>,
-    ) -> Kept {
+    /// Those of an object; what is not there is null.
+    pub(super) fn of_object(keep: &Keep, object: &Map<String, Value>) -> Kept {
         match keep {
             Keep::Nothing => Kept::default(),
             Keep::All => Kept { names: object.keys().cloned().collect(), values: object.values().cloned().collect() },

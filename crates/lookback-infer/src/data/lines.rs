@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
-
 use super::Column;
 use super::encoding::Encoding;
 use super::fasttext::{PREFIX, parts};
 use super::file_text;
 use super::kept::{Keep, Kept};
 use super::table::TableColumns;
-use super::table::json::{Place, at, of_array, text_key};
+use super::table::json::{Place, of_array, text_key};
 use crate::error::DataError;
 
 /// The longest line that is read. A text this long is a mistake, such as a binary file.
@@ -272,9 +270,9 @@ impl<R: BufRead> TextLines<R> {
                 LineFormat::JsonLines { text, trained } => {
                     let place = Place { file: &self.name, line: self.line };
                     let object = place.object(&content)?;
-                    self.kept = Kept::of_object(&self.keep, &object, at);
+                    self.kept = Kept::of_object(&self.keep, &object);
                     if self.key.is_none()
-                        && let Err(error) = check_keep(&self.keep, &place, &object)
+                        && let Err(error) = self.keep.check(&place, &object)
                     {
                         self.ended = true;
                         return Err(error);
@@ -303,22 +301,6 @@ impl<R: BufRead> Iterator for TextLines<R> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended { None } else { self.next_text().transpose() }
     }
-}
-
-/// Tells of keys that are to be kept and that the first object does not have; others may have them. No key has a number.
-fn check_keep(keep: &Keep, place: &Place<'_>, object: &Map<String, Value>) -> Result<(), DataError> {
-    let Keep::Columns(columns) = keep else { return Ok(()) };
-    for column in columns.iter().filter(|column| at(object, &column.as_key()).is_none()) {
-        match column {
-            Column::Number(number) => {
-                return Err(DataError::NumberedKey { file: place.file.into(), number: *number });
-            }
-            Column::Name(name) => {
-                tracing::warn!("{}; null is kept in its place", place.no_key(object, name));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

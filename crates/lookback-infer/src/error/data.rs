@@ -68,7 +68,7 @@ pub enum DataError {
         first: Vec<String>,
     },
     /// The extension does not tell the format.
-    #[error("{}: cannot tell the format from the name; give one of {expected} with --format", file.display())]
+    #[error("{}: cannot tell the format from its name; say with --format which it is: {expected}", file.display())]
     UnknownFormat {
         /// The file.
         file: PathBuf,
@@ -368,6 +368,16 @@ pub enum DataError {
     SplitFraction {
         /// The fraction given.
         fraction: f64,
+    },
+    /// The held-out side would be empty, whatever the share.
+    #[error(
+        "--validation-split {fraction} holds none of {examples} examples apart, for each is the only one of its label and must be trained on; --validation-split 0 trains on all of them, and --validation names a file to judge by"
+    )]
+    SplitSingles {
+        /// The fraction given.
+        fraction: f64,
+        /// How many examples there are.
+        examples: usize,
     },
     /// The held-out side would be empty.
     #[error(

@@ -32,7 +32,7 @@ pub struct Item<E = DataError> {
 }
 
 enum Source {
-    Lines(TextLines<Box<dyn std::io::BufRead + Send>>),
+    Lines(Box<TextLines<Box<dyn std::io::BufRead + Send>>>),
     Read(vec::IntoIter<RawItem>),
 }
 
@@ -61,7 +61,8 @@ impl<'a> Stream<'a> {
         let bad_row = [("on-bad-row", columns.layout.on_bad_row.is_some())];
         columns.refuse(&bad_row, "is not needed here: in the place of a row that cannot be read stands why")?;
         let lines = |format, layout: &Layout| {
-            Ok::<_, DataError>(Source::Lines(open_lines(file, format, layout.encoding)?.keeping(keep.clone())))
+            let lines = open_lines(file, format, layout.encoding)?.keeping(keep.clone());
+            Ok::<_, DataError>(Source::Lines(Box::new(lines)))
         };
         let source = match &plan {
             InputPlan::Text(plan) => match columns.format.or(Format::of_texts(file)).unwrap_or(Format::Lines) {

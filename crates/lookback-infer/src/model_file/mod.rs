@@ -110,6 +110,11 @@ impl ModelFile {
         read::read(file)?.of_kind(file, kind)
     }
 
+    /// Whether a model, or a training in its midst, stands in `file`, whole or not: by its beginning.
+    pub fn stands_in(file: &Path) -> bool {
+        read::begins_as_model(file)
+    }
+
     /// Reads and checks the model in `file`.
     ///
     /// # Errors

@@ -28,6 +28,26 @@ pub(super) fn read(file: &Path) -> Result<ModelFile, ModelFileError> {
     decode(file, size, opened)
 }
 
+/// Whether the file begins as one that this program has written, in whatever version.
+pub(super) fn begins_as_model(file: &Path) -> bool {
+    // Asked before opening: to open a pipe without a writer would wait for ever.
+    let Ok(mut opened) = fs::metadata(file).and_then(|found| match found.is_file() {
+        true => File::open(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }) else {
+        return false;
+    };
+    let mut prefix = [0; PREFIX];
+    if opened.read_exact(&mut prefix).is_err() {
+        return false;
+    }
+    let length = u64::from_le_bytes(prefix);
+    let header = if length > LONGEST as u64 { None } else { read_part(file, &mut opened, length).ok() };
+    // In the strings of the header a quote has a backslash before it.
+    let key = format!("\"{VERSION_KEY}\":\"");
+    header.is_some_and(|header| header.windows(key.len()).any(|part| part == key.as_bytes()))
+}
+
 /// Decodes a model of `size` bytes.
 pub(super) fn decode(file: &Path, size: u64, mut reader: impl Read) -> Result<ModelFile, ModelFileError> {
     let foreign = |problem: String| ModelFileError::NotSafetensors { file: file.into(), problem };

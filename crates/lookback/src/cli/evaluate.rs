@@ -7,6 +7,7 @@ use lookback_infer::data::Column;
 use lookback_infer::model::{Ask, Report};
 
 use super::columns::Columns;
+use super::load::load;
 use super::max_memory::MaxMemory;
 use super::sureness::Sureness;
 use crate::insight::terminal;
@@ -34,7 +35,7 @@ pub(super) struct Evaluate {
 
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let model = lookback_infer::load(&self.model)?;
+        let model = load(&self.model, &self.data)?;
         let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), ..Ask::default() };
         model.check_ask(&ask)?;
         let report = model.evaluate(&self.data, &self.columns.with_label(self.label), &ask)?;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, Model};
 
+use super::load::load;
 use super::max_memory::MaxMemory;
 use crate::insight::terminal;
 
@@ -51,7 +52,7 @@ impl Color {
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let model = lookback_infer::load(&self.model)?;
+        let model = load(&self.model, Path::new(&self.input))?;
         // The text has colours of its own; all that comes from elsewhere is escaped in it.
         super::print_as_it_is(&explain(&*model, &self.input, self.color.wanted(), self.memory.max_memory)?)?;
         Ok(())

@@ -6,6 +6,7 @@ mod evaluate;
 mod explain;
 mod failure;
 mod inspect;
+mod load;
 mod max_memory;
 mod predict;
 mod signals;
@@ -22,15 +23,16 @@ use clap::{Parser, Subcommand};
 
 pub use failure::{Interrupted, Unanswered, UsageError, report};
 
+use self::threads::Threads;
+
 use crate::insight::terminal;
 
 /// Recurrent networks with attention: train, evaluate, explain and serve sequence models.
 #[derive(Parser, Debug)]
 #[command(name = "lookback", version, max_term_width = 110)]
 struct Lookback {
-    /// Threads to compute with [default: one per core]
-    #[arg(long, global = true, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    threads: Threads,
     /// Say nothing but errors on standard error: neither how files were read nor how training goes
     #[arg(long, global = true)]
     quiet: bool,
@@ -48,7 +50,7 @@ enum Command {
     Tune(tune::Tune),
     /// Judge a model on labelled data
     Evaluate(evaluate::Evaluate),
-    /// Answer inputs, one JSON object per line, or a table
+    // Its own documentation is its help, for it says what stands in an answer.
     Predict(predict::Predict),
     /// Show what a model looked at in one input
     Explain(explain::Explain),
@@ -61,10 +63,15 @@ enum Command {
 /// # Errors
 /// Whatever [`report`] tells: wrong use, wrong data, a training that was stopped.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
-    let lookback = Lookback::try_parse_from(arguments)?;
+    let mut lookback = Lookback::try_parse_from(arguments)?;
     let quiet = lookback.quiet;
     start_log(quiet);
-    threads::start(lookback.threads)?;
+    match &mut lookback.command {
+        Command::Train(train) => train.read_config(&mut lookback.threads)?,
+        Command::Tune(tune) => tune.read_config(&mut lookback.threads)?,
+        _ => {}
+    }
+    threads::start(lookback.threads.threads)?;
     match lookback.command {
         Command::Demo(command) => on_the_pool(|| command.run(quiet)),
         Command::Train(command) => on_the_pool(|| command.run(quiet)),

@@ -3,7 +3,9 @@
 use std::error::Error as _;
 
 use anyhow::anyhow;
+use clap::Args;
 use lookback_infer::memory_limit::system_gives;
+use serde::{Deserialize, Serialize};
 
 use super::UsageError;
 
@@ -14,6 +16,15 @@ const MOST: usize = 1024;
 const STACK: usize = 8 << 20;
 /// What a thread takes beside its stack: where the system does not give that, a thread that has begun ends the process.
 const BESIDE: usize = 1 << 20;
+
+/// With how many threads everything is computed.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Threads {
+    /// Threads to compute with [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(super) threads: Option<usize>,
+}
 
 /// Starts as many threads as were asked for, or one per core.
 pub(super) fn start(asked: Option<usize>) -> anyhow::Result<()> {

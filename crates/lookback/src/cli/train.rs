@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use lookback_infer::model::{Record, Score};
 use lookback_infer::model_file::{ModelFile, check_writable};
+use serde::{Deserialize, Serialize};
 
-use super::{Interrupted, UsageError, signals};
+use super::threads::Threads;
+use super::{Interrupted, UsageError, load, signals};
 use crate::insight::terminal;
-use crate::tasks::{Entry, Fitted, Plan, TASKS};
+use crate::options_file::OptionsFile;
+use crate::tasks::{Entry, Fitted, Plan, TASKS, WrongOptions};
 use crate::train::{Checkpoint, End, Every, Init, Log, Progress, Session, Silent, TerminalProgress};
 
 /// Train a model on your data: one subcommand per task.
@@ -18,35 +21,46 @@ pub(super) struct Train {
     run: Run,
     /// All that was typed behind the task, its own options among it.
     typed: ArgMatches,
+    /// The file of options.
+    file: Option<OptionsFile>,
 }
 
-/// What every training takes beside the options of its task.
+/// What every training takes beside the options of its task, and no file of options holds.
 #[derive(Args, Debug)]
 struct Run {
     /// Training data
     data: PathBuf,
-    /// Where the model is written
-    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
-    output: PathBuf,
-    /// TOML file with options, under the names of the flags; a flag wins over it
+    /// TOML file with options, under the names of the flags, output and threads among them; a flag wins over it. Paths in it
+    /// are taken from where the program is run, as those of flags are
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Go on from the checkpoint, to the same bytes as if training had never been stopped
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    files: Files,
+}
+
+/// What every training writes and begins with.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct Files {
+    /// Where the model is written [default: model.safetensors]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Where the training is saved, to go on from should it be stopped; removed when it ends well [default: OUTPUT with
     /// .checkpoint added; none where OUTPUT is a device or pipe, or data come from one]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// How often it is saved, in steps or seconds: 200steps, 300s
-    #[arg(long, value_name = "N", default_value_t)]
-    checkpoint_every: Every,
-    /// Go on from the checkpoint, to the same bytes as if training had never been stopped
-    #[arg(long)]
-    resume: bool,
+    /// How often it is saved, in steps or seconds: 200steps, 300s [default: 300s]
+    #[arg(long, value_name = "N")]
+    checkpoint_every: Option<Every>,
     /// Model to train on from: its network, vocabulary and labels are kept
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
     /// Add tokens and labels that the model of --init does not know, rather than refuse them
-    #[arg(long, requires = "init")]
-    extend: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    extend: Option<bool>,
     /// Write metrics there as JSON Lines, one object per epoch
     ///
     /// An epoch's has network, epoch, loss (the mean over the epoch), validation (the loss and the scores), best, samples
@@ -55,8 +69,34 @@ struct Run {
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// And one every so many steps
-    #[arg(long, value_name = "STEPS", requires = "log", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_steps: Option<u64>,
+}
+
+impl Files {
+    /// Refuses what says nothing without another option, wherever the two stand.
+    fn check(&self) -> Result<(), UsageError> {
+        let alone = [
+            ("--extend", "--init", self.extend == Some(true) && self.init.is_none()),
+            ("--log-steps", "--log", self.log_steps.is_some() && self.log.is_none()),
+        ];
+        if let Some((option, other, _)) = alone.into_iter().find(|(_, _, alone)| *alone) {
+            return Err(UsageError(format!("{option} needs {other}")));
+        }
+        match self.log_steps {
+            Some(0) => Err(UsageError("--log-steps is 0; it must be at least 1".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the model is written.
+    fn output(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new("model.safetensors"))
+    }
+
+    fn extend(&self) -> bool {
+        self.extend.unwrap_or_default()
+    }
 }
 
 impl Args for Train {
@@ -81,7 +121,7 @@ impl FromArgMatches for Train {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, typed) = matches.subcommand().ok_or_else(missing)?;
         let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
-        Ok(Train { task, run: Run::from_arg_matches(typed)?, typed: typed.clone() })
+        Ok(Train { task, run: Run::from_arg_matches(typed)?, typed: typed.clone(), file: None })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -91,13 +131,28 @@ impl FromArgMatches for Train {
 }
 
 impl Train {
+    /// Reads the file of options, where there is one, and lays what was typed over it. It may say how many threads there are,
+    /// so that this comes before all else; it may be a pipe, so that it is read once.
+    pub(super) fn read_config(&mut self, threads: &mut Threads) -> Result<(), WrongOptions> {
+        let Some(file) = &self.run.config else { return Ok(()) };
+        let own = Threads::augment_args(Files::augment_args(Command::new("train")));
+        let file = OptionsFile::read(file, &[&own, &(self.task.arguments)(Command::new(self.task.name))])?;
+        *threads = file.under(threads)?;
+        self.run.files = file.under(&self.run.files)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
     pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
-        let Train { task, run, typed } = self;
-        let init = run.init.as_ref().map(|path| Init::read(path, task.name, run.extend)).transpose()?;
-        let plan = (task.plan)(&run.data, &typed, run.config.as_deref(), init.as_ref())?;
+        let Train { task, run, typed, file } = self;
+        run.files.check()?;
+        load::refuse_model_as_data(&run.data)?;
+        let (output, extend) = (run.files.output(), run.files.extend());
+        let init = run.files.init.as_ref().map(|path| Init::read(path, task.name, extend)).transpose()?;
+        let plan = (task.plan)(&run.data, &typed, file.as_ref(), init.as_ref())?;
         let checkpoint = run.checkpoint_file(&*plan)?;
         run.refuse_to_overwrite(&*plan, checkpoint.as_deref())?;
-        check_writable(&run.output).map_err(|error| UsageError(error.to_string()))?;
+        check_writable(output).map_err(|error| UsageError(error.to_string()))?;
         if let Some(file) = &checkpoint {
             check_writable(file).map_err(|error| UsageError(error.to_string()))?;
             if !run.resume && Checkpoint::stands_in(file).map_err(UsageError)? {
@@ -110,23 +165,24 @@ impl Train {
         let stop = signals::listen()?;
         let identity = || {
             let mut identity = plan.identity(&run.data);
-            if let Some(path) = &run.init {
-                identity.begins_with(path, run.extend);
+            if let Some(path) = &run.files.init {
+                identity.begins_with(path, extend);
             }
             identity
         };
         let mut terminal: Box<dyn Progress> = if quiet { Box::new(Silent) } else { Box::new(TerminalProgress::new()) };
         let mut log;
-        let progress: &mut dyn Progress = match &run.log {
+        let progress: &mut dyn Progress = match &run.files.log {
             Some(file) => {
-                let every = run.log_steps.map(|steps| steps as usize);
+                let every = run.files.log_steps.map(|steps| steps as usize);
                 log = Log::open(file, every, run.resume, &mut *terminal)
                     .map_err(|error| UsageError(format!("--log {}: {error}", file.display())))?;
                 &mut log
             }
             None => &mut *terminal,
         };
-        let checkpoint = checkpoint.map(|file| Checkpoint::new(file, run.checkpoint_every, identity()));
+        let checkpoint =
+            checkpoint.map(|file| Checkpoint::new(file, run.files.checkpoint_every.unwrap_or_default(), identity()));
         let device = super::device();
         let mut session = Session {
             device: &device,
@@ -140,7 +196,7 @@ impl Train {
         if let (Some(table), false) = (&fitted.told, quiet) {
             super::tell(&format!("\n{}{}\n\n", terminal::table(&table.header, &table.rows), table.note));
         }
-        finish(&fitted, &run.output, checkpoint.as_ref())
+        finish(&fitted, output, checkpoint.as_ref())
     }
 }
 
@@ -149,9 +205,9 @@ impl Run {
     /// there when training goes on.
     fn checkpoint_file(&self, plan: &dyn Plan) -> Result<Option<PathBuf>, UsageError> {
         let is_other = |file: &Path| file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
-        let read = [Some(&self.data), plan.validation(), self.init.as_ref()];
+        let read = [Some(&self.data), plan.validation(), self.files.init.as_ref()];
         let once = read.into_iter().flatten().find(|file| file.as_path() == Path::new("-") || is_other(file));
-        match (&self.checkpoint, once) {
+        match (&self.files.checkpoint, once) {
             (Some(_), Some(file)) => {
                 let file = file.display();
                 Err(UsageError(format!("--checkpoint needs data in files that can be read again, but {file} is none")))
@@ -161,15 +217,15 @@ impl Run {
                 Err(UsageError(format!("--resume needs data in files that can be read again, but {file} is none")))
             }
             (Some(file), None) => Ok(Some(file.clone())),
-            (None, None) if is_other(&self.output) => match self.resume {
+            (None, None) if is_other(self.files.output()) => match self.resume {
                 true => Err(UsageError(format!(
                     "--resume needs --checkpoint, for {} has no file beside it",
-                    self.output.display()
+                    self.files.output().display()
                 ))),
                 false => Ok(None),
             },
             (None, None) => {
-                let mut name = self.output.clone().into_os_string();
+                let mut name = self.files.output().to_path_buf().into_os_string();
                 name.push(".checkpoint");
                 Ok(Some(name.into()))
             }
@@ -179,10 +235,10 @@ impl Run {
 
     /// What is written must not take the place of a file that this run reads, nor of each other.
     fn refuse_to_overwrite(&self, plan: &dyn Plan, checkpoint: Option<&Path>) -> anyhow::Result<()> {
-        let written = [Some(self.output.as_path()), checkpoint, self.log.as_deref()];
+        let written = [Some(self.files.output()), checkpoint, self.files.log.as_deref()];
         let written: Vec<&Path> = written.into_iter().flatten().collect();
         let same = |a: &Path, b: &Path| a == b || matches!((place(a), place(b)), (Some(a), Some(b)) if a == b);
-        let read = [Some(&self.data), plan.validation(), self.config.as_ref(), self.init.as_ref()];
+        let read = [Some(&self.data), plan.validation(), self.config.as_ref(), self.files.init.as_ref()];
         for file in read.into_iter().flatten() {
             if written.iter().any(|output| same(output, file)) {
                 let sentence = format!("{} is read and cannot be the output as well", file.display());

@@ -9,9 +9,11 @@ use lookback_infer::model::Score;
 use toml::{Table, Value};
 use tracing::subscriber::NoSubscriber;
 
-use super::{Interrupted, UsageError, signals};
+use super::threads::Threads;
+use super::{Interrupted, UsageError, load, signals};
+use crate::options_file::OptionsFile;
 use crate::search::{self, Best, Candidates, Trainer, Trial, Trials};
-use crate::tasks::{Entry, Fitted, TASKS};
+use crate::tasks::{Entry, Fitted, TASKS, WrongOptions};
 use crate::train::{End, Session, Silent, Stop};
 
 /// Search for better options of a training: one subcommand per task.
@@ -24,6 +26,8 @@ pub(super) struct Tune {
     run: Run,
     /// All that was typed behind the task, its own options among it.
     typed: ArgMatches,
+    /// The file of options, once it was read.
+    file: Option<OptionsFile>,
 }
 
 /// What every search takes beside the options of its task.
@@ -67,7 +71,7 @@ impl FromArgMatches for Tune {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, typed) = matches.subcommand().ok_or_else(missing)?;
         let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
-        Ok(Tune { task, run: Run::from_arg_matches(typed)?, typed: typed.clone() })
+        Ok(Tune { task, run: Run::from_arg_matches(typed)?, typed: typed.clone(), file: None })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -77,12 +81,23 @@ impl FromArgMatches for Tune {
 }
 
 impl Tune {
+    /// Reads the file of options, where there is one, and what it says of threads.
+    pub(super) fn read_config(&mut self, threads: &mut Threads) -> Result<(), WrongOptions> {
+        let Some(file) = &self.run.config else { return Ok(()) };
+        let own = Threads::augment_args(Command::new("tune"));
+        let file = OptionsFile::read(file, &[&own, &(self.task.arguments)(Command::new(self.task.name))])?;
+        *threads = file.under(threads)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
     pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
-        let Tune { task, run, typed } = self;
+        let Tune { task, run, typed, file } = self;
+        load::refuse_model_as_data(&run.data)?;
         if !(run.budget.is_finite() && run.budget > 0.0) {
             return Err(UsageError(format!("--budget is {}; it must be above 0", run.budget)).into());
         }
-        let said = (task.options)(&typed, run.config.as_deref())?;
+        let said = (task.options)(&typed, file.as_ref())?;
         let plan = (task.plan_of)(&run.data, &said)?;
         let choices = plan.choices();
         if choices.is_empty() {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::network::values;
-use crate::options_file::{self, WrongFile};
+use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
 use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, ValidationPlan, by_name, hash};
 
@@ -151,7 +151,7 @@ pub struct Entry {
     /// Checks its options.
     pub plan: Check,
     /// The options typed, laid over those in a file, as a configuration.
-    pub options: fn(&ArgMatches, Option<&Path>) -> Result<toml::Table, WrongOptions>,
+    pub options: fn(&ArgMatches, Option<&OptionsFile>) -> Result<toml::Table, WrongOptions>,
     /// Checks such options for training on the file that comes first.
     pub plan_of: CheckTable,
     /// All options by which a model was trained, as a configuration.
@@ -160,7 +160,7 @@ pub struct Entry {
 
 /// Checks options for training on the file that comes first: those typed, laid over those in a file, laid over those of
 /// the model that training begins with.
-pub type Check = fn(&Path, &ArgMatches, Option<&Path>, Option<&Init>) -> Result<Box<dyn Plan>, WrongOptions>;
+pub type Check = fn(&Path, &ArgMatches, Option<&OptionsFile>, Option<&Init>) -> Result<Box<dyn Plan>, WrongOptions>;
 
 /// Checks options in a table for training on the file that comes first.
 pub type CheckTable = fn(&Path, &toml::Table) -> Result<Box<dyn Plan>, WrongOptions>;
@@ -241,7 +241,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;
-            let options = file.map(|file| options_file::merge(&options, file)).transpose()?.unwrap_or(options);
+            let options = file.map(|file| file.under(&options)).transpose()?.unwrap_or(options);
             Ok(options_file::table(&options)?)
         },
         plan_of: |data, options| {
@@ -252,7 +252,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         plan: |data, typed, file, init| {
             let mut options = T::Options::from_arg_matches(typed)?;
             if let Some(file) = file {
-                options = options_file::merge(&options, file)?;
+                options = file.under(&options)?;
             }
             if let Some(init) = init {
                 options = options_file::over(&options, &T::options_of(init)?)?;

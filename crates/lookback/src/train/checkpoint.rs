@@ -21,7 +21,8 @@ const FINISHED: &str = "finished";
 const INITIAL: &str = "initial model's";
 
 /// How often a checkpoint is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Every {
     /// After so many steps.
     Steps(usize),
@@ -47,6 +48,20 @@ impl FromStr for Every {
             (None, Some(seconds)) => Ok(Every::Time(Duration::from_secs(count(seconds)?))),
             (None, None) => Err(expected()),
         }
+    }
+}
+
+impl TryFrom<String> for Every {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Every> for String {
+    fn from(every: Every) -> String {
+        every.to_string()
     }
 }
 

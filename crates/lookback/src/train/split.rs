@@ -115,6 +115,9 @@ pub fn stratified_split(classes: &[usize], fraction: f64, seed: u64) -> Result<S
     }
     split.train.sort_unstable();
     split.held_out.sort_unstable();
+    if split.held_out.is_empty() && members.iter().all(|(_, rows)| rows.len() == 1) {
+        return Err(DataError::SplitSingles { fraction, examples: classes.len() });
+    }
     if split.held_out.is_empty() {
         return Err(DataError::SplitEmpty { fraction, examples: classes.len() });
     }

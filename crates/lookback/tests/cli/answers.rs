@@ -52,6 +52,8 @@ fn only_the_likeliest_labels_and_the_fields_that_are_named_are_written() {
     refused(&["--fields", "label,odds"], &["\"odds\" is none; there are line, label, probability, probabilities"]);
     refused(&["--fields", "label,label"], &["\"label\" is named twice"]);
     refused(&["--fields", "pieces"], &["\"pieces\" is none"]);
+    let help = lookback(&["predict", "--help"]).ok();
+    assert!(all.as_object().unwrap().keys().all(|field| help.contains(field)), "{help}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod attention;
 mod bad_data;
 mod bad_model;
 mod bad_options;
+mod configuration;
 mod files;
 mod init;
 #[cfg(target_os = "linux")]

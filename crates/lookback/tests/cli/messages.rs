@@ -156,3 +156,55 @@ fn what_could_drive_a_terminal_is_escaped() {
     harmless(lookback(&["inspect", "model", "--thr\u{1b}[31m", "2"])).refused(2, &["--thr"]);
     harmless(lookback(&["inspect", "model", "--threads", "\u{9b}2J"])).refused(2, &["--threads", "\\u{9b}2J"]);
 }
+
+#[test]
+fn a_model_and_data_in_the_wrong_order_are_told_as_such() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let model = text_model_path();
+    for command in ["evaluate", "predict", "explain"] {
+        let said = format!("{data} is data, and {model} a model: they stand in the wrong order; the model comes first");
+        lookback(&[command, &data, model]).refused(2, &[&said]);
+        let said = format!("{model} is a model, but data were expected");
+        lookback(&[command, model, model]).refused(2, &[&said]);
+        lookback(&[command, &folder.path("none"), model]).refused(2, &[&said]);
+    }
+    train(model, &folder.path("other"), &[]).refused(2, &["is a model, but data were expected; --init MODEL"]);
+    // The header of another program's file, and a file too short for one, are no model.
+    let foreign = folder.write("foreign", b"\x02\0\0\0\0\0\0\0{}");
+    for file in [foreign, folder.write("short", "x")] {
+        let run = lookback(&["evaluate", &data, &file]);
+        assert!(!run.err.contains("wrong order"), "{}", run.err);
+        run.refused(2, &["data.tsv is not a Lookback model: it is a text"]);
+    }
+}
+
+#[test]
+fn all_formats_are_named_where_none_can_be_told() {
+    let folder = Folder::new();
+    let data = folder.write("data.xyz", sentences());
+    let all =
+        ["data.xyz: cannot tell the format from its name", "--format", "csv, tsv, jsonl", "fasttext", "ts or csv-long"];
+    train(&data, &folder.path("model"), &[]).refused(2, &all);
+    // A model of texts reads no series.
+    let model = folder.path("model");
+    train(&folder.write("data.tsv", sentences()), &model, &["--epochs", "1"]).ok();
+    let run = lookback(&["evaluate", &model, &data]);
+    assert!(!run.err.contains("csv-long"), "{}", run.err);
+    run.refused(2, &["cannot tell the format", "csv, tsv, jsonl"]);
+}
+
+#[test]
+fn one_example_of_each_label_is_told_what_helps() {
+    let folder = Folder::new();
+    let rows: String = (0..12).map(|row| format!("word{row} other,intent_{row}\n")).collect();
+    let (data, model) = (folder.write("each.csv", format!("text,label\n{rows}")), folder.path("model"));
+    for share in ["0.1", "0.9"] {
+        let parts =
+            ["each is the only one of its label", "--validation-split 0 trains on all", "--validation names a file"];
+        train(&data, &model, &["--validation-split", share]).refused(2, &parts);
+    }
+    train(&data, &model, &["--epochs", "1", "--validation-split", "0"]).ok();
+    train(&data, &model, &["--epochs", "1", "--validation", &data]).ok();
+    lookback(&["train", "classify", &data, "-o", &model, "--epochs", "1"]).ok();
+}

@@ -204,7 +204,7 @@ fn wrong_long_form_files_are_told() {
     }
     assert_eq!(
         read("a.arff", "x", &all()),
-        ": cannot tell the format from the name; give one of ts or csv-long with --format"
+        ": cannot tell the format from its name; say with --format which it is: ts or csv-long"
     );
     assert_eq!(read("a.ts", " \n", &all()), " is empty; at least one example was expected");
 }

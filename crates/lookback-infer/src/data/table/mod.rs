@@ -183,7 +183,11 @@ pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, Tabl
         Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, &text, format, options)?,
         Some(Format::Jsonl) => json::read(file, &text, options)?,
         Some(Format::Fasttext) => fasttext::read(file, &text, options)?,
-        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_TEXTS }),
+        _ => {
+            // A model of texts is there already, or what is to be trained may be one of series.
+            let expected = if options.trained.is_some() { Format::OF_TEXTS } else { Format::OF_TRAINING };
+            return Err(DataError::UnknownFormat { file: file.into(), expected });
+        }
     };
     let header = match format {
         Some(Format::Csv | Format::Tsv) if columns.header => ", with a header",

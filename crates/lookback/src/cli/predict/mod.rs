@@ -15,6 +15,7 @@ use lookback_infer::model::{Answer, Ask, Model, Unsure};
 use self::read::{Ahead, Read, Source, read};
 use self::write::{OutputFormat, Writer};
 use super::columns::Columns;
+use super::load::load;
 use super::max_memory::MaxMemory;
 use super::sureness::Sureness;
 use super::{Unanswered, UsageError, failure};
@@ -28,7 +29,7 @@ const VIEWED: usize = 1 << 18;
 
 /// Answer inputs, one JSON object per line, or a table.
 ///
-/// An answer to be classified has line (of the input, from 1), input (what --keep asks for), label, probabilities (the
+/// An answer of one label has line (of the input, from 1), input (what --keep asks for), label, probabilities (the
 /// likeliest first), unsure, and of a text tokens (how many it has) and unknown_tokens (how many of them the vocabulary does
 /// not have); with --attention pieces (the tokens), weights (how much each counts) and views. A table has line, what is kept,
 /// label, probability (that of the label), with --top label_2, probability_2 and so on, unsure, and error. Where no token of
@@ -78,7 +79,7 @@ pub(super) struct Predict {
 
 impl Predict {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let model: Arc<dyn Model> = lookback_infer::load(&self.model)?.into();
+        let model: Arc<dyn Model> = load(&self.model, &self.input)?.into();
         if self.attention
             && let Some(why) = model.without_views()
         {

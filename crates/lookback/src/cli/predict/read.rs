@@ -18,7 +18,7 @@ const AHEAD: usize = 64 << 20;
 /// What the thread that reads hands over.
 pub(super) enum Read {
     /// The next input, or why it is none.
-    Item(Item<anyhow::Error>),
+    Item(Box<Item<anyhow::Error>>),
     /// The input cannot be read further.
     Broken(anyhow::Error),
     /// There is no more.
@@ -87,7 +87,7 @@ pub(super) fn read(
                         model.check_memory(&example, &ask, &name)?;
                         Ok(example)
                     });
-                    Read::Item(Item { line, example: example.map_err(anyhow::Error::from), kept })
+                    Read::Item(Box::new(Item { line, example: example.map_err(anyhow::Error::from), kept }))
                 }
             };
             ahead.add(read.bytes());
