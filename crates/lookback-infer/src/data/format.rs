@@ -24,15 +24,17 @@ pub enum Format {
     Fasttext,
     /// Numeric series, as the UEA archive has them
     Ts,
-    /// Numeric series in CSV, one row per step
+    /// Numeric series in a table, one row per step
     CsvLong,
+    /// Numeric series of one channel in a table, one row per series
+    Wide,
 }
 
 impl Format {
     /// The formats of texts with labels, for messages.
     pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl or fasttext";
     /// The formats of series, for messages.
-    pub(crate) const OF_SERIES: &str = "ts or csv-long";
+    pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
 
     /// The name in options.
     pub fn name(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Format {
             Format::Fasttext => "fasttext",
             Format::Ts => "ts",
             Format::CsvLong => "csv-long",
+            Format::Wide => "wide",
         }
     }
 
@@ -80,7 +83,7 @@ impl Format {
 
     /// Whether it holds numeric series and nothing else.
     pub fn is_of_series(self) -> bool {
-        matches!(self, Format::Ts | Format::CsvLong)
+        matches!(self, Format::Ts | Format::CsvLong | Format::Wide)
     }
 }
 

@@ -80,16 +80,17 @@ impl<'a> Stream<'a> {
                     Source::Read(raws.into_iter())
                 }
             },
-            InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
+            InputPlan::Series(plan) => match columns.format.or(plan.format_by_name(file)) {
                 None | Some(Format::Lines) => {
                     let problem = "is about columns, and these series have none";
                     columns.refuse(&columns.of_steps(), problem)?;
                     columns.refuse(&columns.layout.of_columns(), problem)?;
+                    columns.refuse(&columns.series.said(), problem)?;
                     lines(LineFormat::Plain, &plan.layout)?
                 }
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
-                    let series = read_series(file, &plan.series(Labels::Ignored))?;
+                    let series = read_series(file, &plan.series(Labels::Ignored))?.examples;
                     let raws: Vec<_> =
                         series.into_iter().map(|series| (series.line, Ok(Raw::Series(series)))).collect();
                     Source::Read(raws.into_iter())
@@ -168,6 +169,9 @@ mod tests {
             label: None,
             values: Vec::new(),
             layout: Default::default(),
+            series: Default::default(),
+            missing: Default::default(),
+            columns: None,
             max_length: Some(2),
             input_noise: 0.0,
         };

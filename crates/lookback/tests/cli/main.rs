@@ -14,6 +14,7 @@ mod program;
 mod resources;
 mod resume;
 mod series;
+mod series_files;
 mod stop;
 mod stream;
 mod tag;

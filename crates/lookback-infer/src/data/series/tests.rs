@@ -10,7 +10,7 @@ fn read(name: &str, content: &str, options: &SeriesOptions) -> String {
     let path = folder.path().join(name);
     fs::write(&path, content).expect("a small file");
     match read_series(&path, options) {
-        Ok(examples) => {
+        Ok(Series { examples, .. }) => {
             let show = |example: &SeriesExample| {
                 let SeriesExample { values, length, channels, label, line } = example;
                 format!("{line} {} [{length},{channels}] {values:?}", label.as_deref().unwrap_or("-"))
@@ -40,8 +40,22 @@ fn ts_files_are_read_with_their_header() {
 fn wrong_ts_files_are_told_with_line_channel_and_step() {
     let below = |rows: &str| format!("{HEADER}{rows}\n");
     let cases = [
-        ("a gap", below("1,2:3,?:a"), ", line 11, channel 2, step 2: \"?\" is not a finite number"),
-        ("NaN", below("1,2:3,4:a\n1,NaN:3,4:b"), ", line 12, channel 1, step 2: \"NaN\" is not a finite number"),
+        (
+            "a gap",
+            below("1,2:3,?:a"),
+            ", line 11, channel 2, step 2: \"?\" is a missing value; training with --missing mask reads it",
+        ),
+        (
+            "NaN",
+            below("1,2:3,4:a\n1,NaN:3,4:b"),
+            ", line 12, channel 1, step 2: \"NaN\" is a missing value; training with --missing mask reads it",
+        ),
+        (
+            "several gaps",
+            below("1,?,3:3,?,5:a\n1,2:3,4:a\nNaN,2:3,4:b"),
+            ": 2 lines have missing values; training with --missing mask reads them\n",
+        ),
+        ("padding alone", below("NaN,NaN:NaN,NaN:a"), ", line 11: the sequence has no value"),
         ("infinite", below("1e99,2:3,4:a"), ", line 11, channel 1, step 1: \"1e99\" is not a finite number"),
         ("no number", below("1,x:3,4:a"), ", line 11, channel 1, step 2: \"x\" is not a finite number"),
         ("an empty channel", below("1,2::a"), ", line 11: channel 2 has 1 value but channel 1 has 2; as many expected"),
@@ -81,9 +95,19 @@ fn wrong_ts_files_are_told_with_line_channel_and_step() {
             ", line 1: @dimension is \"0\"; a number above 0 was expected",
         ),
         (
-            "time stamps",
-            "@timeStamps true\n".to_owned(),
-            ", line 1: \"@timeStamps true\" is not supported; values without time stamps were expected",
+            "values without their time stamps",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),2:a".to_owned(),
+            ", line 4: channel 1, step 2: \"2\" stands where (time,value) was expected",
+        ),
+        (
+            "a time stamp twice",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),(0.0,2):a".to_owned(),
+            ", line 4: channel 1 has the time \"0.0\" twice; one value a time was expected",
+        ),
+        (
+            "channels of other times",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),(1,2):(0,1),(2,2):a".to_owned(),
+            ", line 4: channel 2 has other times than channel 1; the same were expected",
         ),
         (
             "a wrong length",
@@ -102,7 +126,9 @@ fn wrong_ts_files_are_told_with_line_channel_and_step() {
         ),
     ];
     for (case, content, expected) in cases {
-        assert_eq!(read("a.ts", &content, &SeriesOptions::default()), expected, "{case}");
+        let found = read("a.ts", &content, &SeriesOptions::default());
+        let of_first_line = found.split_inclusive('\n').next().unwrap_or_default();
+        assert_eq!(of_first_line, expected, "{case}");
     }
 }
 
@@ -174,9 +200,48 @@ fn wrong_long_form_files_are_told() {
             "NaN",
             "id,x,label\na,1,p\na,nan,p\n",
             all(),
-            ", line 3, channel 2 (\"x\"), step 2: \"nan\" is not a finite number",
+            ", line 3, channel \"x\", step 2: \"nan\" is a missing value; training with --missing mask reads it",
         ),
-        ("a gap", "id,x,label\na,,p\n", all(), ", line 2, channel 2 (\"x\"), step 1: \"\" is not a finite number"),
+        (
+            "a gap",
+            "id,x,label\na,,p\n",
+            all(),
+            ", line 2, channel \"x\", step 1: \"\" is a missing value; training with --missing mask reads it",
+        ),
+        ("a word", "id,x,label\na,y,p\n", all(), ", line 2, channel \"x\", step 1: \"y\" is not a finite number"),
+        (
+            "a label in the first row alone",
+            "id,x,label\na,1,p\na,1,\n",
+            all(),
+            ", line 3: the label is empty, but that of the same sequence on line 2 is \"p\"; --label-per first reads labels from the first row of a sequence alone",
+        ),
+        (
+            "another label further on",
+            "id,x,label\na,1,p\na,1,\na,1,q\n",
+            SeriesOptions {
+                series: SeriesLayout { label_per: Some(LabelPer::First), ..SeriesLayout::default() },
+                ..all()
+            },
+            ", line 4: sequence \"a\" has the label \"q\" here but \"p\" on line 2; one label per sequence was expected",
+        ),
+        (
+            "times that are words",
+            "id,t,x,label\na,monday,1,p\na,friday,2,p\n",
+            all(),
+            ", line 2: the time \"monday\" is no number, no date of ISO 8601 and of none of the usual forms; --time-format tells the form of all times, such as %d/%m/%Y",
+        ),
+        (
+            "another channel than trained",
+            "id,z,y,label\na,1,2,p\n",
+            trained(&["x", "y"]),
+            ", line 1: there is no channel \"x\"; the model was trained on the channels \"x\", \"y\", and the columns are \"id\", \"z\", \"y\", \"label\"",
+        ),
+        (
+            "too few channels without a header",
+            "a,p,2\n",
+            SeriesOptions { header: Some(false), trained: trained(&["x", "y"]).trained, ..long("1", "", "2", &[]) },
+            ", line 1: the sequence has 1 channel; 2 expected",
+        ),
         (
             "two labels",
             "id,x,label\na,1,p\na,2,q\n",
@@ -204,9 +269,122 @@ fn wrong_long_form_files_are_told() {
     }
     assert_eq!(
         read("a.arff", "x", &all()),
-        ": cannot tell the format from the name; give one of ts or csv-long with --format"
+        ": cannot tell the format from the name; give one of ts, csv-long or wide with --format"
     );
     assert_eq!(read("a.ts", " \n", &all()), " is empty; at least one example was expected");
+}
+
+fn wide() -> SeriesOptions {
+    SeriesOptions { format: Some(Format::Wide), ..SeriesOptions::default() }
+}
+
+fn mask() -> SeriesOptions {
+    SeriesOptions { missing: Missing::Mask, ..SeriesOptions::default() }
+}
+
+/// For other data of a model that was trained on these channels.
+fn trained(channels: &[&str]) -> SeriesOptions {
+    let channels = channels.iter().map(|&name| name.to_owned()).collect();
+    SeriesOptions { trained: Some(SeriesColumns { channels, ..SeriesColumns::default() }), ..SeriesOptions::default() }
+}
+
+#[test]
+fn columns_that_count_rows_are_no_channels() {
+    let expected = "2 p [2,1] [0.5, 7.0]";
+    for index in ["", "Unnamed: 0"] {
+        let table = format!("{index},id,time,x,label\n0,a,0,0.5,p\n1,a,1,7,p\n");
+        assert_eq!(read("a.csv", &table, &SeriesOptions::default()), expected, "{index:?}");
+        let rows = format!("{index},label,s0,s1\n0,p,0.5,7\n1,q,1,2\n");
+        assert_eq!(read("a.csv", &rows, &wide()), "2 p [2,1] [0.5, 7.0]; 3 q [2,1] [1.0, 2.0]", "{index:?}");
+    }
+    let nameless = "id,,x,label\na,0.5,1,p\n";
+    assert_eq!(read("a.csv", nameless, &SeriesOptions::default()), "2 p [1,2] [0.5, 1.0]", "it does not count");
+}
+
+#[test]
+fn channels_are_found_by_the_names_of_the_training_data() {
+    let other = "label,y,id,more,x\np,2,a,9,1\n";
+    assert_eq!(read("a.csv", other, &trained(&["x", "y"])), "2 p [1,2] [1.0, 2.0]");
+    assert_eq!(read("a.csv", "id,Y,X,label\na,2,1,p\n", &trained(&["x", "y"])), "2 p [1,2] [1.0, 2.0]");
+    assert_eq!(read("a.csv", "id,x,x,label\na,2,1,p\n", &trained(&["x", "x"])), "2 p [1,2] [2.0, 1.0]");
+}
+
+#[test]
+fn decimal_commas_are_read() {
+    let commas = "id;time;x;label\na;0,5;1,25;p\na;0,25;-3;p\n";
+    assert_eq!(read("a.csv", commas, &SeriesOptions::default()), "2 p [2,1] [-3.0, 1.25]");
+    assert_eq!(read("a.csv", "p;0,5;1,5\nq;1,5;2,5\n", &wide()), "1 p [2,1] [0.5, 1.5]; 2 q [2,1] [1.5, 2.5]");
+    let told = SeriesLayout { decimal: Some(Decimal::Point), ..SeriesLayout::default() };
+    // 25 comes behind 5.
+    let refused = read("a.csv", &commas.replace("0,", ""), &SeriesOptions { series: told, ..SeriesOptions::default() });
+    assert_eq!(refused, ", line 2, channel \"x\", step 1: \"1,25\" is not a finite number");
+}
+
+#[test]
+fn missing_values_are_read_where_they_are_masked() {
+    let table = "id,x,y,label\na,?,1,p\na,2,N/A,p\n";
+    assert_eq!(read("a.csv", table, &mask()), "2 p [2,2] [NaN, 1.0, 2.0, NaN]");
+    let padded = format!("{HEADER}1,NaN,3,NaN:4,5,6,NaN:a\n");
+    assert_eq!(read("a.ts", &padded, &mask()), "11 a [3,2] [1.0, 4.0, NaN, 5.0, 3.0, 6.0]");
+    let wide = SeriesOptions { missing: Missing::Mask, ..wide() };
+    assert_eq!(read("a.tsv", "1\t1\tNaN\t3\n2\t4\tNaN\tNaN\n", &wide), "1 1 [3,1] [1.0, NaN, 3.0]; 2 2 [1,1] [4.0]");
+}
+
+#[test]
+fn time_stamps_order_the_steps() {
+    let start = "@timeStamps true\n@classLabel true a b\n@data\n";
+    let numbers = format!("{start}(10,3),(9,2):(9,4),(10,5):a\n");
+    assert_eq!(read("a.ts", &numbers, &SeriesOptions::default()), "4 a [2,2] [2.0, 4.0, 3.0, 5.0]");
+    let dates = format!("{start}(2024-01-10 08:00:00,3),(2024-01-09 08:00:00,2):b\n");
+    assert_eq!(read("a.ts", &dates, &SeriesOptions::default()), "4 b [2,1] [2.0, 3.0]");
+}
+
+#[test]
+fn the_label_may_stand_in_the_first_row_alone() {
+    let first = SeriesOptions {
+        series: SeriesLayout { label_per: Some(LabelPer::First), ..SeriesLayout::default() },
+        ..SeriesOptions::default()
+    };
+    assert_eq!(read("a.csv", "id,t,x,label\na,1,1,p\na,0,2,\n", &first), "2 p [2,1] [2.0, 1.0]");
+    assert_eq!(read("a.csv", "id,x,label\na,1,\na,2,p\n", &first), ", line 2: the label is empty");
+}
+
+#[test]
+fn a_row_may_be_a_series() {
+    let headed = "label,t0,t1,t2\np,1,2,3\nq,4,5,\n";
+    assert_eq!(read("a.csv", headed, &wide()), "2 p [3,1] [1.0, 2.0, 3.0]; 3 q [2,1] [4.0, 5.0]");
+    let counted = "label,0,1,2\np,1,2,4\nq,4,5,7\n";
+    assert_eq!(read("a.csv", counted, &wide()), "2 p [3,1] [1.0, 2.0, 4.0]; 3 q [3,1] [4.0, 5.0, 7.0]");
+    assert_eq!(read("a.csv", "1,2,p\n3,4,q\n", &wide()), "1 p [2,1] [1.0, 2.0]; 2 q [2,1] [3.0, 4.0]");
+    assert_eq!(read("a.tsv", "1\t2\t3\n2\t4\t5\n", &wide()), "1 1 [2,1] [2.0, 3.0]; 2 2 [2,1] [4.0, 5.0]");
+    assert!(read("a.csv", "a,b,c\n1,2,3\n", &wide()).contains("cannot tell which column holds the label"));
+    assert_eq!(read("a.csv", "1,,NaN\n", &wide()), ", line 1: the series has no value");
+    assert_eq!(
+        read("a.csv", "p,1,x,2\nq,1,2,2\n", &wide()),
+        ", line 1: cannot tell which column holds the label; say with --label which of \"p\", \"1\", \"x\", \"2\" it is, by name or number"
+    );
+    let columns =
+        Some(SeriesColumns { wide: Some(WideColumns { width: 3, label: Some(0) }), ..SeriesColumns::default() });
+    let answer = SeriesOptions { labels: Labels::Ignored, trained: columns, ..wide() };
+    assert_eq!(read("a.tsv", "1\t2\t3\n", &answer), "1 - [2,1] [2.0, 3.0]", "as long as in training: with a label");
+    assert_eq!(read("a.tsv", "2\t3\n", &answer), "1 - [2,1] [2.0, 3.0]", "shorter by one: without");
+    assert!(read("a.tsv", "2\t3\t4\t5\n", &answer).contains("cannot be told"));
+}
+
+#[test]
+fn a_table_that_plainly_holds_series_is_known_by_its_content() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let found = |content: &str| {
+        let path = folder.path().join("a.csv");
+        fs::write(&path, content).expect("a small file");
+        format_of_content(&path, &Layout::default(), None)
+    };
+    assert_eq!(found("id,time,x,label\na,0,1,p\na,1,2,p\nb,0,1,q\nb,1,2,q\n"), Some(Format::CsvLong));
+    assert_eq!(found("label,t0,t1,t2\np,1,2,3\nq,1,2,3\np,3,4,6\n"), Some(Format::Wide));
+    let archive = "1,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8\n";
+    assert_eq!(found(&archive.repeat(4)), Some(Format::Wide));
+    assert_eq!(found("id,text,label\n1,a b,p\n1,c d,q\n2,e f,p\n2,g h,q\n"), None);
+    assert_eq!(found("sepal,petal,kind\n1,2,a\n2,1,b\n3,3,a\n"), None, "measures in no order");
 }
 
 proptest::proptest! {
@@ -215,6 +393,8 @@ proptest::proptest! {
         for name in ["a.csv", "a.ts"] {
             for labels in [Labels::Required, Labels::Optional, Labels::Ignored] {
                 let _ = read(name, &content, &SeriesOptions { labels, ..SeriesOptions::default() });
+                let _ = read(name, &content, &SeriesOptions { labels, ..wide() });
+                let _ = read(name, &format!("@timeStamps true\n@data\n{content}"), &SeriesOptions { labels, ..mask() });
                 let _ = read(name, &content, &SeriesOptions { labels, ..long("1", "", "2", &[]) });
             }
         }

@@ -173,7 +173,7 @@ impl ClassifyPlan {
         let Some((facts, sample)) = auto::look(self, inputs, labels.len(), data)? else { return Ok(self.clone()) };
         let (options, mut chosen) = auto::choose(&self.options, &facts, &self.validation);
         let mut plan = ClassifyPlan { options: self.options.clone(), ..ClassifyPlan::new(data, &options)? };
-        plan.input = plan.input.with_columns(self.input.columns().cloned());
+        plan.input = plan.input.with_columns(self.input.columns());
         if let (Some(config), None) = (&mut plan.network.linear, options.network.linear_buckets) {
             config.buckets = auto::buckets(config, &sample, &facts);
             chosen.0.push(("linear-buckets", config.buckets.to_string()));

@@ -1,0 +1,70 @@
+//! The columns of series as they were found, by which those of other data are.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::numbers::Decimal;
+use super::times::TimeFormat;
+use crate::data::columns::FirstLine;
+use crate::error::{DataError, quoted};
+
+/// What was found out of a file of series.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesColumns {
+    /// What each channel is called, in their order; empty where nothing names them.
+    pub channels: Vec<String>,
+    /// How times are written, where there are any.
+    pub time: Option<TimeFormat>,
+    /// The decimal mark.
+    pub decimal: Option<Decimal>,
+    /// Of a table with a row per series.
+    pub wide: Option<WideColumns>,
+}
+
+/// What was found out of a table with a row per series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WideColumns {
+    /// How many columns it has.
+    pub width: usize,
+    /// The place of the label, counted from 0.
+    pub label: Option<usize>,
+}
+
+impl SeriesColumns {
+    /// What messages call a channel, counted from 0: its name in quotes, or its number from 1.
+    pub fn call(&self, channel: usize) -> String {
+        self.channels.get(channel).map_or_else(|| (channel + 1).to_string(), |name| format!("{name:?}"))
+    }
+}
+
+/// The places in `first` of the channels that the training data had, in the order of those.
+pub(super) fn places_by_name(first: &FirstLine<'_>, trained: &[String]) -> Result<Vec<usize>, DataError> {
+    let mut places: Vec<usize> = Vec::with_capacity(trained.len());
+    for name in trained {
+        // Of several columns with one name, the next is meant.
+        let same = |exact: bool| {
+            let is = |field: &str| match exact {
+                true => field.trim() == name,
+                false => field.trim().to_lowercase() == name.to_lowercase(),
+            };
+            (0..first.fields.len()).find(|place| is(first.fields[*place]) && !places.contains(place))
+        };
+        let Some(place) = same(true).or_else(|| same(false)) else {
+            return Err(absent(first.file, first.line, name, trained, &first.present()));
+        };
+        places.push(place);
+    }
+    Ok(places)
+}
+
+fn absent(file: &Path, line: usize, name: &str, trained: &[String], present: &[String]) -> DataError {
+    let problem = format!(
+        "there is no channel {name:?}; the model was trained on the channels {}, and the columns are {}",
+        quoted(trained),
+        quoted(present)
+    );
+    DataError::Line { file: file.into(), line, problem }
+}
