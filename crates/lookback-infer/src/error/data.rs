@@ -57,11 +57,13 @@ pub enum DataError {
         /// What the file was said or found to be in.
         encoding: &'static str,
     },
-    /// Several rows cannot be read.
-    #[error("{}: {count} rows cannot be read; --on-bad-row skip leaves them out\n{}", file.display(), listed(first, *count))]
+    /// Several rows, or series, cannot be read.
+    #[error("{}: {count} {unit} cannot be read; --on-bad-row skip leaves them out\n{}", file.display(), listed(first, *count))]
     BadRows {
         /// The file.
         file: PathBuf,
+        /// What they are, in the plural.
+        unit: &'static str,
         /// How many there are.
         count: usize,
         /// What is wrong with the first of them.

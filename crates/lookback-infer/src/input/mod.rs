@@ -440,7 +440,7 @@ impl Input {
             Encoder::Series(standardizer) => {
                 let input = series::in_words(standardizer, &self.series_columns());
                 let mut lines = vec![line("input", input)];
-                lines.extend(self.series_columns().time.as_ref().map(|time| line("times", time.to_string())));
+                lines.extend(self.series_columns().time_format.as_ref().map(|time| line("times", time.to_string())));
                 lines
             }
         }

@@ -244,6 +244,14 @@ impl InputPlan {
                 };
                 series.series = columns.series.or(&trained);
                 series.header = columns.header.map_or(series.header, |header| header.explicit());
+                if let Some(found) = &mut series.columns {
+                    // What is said now goes before the names of the training data.
+                    found.id = found.id.take().filter(|_| columns.id.is_none());
+                    found.time = found.time.take().filter(|_| columns.time.is_none());
+                    found.label = found.label.take().filter(|_| columns.label.is_none());
+                    found.time_format = found.time_format.take().filter(|_| columns.series.time_format.is_none());
+                    found.decimal = found.decimal.filter(|_| columns.series.decimal.is_none());
+                }
                 series.id = columns.id.clone().or(series.id.take());
                 series.time = columns.time.clone().or(series.time.take());
                 series.label = columns.label.clone().or(series.label.take());

@@ -5,7 +5,7 @@ use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLines, open_lines};
-use crate::data::series::read_series;
+use crate::data::series::read_each_series;
 use crate::data::table::{EmptyText, TextExample, read_rows};
 use crate::data::{Format, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
@@ -90,9 +90,9 @@ impl<'a> Stream<'a> {
                 }
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
-                    let series = read_series(file, &plan.series(Labels::Ignored))?.examples;
+                    let (series, _) = read_each_series(file, &plan.series(Labels::Ignored))?;
                     let raws: Vec<_> =
-                        series.into_iter().map(|series| (series.line, Ok(Raw::Series(series)))).collect();
+                        series.into_iter().map(|(line, series)| (line, series.map(Raw::Series))).collect();
                     Source::Read(raws.into_iter())
                 }
             },

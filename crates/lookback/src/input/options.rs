@@ -278,7 +278,6 @@ impl InputOptions {
         }
         let problem = format!("does not concern series of the format {}", format.name());
         refuse(&self.series.unfit(format), &problem)?;
-        refuse(&[("on-bad-row", self.layout.on_bad_row.is_some())], "is for tables of texts")?;
         Ok(SeriesPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),

@@ -231,6 +231,25 @@ fn a_table_with_a_row_per_series_is_read() {
 }
 
 #[test]
+fn one_series_that_cannot_be_read_keeps_no_other_from_it() {
+    let folder = Folder::new();
+    let bad = usual().replace("\n1,3,-2.5,", "\n1,3,x,").replacen("2,1,1.5,0.5,up", "2,1,1.5,0.5,down", 1);
+    let (data, model) = (folder.write("bad.csv", bad), folder.path("model.safetensors"));
+    let both =
+        ["2 series cannot be read", "--on-bad-row skip", "line 10, channel \"speed\"", "line 13: sequence \"2\""];
+    train(&data, &model, &[]).refused(2, &both);
+    let trained = train(&data, &model, &["--on-bad-row", "skip"]);
+    assert!(trained.err.contains("2 series left out") && trained.err.contains("line 10"), "{}", trained.err);
+    trained.ok();
+    // Labels are not read, so that one series is left that cannot be answered.
+    let answered = lookback(&["predict", &model, &data]);
+    assert_eq!((answered.code, answered.out.lines().count()), (3, 24), "{}", answered.err);
+    let wrong: Value = serde_json::from_str(answered.out.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(wrong["line"], 7);
+    assert!(wrong["error"].as_str().unwrap().contains("line 10, channel \"speed\", step 4: \"x\""), "{wrong}");
+}
+
+#[test]
 fn time_stamps_and_padding_of_a_ts_file_are_read() {
     let folder = Folder::new();
     let file = |stamped: bool| {

@@ -1,11 +1,13 @@
 //! The columns of series as they were found, by which those of other data are.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::numbers::Decimal;
 use super::times::TimeFormat;
+use super::{Column, SeriesOptions};
 use crate::data::columns::FirstLine;
 use crate::error::{DataError, quoted};
 
@@ -15,8 +17,14 @@ use crate::error::{DataError, quoted};
 pub struct SeriesColumns {
     /// What each channel is called, in their order; empty where nothing names them.
     pub channels: Vec<String>,
+    /// The name of the column that tells series apart, where it has one.
+    pub id: Option<String>,
+    /// The name of the column of times, where it has one.
+    pub time: Option<String>,
+    /// The name of the column of labels, where it has one.
+    pub label: Option<String>,
     /// How times are written, where there are any.
-    pub time: Option<TimeFormat>,
+    pub time_format: Option<TimeFormat>,
     /// The decimal mark.
     pub decimal: Option<Decimal>,
     /// Of a table with a row per series.
@@ -38,6 +46,33 @@ impl SeriesColumns {
     pub fn call(&self, channel: usize) -> String {
         self.channels.get(channel).map_or_else(|| (channel + 1).to_string(), |name| format!("{name:?}"))
     }
+}
+
+/// Options for other data of a trained model: where these have a header, columns are those with the names of the training
+/// data, wherever they stand, and not those of its numbers.
+pub(super) fn by_training<'a>(first: &FirstLine<'_>, options: &'a SeriesOptions) -> Cow<'a, SeriesOptions> {
+    let Some(trained) = &options.trained else { return Cow::Borrowed(options) };
+    let roles = [&trained.id, &trained.time, &trained.label];
+    let mut names = trained.channels.iter().chain(roles.into_iter().flatten());
+    let has_header = options.header.unwrap_or_else(|| names.any(|name| first.known(&[name]).is_some()));
+    if !has_header || roles.into_iter().flatten().next().is_none() && trained.channels.is_empty() {
+        return Cow::Borrowed(options);
+    }
+    let role = |told: &Option<Column>, name: &Option<String>| match (told, name) {
+        (Some(Column::Number(_)) | None, Some(name)) if first.known(&[name]).is_some() => {
+            Some(Column::Name(name.clone()))
+        }
+        (Some(Column::Number(_)), Some(_)) => None,
+        _ => told.clone(),
+    };
+    Cow::Owned(SeriesOptions {
+        id: role(&options.id, &trained.id),
+        time: role(&options.time, &trained.time),
+        label: role(&options.label, &trained.label),
+        values: trained.channels.iter().cloned().map(Column::Name).collect(),
+        header: Some(true),
+        ..options.clone()
+    })
 }
 
 /// The places in `first` of the channels that the training data had, in the order of those.

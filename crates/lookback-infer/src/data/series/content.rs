@@ -80,7 +80,7 @@ fn is_long(first: &FirstLine<'_>, sheet: &Sheet, label: Option<usize>) -> bool {
     let ids: HashSet<&str> = sheet.body(true).iter().map(|row| cell(row, id)).collect();
     id != label
         && channels.peek().is_some()
-        && channels.all(|place| sheet.is_numeric(place, true))
+        && channels.all(|place| sheet.is_mostly_numeric(place, true))
         && 2 * ids.len() <= sheet.body(true).len()
 }
 
@@ -90,10 +90,10 @@ fn numbers(first: &FirstLine<'_>, sheet: &Sheet, header: bool, label: Option<usi
     let counters = if header { sheet.counters(first.file) } else { Vec::new() };
     let columns: Vec<usize> =
         (0..sheet.width()).filter(|place| !counters.contains(place) && named(ID_NAMES) != Some(*place)).collect();
-    let mut words = columns.iter().copied().filter(|&place| !sheet.is_numeric(place, header));
+    let mut words = columns.iter().copied().filter(|&place| !sheet.is_mostly_numeric(place, header));
     let label = label.or_else(|| named(LABEL_NAMES)).or_else(|| words.next()).or(if header { None } else { Some(0) });
     let steps: Vec<usize> = columns.into_iter().filter(|place| Some(*place) != label).collect();
-    steps.iter().all(|&place| sheet.is_numeric(place, header)).then_some(steps)
+    steps.iter().all(|&place| sheet.is_mostly_numeric(place, header)).then_some(steps)
 }
 
 /// Whether the names of columns are numbers in a row, with the same letters before them or none.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::columns::places_by_name;
+use super::columns::{by_training, places_by_name};
 use super::numbers::{Values, find_decimal, in_words};
 use super::sheet::{Sheet, called, cell, is_nameless, left_aside};
 use super::times::{self, TimeFormat, Times};
@@ -43,6 +43,7 @@ struct Reader<'a> {
 pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
     let sheet = Sheet::read(file, text, options)?;
     let first = sheet.first(file);
+    let options = &*by_training(&first, options);
     let places = find_places(&first, &sheet, options)?;
     let body = sheet.body(places.header);
     let trained = options.trained.as_ref();
@@ -58,12 +59,20 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         Some(place) => {
             let cells: Vec<(usize, &str)> = body.iter().map(|row| (row.line, cell(row, place))).collect();
             let (told, trained) =
-                (options.series.time_format.as_ref(), trained.and_then(|trained| trained.time.as_ref()));
+                (options.series.time_format.as_ref(), trained.and_then(|trained| trained.time_format.as_ref()));
             let (format, times) = times::read(file, &cells, told, trained, decimal)?;
             (Some(format), Some(times))
         }
         None if options.series.time_format.is_some() => return Err(first.unclear("time")),
-        None => (None, None),
+        None => {
+            if trained.is_some_and(|trained| trained.time_format.is_some()) {
+                let name = file.display();
+                tracing::warn!(
+                    "{name}: no column of times was found, as the training data had; steps are in the order of the rows"
+                );
+            }
+            (None, None)
+        }
     };
     let mut reader = Reader {
         file,
@@ -71,16 +80,16 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         labels: options.labels,
         label_per: options.series.label_per.unwrap_or_default(),
         times,
-        values: Values::new(file, decimal, options.missing),
+        values: Values::new(file, decimal, options),
     };
     let examples = sequences(file, body, places.id)?
         .into_iter()
-        .map(|steps| reader.series(body, steps))
-        .collect::<Result<_, _>>()?;
+        .map(|steps| (steps.first().map_or(0, |&step| body[step].line), reader.series(body, steps)))
+        .collect();
     let missing = reader.values.settle()?;
     let told = [Some(sentence(&first, &places, time_format.as_ref()))].into_iter().chain([in_words(decimal), missing]);
-    let name = |&place: &usize| first.fields.get(place).map_or_else(String::new, |name| name.trim().to_owned());
-    let channels = if places.header { places.values.iter().map(name).collect() } else { Vec::new() };
+    let name = |place: usize| first.fields.get(place).map(|name| name.trim().to_owned()).filter(|_| places.header);
+    let channels = places.values.iter().filter_map(|&place| name(place)).collect();
     let header = if places.header { "with" } else { "without" };
     Ok(Read {
         examples,
@@ -90,7 +99,15 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
             counted(body.len(), "row")
         ),
         told: told.flatten().collect(),
-        columns: SeriesColumns { channels, time: time_format, decimal: Some(decimal), wide: None },
+        columns: SeriesColumns {
+            channels,
+            id: name(places.id),
+            time: places.time.and_then(name),
+            label: places.label.and_then(name),
+            time_format,
+            decimal: Some(decimal),
+            wide: None,
+        },
     })
 }
 

@@ -56,9 +56,10 @@ pub use self::content::format_of_content;
 pub use self::layout::{LabelPer, SeriesLayout};
 pub use self::numbers::{Decimal, Missing};
 pub use self::times::TimeFormat;
+use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
-use super::{Format, Layout, file_text};
+use super::{Format, Layout, OnBadRow, file_text};
 use crate::error::{DataError, counted, quoted};
 
 /// How to read series. The default fits training. Columns concern tables only.
@@ -112,9 +113,12 @@ pub struct Series {
     pub columns: SeriesColumns,
 }
 
+/// A series, or why it is none, and the line on which it starts.
+pub type Each = (usize, Result<SeriesExample, DataError>);
+
 /// What a format's reader gives.
 struct Read {
-    examples: Vec<SeriesExample>,
+    examples: Vec<Each>,
     columns: SeriesColumns,
     /// Such as "commas between the columns, with a header".
     form: String,
@@ -122,13 +126,37 @@ struct Read {
     told: Vec<String>,
 }
 
+impl SeriesOptions {
+    /// Whether one series that cannot be read leaves the others be.
+    fn reads_each(&self) -> bool {
+        self.labels == Labels::Ignored || self.layout.on_bad_row == Some(OnBadRow::Skip)
+    }
+}
+
 /// Reads all sequences of a file, and tells how.
 ///
 /// # Errors
 /// If the file cannot be read, is no text or is empty; if its header or columns are not as expected; if a value
 /// is missing and not to be masked, no number or not finite, with its line, channel and step; if times cannot be ordered; if a
-/// label is missing or changes within a sequence; and if channels differ in number or in length.
+/// label is missing or changes within a sequence; and if channels differ in number or in length. Series that cannot be read are
+/// named together, or left out where that is told.
 pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Series, DataError> {
+    let (all, columns) = read_each_series(file, options)?;
+    let file = &file_text::name(file);
+    let mut bad = BadRows::of_series();
+    let examples: Vec<SeriesExample> = all.into_iter().filter_map(|(_, example)| bad.keep(example)).collect();
+    bad.settle(file, options.layout.on_bad_row)?;
+    match examples.is_empty() {
+        true => Err(DataError::NoExamples { file: file.into() }),
+        false => Ok(Series { examples, columns }),
+    }
+}
+
+/// As [`read_series`], each by itself.
+///
+/// # Errors
+/// If the file cannot be read, is no text or is empty; if its header or columns are not as expected, or times cannot be ordered.
+pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Each>, SeriesColumns), DataError> {
     let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
     let file = &file_text::name(file);
     let format = options.format.or_else(|| Format::of_series(file));
@@ -138,33 +166,37 @@ pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Series, DataE
         Some(Format::Wide) => wide::read(file, &text, options)?,
         _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
     };
-    let Some(first) = examples.first() else { return Err(DataError::NoExamples { file: file.into() }) };
-    let expected = first.channels;
-    if let Some(other) = examples.iter().find(|example| example.channels != expected) {
-        return Err(DataError::Channels { file: file.into(), line: other.line, found: other.channels, expected });
+    if examples.is_empty() {
+        return Err(DataError::NoExamples { file: file.into() });
     }
-    let unlabelled = |example: &&SeriesExample| example.label.is_none();
-    if let Some(example) = examples.iter().find(unlabelled).filter(|_| options.labels == Labels::Required) {
-        return Err(DataError::EmptyLabel { file: file.into(), line: example.line });
-    }
+    let expected = examples.iter().find_map(|(_, example)| Some(example.as_ref().ok()?.channels)).unwrap_or(0);
+    let check = |example: SeriesExample| match (example.channels, &example.label, options.labels) {
+        (found, ..) if found != expected => {
+            Err(DataError::Channels { file: file.into(), line: example.line, found, expected })
+        }
+        (_, None, Labels::Required) => Err(DataError::EmptyLabel { file: file.into(), line: example.line }),
+        _ => Ok(example),
+    };
+    let examples: Vec<Each> = examples.into_iter().map(|(line, example)| (line, example.and_then(check))).collect();
     let parts = [format!("{encoding}, {form}"), in_numbers(&examples, &columns)].into_iter().chain(told);
     let read = format!("{}: {}", file.display(), parts.collect::<Vec<_>>().join("; "));
     match guessed {
         false => tracing::info!("{read}"),
         true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
     }
-    Ok(Series { examples, columns })
+    Ok((examples, columns))
 }
 
 /// How many series and channels there are, and how long they are.
-fn in_numbers(examples: &[SeriesExample], columns: &SeriesColumns) -> String {
-    let lengths = || examples.iter().map(|example| example.length);
+fn in_numbers(examples: &[Each], columns: &SeriesColumns) -> String {
+    let read = || examples.iter().filter_map(|(_, example)| example.as_ref().ok());
+    let lengths = || read().map(|example| example.length);
     let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
     let steps = match shortest == longest {
         true => counted(longest, "step"),
         false => format!("{shortest} to {longest} steps"),
     };
-    let channels = counted(examples.first().map_or(0, |example| example.channels), "channel");
+    let channels = counted(read().next().map_or(0, |example| example.channels), "channel");
     let names = if columns.channels.is_empty() { String::new() } else { format!(": {}", quoted(&columns.channels)) };
     format!("{} series of {steps}, {channels}{names}", examples.len())
 }

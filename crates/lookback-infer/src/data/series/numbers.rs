@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::SeriesOptions;
 use crate::data::bad_rows::NAMED;
 use crate::error::DataError;
 
@@ -168,6 +169,8 @@ pub(super) struct Values<'a> {
     file: &'a Path,
     decimal: Decimal,
     missing: Missing,
+    /// Whether a value that is missing ends its series, and no more.
+    each: bool,
     first: Vec<Gap>,
     /// Lines with a value that is missing, and the last of them.
     lines: (usize, usize),
@@ -177,8 +180,10 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(file: &'a Path, decimal: Decimal, missing: Missing) -> Values<'a> {
-        Values { file, decimal, missing, first: Vec::new(), lines: (0, 0), gaps: 0, values: 0 }
+    /// By options, but with this decimal mark.
+    pub(super) fn new(file: &'a Path, decimal: Decimal, options: &SeriesOptions) -> Values<'a> {
+        let (missing, each) = (options.missing, options.reads_each());
+        Values { file, decimal, missing, each, first: Vec::new(), lines: (0, 0), gaps: 0, values: 0 }
     }
 
     /// The value of a cell, which is NaN where it is missing. `channel`: what messages call it, counted from 1 or in quotes;
@@ -195,6 +200,10 @@ impl<'a> Values<'a> {
         if !is_missing(text) {
             let value = number(text, self.decimal).map(|value| value as f32).filter(|value| value.is_finite());
             return value.ok_or_else(|| wrong(text.trim()));
+        }
+        if self.missing == Missing::Refuse && self.each {
+            let (channel, value) = (channel.to_owned(), text.trim().to_owned());
+            return Err(DataError::MissingValue { file: self.file.into(), line, channel, step, value });
         }
         self.gaps += 1;
         if self.missing == Missing::Refuse && self.lines.1 != line {

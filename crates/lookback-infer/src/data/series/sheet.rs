@@ -85,6 +85,12 @@ impl Sheet {
         self.body(header).iter().all(|row| may_be_number(cell(row, place)))
     }
 
+    /// Whether nearly all of them are: one that is not is a mistake, which is told when the file is read.
+    pub(super) fn is_mostly_numeric(&self, place: usize, header: bool) -> bool {
+        let body = self.body(header);
+        10 * body.iter().filter(|row| may_be_number(cell(row, place))).count() >= 9 * body.len()
+    }
+
     /// The columns that have no name, or one that pandas gives such a column, and hold whole numbers: they count rows, and
     /// were written by mistake.
     pub(super) fn counters(&self, file: &Path) -> Vec<usize> {

@@ -310,6 +310,37 @@ fn channels_are_found_by_the_names_of_the_training_data() {
 }
 
 #[test]
+fn numbers_of_columns_are_those_of_the_training_data() {
+    let told = long("1", "2", "4", &["3"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.csv");
+    fs::write(&path, "who,when,x,kind\na,1,5,p\n").expect("a small file");
+    let columns = read_series(&path, &told).expect("a series").columns;
+    let other = SeriesOptions { trained: Some(columns), ..told };
+    let swapped = "kind,x,more,when,who\np,5,0,2,a\np,6,0,1,a\n";
+    assert_eq!(read("a.csv", swapped, &other), "2 p [2,1] [6.0, 5.0]");
+    let unlabelled = SeriesOptions { labels: Labels::Ignored, ..other };
+    assert_eq!(read("a.csv", "who,when,y,x\na,1,7,5\n", &unlabelled), "2 - [1,1] [5.0]", "column 4 is no label here");
+}
+
+#[test]
+fn series_that_cannot_be_read_are_named_together_or_left_out() {
+    let table = "id,t,x,label\na,0,1,p\nb,0,x,p\nc,0,1,p\nc,1,1,q\nd,0,?,p\ne,0,1,p\ne,0,1,p\nf,0,3,q\n";
+    let stopped = read("a.csv", &table.replace('?', "5"), &SeriesOptions::default());
+    assert!(stopped.starts_with(": 3 series cannot be read; --on-bad-row skip leaves them out\n"), "{stopped}");
+    for part in ["line 3, channel \"x\"", "line 5: sequence \"c\" has the label \"q\"", "line 8: sequence \"e\""] {
+        assert!(stopped.contains(part), "{part}: {stopped}");
+    }
+    let layout = Layout { on_bad_row: Some(OnBadRow::Skip), ..Layout::default() };
+    let skip = || SeriesOptions { layout: layout.clone(), ..SeriesOptions::default() };
+    assert_eq!(read("a.csv", table, &skip()), "2 p [1,1] [1.0]; 9 q [1,1] [3.0]");
+    assert_eq!(read("a.ts", &format!("{HEADER}1,2:3:a\n1:x:b\n4:5:b\n"), &skip()), "13 b [1,2] [4.0, 5.0]");
+    let wide = SeriesOptions { format: Some(Format::Wide), ..skip() };
+    assert_eq!(read("a.csv", "p,1,2\n,1,2\nq,3,4\n", &wide), "1 p [2,1] [1.0, 2.0]; 3 q [2,1] [3.0, 4.0]");
+    assert_eq!(read("a.csv", "id,x,label\na,y,p\n", &skip()), " holds no examples");
+}
+
+#[test]
 fn decimal_commas_are_read() {
     let commas = "id;time;x;label\na;0,5;1,25;p\na;0,25;-3;p\n";
     assert_eq!(read("a.csv", commas, &SeriesOptions::default()), "2 p [2,1] [-3.0, 1.25]");

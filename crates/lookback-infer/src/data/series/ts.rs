@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::numbers::{Decimal, Values, is_padding};
-use super::times;
-use super::{Labels, Read, SeriesColumns, SeriesExample, SeriesOptions, cut_ends};
+use super::times::{self, Times};
+use super::{Each, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions, cut_ends};
 use crate::error::{DataError, counted};
 
 /// What the `@` lines tell.
@@ -59,13 +59,13 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     if options.series.time_format.is_some() && !header.time_stamps {
         return Err(place.wrong("no line \"@timeStamps true\" before \"@data\"; --time-format is about time stamps"));
     }
-    let mut values = Values::new(file, Decimal::Point, options.missing);
+    let mut values = Values::new(file, Decimal::Point, options);
     let mut columns = SeriesColumns::default();
     let mut cut = 0;
-    let mut examples: Vec<SeriesExample> = Vec::new();
+    let mut examples: Vec<Each> = Vec::new();
     // As the first sequence was before its end was cut off, and its line.
     let mut first: Option<(usize, usize)> = None;
-    let mut take = |mut sequence: Sequence<'_>| {
+    let mut example = |mut sequence: Sequence<'_>| {
         let (length, line) = (sequence.channels.first().map_or(0, Vec::len), sequence.line);
         let (expected, first_line) = *first.get_or_insert((length, line));
         if header.equal_length == Some(true) && header.series_length.is_none() && length != expected {
@@ -78,19 +78,17 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
             sequence.label = None;
         }
         cut += usize::from(sequence.cut_padding());
-        examples.push(sequence.example(file, &mut values)?);
-        Ok(())
+        sequence.example(file, &mut values)
     };
-    let sequences = lines.map(|(line, content)| Place { file, line }.sequence(content, &header));
-    match header.time_stamps {
-        false => sequences.into_iter().try_for_each(|sequence| take(sequence?))?,
-        true => {
-            let mut sequences = sequences.collect::<Result<Vec<_>, _>>()?;
-            columns.time = order(file, &mut sequences, options)?;
-            sequences.into_iter().try_for_each(take)?;
-        }
+    let sequences = lines.map(|(line, content)| (line, Place { file, line }.sequence(content, &header)));
+    if header.time_stamps {
+        let mut sequences: Vec<(usize, Result<Sequence<'_>, DataError>)> = sequences.collect();
+        columns.time_format = order(file, &mut sequences, options)?;
+        examples.extend(sequences.into_iter().map(|(line, sequence)| (line, sequence.and_then(&mut example))));
+    } else {
+        examples.extend(sequences.map(|(line, sequence)| (line, sequence.and_then(&mut example))));
     }
-    let order = columns.time.as_ref().map(|format| format!("steps ordered by time stamps ({format})"));
+    let order = columns.time_format.as_ref().map(|format| format!("steps ordered by time stamps ({format})"));
     let told = [order, cut_ends(cut), values.settle()?].into_iter().flatten().collect();
     Ok(Read { examples, columns, form: "a line per series (ts)".to_owned(), told })
 }
@@ -98,48 +96,57 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
 /// Puts the steps of all sequences in the order of their time stamps, and says how those are written.
 fn order(
     file: &Path,
-    sequences: &mut [Sequence<'_>],
+    sequences: &mut [(usize, Result<Sequence<'_>, DataError>)],
     options: &SeriesOptions,
 ) -> Result<Option<times::TimeFormat>, DataError> {
     let cells: Vec<(usize, &str)> = sequences
         .iter()
+        .filter_map(|(_, sequence)| sequence.as_ref().ok())
         .flat_map(|sequence| sequence.channels.iter().flatten().map(|cell| (sequence.line, cell.time)))
         .collect();
     if cells.is_empty() {
         return Ok(None);
     }
-    let trained = options.trained.as_ref().and_then(|trained| trained.time.as_ref());
+    let trained = options.trained.as_ref().and_then(|trained| trained.time_format.as_ref());
     let (format, times) = times::read(file, &cells, options.series.time_format.as_ref(), trained, Decimal::Point)?;
     let mut start = 0;
-    for sequence in sequences {
-        let place = Place { file, line: sequence.line };
+    for (_, read) in sequences {
+        let Ok(sequence) = read else { continue };
+        let length: usize = sequence.channels.iter().map(Vec::len).sum();
+        if let Err(wrong) = sequence.sort(file, &times, start) {
+            *read = Err(wrong);
+        }
+        start += length;
+    }
+    Ok(Some(format))
+}
+
+impl Sequence<'_> {
+    /// Puts the steps in the order of `times`, in which those of this sequence begin at the place `start`.
+    fn sort(&mut self, file: &Path, times: &Times, mut start: usize) -> Result<(), DataError> {
+        let place = Place { file, line: self.line };
         let mut first: Option<Vec<usize>> = None;
-        for (channel, cells) in sequence.channels.iter_mut().enumerate() {
+        for (cells, channel) in self.channels.iter_mut().zip(1..) {
             let mut steps: Vec<usize> = (start..start + cells.len()).collect();
             steps.sort_by(|&a, &b| times.compare(a, b));
             if let Some(pair) = steps.windows(2).find(|pair| times.compare(pair[0], pair[1]) == Ordering::Equal) {
                 let time = cells[pair[1] - start].time;
-                let channel = channel + 1;
-                return Err(place
-                    .wrong(&format!("channel {channel} has the time {time:?} twice; one value a time was expected")));
+                let problem = format!("channel {channel} has the time {time:?} twice; one value a time was expected");
+                return Err(place.wrong(&problem));
             }
             let other = |(&a, &b): (&usize, &usize)| times.compare(a, b) != Ordering::Equal;
             if first.as_ref().is_some_and(|first| first.iter().zip(&steps).any(other)) {
-                return Err(place.wrong(&format!(
-                    "channel {} has other times than channel 1; the same were expected",
-                    channel + 1
-                )));
+                let problem = format!("channel {channel} has other times than channel 1; the same were expected");
+                return Err(place.wrong(&problem));
             }
             let mut taken: Vec<Option<Cell<'_>>> = cells.drain(..).map(Some).collect();
             cells.extend(steps.iter().filter_map(|step| taken[step - start].take()));
             start += cells.len();
             first.get_or_insert(steps);
         }
+        Ok(())
     }
-    Ok(Some(format))
-}
 
-impl Sequence<'_> {
     /// Cuts off the steps at the end that are NaN in all channels; says whether there were any.
     fn cut_padding(&mut self) -> bool {
         let padding = |channel: &Vec<Cell<'_>>| channel.iter().rev().take_while(|cell| is_padding(cell.value)).count();

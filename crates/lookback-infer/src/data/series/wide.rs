@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::columns::by_training;
 use super::long_form::{ID_NAMES, LABEL_NAMES};
 use super::numbers::{Values, find_decimal, in_words, is_padding, may_be_number};
 use super::sheet::{Sheet, called, cell, left_aside};
@@ -18,6 +19,7 @@ const MANY_COUNTED: usize = 6;
 pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
     let sheet = Sheet::read(file, text, options)?;
     let first = sheet.first(file);
+    let options = &*by_training(&first, options);
     let header = has_header(&first, &sheet, options)?;
     let aside = aside(&first, &sheet, options, header)?;
     let label = find_label(&first, &sheet, options, header, &aside)?;
@@ -35,17 +37,14 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
             find_decimal(file, cells, sheet.dialect.separator == b';', trained)?
         }
     };
-    let mut values = Values::new(file, decimal, options.missing);
+    let mut values = Values::new(file, decimal, options);
     let label_of = label.filter(|_| options.labels != Labels::Ignored);
     let mut examples = Vec::with_capacity(body.len());
     let mut cut = 0;
     for row in body {
-        let example = series(file, row, &steps, label_of, &mut values)?;
-        if example.label.is_none() && options.labels == Labels::Required {
-            return Err(DataError::EmptyLabel { file: file.into(), line: row.line });
-        }
-        cut += usize::from(example.length < steps.len());
-        examples.push(example);
+        let example = series(file, row, &steps, label_of, &mut values);
+        cut += usize::from(example.as_ref().is_ok_and(|example| example.length < steps.len()));
+        examples.push((row.line, example));
     }
     let labels = label_of.map(|place| format!("labels from column {}", called(&first, place, header)));
     let left: Vec<usize> =
@@ -57,6 +56,7 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         form: format!("{}, {with} a header, a row per series (wide)", sheet.dialect),
         told: [labels, left, in_words(decimal), cut_ends(cut), values.settle()?].into_iter().flatten().collect(),
         columns: SeriesColumns {
+            label: label.filter(|_| header).map(|place| first.fields[place].trim().to_owned()),
             decimal: Some(decimal),
             wide: Some(WideColumns { width: sheet.width(), label }),
             ..SeriesColumns::default()
