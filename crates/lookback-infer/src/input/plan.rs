@@ -210,52 +210,7 @@ impl InputPlan {
                 text.text = columns.text.clone().or(trained_text);
                 text.label = columns.label.clone().or(trained_label);
             }
-            InputPlan::Series(series) => {
-                let texts = [("text", columns.text.is_some())];
-                columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
-                match columns.format {
-                    Some(format) if !format.is_of_series() && format != Format::Lines => {
-                        let problem = format!("is {}, but the model reads numeric series", format.name());
-                        return Err(PlanError::conflict("format", problem));
-                    }
-                    Some(format) => series.format = format,
-                    None => series.format = series.format_by_name(file).unwrap_or(series.format),
-                }
-                if series.format == Format::Ts {
-                    let problem = "is about columns, and these series have none";
-                    columns.refuse(&columns.of_steps(), problem)?;
-                    columns.refuse(&columns.layout.of_columns(), problem)?;
-                }
-                if series.format == Format::Wide {
-                    let steps = [("time", columns.time.is_some())];
-                    columns.refuse(&steps, "is about rows that are steps, but a row is a whole series (wide)")?;
-                }
-                let unfit = columns.series.unfit(series.format);
-                let problem = format!("does not concern series of the format {}", series.format.name());
-                columns.refuse(&unfit, &problem)?;
-                series.layout = columns.layout.or(&series.layout);
-                // What does not concern this format was said of another.
-                let unfit = series.series.unfit(series.format);
-                let kept = |option| !unfit.iter().any(|(other, _)| *other == option);
-                let trained = SeriesLayout {
-                    time_format: series.series.time_format.take().filter(|_| kept("time-format")),
-                    decimal: series.series.decimal.filter(|_| kept("decimal")),
-                    label_per: series.series.label_per.filter(|_| kept("label-per")),
-                };
-                series.series = columns.series.or(&trained);
-                series.header = columns.header.map_or(series.header, |header| header.explicit());
-                if let Some(found) = &mut series.columns {
-                    // What is said now goes before the names of the training data.
-                    found.id = found.id.take().filter(|_| columns.id.is_none());
-                    found.time = found.time.take().filter(|_| columns.time.is_none());
-                    found.label = found.label.take().filter(|_| columns.label.is_none());
-                    found.time_format = found.time_format.take().filter(|_| columns.series.time_format.is_none());
-                    found.decimal = found.decimal.filter(|_| columns.series.decimal.is_none());
-                }
-                series.id = columns.id.clone().or(series.id.take());
-                series.time = columns.time.clone().or(series.time.take());
-                series.label = columns.label.clone().or(series.label.take());
-            }
+            InputPlan::Series(series) => series.over(columns, file)?,
         }
         input.check()?;
         Ok(input)
@@ -279,6 +234,55 @@ impl TextPlan {
 }
 
 impl SeriesPlan {
+    /// Reads `file`, which `columns` say differs from the training data.
+    fn over(&mut self, columns: &Columns, file: &Path) -> Result<(), PlanError> {
+        let texts = [("text", columns.text.is_some())];
+        columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
+        match columns.format {
+            Some(format) if !format.is_of_series() && format != Format::Lines => {
+                let problem = format!("is {}, but the model reads numeric series", format.name());
+                return Err(PlanError::conflict("format", problem));
+            }
+            Some(format) => self.format = format,
+            None => self.format = self.format_by_name(file).unwrap_or(self.format),
+        }
+        if self.format == Format::Ts {
+            let problem = "is about columns, and these series have none";
+            columns.refuse(&columns.of_steps(), problem)?;
+            columns.refuse(&columns.layout.of_columns(), problem)?;
+        }
+        if self.format == Format::Wide {
+            let steps = [("time", columns.time.is_some())];
+            columns.refuse(&steps, "is about rows that are steps, but a row is a whole series (wide)")?;
+        }
+        let unfit = columns.series.unfit(self.format);
+        let problem = format!("does not concern series of the format {}", self.format.name());
+        columns.refuse(&unfit, &problem)?;
+        self.layout = columns.layout.or(&self.layout);
+        // What does not concern this format was said of another.
+        let unfit = self.series.unfit(self.format);
+        let kept = |option| !unfit.iter().any(|(other, _)| *other == option);
+        let trained = SeriesLayout {
+            time_format: self.series.time_format.take().filter(|_| kept("time-format")),
+            decimal: self.series.decimal.filter(|_| kept("decimal")),
+            label_per: self.series.label_per.filter(|_| kept("label-per")),
+        };
+        self.series = columns.series.or(&trained);
+        self.header = columns.header.map_or(self.header, |header| header.explicit());
+        if let Some(found) = &mut self.columns {
+            // What is said now goes before the names of the training data.
+            found.id = found.id.take().filter(|_| columns.id.is_none());
+            found.time = found.time.take().filter(|_| columns.time.is_none());
+            found.label = found.label.take().filter(|_| columns.label.is_none());
+            found.time_format = found.time_format.take().filter(|_| columns.series.time_format.is_none());
+            found.decimal = found.decimal.filter(|_| columns.series.decimal.is_none());
+        }
+        self.id = columns.id.clone().or(self.id.take());
+        self.time = columns.time.clone().or(self.time.take());
+        self.label = columns.label.clone().or(self.label.take());
+        Ok(())
+    }
+
     /// The format that the name of `file` tells: `.ts`, or, of tables, that of the training data where they were one.
     pub(super) fn format_by_name(&self, file: &Path) -> Option<Format> {
         match (Format::of_series(file), Format::of_texts(file)) {

@@ -58,46 +58,41 @@ pub(super) fn parse(
     line: usize,
 ) -> Result<SeriesExample, DataError> {
     let wrong = |problem: String| DataError::Line { file: file.into(), line, problem };
-    let value = |step: usize, channel: usize, value: String| DataError::SeriesValue {
-        file: file.into(),
-        line,
-        channel: columns.call(channel),
-        step: step + 1,
-        value,
-    };
-    // As numbers of 64 bits, so that one too large for 32 is told with its place.
-    let steps: Vec<Vec<Option<f64>>> = if content.trim().is_empty() {
+    let steps: Vec<Vec<Option<f32>>> = if content.trim().is_empty() {
         Vec::new()
     } else {
         serde_json::from_str(content).map_err(|error| {
-            let problem = in_plain_words(&error.to_string());
-            wrong(format!("expected a JSON array of steps, each an array of numbers: {problem}"))
+            too_large(content, columns, file, line).unwrap_or_else(|| {
+                let problem = in_plain_words(&error.to_string());
+                wrong(format!("expected a JSON array of steps, each an array of numbers: {problem}"))
+            })
         })?
     };
     let channels = standardizer.channels();
     let mut values = Vec::with_capacity(steps.len() * channels);
-    for (step, row) in steps.iter().enumerate() {
+    for (row, step) in steps.iter().zip(1..) {
         if row.len() != channels {
-            let (step, found) = (step + 1, row.len());
+            let found = row.len();
             return Err(wrong(format!("step {step} has {found} channels, but the model has {channels}")));
         }
-        for (channel, &number) in row.iter().enumerate() {
-            values.push(match number {
-                Some(number) if (number as f32).is_finite() => number as f32,
-                Some(number) => return Err(value(step, channel, format!("{number:?}"))),
-                None if standardizer.indicators => f32::NAN,
-                None => {
-                    let (channel, step) = (columns.call(channel), step + 1);
-                    return Err(DataError::MissingValue {
-                        file: file.into(),
-                        line,
-                        channel,
-                        step,
-                        value: "null".into(),
-                    });
-                }
-            });
+        for (channel, number) in row.iter().enumerate() {
+            if number.is_none() && !standardizer.indicators {
+                let (channel, value) = (columns.call(channel), "null".to_owned());
+                return Err(DataError::MissingValue { file: file.into(), line, channel, step, value });
+            }
+            values.push(number.unwrap_or(f32::NAN));
         }
     }
     Ok(SeriesExample { values, length: steps.len(), channels, label: None, line })
+}
+
+/// What is wrong with steps that are numbers, but one too large for 32 bits.
+fn too_large(content: &str, columns: &SeriesColumns, file: &Path, line: usize) -> Option<DataError> {
+    let steps: Vec<Vec<Option<f64>>> = serde_json::from_str(content).ok()?;
+    let is_large = |value: &Option<f64>| value.is_some_and(|value| !(value as f32).is_finite());
+    steps.iter().zip(1..).find_map(|(row, step)| {
+        let channel = row.iter().position(is_large)?;
+        let value = format!("{:?}", row[channel].unwrap_or_default());
+        Some(DataError::SeriesValue { file: file.into(), line, channel: columns.call(channel), step, value })
+    })
 }

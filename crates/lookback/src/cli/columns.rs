@@ -16,7 +16,7 @@ pub(super) struct Columns {
     /// Column or key of the text [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     text: Option<Column>,
-    /// Column that tells the series apart (csv-long) [default: as in training]
+    /// Column that tells the series apart (csv-long), or is no step of them (wide) [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     id: Option<Column>,
     /// Column that orders the steps of a series (csv-long) [default: as in training]

@@ -66,7 +66,7 @@ pub struct InputOptions {
     /// Column of the label, by name or by number from 1
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<Column>,
-    /// Column that tells the series apart (csv-long)
+    /// Column that tells the series apart (csv-long), or is no step of them (wide)
     #[arg(long, value_name = "COLUMN")]
     pub id: Option<Column>,
     /// Column that orders the steps of a series (csv-long) [default: the order of the rows]

@@ -69,6 +69,9 @@ fn channels_are_found_by_name_wherever_they_stand() {
     let told = lookback(&["evaluate", &model, &swapped]).err;
     assert!(told.contains("put in the order that the model was trained on: \"speed\", \"temp\""), "{told}");
     assert!(told.contains("left aside: column \"note\""), "{told}");
+    let untimed = long("id,speed,temp,label", |case, _, a, b, label| format!("{case},{a},{b},{label}"));
+    let told = lookback(&["evaluate", &model, &folder.write("untimed.csv", untimed)]);
+    assert!(told.code == 0 && told.err.contains("no column of times was found"), "{}", told.err);
     let other = folder.write("other.csv", usual().replacen("temp", "heat", 1));
     let parts = ["no channel \"temp\"", "trained on the channels \"speed\", \"temp\"", "\"heat\""];
     lookback(&["evaluate", &model, &other]).refused(2, &parts);

@@ -13,7 +13,7 @@ use crate::error::{DataError, quoted};
 
 /// What was found out of a file of series.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SeriesColumns {
     /// What each channel is called, in their order; empty where nothing names them.
     pub channels: Vec<String>,

@@ -41,7 +41,7 @@ pub fn format_of_content(file: &Path, layout: &Layout, label: Option<&Column>) -
     let options = SeriesOptions { layout: layout.clone(), ..SeriesOptions::default() };
     // What is wrong with the file is told when it is read.
     let silent = tracing::subscriber::NoSubscriber::default();
-    let sheet = tracing::subscriber::with_default(silent, || Sheet::read(file, &text, &options)).ok()?;
+    let sheet = tracing::subscriber::with_default(silent, || Sheet::read(file, &text, &options, true)).ok()?;
     if sheet.rows.len() < FEWEST_ROWS || sheet.width() < 3 {
         return None;
     }
@@ -99,7 +99,7 @@ fn numbers(first: &FirstLine<'_>, sheet: &Sheet, header: bool, label: Option<usi
 /// Whether the names of columns are numbers in a row, with the same letters before them or none.
 fn is_numbered(first: &FirstLine<'_>, places: &[usize], header: bool) -> bool {
     let parts = |&place: &usize| {
-        let name = first.fields[place].trim();
+        let name = first.fields.get(place)?.trim();
         let letters = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
         name[letters.len()..].parse::<u64>().ok().map(|number| (letters, number))
     };
@@ -108,5 +108,5 @@ fn is_numbered(first: &FirstLine<'_>, places: &[usize], header: bool) -> bool {
     header
         && names.len() >= FEW_STEPS
         && names.windows(2).all(follows)
-        && !places.iter().any(|&place| is_nameless(first.fields[place]))
+        && !places.iter().any(|&place| first.fields.get(place).is_some_and(|name| is_nameless(name)))
 }

@@ -41,7 +41,7 @@ struct Reader<'a> {
 }
 
 pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
-    let sheet = Sheet::read(file, text, options)?;
+    let sheet = Sheet::read(file, text, options, false)?;
     let first = sheet.first(file);
     let options = &*by_training(&first, options);
     let places = find_places(&first, &sheet, options)?;

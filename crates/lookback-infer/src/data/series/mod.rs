@@ -25,7 +25,7 @@
 //!
 //! # `wide`, a row per series
 //! One channel, and as many columns as the longest series has steps; empty cells or NaN at the end of a row are padding, and
-//! are cut off. The label is the column told, or one with a known name, or the only one that holds anything but numbers, or the
+//! are cut off, and so may a row end before the others. The label is the column told, or one with a known name, or the only one that holds anything but numbers, or the
 //! first where there is no header, as the UCR archive has it. The first row is a header when told so, when a column is asked
 //! for by name, when it has words over most columns of numbers, or when it counts (`0,1,2`).
 //!
@@ -189,6 +189,7 @@ pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Eac
 
 /// How many series and channels there are, and how long they are.
 fn in_numbers(examples: &[Each], columns: &SeriesColumns) -> String {
+    let all = examples.len();
     let read = || examples.iter().filter_map(|(_, example)| example.as_ref().ok());
     let lengths = || read().map(|example| example.length);
     let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
@@ -198,7 +199,11 @@ fn in_numbers(examples: &[Each], columns: &SeriesColumns) -> String {
     };
     let channels = counted(read().next().map_or(0, |example| example.channels), "channel");
     let names = if columns.channels.is_empty() { String::new() } else { format!(": {}", quoted(&columns.channels)) };
-    format!("{} series of {steps}, {channels}{names}", examples.len())
+    match read().count() {
+        0 => format!("none of {all} series can be read"),
+        count if count < all => format!("{count} of {all} series can be read, of {steps}, {channels}{names}"),
+        _ => format!("{all} series of {steps}, {channels}{names}"),
+    }
 }
 
 /// How many series were cut at their ends, if any.

@@ -7,6 +7,7 @@
 //! between the columns, for they do so since the comma is taken; else it is refused, and `--decimal` says what it is.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,15 +52,19 @@ pub(super) fn is_padding(text: &str) -> bool {
     text.is_empty() || text.eq_ignore_ascii_case("nan")
 }
 
-/// A finite number, or nothing.
-pub(super) fn number(text: &str, decimal: Decimal) -> Option<f64> {
+/// A number, or nothing.
+fn parsed<T: FromStr>(text: &str, decimal: Decimal) -> Option<T> {
     let text = text.trim();
-    let number = match decimal {
-        Decimal::Point => text.parse::<f64>().ok(),
+    match decimal {
+        Decimal::Point => text.parse().ok(),
         Decimal::Comma if text.contains('.') => None,
         Decimal::Comma => text.replace(',', ".").parse().ok(),
-    };
-    number.filter(|number| number.is_finite())
+    }
+}
+
+/// A finite number, or nothing.
+pub(super) fn number(text: &str, decimal: Decimal) -> Option<f64> {
+    parsed(text, decimal).filter(|number: &f64| number.is_finite())
 }
 
 /// Whether a cell is a number by either mark, or missing.
@@ -198,7 +203,8 @@ impl<'a> Values<'a> {
         };
         self.values += 1;
         if !is_missing(text) {
-            let value = number(text, self.decimal).map(|value| value as f32).filter(|value| value.is_finite());
+            // At once, for rounded to 64 bits before it might be another number.
+            let value = parsed(text, self.decimal).filter(|value: &f32| value.is_finite());
             return value.ok_or_else(|| wrong(text.trim()));
         }
         if self.missing == Missing::Refuse && self.each {

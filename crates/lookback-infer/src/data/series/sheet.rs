@@ -16,7 +16,7 @@ const SAMPLE: usize = 50;
 /// Columns that are named of those left aside.
 const SHOWN: usize = 20;
 
-/// A table of cells; every row has as many.
+/// A table of cells.
 pub(super) struct Sheet {
     /// At least one. No row is blank.
     pub(super) rows: Vec<Row>,
@@ -24,7 +24,8 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Sheet, DataError> {
+    /// All rows have as many cells, unless `ragged`: then they may end before the longest.
+    pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions, ragged: bool) -> Result<Sheet, DataError> {
         let tabs = Format::of_texts(file) == Some(Format::Tsv);
         let (found, start) = dialect::find(text, &options.layout, tabs);
         let mut sheet = Sheet::of(file, text, found, start)?;
@@ -43,7 +44,7 @@ impl Sheet {
             }
         }
         let Some(first) = sheet.rows.first() else { return Err(DataError::Empty { file: file.into() }) };
-        match sheet.rows.iter().find_map(|row| width_error(file, first, row, sheet.dialect)) {
+        match sheet.rows.iter().filter(|_| !ragged).find_map(|row| width_error(file, first, row, sheet.dialect)) {
             Some(wrong) => Err(wrong),
             None => Ok(sheet),
         }
@@ -65,9 +66,16 @@ impl Sheet {
         cells().filter(|cell| may_be_number(cell)).count() as f64 / cells().count().max(1) as f64
     }
 
-    /// How many columns there are.
+    /// How many columns there are: cells of the longest row.
     pub(super) fn width(&self) -> usize {
-        self.rows.first().map_or(0, |row| row.fields.len())
+        self.rows.iter().map(|row| row.fields.len()).max().unwrap_or(0)
+    }
+
+    /// Refuses a row that is longer than the header.
+    pub(super) fn check_below_header(&self, file: &Path) -> Result<(), DataError> {
+        let Some(first) = self.rows.first() else { return Ok(()) };
+        let longer = self.rows.iter().filter(|row| row.fields.len() > first.fields.len());
+        longer.filter_map(|row| width_error(file, first, row, self.dialect)).next().map_or(Ok(()), Err)
     }
 
     pub(super) fn first<'a>(&'a self, file: &'a Path) -> FirstLine<'a> {
@@ -96,7 +104,9 @@ impl Sheet {
     pub(super) fn counters(&self, file: &Path) -> Vec<usize> {
         let whole = |place: usize| self.body(true).iter().all(|row| cell(row, place).parse::<u64>().is_ok());
         let first = self.first(file);
-        (0..self.width()).filter(|&place| is_nameless(first.fields[place]) && whole(place)).collect()
+        (0..self.width())
+            .filter(|&place| first.fields.get(place).is_some_and(|name| is_nameless(name)) && whole(place))
+            .collect()
     }
 }
 

@@ -17,10 +17,13 @@ const FEWEST_COUNTED: usize = 3;
 const MANY_COUNTED: usize = 6;
 
 pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
-    let sheet = Sheet::read(file, text, options)?;
+    let sheet = Sheet::read(file, text, options, true)?;
     let first = sheet.first(file);
     let options = &*by_training(&first, options);
     let header = has_header(&first, &sheet, options)?;
+    if header {
+        sheet.check_below_header(file)?;
+    }
     let aside = aside(&first, &sheet, options, header)?;
     let label = find_label(&first, &sheet, options, header, &aside)?;
     let steps: Vec<usize> =
@@ -103,8 +106,8 @@ fn has_header(first: &FirstLine<'_>, sheet: &Sheet, options: &SeriesOptions) -> 
 pub(super) fn names_columns(first: &FirstLine<'_>, sheet: &Sheet) -> bool {
     let body = sheet.body(true);
     let holds_numbers = |place: &usize| {
-        let filled = || body.iter().map(|row| cell(row, *place)).filter(|cell| !is_padding(cell));
-        filled().next().is_some() && filled().all(may_be_number)
+        let is_filled = body.iter().any(|row| !is_padding(cell(row, *place)));
+        is_filled && sheet.is_mostly_numeric(*place, true)
     };
     // One word alone is a mistake in the first series.
     let of_numbers: Vec<usize> = (0..first.fields.len()).filter(holds_numbers).collect();
