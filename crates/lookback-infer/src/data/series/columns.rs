@@ -1,6 +1,7 @@
 //! The columns of series as they were found, by which those of other data are.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -52,9 +53,21 @@ impl SeriesColumns {
 /// data, wherever they stand, and not those of its numbers.
 pub(super) fn by_training<'a>(first: &FirstLine<'_>, options: &'a SeriesOptions) -> Cow<'a, SeriesOptions> {
     let Some(trained) = &options.trained else { return Cow::Borrowed(options) };
+    if options.header == Some(false) {
+        // Names of the training data say nothing here.
+        let number = |column: &Option<Column>| column.clone().filter(|column| matches!(column, Column::Number(_)));
+        return Cow::Owned(SeriesOptions {
+            id: number(&options.id),
+            time: number(&options.time),
+            label: number(&options.label),
+            values: options.values.iter().cloned().filter_map(|column| number(&Some(column))).collect(),
+            ..options.clone()
+        });
+    }
     let roles = [&trained.id, &trained.time, &trained.label];
+    let fields: HashSet<String> = first.fields.iter().map(|field| field.trim().to_lowercase()).collect();
     let mut names = trained.channels.iter().chain(roles.into_iter().flatten());
-    let has_header = options.header.unwrap_or_else(|| names.any(|name| first.known(&[name]).is_some()));
+    let has_header = options.header == Some(true) || names.any(|name| fields.contains(&name.to_lowercase()));
     if !has_header || roles.into_iter().flatten().next().is_none() && trained.channels.is_empty() {
         return Cow::Borrowed(options);
     }
@@ -69,7 +82,8 @@ pub(super) fn by_training<'a>(first: &FirstLine<'_>, options: &'a SeriesOptions)
         id: role(&options.id, &trained.id),
         time: role(&options.time, &trained.time),
         label: role(&options.label, &trained.label),
-        values: trained.channels.iter().cloned().map(Column::Name).collect(),
+        // Those are found by the names of the training data.
+        values: if trained.channels.is_empty() { options.values.clone() } else { Vec::new() },
         header: Some(true),
         ..options.clone()
     })
@@ -77,22 +91,28 @@ pub(super) fn by_training<'a>(first: &FirstLine<'_>, options: &'a SeriesOptions)
 
 /// The places in `first` of the channels that the training data had, in the order of those.
 pub(super) fn places_by_name(first: &FirstLine<'_>, trained: &[String]) -> Result<Vec<usize>, DataError> {
-    let mut places: Vec<usize> = Vec::with_capacity(trained.len());
-    for name in trained {
-        // Of several columns with one name, the next is meant.
-        let same = |exact: bool| {
-            let is = |field: &str| match exact {
-                true => field.trim() == name,
-                false => field.trim().to_lowercase() == name.to_lowercase(),
-            };
-            (0..first.fields.len()).find(|place| is(first.fields[*place]) && !places.contains(place))
-        };
-        let Some(place) = same(true).or_else(|| same(false)) else {
-            return Err(absent(first.file, first.line, name, trained, &first.present()));
-        };
-        places.push(place);
+    // There may be as many columns as a person likes, so each name is looked up.
+    let mut exact: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    let mut any_case: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (place, field) in first.fields.iter().enumerate() {
+        exact.entry(field.trim()).or_default().push_back(place);
+        any_case.entry(field.trim().to_lowercase()).or_default().push_back(place);
     }
-    Ok(places)
+    let mut taken: HashSet<usize> = HashSet::new();
+    let place = |name: &String| {
+        let mut places = exact.get_mut(name.as_str()).into_iter().chain(any_case.get_mut(&name.to_lowercase()));
+        // Of several columns with one name, the next is meant.
+        let place = places.find_map(|places| {
+            while let Some(place) = places.pop_front() {
+                if taken.insert(place) {
+                    return Some(place);
+                }
+            }
+            None
+        });
+        place.ok_or_else(|| absent(first.file, first.line, name, trained, &first.present()))
+    };
+    trained.iter().map(place).collect()
 }
 
 fn absent(file: &Path, line: usize, name: &str, trained: &[String], present: &[String]) -> DataError {

@@ -12,8 +12,8 @@ use crate::data::columns::{FirstLine, TEXT_NAMES};
 use crate::data::encoding::decode;
 use crate::data::{Format, Layout, file_text};
 
-/// How much of a file is looked at.
-const SAMPLE: u64 = 256 << 10;
+/// How much of a file is looked at: some rows of long series.
+const SAMPLE: u64 = 2 << 20;
 /// Fewer rows tell nothing.
 const FEWEST_ROWS: usize = 4;
 /// So many columns of numbers are steps, where nothing names them.
@@ -87,7 +87,7 @@ fn is_long(first: &FirstLine<'_>, sheet: &Sheet, label: Option<usize>) -> bool {
 /// The columns of numbers, if all but one are: the label, or what may be it.
 fn numbers(first: &FirstLine<'_>, sheet: &Sheet, header: bool, label: Option<usize>) -> Option<Vec<usize>> {
     let named = |names: &[&str]| if header { first.known(names) } else { None };
-    let counters = if header { sheet.counters(first.file) } else { Vec::new() };
+    let counters = if header { sheet.counters(first.file) } else { HashSet::new() };
     let columns: Vec<usize> =
         (0..sheet.width()).filter(|place| !counters.contains(place) && named(ID_NAMES) != Some(*place)).collect();
     let mut words = columns.iter().copied().filter(|&place| !sheet.is_mostly_numeric(place, header));

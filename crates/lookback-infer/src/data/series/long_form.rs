@@ -1,11 +1,11 @@
 //! Tables with a row per step; the rules stand in the documentation of the parent module.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::columns::{by_training, places_by_name};
-use super::numbers::{Values, find_decimal, in_words};
+use super::numbers::{Values, find_decimal, in_words, may_be_number};
 use super::sheet::{Sheet, called, cell, is_nameless, left_aside};
 use super::times::{self, TimeFormat, Times};
 use super::{Column, LabelPer, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions};
@@ -138,10 +138,9 @@ fn sentence(first: &FirstLine<'_>, places: &Places, times: Option<&TimeFormat>) 
         _ => "steps in the order of the rows".to_owned(),
     };
     let label = places.label.map_or_else(String::new, |place| format!(", labels from {}", call(place)));
-    let used = |place: &usize| {
-        *place == places.id || [places.time, places.label].contains(&Some(*place)) || places.values.contains(place)
-    };
-    let aside: Vec<usize> = (0..first.fields.len()).filter(|place| !used(place)).collect();
+    let roles = [Some(places.id), places.time, places.label];
+    let used: HashSet<usize> = places.values.iter().copied().chain(roles.into_iter().flatten()).collect();
+    let aside: Vec<usize> = (0..first.fields.len()).filter(|place| !used.contains(place)).collect();
     let aside = left_aside(first, &aside, places.header).map_or_else(String::new, |aside| format!("; {aside}"));
     format!("series by column {}, {time}{label}{aside}", call(places.id))
 }
@@ -160,7 +159,9 @@ fn find_places(first: &FirstLine<'_>, sheet: &Sheet, options: &SeriesOptions) ->
     let must_search = options.id.is_none() || (options.label.is_none() && options.labels == Labels::Required);
     let named = options.header.or((name.is_some() || must_search).then_some(true));
     // A place that is told is not free to be found under another role.
-    let told: Vec<usize> = asked().filter_map(|column| first.find(column).ok()).collect();
+    let trained = options.trained.as_ref().filter(|_| named == Some(true)).map(|trained| trained.channels.as_slice());
+    let of_training = trained.and_then(|names| places_by_name(first, names).ok()).unwrap_or_default();
+    let told: Vec<usize> = asked().filter_map(|column| first.find(column).ok()).chain(of_training).collect();
     let find = |column: Option<&Column>, names: &[&str]| match column {
         Some(column) => first.find(column).map(Some),
         None if named == Some(false) => Ok(None),
@@ -209,8 +210,10 @@ fn find_values(
     let values = if let Some(names) = by_name(header) {
         places_by_name(first, names)?
     } else if options.values.is_empty() {
-        let counters = if header { sheet.counters(first.file) } else { Vec::new() };
-        free().filter(|place| !counters.contains(place)).collect()
+        let counters = if header { sheet.counters(first.file) } else { HashSet::new() };
+        let channels: Vec<usize> = free().filter(|place| !counters.contains(place)).collect();
+        check_numbers(first, sheet, &channels, header)?;
+        channels
     } else {
         told()?
     };
@@ -227,6 +230,18 @@ fn find_values(
         tracing::info!("{name}: its channels are put in the order that the model was trained on: {names}");
     }
     Ok((values, header))
+}
+
+/// Refuses a column that was not asked for and holds no number in any row.
+fn check_numbers(first: &FirstLine<'_>, sheet: &Sheet, channels: &[usize], header: bool) -> Result<(), DataError> {
+    let body = sheet.body(header);
+    let holds_words = |place: &&usize| !body.iter().any(|row| may_be_number(cell(row, **place)));
+    let Some(&place) = channels.iter().find(holds_words).filter(|_| !body.is_empty() && channels.len() > 1) else {
+        return Ok(());
+    };
+    let column = called(first, place, header);
+    let problem = format!("column {column} holds no numbers; --values names the columns of the channels");
+    Err(DataError::Line { file: first.file.into(), line: first.line, problem })
 }
 
 /// No column can have two roles.

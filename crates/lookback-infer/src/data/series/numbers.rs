@@ -224,6 +224,7 @@ impl<'a> Values<'a> {
     /// Refuses values that are missing, once all of the file is read, unless they are to be masked; says how many there are.
     pub(super) fn settle(mut self) -> Result<Option<String>, DataError> {
         match self.lines.0 {
+            0 if self.gaps == 0 && self.missing == Missing::Mask => Ok(Some("no value is missing".to_owned())),
             0 if self.gaps == 0 => Ok(None),
             0 => Ok(Some(format!("{} of {} values are missing", self.gaps, self.values))),
             1 => {

@@ -1,5 +1,6 @@
 //! Rows and columns of series: what separates them, whether the first row names them, and which of them only count.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::SeriesOptions;
@@ -101,7 +102,7 @@ impl Sheet {
 
     /// The columns that have no name, or one that pandas gives such a column, and hold whole numbers: they count rows, and
     /// were written by mistake.
-    pub(super) fn counters(&self, file: &Path) -> Vec<usize> {
+    pub(super) fn counters(&self, file: &Path) -> HashSet<usize> {
         let whole = |place: usize| self.body(true).iter().all(|row| cell(row, place).parse::<u64>().is_ok());
         let first = self.first(file);
         (0..self.width())

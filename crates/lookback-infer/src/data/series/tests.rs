@@ -233,6 +233,12 @@ fn wrong_long_form_files_are_told() {
             ", line 2: the time \"monday\" is no number, no date of ISO 8601 and of none of the usual forms; --time-format tells the form of all times, such as %d/%m/%Y",
         ),
         (
+            "a column of words",
+            "id,who,x,label\na,bob,1,p\na,bob,2,p\n",
+            all(),
+            ", line 1: column \"who\" holds no numbers; --values names the columns of the channels",
+        ),
+        (
             "another channel than trained",
             "id,z,y,label\na,1,2,p\n",
             trained(&["x", "y"]),

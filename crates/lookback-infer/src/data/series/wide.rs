@@ -1,5 +1,6 @@
 //! Tables with a row per series; the rules stand in the documentation of the parent module.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::columns::by_training;
@@ -50,8 +51,8 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         examples.push((row.line, example));
     }
     let labels = label_of.map(|place| format!("labels from column {}", called(&first, place, header)));
-    let left: Vec<usize> =
-        (0..sheet.width()).filter(|place| !steps.contains(place) && Some(*place) != label_of).collect();
+    let unread = |place: &usize| aside.contains(place) || Some(*place) == label && label_of.is_none();
+    let left: Vec<usize> = (0..sheet.width()).filter(unread).collect();
     let left = left_aside(&first, &left, header);
     let with = if header { "with" } else { "without" };
     Ok(Read {
@@ -127,10 +128,15 @@ pub(super) fn names_columns(first: &FirstLine<'_>, sheet: &Sheet) -> bool {
 }
 
 /// The columns that are neither label nor step.
-fn aside(first: &FirstLine<'_>, sheet: &Sheet, options: &SeriesOptions, header: bool) -> Result<Vec<usize>, DataError> {
-    let mut aside = if header { sheet.counters(first.file) } else { Vec::new() };
+fn aside(
+    first: &FirstLine<'_>,
+    sheet: &Sheet,
+    options: &SeriesOptions,
+    header: bool,
+) -> Result<HashSet<usize>, DataError> {
+    let mut aside = if header { sheet.counters(first.file) } else { HashSet::new() };
     match &options.id {
-        Some(column) => aside.push(first.find(column)?),
+        Some(column) => drop(aside.insert(first.find(column)?)),
         None if header => aside.extend(first.known(ID_NAMES)),
         None => {}
     }
@@ -142,7 +148,7 @@ fn find_label(
     sheet: &Sheet,
     options: &SeriesOptions,
     header: bool,
-    aside: &[usize],
+    aside: &HashSet<usize>,
 ) -> Result<Option<usize>, DataError> {
     let trained = options.trained.as_ref().and_then(|trained| trained.wide);
     match &options.label {

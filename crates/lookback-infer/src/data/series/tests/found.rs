@@ -33,6 +33,8 @@ fn numbers_of_columns_are_those_of_the_training_data() {
     let other = SeriesOptions { trained: Some(columns), ..told };
     let swapped = "kind,x,more,when,who\np,5,0,2,a\np,6,0,1,a\n";
     assert_eq!(read("a.csv", swapped, &other), "2 p [2,1] [6.0, 5.0]");
+    let bare = SeriesOptions { header: Some(false), values: long("", "", "", &["x"]).values, ..other.clone() };
+    assert_eq!(read("a.csv", "a,1,5,p\n", &bare), "1 p [1,1] [5.0]", "names say nothing where there are none");
     let unlabelled = SeriesOptions { labels: Labels::Ignored, ..other };
     assert_eq!(read("a.csv", "who,when,y,x\na,1,7,5\n", &unlabelled), "2 - [1,1] [5.0]", "column 4 is no label here");
 }
@@ -71,6 +73,8 @@ fn missing_values_are_read_where_they_are_masked() {
     assert_eq!(read("a.csv", table, &mask()), "2 p [2,2] [NaN, 1.0, 2.0, NaN]");
     let padded = format!("{HEADER}1,NaN,3,NaN:4,5,6,NaN:a\n");
     assert_eq!(read("a.ts", &padded, &mask()), "11 a [3,2] [1.0, 4.0, NaN, 5.0, 3.0, 6.0]");
+    let dense = "id,x,label\na,1,p\n";
+    assert_eq!(read("a.csv", dense, &mask()), read("a.csv", dense, &SeriesOptions::default()));
     let wide = SeriesOptions { missing: Missing::Mask, ..wide() };
     assert_eq!(read("a.tsv", "1\t1\tNaN\t3\n2\t4\tNaN\tNaN\n", &wide), "1 1 [3,1] [1.0, NaN, 3.0]; 2 2 [1,1] [4.0]");
 }
