@@ -1,4 +1,4 @@
-//! Rows that cannot be read: left out, or told all together.
+//! Rows, or series, that cannot be read: left out, or told all together.
 
 use std::path::Path;
 
@@ -11,11 +11,18 @@ pub(super) const NAMED: usize = 20;
 /// Rows that cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct BadRows {
+    /// Whether they are whole series.
+    are_series: bool,
     first: Vec<DataError>,
     count: usize,
 }
 
 impl BadRows {
+    /// For series in place of rows.
+    pub(super) fn of_series() -> BadRows {
+        BadRows { are_series: true, ..BadRows::default() }
+    }
+
     /// The value of a row that can be read.
     pub(super) fn keep<T>(&mut self, row: Result<T, DataError>) -> Option<T> {
         match row {
@@ -32,12 +39,13 @@ impl BadRows {
 
     /// What becomes of them, once all of `file` is read.
     pub(super) fn settle(mut self, file: &Path, choice: Option<OnBadRow>) -> Result<(), DataError> {
+        let unit = if self.are_series { "series" } else { "rows" };
         match (choice.unwrap_or_default(), self.count) {
             (_, 0) => Ok(()),
             (OnBadRow::Stop, 1) => Err(self.first.remove(0)),
             (OnBadRow::Stop, count) => {
                 let first = self.first.iter().map(DataError::to_string).collect();
-                Err(DataError::BadRows { file: file.into(), count, first })
+                Err(DataError::BadRows { file: file.into(), unit, count, first })
             }
             (OnBadRow::Skip, count) => {
                 for error in &self.first {
@@ -47,7 +55,8 @@ impl BadRows {
                     0 => String::new(),
                     more => format!(", {more} of them not named"),
                 };
-                tracing::warn!("{}: {} left out{more}", file.display(), counted(count, "row"));
+                let count = if self.are_series { format!("{count} series") } else { counted(count, "row") };
+                tracing::warn!("{}: {count} left out{more}", file.display());
                 Ok(())
             }
         }

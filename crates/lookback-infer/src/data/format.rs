@@ -24,8 +24,10 @@ pub enum Format {
     Fasttext,
     /// Numeric series, as the UEA archive has them
     Ts,
-    /// Numeric series in CSV, one row per step
+    /// Numeric series in a table, one row per step
     CsvLong,
+    /// Numeric series of one channel in a table, one row per series
+    Wide,
 }
 
 impl Format {
@@ -34,7 +36,7 @@ impl Format {
     /// All formats of labelled inputs, for messages.
     pub(crate) const OF_TRAINING: &str = "csv, tsv, jsonl or fasttext for texts, ts or csv-long for numeric series";
     /// The formats of series, for messages.
-    pub(crate) const OF_SERIES: &str = "ts or csv-long";
+    pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
 
     /// The name in options.
     pub fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Format {
             Format::Fasttext => "fasttext",
             Format::Ts => "ts",
             Format::CsvLong => "csv-long",
+            Format::Wide => "wide",
         }
     }
 
@@ -82,7 +85,7 @@ impl Format {
 
     /// Whether it holds numeric series and nothing else.
     pub fn is_of_series(self) -> bool {
-        matches!(self, Format::Ts | Format::CsvLong)
+        matches!(self, Format::Ts | Format::CsvLong | Format::Wide)
     }
 }
 

@@ -57,11 +57,13 @@ pub enum DataError {
         /// What the file was said or found to be in.
         encoding: &'static str,
     },
-    /// Several rows cannot be read.
-    #[error("{}: {count} rows cannot be read; --on-bad-row skip leaves them out\n{}", file.display(), listed(first, *count))]
+    /// Several rows, or series, cannot be read.
+    #[error("{}: {count} {unit} cannot be read; --on-bad-row skip leaves them out\n{}", file.display(), listed(first, *count))]
     BadRows {
         /// The file.
         file: PathBuf,
+        /// What they are, in the plural.
+        unit: &'static str,
         /// How many there are.
         count: usize,
         /// What is wrong with the first of them.
@@ -242,12 +244,36 @@ pub enum DataError {
         file: PathBuf,
         /// The line.
         line: usize,
-        /// The channel, counted from 1, or the name of its column.
+        /// The channel, counted from 1, or its name in quotes.
         channel: String,
         /// The time step in its sequence, counted from 1.
         step: usize,
         /// The value found.
         value: String,
+    },
+    /// A value of a series is missing, and is not to be masked.
+    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" is a missing value; training with --missing mask reads it", file.display())]
+    MissingValue {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// The channel, counted from 1, or its name in quotes.
+        channel: String,
+        /// The time step in its sequence, counted from 1.
+        step: usize,
+        /// What stands there.
+        value: String,
+    },
+    /// Several lines have missing values, which are not to be masked.
+    #[error("{}: {count} lines have missing values; training with --missing mask reads them\n{}", file.display(), listed(first, *count))]
+    MissingValues {
+        /// The file.
+        file: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// What is missing on the first of them.
+        first: Vec<String>,
     },
     /// A value so far from those of the training that a network cannot compute with it.
     #[error("{}, line {line}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", file.display())]
@@ -256,8 +282,8 @@ pub enum DataError {
         file: PathBuf,
         /// The line.
         line: usize,
-        /// The channel, counted from 1.
-        channel: usize,
+        /// The channel, counted from 1, or its name in quotes.
+        channel: String,
         /// The time step in its sequence, counted from 1.
         step: usize,
         /// The value found.
@@ -397,6 +423,7 @@ fn flag(role: &str) -> &str {
         "text" => "--text",
         "label" => "--label",
         "values" => "--values",
+        "time" => "--time",
         _ => "--id",
     }
 }
@@ -412,7 +439,7 @@ fn listed(lines: &[String], count: usize) -> String {
 }
 
 /// The names in quotes, with commas; a long list is cut, and so is a long name.
-fn quoted(names: &[String]) -> String {
+pub(crate) fn quoted(names: &[String]) -> String {
     const SHOWN: usize = 20;
     const LETTERS: usize = 80;
     let quoted = |name: &String| match name.char_indices().nth(LETTERS) {

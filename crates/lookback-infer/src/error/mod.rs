@@ -10,6 +10,7 @@ pub mod plan;
 use thiserror::Error;
 
 pub use self::data::DataError;
+pub(crate) use self::data::quoted;
 pub use self::model_file::ModelFileError;
 pub use self::plan::PlanError;
 

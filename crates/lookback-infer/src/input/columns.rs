@@ -1,5 +1,6 @@
 //! Where data differ from those a model was trained on.
 
+use crate::data::series::SeriesLayout;
 use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
 
@@ -20,6 +21,8 @@ pub struct Columns {
     pub time: Option<Column>,
     /// How the file is laid out.
     pub layout: Layout,
+    /// How series stand in it.
+    pub series: SeriesLayout,
 }
 
 impl Columns {
@@ -36,7 +39,8 @@ impl Columns {
             ("on-bad-row", self.layout.on_bad_row.is_some()),
         ];
         self.refuse(&options, problem)?;
-        self.refuse(&self.layout.of_columns(), problem)
+        self.refuse(&self.layout.of_columns(), problem)?;
+        self.refuse(&self.series.said(), problem)
     }
 
     /// What says how the steps of series stand in columns.

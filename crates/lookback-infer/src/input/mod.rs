@@ -11,11 +11,13 @@ mod example;
 pub(crate) mod hash;
 mod layer;
 mod plan;
+mod series;
 mod standardizer;
 mod stream;
 pub mod tokenizer;
 pub mod vocabulary;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,7 +27,7 @@ pub use self::batch::{Batch, BatchInput, Parts, by_length};
 pub use self::columns::Columns;
 pub use self::example::{Example, Raw};
 pub(crate) use self::layer::InputLayer;
-pub use self::plan::{InputPlan, SeriesPlan, TextPlan};
+pub use self::plan::{FileColumns, InputPlan, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
 pub use self::stream::{Item, Stream};
 
@@ -34,9 +36,9 @@ pub use self::tokenizer::Token;
 use self::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
-use crate::data::series::{SeriesExample, read_series};
-use crate::data::table::{EmptyText, Table, TableColumns, TextExample, read_table};
-use crate::error::{DataError, Error, ModelFileError, PlanError, counted, in_plain_words};
+use crate::data::series::{Missing, Series, SeriesColumns, SeriesExample, read_series};
+use crate::data::table::{EmptyText, Table, TextExample, read_table};
+use crate::error::{DataError, Error, ModelFileError, PlanError, counted};
 use crate::model_file::ModelFile;
 
 /// The key under which a model file keeps how inputs are read.
@@ -106,8 +108,8 @@ pub struct Labelled<L = String> {
 }
 
 impl InputPlan {
-    /// All inputs of a file with their labels, and the columns they stood in, where it is a table of texts. An empty text is
-    /// refused where `training`, else kept.
+    /// All inputs of a file with their labels, and the columns they stood in. An empty text is refused where `training`, else
+    /// kept.
     ///
     /// # Errors
     /// If the file cannot be read as the plan says, or a label is missing.
@@ -115,7 +117,7 @@ impl InputPlan {
         &self,
         file: &Path,
         training: bool,
-    ) -> Result<(Vec<Labelled>, Option<TableColumns>), DataError> {
+    ) -> Result<(Vec<Labelled>, Option<FileColumns>), DataError> {
         let empty = if training { EmptyText::Refuse } else { EmptyText::Keep };
         match self {
             InputPlan::Text(plan) => {
@@ -124,15 +126,15 @@ impl InputPlan {
                     let label = text.label.unwrap_or_default();
                     Labelled { raw: Raw::Text(text.text), label, line: text.line }
                 };
-                Ok((examples.into_iter().map(labelled).collect(), Some(columns)))
+                Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Table(columns))))
             }
             InputPlan::Series(plan) => {
                 let labelled = |mut series: SeriesExample| {
                     let (label, line) = (series.label.take().unwrap_or_default(), series.line);
                     Labelled { raw: Raw::Series(series), label, line }
                 };
-                let series = read_series(file, &plan.series(Labels::Required))?;
-                Ok((series.into_iter().map(labelled).collect(), None))
+                let Series { examples, columns } = read_series(file, &plan.series(Labels::Required))?;
+                Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Series(columns))))
             }
         }
     }
@@ -199,11 +201,12 @@ impl Input {
                 let plan = TextPlan { tokenizer: encoder.tokenizer.segmentation.into(), ..plan.clone() };
                 Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
             }
-            InputPlan::Series(_) => {
+            InputPlan::Series(series) => {
+                let indicators = series.missing == Missing::Mask;
                 let series: Vec<SeriesExample> =
                     inputs.map(|raw| raw.series(file).cloned()).collect::<Result<_, _>>()?;
-                let standardizer =
-                    Standardizer::fit(&series).ok_or_else(|| DataError::NoExamples { file: file.into() })?;
+                let standardizer = Standardizer::fit(&series, indicators)
+                    .ok_or_else(|| DataError::NoExamples { file: file.into() })?;
                 Ok(Input::new(plan.clone(), Encoder::Series(standardizer)))
             }
         }
@@ -223,7 +226,12 @@ impl Input {
     ) -> Result<Input, Error> {
         let (Encoder::Text(encoder), InputPlan::Text(plan)) = (&self.encoder, plan) else {
             return match (&self.encoder, plan) {
-                (Encoder::Series(_), InputPlan::Series(_)) => Ok(Input::new(plan.clone(), self.encoder.clone())),
+                (Encoder::Series(_), InputPlan::Series(series)) => {
+                    if let InputPlan::Series(own) = &self.plan {
+                        series::check_taken_on(own, series)?;
+                    }
+                    Ok(Input::new(plan.clone(), self.encoder.clone()))
+                }
                 _ => Err(PlanError::conflict("init", "is of a model that reads another kind of inputs").into()),
             };
         };
@@ -285,7 +293,9 @@ impl Input {
             (InputPlan::Text(_), Encoder::Text(text)) => {
                 text.check().and_then(|()| text.tokenizer.check()).map_err(|problem| wrong(ENCODER_KEY, problem))?;
             }
-            (InputPlan::Series(_), Encoder::Series(_)) => {}
+            (InputPlan::Series(series), Encoder::Series(standardizer)) => {
+                series::check_stored(series, standardizer).map_err(|problem| wrong(PLAN_KEY, problem))?;
+            }
             _ => return Err(wrong(ENCODER_KEY, "it is not for the kind of inputs that the model reads".into())),
         }
         Ok(Input::new(plan, encoder))
@@ -316,7 +326,7 @@ impl Input {
                 ngrams: encoder.ngrams.as_ref().map(|ngrams| ngrams.rows()),
                 bigrams: encoder.bigrams.as_ref().map(|bigrams| bigrams.rows()),
             },
-            Encoder::Series(standardizer) => InputShape::Channels(standardizer.channels()),
+            Encoder::Series(standardizer) => InputShape::Channels(standardizer.width()),
         }
     }
 
@@ -325,6 +335,14 @@ impl Input {
         match &self.encoder {
             Encoder::Text(encoder) => Some(encoder),
             Encoder::Series(_) => None,
+        }
+    }
+
+    /// What was found out of the training data, of series.
+    fn series_columns(&self) -> Cow<'_, SeriesColumns> {
+        match &self.plan {
+            InputPlan::Series(SeriesPlan { columns: Some(columns), .. }) => Cow::Borrowed(columns),
+            _ => Cow::Owned(SeriesColumns::default()),
         }
     }
 
@@ -337,7 +355,7 @@ impl Input {
             (Encoder::Text(encoder), Raw::Text(text)) => Example::of_text(text, encoder, line),
             (Encoder::Text(encoder), Raw::Tokens(tokens)) => Example::of_tokens(&tokens, encoder, line),
             (Encoder::Series(standardizer), Raw::Series(mut series)) => {
-                standardizer.apply(file, &mut series)?;
+                standardizer.apply(file, &mut series, &self.series_columns())?;
                 let longest = match &self.plan {
                     InputPlan::Series(plan) => plan.max_length,
                     InputPlan::Text(_) => None,
@@ -367,7 +385,9 @@ impl Input {
     fn encode_owned_line(&self, content: String, file: &Path, line: usize) -> Result<Example, DataError> {
         let raw = match &self.encoder {
             Encoder::Text(_) => Raw::Text(content),
-            Encoder::Series(standardizer) => Raw::Series(parse_series(&content, standardizer.channels(), file, line)?),
+            Encoder::Series(standardizer) => {
+                Raw::Series(series::parse(&content, standardizer, &self.series_columns(), file, line)?)
+            }
         };
         self.encode(raw, file, line)
     }
@@ -418,39 +438,11 @@ impl Input {
                 lines
             }
             Encoder::Series(standardizer) => {
-                vec![line("input", format!("numeric series of {} channels", standardizer.channels()))]
+                let input = series::in_words(standardizer, &self.series_columns());
+                let mut lines = vec![line("input", input)];
+                lines.extend(self.series_columns().time_format.as_ref().map(|time| line("times", time.to_string())));
+                lines
             }
         }
     }
-}
-
-/// A series from a JSON array of steps.
-fn parse_series(content: &str, channels: usize, file: &Path, line: usize) -> Result<SeriesExample, DataError> {
-    let wrong = |problem: String| DataError::Line { file: file.into(), line, problem };
-    let steps: Vec<Vec<f32>> = if content.trim().is_empty() {
-        Vec::new()
-    } else {
-        serde_json::from_str(content).map_err(|error| {
-            too_large(content, file, line).unwrap_or_else(|| {
-                let problem = in_plain_words(&error.to_string());
-                wrong(format!("expected a JSON array of steps, each an array of numbers: {problem}"))
-            })
-        })?
-    };
-    if let Some((step, values)) = steps.iter().enumerate().find(|(_, values)| values.len() != channels) {
-        let (step, found) = (step + 1, values.len());
-        return Err(wrong(format!("step {step} has {found} channels, but the model has {channels}")));
-    }
-    let length = steps.len();
-    Ok(SeriesExample { values: steps.concat(), length, channels, label: None, line })
-}
-
-/// What is wrong with steps that are numbers, but one too large for 32 bits.
-fn too_large(content: &str, file: &Path, line: usize) -> Option<DataError> {
-    let steps: Vec<Vec<f64>> = serde_json::from_str(content).ok()?;
-    steps.iter().enumerate().find_map(|(step, values)| {
-        let channel = values.iter().position(|&value| !(value as f32).is_finite())?;
-        let (step, value) = (step + 1, format!("{:?}", values[channel]));
-        Some(DataError::SeriesValue { file: file.into(), line, channel: (channel + 1).to_string(), step, value })
-    })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::columns::Columns;
 use super::encoder::{BigramConfig, NgramConfig};
 use super::tokenizer::TokenizerChoice;
-use crate::data::series::SeriesOptions;
+use crate::data::series::{Missing, SeriesColumns, SeriesLayout, SeriesOptions};
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
 use crate::data::{Column, Format, Keep, Labels, Layout};
 use crate::error::{PlanError, plan};
@@ -77,10 +77,28 @@ pub struct SeriesPlan {
     /// How the file is laid out, where that was said.
     #[serde(default)]
     pub layout: Layout,
+    /// How series stand in the file, where that was said.
+    #[serde(default)]
+    pub series: SeriesLayout,
+    /// What becomes of values that are missing.
+    #[serde(default)]
+    pub missing: Missing,
+    /// What was found out of the training data, by which other data are read.
+    #[serde(default)]
+    pub columns: Option<SeriesColumns>,
     /// Steps past this many are cut off.
     pub max_length: Option<usize>,
     /// Standard deviation of the noise added while training.
     pub input_noise: f64,
+}
+
+/// What was found out of a file, by which other files are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileColumns {
+    /// Of texts.
+    Table(TableColumns),
+    /// Of series.
+    Series(SeriesColumns),
 }
 
 impl InputPlan {
@@ -107,18 +125,21 @@ impl InputPlan {
 
     /// With the columns of the training data, by which those of other data are found.
     #[must_use]
-    pub fn with_columns(mut self, columns: Option<TableColumns>) -> InputPlan {
-        if let InputPlan::Text(text) = &mut self {
-            text.columns = columns;
+    pub fn with_columns(mut self, columns: Option<FileColumns>) -> InputPlan {
+        match (&mut self, columns) {
+            (InputPlan::Text(text), Some(FileColumns::Table(columns))) => text.columns = Some(columns),
+            (InputPlan::Series(series), Some(FileColumns::Series(columns))) => series.columns = Some(columns),
+            (InputPlan::Text(text), _) => text.columns = None,
+            (InputPlan::Series(series), _) => series.columns = None,
         }
         self
     }
 
-    /// The columns of the training data, where texts stood in some.
-    pub fn columns(&self) -> Option<&TableColumns> {
+    /// The columns of the training data, once they are read.
+    pub fn columns(&self) -> Option<FileColumns> {
         match self {
-            InputPlan::Text(text) => text.columns.as_ref(),
-            InputPlan::Series(_) => None,
+            InputPlan::Text(text) => text.columns.clone().map(FileColumns::Table),
+            InputPlan::Series(series) => series.columns.clone().map(FileColumns::Series),
         }
     }
 
@@ -160,7 +181,9 @@ impl InputPlan {
         match &mut input {
             InputPlan::Text(text) => {
                 let series = [("id", columns.id.is_some()), ("time", columns.time.is_some())];
-                columns.refuse(&series, "tells how series stand in columns, but the model reads texts")?;
+                let problem = "tells how series stand in columns, but the model reads texts";
+                columns.refuse(&series, problem)?;
+                columns.refuse(&columns.series.said(), problem)?;
                 let by_extension = Format::of_series(file).filter(|format| *format == Format::Ts);
                 match columns.format.or(by_extension) {
                     Some(format) if format.is_of_series() => {
@@ -187,28 +210,7 @@ impl InputPlan {
                 text.text = columns.text.clone().or(trained_text);
                 text.label = columns.label.clone().or(trained_label);
             }
-            InputPlan::Series(series) => {
-                let texts = [("text", columns.text.is_some())];
-                columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
-                match columns.format {
-                    Some(format) if !format.is_of_series() && format != Format::Lines => {
-                        let problem = format!("is {}, but the model reads numeric series", format.name());
-                        return Err(PlanError::conflict("format", problem));
-                    }
-                    Some(format) => series.format = format,
-                    None => series.format = Format::of_series(file).unwrap_or(series.format),
-                }
-                if series.format == Format::Ts {
-                    let problem = "is about columns, and these series have none";
-                    columns.refuse(&columns.of_steps(), problem)?;
-                    columns.refuse(&columns.layout.of_columns(), problem)?;
-                }
-                series.layout = columns.layout.or(&series.layout);
-                series.header = columns.header.map_or(series.header, |header| header.explicit());
-                series.id = columns.id.clone().or(series.id.take());
-                series.time = columns.time.clone().or(series.time.take());
-                series.label = columns.label.clone().or(series.label.take());
-            }
+            InputPlan::Series(series) => series.over(columns, file)?,
         }
         input.check()?;
         Ok(input)
@@ -233,6 +235,65 @@ impl TextPlan {
 }
 
 impl SeriesPlan {
+    /// Reads `file`, which `columns` say differs from the training data.
+    fn over(&mut self, columns: &Columns, file: &Path) -> Result<(), PlanError> {
+        let texts = [("text", columns.text.is_some())];
+        columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
+        match columns.format {
+            Some(format) if !format.is_of_series() && format != Format::Lines => {
+                let problem = format!("is {}, but the model reads numeric series", format.name());
+                return Err(PlanError::conflict("format", problem));
+            }
+            Some(format) => self.format = format,
+            None => self.format = self.format_by_name(file).unwrap_or(self.format),
+        }
+        if self.format == Format::Ts {
+            let problem = "is about columns, and these series have none";
+            columns.refuse(&columns.of_steps(), problem)?;
+            columns.refuse(&columns.layout.of_columns(), problem)?;
+        }
+        if self.format == Format::Wide {
+            let steps = [("time", columns.time.is_some())];
+            columns.refuse(&steps, "is about rows that are steps, but a row is a whole series (wide)")?;
+        }
+        let unfit = columns.series.unfit(self.format);
+        let problem = format!("does not concern series of the format {}", self.format.name());
+        columns.refuse(&unfit, &problem)?;
+        self.layout = columns.layout.or(&self.layout);
+        // What does not concern this format was said of another.
+        let unfit = self.series.unfit(self.format);
+        let kept = |option| !unfit.iter().any(|(other, _)| *other == option);
+        let trained = SeriesLayout {
+            time_format: self.series.time_format.take().filter(|_| kept("time-format")),
+            decimal: self.series.decimal.filter(|_| kept("decimal")),
+            label_per: self.series.label_per.filter(|_| kept("label-per")),
+        };
+        self.series = columns.series.or(&trained);
+        self.header = columns.header.map_or(self.header, |header| header.explicit());
+        if let Some(found) = &mut self.columns {
+            // What is said now goes before the names of the training data.
+            found.id = found.id.take().filter(|_| columns.id.is_none());
+            found.time = found.time.take().filter(|_| columns.time.is_none());
+            found.label = found.label.take().filter(|_| columns.label.is_none());
+            found.time_format = found.time_format.take().filter(|_| columns.series.time_format.is_none());
+            found.decimal = found.decimal.filter(|_| columns.series.decimal.is_none());
+        }
+        self.id = columns.id.clone().or(self.id.take());
+        self.time = columns.time.clone().or(self.time.take());
+        self.label = columns.label.clone().or(self.label.take());
+        Ok(())
+    }
+
+    /// The format that the name of `file` tells: `.ts`, or, of tables, that of the training data where they were one.
+    pub(super) fn format_by_name(&self, file: &Path) -> Option<Format> {
+        match (Format::of_series(file), Format::of_texts(file)) {
+            (Some(Format::Ts), _) => Some(Format::Ts),
+            (_, Some(Format::Csv | Format::Tsv)) if self.format == Format::Wide => Some(Format::Wide),
+            (_, Some(Format::Csv | Format::Tsv)) => Some(Format::CsvLong),
+            _ => None,
+        }
+    }
+
     /// How a file of series is read.
     pub(super) fn series(&self, labels: Labels) -> SeriesOptions {
         SeriesOptions {
@@ -244,6 +305,9 @@ impl SeriesPlan {
             values: self.values.clone(),
             labels,
             layout: self.layout.clone(),
+            series: self.series.clone(),
+            missing: self.missing,
+            trained: self.columns.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
-use crate::data::series::{SeriesExample, read_series};
+use crate::data::series::read_each_series;
 use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
 use crate::data::{Column, Format, Keep, Kept, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
@@ -99,19 +99,20 @@ impl<'a> Stream<'a> {
                 let problem = "keeps columns of texts, but the model reads numeric series; \"line\" tells them apart";
                 return Err(PlanError::conflict("keep", problem).into());
             }
-            InputPlan::Series(plan) => match columns.format.or(Format::of_series(file)) {
+            InputPlan::Series(plan) => match columns.format.or(plan.format_by_name(file)) {
                 None | Some(Format::Lines) => {
                     let problem = "is about columns, and these series have none";
                     columns.refuse(&columns.of_steps(), problem)?;
                     columns.refuse(&columns.layout.of_columns(), problem)?;
+                    columns.refuse(&columns.series.said(), problem)?;
                     lines(LineFormat::Plain, &plan.layout)?
                 }
                 Some(format) => {
                     let plan = super::SeriesPlan { format, ..plan.clone() };
-                    let series = read_series(file, &plan.series(Labels::Ignored))?;
-                    let raw = |series: SeriesExample| RawItem {
-                        line: series.line,
-                        raw: Ok(Raw::Series(series)),
+                    let (series, _) = read_each_series(file, &plan.series(Labels::Ignored))?;
+                    let raw = |(line, series): (_, Result<_, _>)| RawItem {
+                        line,
+                        raw: series.map(Raw::Series),
                         kept: Kept::default(),
                     };
                     let raws: Vec<_> = series.into_iter().map(raw).collect();
@@ -205,6 +206,9 @@ mod tests {
             label: None,
             values: Vec::new(),
             layout: Default::default(),
+            series: Default::default(),
+            missing: Default::default(),
+            columns: None,
             max_length: Some(2),
             input_noise: 0.0,
         };

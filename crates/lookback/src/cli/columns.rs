@@ -1,6 +1,7 @@
 //! Where data differ from those a model was trained on.
 
 use clap::Args;
+use lookback_infer::data::series::SeriesLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 
 /// Options of every command that reads data for a trained model.
@@ -15,7 +16,7 @@ pub(super) struct Columns {
     /// Column or key of the text [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     text: Option<Column>,
-    /// Column that tells the series apart (csv-long) [default: as in training]
+    /// Column that tells the series apart (csv-long), or is no step of them (wide) [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     id: Option<Column>,
     /// Column that orders the steps of a series (csv-long) [default: as in training]
@@ -23,12 +24,14 @@ pub(super) struct Columns {
     time: Option<Column>,
     #[command(flatten)]
     layout: Layout,
+    #[command(flatten)]
+    series: SeriesLayout,
 }
 
 impl Columns {
     /// With the column of the label, where that is read.
     pub(super) fn with_label(self, label: Option<Column>) -> lookback_infer::input::Columns {
-        let Columns { format, header, text, id, time, layout } = self;
-        lookback_infer::input::Columns { format, header, text, label, id, time, layout }
+        let Columns { format, header, text, id, time, layout, series } = self;
+        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series }
     }
 }

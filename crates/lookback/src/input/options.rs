@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use lookback_infer::data::series::{Missing, SeriesLayout, format_of_content};
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
@@ -53,7 +54,7 @@ pub struct TokenOptions {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Input")]
 pub struct InputOptions {
-    /// Format of the data [default: by the file's extension]
+    /// Format of the data [default: by the file's extension; tables that plainly hold series are read as such]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Whether the first row holds the columns' names [default: auto]
@@ -65,7 +66,7 @@ pub struct InputOptions {
     /// Column of the label, by name or by number from 1
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<Column>,
-    /// Column that tells the series apart (csv-long)
+    /// Column that tells the series apart (csv-long), or is no step of them (wide)
     #[arg(long, value_name = "COLUMN")]
     pub id: Option<Column>,
     /// Column that orders the steps of a series (csv-long) [default: the order of the rows]
@@ -79,11 +80,20 @@ pub struct InputOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub layout: Layout,
+    /// How series stand in the file.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub series: SeriesLayout,
+    /// What becomes of values of series that are missing: empty, ?, NaN, NA, N/A, null or None [default: refuse]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
     /// How texts become tokens.
     #[command(flatten)]
     #[serde(flatten)]
     pub tokens: TokenOptions,
-    /// Standard deviation of the noise added to a series' standardised channels while training [default: 0; to classify: 0.3]
+    /// Standard deviation of the noise added to a series' standardised channels, and to those that tell missing values, while
+    /// training [default: 0; to classify: 0.3]
     #[arg(long, value_name = "X")]
     pub input_noise: Option<f64>,
 }
@@ -154,6 +164,7 @@ impl InputOptions {
             InputPlan::Text(plan) => InputOptions { tokens: TokenOptions::of(plan), ..InputOptions::default() },
             InputPlan::Series(plan) => InputOptions {
                 tokens: TokenOptions { max_length: plan.max_length, ..TokenOptions::default() },
+                missing: Some(plan.missing),
                 input_noise: Some(plan.input_noise),
                 ..InputOptions::default()
             },
@@ -180,6 +191,7 @@ impl InputOptions {
                 label: plan.label.clone(),
                 values: plan.values.clone(),
                 layout: plan.layout.clone(),
+                series: plan.series.clone(),
                 ..of
             },
         }
@@ -193,9 +205,13 @@ impl InputOptions {
         if self.format == Some(Format::Lines) {
             return Err(PlanError::conflict("format", "is lines, which have no labels to learn"));
         }
-        // A CSV is a table of texts unless another format is asked for.
+        // A CSV is a table of texts unless another format is asked for, or it plainly holds series.
         let by_extension = || Format::of_series(data).filter(|format| *format == Format::Ts);
-        let plan = match self.format.or_else(by_extension) {
+        let by_content = || match &self.text {
+            Some(_) => None,
+            None => format_of_content(data, &self.layout, self.label.as_ref()),
+        };
+        let plan = match self.format.or_else(by_extension).or_else(by_content) {
             Some(format) if format.is_of_series() => InputPlan::Series(self.series(format)?),
             format => InputPlan::Text(self.texts(format, format.or_else(|| Format::of_texts(data)))?),
         };
@@ -209,9 +225,12 @@ impl InputOptions {
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
             ("values", !self.values.is_empty()),
+            ("missing", self.missing.is_some()),
             ("input-noise", self.input_noise.is_some()),
         ];
-        refuse(&series_only, "is for numeric series, but the data are texts; is --format csv-long missing?")?;
+        let problem = "is for numeric series, but the data are texts; is --format csv-long missing?";
+        refuse(&series_only, problem)?;
+        refuse(&self.series.said(), problem)?;
         if let Some(Format::Jsonl | Format::Fasttext) = found {
             let problem = "is for tables with columns, csv and tsv";
             refuse(&[("header", self.header.is_some())], problem)?;
@@ -253,7 +272,12 @@ impl InputOptions {
             refuse(&columns, problem)?;
             refuse(&self.layout.of_columns(), problem)?;
         }
-        refuse(&[("on-bad-row", self.layout.on_bad_row.is_some())], "is for tables of texts")?;
+        if format == Format::Wide {
+            let steps = [("time", self.time.is_some()), ("values", !self.values.is_empty())];
+            refuse(&steps, "is about rows that are steps, but a row is a whole series (wide)")?;
+        }
+        let problem = format!("does not concern series of the format {}", format.name());
+        refuse(&self.series.unfit(format), &problem)?;
         Ok(SeriesPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),
@@ -262,6 +286,9 @@ impl InputOptions {
             label: self.label.clone(),
             values: self.values.clone(),
             layout: self.layout.clone(),
+            series: self.series.clone(),
+            missing: self.missing.unwrap_or_default(),
+            columns: None,
             max_length: tokens.max_length,
             input_noise: self.input_noise.unwrap_or(0.0),
         })

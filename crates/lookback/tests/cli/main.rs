@@ -16,6 +16,7 @@ mod program;
 mod resources;
 mod resume;
 mod series;
+mod series_files;
 mod stop;
 mod stream;
 mod tag;

@@ -1,19 +1,22 @@
-//! CSV in long form; the rules stand in the documentation of the parent module.
+//! Tables with a row per step; the rules stand in the documentation of the parent module.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::{Column, Labels, SeriesExample, SeriesOptions, finite};
+use super::columns::{by_training, places_by_name};
+use super::numbers::{Values, find_decimal, in_words, may_be_number};
+use super::sheet::{Sheet, called, cell, is_nameless, left_aside};
+use super::times::{self, TimeFormat, Times};
+use super::{Column, LabelPer, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions};
 use crate::data::columns::FirstLine;
-use crate::data::delimited::{Row, rows, width_error};
-use crate::data::dialect;
-use crate::error::DataError;
+use crate::data::delimited::Row;
+use crate::error::{DataError, counted, quoted};
 
-const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
-const TIME_NAMES: &[&str] = &["time", "step", "t", "timestamp"];
+pub(super) const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
+pub(super) const TIME_NAMES: &[&str] = &["time", "step", "t", "timestamp"];
 // Fewer than in tables: a channel may well be called "y" or "rating".
-const LABEL_NAMES: &[&str] = &["label", "class", "category", "target"];
+pub(super) const LABEL_NAMES: &[&str] = &["label", "class", "category", "target"];
 
 /// Where each role stands, counted from 0.
 struct Places {
@@ -26,18 +29,94 @@ struct Places {
     header: bool,
 }
 
-pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Vec<SeriesExample>, DataError> {
-    let (dialect, start) = dialect::find(text, &options.layout, false);
-    let rows = rows(file, text, start, dialect)?;
-    let Some(first) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
-    let first = FirstLine { file, line: first.line, fields: first.fields.iter().collect() };
-    let places = find_places(&first, options)?;
-    let wrong = rows.iter().find_map(|row| width_error(file, &rows[0], row, dialect));
-    wrong.map_or(Ok(()), Err)?;
+/// What makes series of rows.
+struct Reader<'a> {
+    file: &'a Path,
+    places: &'a Places,
+    labels: Labels,
+    label_per: LabelPer,
+    /// By the place of the row.
+    times: Option<Times>,
+    values: Values<'a>,
+}
+
+pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
+    let sheet = Sheet::read(file, text, options, false)?;
+    let first = sheet.first(file);
+    let options = &*by_training(&first, options);
+    let places = find_places(&first, &sheet, options)?;
+    let body = sheet.body(places.header);
+    let trained = options.trained.as_ref();
+    let decimal = match options.series.decimal {
+        Some(told) => told,
+        None => {
+            let cells = body.iter().flat_map(|row| places.values.iter().map(|&place| (row.line, cell(row, place))));
+            let semicolons = sheet.dialect.separator == b';';
+            find_decimal(file, cells, semicolons, trained.and_then(|trained| trained.decimal))?
+        }
+    };
+    let (time_format, times) = match places.time {
+        Some(place) => {
+            let cells: Vec<(usize, &str)> = body.iter().map(|row| (row.line, cell(row, place))).collect();
+            let (told, trained) =
+                (options.series.time_format.as_ref(), trained.and_then(|trained| trained.time_format.as_ref()));
+            let (format, times) = times::read(file, &cells, told, trained, decimal)?;
+            (Some(format), Some(times))
+        }
+        None if options.series.time_format.is_some() => return Err(first.unclear("time")),
+        None => {
+            if trained.is_some_and(|trained| trained.time_format.is_some()) {
+                let name = file.display();
+                tracing::warn!(
+                    "{name}: no column of times was found, as the training data had; steps are in the order of the rows"
+                );
+            }
+            (None, None)
+        }
+    };
+    let mut reader = Reader {
+        file,
+        places: &places,
+        labels: options.labels,
+        label_per: options.series.label_per.unwrap_or_default(),
+        times,
+        values: Values::new(file, decimal, options),
+    };
+    let examples = sequences(file, body, places.id)?
+        .into_iter()
+        .map(|steps| (steps.first().map_or(0, |&step| body[step].line), reader.series(body, steps)))
+        .collect();
+    let missing = reader.values.settle()?;
+    let told = [Some(sentence(&first, &places, time_format.as_ref()))].into_iter().chain([in_words(decimal), missing]);
+    let name = |place: usize| first.fields.get(place).map(|name| name.trim().to_owned()).filter(|_| places.header);
+    let channels = places.values.iter().filter_map(|&place| name(place)).collect();
+    let header = if places.header { "with" } else { "without" };
+    Ok(Read {
+        examples,
+        form: format!(
+            "{}, {header} a header, a row per step (csv-long), {}",
+            sheet.dialect,
+            counted(body.len(), "row")
+        ),
+        told: told.flatten().collect(),
+        columns: SeriesColumns {
+            channels,
+            id: name(places.id),
+            time: places.time.and_then(name),
+            label: places.label.and_then(name),
+            time_format,
+            decimal: Some(decimal),
+            wide: None,
+        },
+    })
+}
+
+/// The places of the rows of each sequence, in the order of the file.
+fn sequences(file: &Path, body: &[Row], id: usize) -> Result<Vec<Vec<usize>>, DataError> {
     let mut order: HashMap<&str, usize> = HashMap::new();
-    let mut sequences: Vec<Vec<&Row>> = Vec::new();
-    for row in rows.iter().skip(usize::from(places.header)) {
-        let id = field(row, places.id);
+    let mut sequences: Vec<Vec<usize>> = Vec::new();
+    for (step, row) in body.iter().enumerate() {
+        let id = cell(row, id);
         if id.is_empty() {
             let problem = "the id of the sequence is empty".to_owned();
             return Err(DataError::Line { file: file.into(), line: row.line, problem });
@@ -46,12 +125,27 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<V
             sequences.push(Vec::new());
             sequences.len() - 1
         });
-        sequences[place].push(row);
+        sequences[place].push(step);
     }
-    sequences.into_iter().map(|rows| sequence(file, rows, &places, options.labels)).collect()
+    Ok(sequences)
 }
 
-fn find_places(first: &FirstLine<'_>, options: &SeriesOptions) -> Result<Places, DataError> {
+/// Which column was used for what.
+fn sentence(first: &FirstLine<'_>, places: &Places, times: Option<&TimeFormat>) -> String {
+    let call = |place: usize| called(first, place, places.header);
+    let time = match (places.time, times) {
+        (Some(place), Some(format)) => format!("steps ordered by column {} ({format})", call(place)),
+        _ => "steps in the order of the rows".to_owned(),
+    };
+    let label = places.label.map_or_else(String::new, |place| format!(", labels from {}", call(place)));
+    let roles = [Some(places.id), places.time, places.label];
+    let used: HashSet<usize> = places.values.iter().copied().chain(roles.into_iter().flatten()).collect();
+    let aside: Vec<usize> = (0..first.fields.len()).filter(|place| !used.contains(place)).collect();
+    let aside = left_aside(first, &aside, places.header).map_or_else(String::new, |aside| format!("; {aside}"));
+    format!("series by column {}, {time}{label}{aside}", call(places.id))
+}
+
+fn find_places(first: &FirstLine<'_>, sheet: &Sheet, options: &SeriesOptions) -> Result<Places, DataError> {
     let asked_label = options.label.as_ref().filter(|_| options.labels != Labels::Ignored);
     let asked =
         || [options.id.as_ref(), options.time.as_ref(), asked_label].into_iter().flatten().chain(&options.values);
@@ -65,7 +159,9 @@ fn find_places(first: &FirstLine<'_>, options: &SeriesOptions) -> Result<Places,
     let must_search = options.id.is_none() || (options.label.is_none() && options.labels == Labels::Required);
     let named = options.header.or((name.is_some() || must_search).then_some(true));
     // A place that is told is not free to be found under another role.
-    let told: Vec<usize> = asked().filter_map(|column| first.find(column).ok()).collect();
+    let trained = options.trained.as_ref().filter(|_| named == Some(true)).map(|trained| trained.channels.as_slice());
+    let of_training = trained.and_then(|names| places_by_name(first, names).ok()).unwrap_or_default();
+    let told: Vec<usize> = asked().filter_map(|column| first.find(column).ok()).chain(of_training).collect();
     let find = |column: Option<&Column>, names: &[&str]| match column {
         Some(column) => first.find(column).map(Some),
         None if named == Some(false) => Ok(None),
@@ -82,24 +178,70 @@ fn find_places(first: &FirstLine<'_>, options: &SeriesOptions) -> Result<Places,
         return Err(first.unclear("label"));
     }
     let taken = [Some(id), time, label];
-    let values: Vec<usize> = if options.values.is_empty() {
-        (0..first.fields.len()).filter(|&place| !taken.contains(&Some(place))).collect()
+    let (values, header) = find_values(first, sheet, options, named, &taken)?;
+    check_distinct(first, [("id", Some(id)), ("time", time), ("label", label)], &values)?;
+    let names = (0..).zip(&values).map(|(channel, &place)| match first.fields.get(place) {
+        Some(name) if header && !is_nameless(name) => format!("{:?}", name.trim()),
+        _ => format!("{}", channel + 1),
+    });
+    let names = names.collect();
+    let label = label.filter(|_| options.labels != Labels::Ignored);
+    Ok(Places { id, time, label, values, names, header })
+}
+
+/// The places of the channels, and whether the first row is a header. `named`: whether it is, where that is known.
+fn find_values(
+    first: &FirstLine<'_>,
+    sheet: &Sheet,
+    options: &SeriesOptions,
+    named: Option<bool>,
+    taken: &[Option<usize>],
+) -> Result<(Vec<usize>, bool), DataError> {
+    let free = || (0..first.fields.len()).filter(|&place| !taken.contains(&Some(place)));
+    let is_number = |place: usize| first.fields.get(place).is_some_and(|field| field.trim().parse::<f64>().is_ok());
+    let trained = options.trained.as_ref().map(|trained| trained.channels.as_slice()).filter(|names| !names.is_empty());
+    let by_name = |header: bool| trained.filter(|_| header);
+    let told = || options.values.iter().map(|column| first.find(column)).collect::<Result<Vec<_>, _>>();
+    let header = match named {
+        Some(header) => header,
+        None if options.values.is_empty() => !free().any(is_number),
+        None => !told()?.into_iter().any(is_number),
+    };
+    let values = if let Some(names) = by_name(header) {
+        places_by_name(first, names)?
+    } else if options.values.is_empty() {
+        let counters = if header { sheet.counters(first.file) } else { HashSet::new() };
+        let channels: Vec<usize> = free().filter(|place| !counters.contains(place)).collect();
+        check_numbers(first, sheet, &channels, header)?;
+        channels
     } else {
-        options.values.iter().map(|column| first.find(column)).collect::<Result<_, _>>()?
+        told()?
     };
     if values.is_empty() {
         return Err(first.unclear("values"));
     }
-    check_distinct(first, [("id", Some(id)), ("time", time), ("label", label)], &values)?;
-    let is_number = |&place: &usize| first.fields.get(place).is_some_and(|field| field.trim().parse::<f64>().is_ok());
-    let header = named.unwrap_or_else(|| !values.iter().any(is_number));
-    let call = |&place: &usize| match first.fields.get(place) {
-        Some(name) if header => format!("{} (\"{name}\")", place + 1),
-        _ => (place + 1).to_string(),
+    let expected = trained.map_or(values.len(), <[String]>::len);
+    if expected != values.len() {
+        return Err(DataError::Channels { file: first.file.into(), line: first.line, found: values.len(), expected });
+    }
+    if values.windows(2).any(|pair| pair[0] > pair[1]) && by_name(header).is_some() {
+        let name = first.file.display();
+        let names = by_name(header).map_or_else(String::new, quoted);
+        tracing::info!("{name}: its channels are put in the order that the model was trained on: {names}");
+    }
+    Ok((values, header))
+}
+
+/// Refuses a column that was not asked for and holds no number in any row.
+fn check_numbers(first: &FirstLine<'_>, sheet: &Sheet, channels: &[usize], header: bool) -> Result<(), DataError> {
+    let body = sheet.body(header);
+    let holds_words = |place: &&usize| !body.iter().any(|row| may_be_number(cell(row, **place)));
+    let Some(&place) = channels.iter().find(holds_words).filter(|_| !body.is_empty() && channels.len() > 1) else {
+        return Ok(());
     };
-    let names = values.iter().map(call).collect();
-    let label = label.filter(|_| options.labels != Labels::Ignored);
-    Ok(Places { id, time, label, values, names, header })
+    let column = called(first, place, header);
+    let problem = format!("column {column} holds no numbers; --values names the columns of the channels");
+    Err(DataError::Line { file: first.file.into(), line: first.line, problem })
 }
 
 /// No column can have two roles.
@@ -121,71 +263,83 @@ fn check_distinct(
     Ok(())
 }
 
-/// One sequence from its rows, which are at least one.
-fn sequence(file: &Path, mut rows: Vec<&Row>, places: &Places, labels: Labels) -> Result<SeriesExample, DataError> {
-    let line = rows.first().map_or(0, |row| row.line);
-    if let Some(time) = places.time {
-        sort_by_time(file, &mut rows, places.id, time)?;
-    }
-    let mut label: Option<(&str, usize)> = None;
-    let mut values = Vec::with_capacity(rows.len() * places.values.len());
-    for (step, row) in rows.iter().enumerate() {
-        if let Some(place) = places.label {
-            let found = field(row, place);
-            if found.is_empty() && labels == Labels::Required {
-                return Err(DataError::EmptyLabel { file: file.into(), line: row.line });
+impl Reader<'_> {
+    /// One series from the places of its rows in `body`, which are at least one.
+    fn series(&mut self, body: &[Row], mut steps: Vec<usize>) -> Result<SeriesExample, DataError> {
+        let line = steps.first().map_or(0, |&step| body[step].line);
+        let of_file = steps.first().copied();
+        if let Some(times) = &self.times {
+            sort_by_time(self.file, body, &mut steps, self.places, times)?;
+        }
+        let rows: Vec<&Row> = steps.iter().map(|&step| &body[step]).collect();
+        let label = match self.places.label {
+            Some(place) => self.label(place, of_file.map(|step| &body[step]), &rows)?,
+            None => None,
+        };
+        let channels = self.places.values.len();
+        let mut values = Vec::with_capacity(rows.len() * channels);
+        for (step, row) in rows.iter().enumerate() {
+            for (&place, name) in self.places.values.iter().zip(&self.places.names) {
+                values.push(self.values.read(cell(row, place), row.line, name, step + 1)?);
             }
-            let (expected, first_line) = *label.get_or_insert((found, row.line));
-            if found != expected {
+        }
+        Ok(SeriesExample { values, length: rows.len(), channels, label, line })
+    }
+
+    /// The label of a series. `of_file`: its first row in the file.
+    fn label(&self, place: usize, of_file: Option<&Row>, rows: &[&Row]) -> Result<Option<String>, DataError> {
+        let label = |row: &&Row| {
+            Some(cell(row, place)).filter(|label| !label.is_empty()).map(|label| (label.to_owned(), row.line))
+        };
+        let in_first = of_file.and_then(|row| label(&row)).or_else(|| rows.first().and_then(label));
+        let required = self.labels == Labels::Required;
+        let Some((expected, first_line)) =
+            in_first.or_else(|| if required { None } else { rows.iter().find_map(label) })
+        else {
+            let line = of_file.map_or(0, |row| row.line);
+            return if required { Err(DataError::EmptyLabel { file: self.file.into(), line }) } else { Ok(None) };
+        };
+        for row in rows {
+            let found = cell(row, place);
+            if found.is_empty() && required && self.label_per == LabelPer::Row {
+                let problem = format!(
+                    "the label is empty, but that of the same sequence on line {first_line} is {expected:?}; --label-per \
+                     first reads labels from the first row of a sequence alone"
+                );
+                return Err(DataError::Line { file: self.file.into(), line: row.line, problem });
+            }
+            if !found.is_empty() && found != expected {
                 return Err(DataError::SeriesLabel {
-                    file: file.into(),
+                    file: self.file.into(),
                     line: row.line,
-                    id: field(row, places.id).to_owned(),
+                    id: cell(row, self.places.id).to_owned(),
                     found: found.to_owned(),
-                    expected: expected.to_owned(),
+                    expected,
                     first_line,
                 });
             }
         }
-        for (&place, name) in places.values.iter().zip(&places.names) {
-            let value = field(row, place);
-            values.push(finite(value).ok_or_else(|| DataError::SeriesValue {
-                file: file.into(),
-                line: row.line,
-                channel: name.clone(),
-                step: step + 1,
-                value: value.to_owned(),
-            })?);
-        }
-    }
-    let label = label.map(|(label, _)| label.to_owned()).filter(|label| !label.is_empty());
-    Ok(SeriesExample { values, length: rows.len(), channels: places.values.len(), label, line })
-}
-
-/// Sorts by number where every time is one, else by text. Two rows at one time are an error.
-fn sort_by_time(file: &Path, rows: &mut [&Row], id: usize, time: usize) -> Result<(), DataError> {
-    let number = |row: &Row| field(row, time).parse::<f64>().ok().filter(|number| number.is_finite());
-    let numeric = rows.iter().all(|row| number(row).is_some());
-    let compare = |a: &Row, b: &Row| match (number(a), number(b)) {
-        (Some(a), Some(b)) if numeric => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        _ => field(a, time).cmp(field(b, time)),
-    };
-    rows.sort_by(|a, b| compare(a, b));
-    match rows.windows(2).find(|pair| compare(pair[0], pair[1]) == Ordering::Equal) {
-        None => Ok(()),
-        Some(pair) => Err(DataError::Line {
-            file: file.into(),
-            line: pair[1].line,
-            problem: format!(
-                "sequence \"{}\" has the time \"{}\" here and on line {}; one row per time was expected",
-                field(pair[1], id),
-                field(pair[1], time),
-                pair[0].line
-            ),
-        }),
+        Ok(Some(expected))
     }
 }
 
-fn field(row: &Row, place: usize) -> &str {
-    row.fields.get(place).unwrap_or_default().trim()
+/// Sorts the rows of a sequence by their times. Two rows at one time are an error.
+fn sort_by_time(
+    file: &Path,
+    body: &[Row],
+    steps: &mut [usize],
+    places: &Places,
+    times: &Times,
+) -> Result<(), DataError> {
+    steps.sort_by(|&a, &b| times.compare(a, b));
+    let same = |pair: &&[usize]| times.compare(pair[0], pair[1]) == Ordering::Equal;
+    let Some(pair) = steps.windows(2).find(same) else { return Ok(()) };
+    let (other, row) = (&body[pair[0]], &body[pair[1]]);
+    let time = places.time.map_or("", |place| cell(row, place));
+    let problem = format!(
+        "sequence \"{}\" has the time \"{time}\" here and on line {}; one row per time was expected",
+        cell(row, places.id),
+        other.line
+    );
+    Err(DataError::Line { file: file.into(), line: row.line, problem })
 }

@@ -1,12 +1,14 @@
-//! Numeric sequences of one or more channels, from `.ts` files and from CSV in long form.
+//! Numeric sequences of one or more channels, from `.ts` files, from tables with a row per step and from tables with a row per
+//! series.
 //!
 //! # `.ts`
 //! The format of sktime and aeon: a header of `@` lines, then `@data`, then a sequence per line: channels parted by
 //! `:`, values by `,`, the label last if the header says `@classLabel true`. What the header tells (dimensions,
-//! length, labels) is checked. Time stamps are not supported.
+//! length, labels) is checked. With `@timeStamps true` a value is a pair `(time,value)`, and the times order the steps; all
+//! channels of a sequence must have the same. Steps at the end that are NaN in all channels are padding, and are cut off.
 //!
-//! # Long form
-//! A CSV row per time step, with an id that all rows of a sequence share, in any order of the rows:
+//! # `csv-long`, a row per step
+//! With an id that all rows of a sequence share, in any order of the rows:
 //! ```text
 //! id,time,x,y,label
 //! a,0,0.1,2.0,walk
@@ -15,24 +17,52 @@
 //! ```
 //! The id is the column told, or one called `id`, `sequence`, `sequence_id`, `series`, `series_id`, `case` or
 //! `case_id`. The time is the column told, or one called `time`, `step`, `t` or `timestamp`; without one the rows
-//! stand in order. Times sort as numbers, or as text where one is no number, which is right for ISO 8601. The label
-//! is the column told, or one called `label`, `class`, `category` or `target`. The values are the columns told, or all that are left.
+//! stand in order. How times are written is found out, see [`TimeFormat`]. The label
+//! is the column told, or one called `label`, `class`, `category` or `target`. The values are the columns told, or all that are
+//! left but those without a name that hold whole numbers, which count rows.
 //! The first line is a header when told so, when a column is asked for by name, when one has to be found by name,
 //! or when none of its value fields is a number.
+//!
+//! # `wide`, a row per series
+//! One channel, and as many columns as the longest series has steps; empty cells or NaN at the end of a row are padding, and
+//! are cut off, and so may a row end before the others. The label is the column told, or one with a known name, or the only one that holds anything but numbers, or the
+//! first where there is no header, as the UCR archive has it. The first row is a header when told so, when a column is asked
+//! for by name, when it has words over most columns of numbers, or when it counts (`0,1,2`).
+//!
+//! # Values
+//! Decimal commas are found out, see [`Decimal`]. Empty cells, `?`, `NaN`, `NA`, `N/A`, `null` and `None` are missing values:
+//! they are refused, or NaN where they are to be masked.
+//!
+//! # Other data of a trained model
+//! Channels are found by the names of the training data, wherever they stand; other columns are left aside, and told. Without
+//! a header they must be as many.
 
+mod columns;
+mod content;
+mod layout;
 mod long_form;
+mod numbers;
+mod sheet;
 #[cfg(test)]
 mod tests;
+mod times;
 mod ts;
+mod wide;
 
 use std::path::Path;
 
+pub use self::columns::{SeriesColumns, WideColumns};
+pub use self::content::format_of_content;
+pub use self::layout::{LabelPer, SeriesLayout};
+pub use self::numbers::{Decimal, Missing};
+pub use self::times::TimeFormat;
+use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
-use super::{Format, Layout, file_text};
-use crate::error::DataError;
+use super::{Format, Layout, OnBadRow, file_text};
+use crate::error::{DataError, counted, quoted};
 
-/// How to read series. The default fits training. All columns concern the long form only.
+/// How to read series. The default fits training. Columns concern tables only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeriesOptions {
     /// The format, one of series; the extension tells it if absent.
@@ -51,12 +81,18 @@ pub struct SeriesOptions {
     pub labels: Labels,
     /// How the file is laid out, where that is told.
     pub layout: Layout,
+    /// How series stand in it, where that is told.
+    pub series: SeriesLayout,
+    /// What becomes of values that are missing.
+    pub missing: Missing,
+    /// The columns of the training data, where these are other data.
+    pub trained: Option<SeriesColumns>,
 }
 
 /// One sequence, its label and where it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesExample {
-    /// `[T, C]`, row after row; every value is finite.
+    /// `[T, C]`, row after row; every value is finite, or NaN where it is missing and is to be masked.
     pub values: Vec<f32>,
     /// T, at least 1.
     pub length: usize,
@@ -68,36 +104,109 @@ pub struct SeriesExample {
     pub line: usize,
 }
 
-/// Reads all sequences of a file.
-///
-/// # Errors
-/// If the file cannot be read, is not UTF-8 or is empty; if its header or columns are not as expected; if a value
-/// is missing, no number or not finite, with its line, channel and step; if a label is missing or changes within a
-/// sequence; and if channels differ in number or in length.
-pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Vec<SeriesExample>, DataError> {
-    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
-    let file = &file_text::name(file);
-    if guessed {
-        tracing::warn!("{}: its encoding was found to be {encoding}; --encoding says another", file.display());
-    }
-    let examples = match options.format.or_else(|| Format::of_series(file)) {
-        Some(Format::Ts) => ts::read(file, &text, options.labels)?,
-        Some(Format::CsvLong) => long_form::read(file, &text, options)?,
-        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
-    };
-    let Some(first) = examples.first() else { return Err(DataError::NoExamples { file: file.into() }) };
-    let expected = first.channels;
-    if let Some(other) = examples.iter().find(|example| example.channels != expected) {
-        return Err(DataError::Channels { file: file.into(), line: other.line, found: other.channels, expected });
-    }
-    let unlabelled = |example: &&SeriesExample| example.label.is_none();
-    if let Some(example) = examples.iter().find(unlabelled).filter(|_| options.labels == Labels::Required) {
-        return Err(DataError::EmptyLabel { file: file.into(), line: example.line });
-    }
-    Ok(examples)
+/// What a file of series holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// At least one.
+    pub examples: Vec<SeriesExample>,
+    /// Its columns.
+    pub columns: SeriesColumns,
 }
 
-/// A finite number, or nothing.
-fn finite(text: &str) -> Option<f32> {
-    text.trim().parse::<f32>().ok().filter(|value| value.is_finite())
+/// A series, or why it is none, and the line on which it starts.
+pub type Each = (usize, Result<SeriesExample, DataError>);
+
+/// What a format's reader gives.
+struct Read {
+    examples: Vec<Each>,
+    columns: SeriesColumns,
+    /// Such as "commas between the columns, with a header".
+    form: String,
+    /// Which columns were used for what, and which were left aside; what else was found out.
+    told: Vec<String>,
+}
+
+impl SeriesOptions {
+    /// Whether one series that cannot be read leaves the others be.
+    fn reads_each(&self) -> bool {
+        self.labels == Labels::Ignored || self.layout.on_bad_row == Some(OnBadRow::Skip)
+    }
+}
+
+/// Reads all sequences of a file, and tells how.
+///
+/// # Errors
+/// If the file cannot be read, is no text or is empty; if its header or columns are not as expected; if a value
+/// is missing and not to be masked, no number or not finite, with its line, channel and step; if times cannot be ordered; if a
+/// label is missing or changes within a sequence; and if channels differ in number or in length. Series that cannot be read are
+/// named together, or left out where that is told.
+pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Series, DataError> {
+    let (all, columns) = read_each_series(file, options)?;
+    let file = &file_text::name(file);
+    let mut bad = BadRows::of_series();
+    let examples: Vec<SeriesExample> = all.into_iter().filter_map(|(_, example)| bad.keep(example)).collect();
+    bad.settle(file, options.layout.on_bad_row)?;
+    match examples.is_empty() {
+        true => Err(DataError::NoExamples { file: file.into() }),
+        false => Ok(Series { examples, columns }),
+    }
+}
+
+/// As [`read_series`], each by itself.
+///
+/// # Errors
+/// If the file cannot be read, is no text or is empty; if its header or columns are not as expected, or times cannot be ordered.
+pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Each>, SeriesColumns), DataError> {
+    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
+    let file = &file_text::name(file);
+    let format = options.format.or_else(|| Format::of_series(file));
+    let Read { examples, columns, form, told } = match format {
+        Some(Format::Ts) => ts::read(file, &text, options)?,
+        Some(Format::CsvLong) => long_form::read(file, &text, options)?,
+        Some(Format::Wide) => wide::read(file, &text, options)?,
+        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+    };
+    if examples.is_empty() {
+        return Err(DataError::NoExamples { file: file.into() });
+    }
+    let expected = examples.iter().find_map(|(_, example)| Some(example.as_ref().ok()?.channels)).unwrap_or(0);
+    let check = |example: SeriesExample| match (example.channels, &example.label, options.labels) {
+        (found, ..) if found != expected => {
+            Err(DataError::Channels { file: file.into(), line: example.line, found, expected })
+        }
+        (_, None, Labels::Required) => Err(DataError::EmptyLabel { file: file.into(), line: example.line }),
+        _ => Ok(example),
+    };
+    let examples: Vec<Each> = examples.into_iter().map(|(line, example)| (line, example.and_then(check))).collect();
+    let parts = [format!("{encoding}, {form}"), in_numbers(&examples, &columns)].into_iter().chain(told);
+    let read = format!("{}: {}", file.display(), parts.collect::<Vec<_>>().join("; "));
+    match guessed {
+        false => tracing::info!("{read}"),
+        true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
+    }
+    Ok((examples, columns))
+}
+
+/// How many series and channels there are, and how long they are.
+fn in_numbers(examples: &[Each], columns: &SeriesColumns) -> String {
+    let all = examples.len();
+    let read = || examples.iter().filter_map(|(_, example)| example.as_ref().ok());
+    let lengths = || read().map(|example| example.length);
+    let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let steps = match shortest == longest {
+        true => counted(longest, "step"),
+        false => format!("{shortest} to {longest} steps"),
+    };
+    let channels = counted(read().next().map_or(0, |example| example.channels), "channel");
+    let names = if columns.channels.is_empty() { String::new() } else { format!(": {}", quoted(&columns.channels)) };
+    match read().count() {
+        0 => format!("none of {all} series can be read"),
+        count if count < all => format!("{count} of {all} series can be read, of {steps}, {channels}{names}"),
+        _ => format!("{all} series of {steps}, {channels}{names}"),
+    }
+}
+
+/// How many series were cut at their ends, if any.
+fn cut_ends(cut: usize) -> Option<String> {
+    (cut > 0).then(|| format!("padding at the end of {cut} series is cut off"))
 }

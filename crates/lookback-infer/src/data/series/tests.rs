@@ -1,5 +1,7 @@
 //! What series files give and what they refuse, case by case.
 
+mod found;
+
 use std::fs;
 
 use super::*;
@@ -10,7 +12,7 @@ fn read(name: &str, content: &str, options: &SeriesOptions) -> String {
     let path = folder.path().join(name);
     fs::write(&path, content).expect("a small file");
     match read_series(&path, options) {
-        Ok(examples) => {
+        Ok(Series { examples, .. }) => {
             let show = |example: &SeriesExample| {
                 let SeriesExample { values, length, channels, label, line } = example;
                 format!("{line} {} [{length},{channels}] {values:?}", label.as_deref().unwrap_or("-"))
@@ -40,8 +42,22 @@ fn ts_files_are_read_with_their_header() {
 fn wrong_ts_files_are_told_with_line_channel_and_step() {
     let below = |rows: &str| format!("{HEADER}{rows}\n");
     let cases = [
-        ("a gap", below("1,2:3,?:a"), ", line 11, channel 2, step 2: \"?\" is not a finite number"),
-        ("NaN", below("1,2:3,4:a\n1,NaN:3,4:b"), ", line 12, channel 1, step 2: \"NaN\" is not a finite number"),
+        (
+            "a gap",
+            below("1,2:3,?:a"),
+            ", line 11, channel 2, step 2: \"?\" is a missing value; training with --missing mask reads it",
+        ),
+        (
+            "NaN",
+            below("1,2:3,4:a\n1,NaN:3,4:b"),
+            ", line 12, channel 1, step 2: \"NaN\" is a missing value; training with --missing mask reads it",
+        ),
+        (
+            "several gaps",
+            below("1,?,3:3,?,5:a\n1,2:3,4:a\nNaN,2:3,4:b"),
+            ": 2 lines have missing values; training with --missing mask reads them\n",
+        ),
+        ("padding alone", below("NaN,NaN:NaN,NaN:a"), ", line 11: the sequence has no value"),
         ("infinite", below("1e99,2:3,4:a"), ", line 11, channel 1, step 1: \"1e99\" is not a finite number"),
         ("no number", below("1,x:3,4:a"), ", line 11, channel 1, step 2: \"x\" is not a finite number"),
         ("an empty channel", below("1,2::a"), ", line 11: channel 2 has 1 value but channel 1 has 2; as many expected"),
@@ -81,9 +97,19 @@ fn wrong_ts_files_are_told_with_line_channel_and_step() {
             ", line 1: @dimension is \"0\"; a number above 0 was expected",
         ),
         (
-            "time stamps",
-            "@timeStamps true\n".to_owned(),
-            ", line 1: \"@timeStamps true\" is not supported; values without time stamps were expected",
+            "values without their time stamps",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),2:a".to_owned(),
+            ", line 4: channel 1, step 2: \"2\" stands where (time,value) was expected",
+        ),
+        (
+            "a time stamp twice",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),(0.0,2):a".to_owned(),
+            ", line 4: channel 1 has the time \"0.0\" twice; one value a time was expected",
+        ),
+        (
+            "channels of other times",
+            "@timeStamps true\n@classLabel true\n@data\n(0,1),(1,2):(0,1),(2,2):a".to_owned(),
+            ", line 4: channel 2 has other times than channel 1; the same were expected",
         ),
         (
             "a wrong length",
@@ -102,7 +128,9 @@ fn wrong_ts_files_are_told_with_line_channel_and_step() {
         ),
     ];
     for (case, content, expected) in cases {
-        assert_eq!(read("a.ts", &content, &SeriesOptions::default()), expected, "{case}");
+        let found = read("a.ts", &content, &SeriesOptions::default());
+        let of_first_line = found.split_inclusive('\n').next().unwrap_or_default();
+        assert_eq!(of_first_line, expected, "{case}");
     }
 }
 
@@ -174,9 +202,54 @@ fn wrong_long_form_files_are_told() {
             "NaN",
             "id,x,label\na,1,p\na,nan,p\n",
             all(),
-            ", line 3, channel 2 (\"x\"), step 2: \"nan\" is not a finite number",
+            ", line 3, channel \"x\", step 2: \"nan\" is a missing value; training with --missing mask reads it",
         ),
-        ("a gap", "id,x,label\na,,p\n", all(), ", line 2, channel 2 (\"x\"), step 1: \"\" is not a finite number"),
+        (
+            "a gap",
+            "id,x,label\na,,p\n",
+            all(),
+            ", line 2, channel \"x\", step 1: \"\" is a missing value; training with --missing mask reads it",
+        ),
+        ("a word", "id,x,label\na,y,p\n", all(), ", line 2, channel \"x\", step 1: \"y\" is not a finite number"),
+        (
+            "a label in the first row alone",
+            "id,x,label\na,1,p\na,1,\n",
+            all(),
+            ", line 3: the label is empty, but that of the same sequence on line 2 is \"p\"; --label-per first reads labels from the first row of a sequence alone",
+        ),
+        (
+            "another label further on",
+            "id,x,label\na,1,p\na,1,\na,1,q\n",
+            SeriesOptions {
+                series: SeriesLayout { label_per: Some(LabelPer::First), ..SeriesLayout::default() },
+                ..all()
+            },
+            ", line 4: sequence \"a\" has the label \"q\" here but \"p\" on line 2; one label per sequence was expected",
+        ),
+        (
+            "times that are words",
+            "id,t,x,label\na,monday,1,p\na,friday,2,p\n",
+            all(),
+            ", line 2: the time \"monday\" is no number, no date of ISO 8601 and of none of the usual forms; --time-format tells the form of all times, such as %d/%m/%Y",
+        ),
+        (
+            "a column of words",
+            "id,who,x,label\na,bob,1,p\na,bob,2,p\n",
+            all(),
+            ", line 1: column \"who\" holds no numbers; --values names the columns of the channels",
+        ),
+        (
+            "another channel than trained",
+            "id,z,y,label\na,1,2,p\n",
+            trained(&["x", "y"]),
+            ", line 1: there is no channel \"x\"; the model was trained on the channels \"x\", \"y\", and the columns are \"id\", \"z\", \"y\", \"label\"",
+        ),
+        (
+            "too few channels without a header",
+            "a,p,2\n",
+            SeriesOptions { header: Some(false), trained: trained(&["x", "y"]).trained, ..long("1", "", "2", &[]) },
+            ", line 1: the sequence has 1 channel; 2 expected",
+        ),
         (
             "two labels",
             "id,x,label\na,1,p\na,2,q\n",
@@ -204,9 +277,23 @@ fn wrong_long_form_files_are_told() {
     }
     assert_eq!(
         read("a.arff", "x", &all()),
-        ": cannot tell the format from its name; say with --format which it is: ts or csv-long"
+        ": cannot tell the format from its name; say with --format which it is: ts, csv-long or wide"
     );
     assert_eq!(read("a.ts", " \n", &all()), " is empty; at least one example was expected");
+}
+
+fn wide() -> SeriesOptions {
+    SeriesOptions { format: Some(Format::Wide), ..SeriesOptions::default() }
+}
+
+fn mask() -> SeriesOptions {
+    SeriesOptions { missing: Missing::Mask, ..SeriesOptions::default() }
+}
+
+/// For other data of a model that was trained on these channels.
+fn trained(channels: &[&str]) -> SeriesOptions {
+    let channels = channels.iter().map(|&name| name.to_owned()).collect();
+    SeriesOptions { trained: Some(SeriesColumns { channels, ..SeriesColumns::default() }), ..SeriesOptions::default() }
 }
 
 proptest::proptest! {
@@ -215,6 +302,8 @@ proptest::proptest! {
         for name in ["a.csv", "a.ts"] {
             for labels in [Labels::Required, Labels::Optional, Labels::Ignored] {
                 let _ = read(name, &content, &SeriesOptions { labels, ..SeriesOptions::default() });
+                let _ = read(name, &content, &SeriesOptions { labels, ..wide() });
+                let _ = read(name, &format!("@timeStamps true\n@data\n{content}"), &SeriesOptions { labels, ..mask() });
                 let _ = read(name, &content, &SeriesOptions { labels, ..long("1", "", "2", &[]) });
             }
         }

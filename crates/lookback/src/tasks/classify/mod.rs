@@ -39,7 +39,7 @@ impl Task for Classify {
     const NAME: &'static str = lookback_infer::tasks::classify::NAME;
     const ABOUT: &'static str = "One label for a whole text or numeric series";
     const DATA: &'static str =
-        "a table, JSON or lines of fastText with texts and labels, or numeric series (.ts, csv-long)";
+        "a table, JSON or lines of fastText with texts and labels, or numeric series (.ts, csv-long, wide)";
     const SCORES: &'static [Score] = &lookback_infer::tasks::classify::SCORES;
     type Options = ClassifyOptions;
     type Plan = ClassifyPlan;

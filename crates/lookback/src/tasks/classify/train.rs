@@ -181,7 +181,7 @@ impl ClassifyPlan {
         let (facts, sample) = auto::look(self, inputs, labels.len(), data)?;
         let (options, mut chosen) = auto::choose(&self.options, &facts, &self.validation);
         let mut plan = ClassifyPlan { options: self.options.clone(), ..ClassifyPlan::new(data, &options)? };
-        plan.input = plan.input.with_columns(self.input.columns().cloned());
+        plan.input = plan.input.with_columns(self.input.columns());
         if let (Some(config), None) = (&mut plan.network.linear, options.network.linear_buckets) {
             config.buckets = auto::buckets(config, &sample, &facts);
             chosen.0.push(("linear-buckets", config.buckets.to_string()));
