@@ -5,11 +5,13 @@
 //! examples of any file or pipe one after another.
 
 mod batch;
+mod chinese;
 mod columns;
 pub mod encoder;
 mod example;
 pub(crate) mod hash;
 mod layer;
+pub mod normalization;
 mod plan;
 mod standardizer;
 mod stream;
@@ -31,7 +33,7 @@ pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
 pub use self::tokenizer::Token;
-use self::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
+use self::tokenizer::{Segmentation, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
 use crate::data::series::{SeriesExample, read_series};
@@ -180,7 +182,7 @@ impl Input {
                 let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
                 let are_tokens = inputs.clone().any(|raw| matches!(raw, Raw::Tokens(_)));
                 let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str), are_tokens);
-                let tokenizer = Tokenizer::new(segmentation).with_lowercase(plan.lowercase);
+                let tokenizer = plan.cutting(segmentation);
                 tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
@@ -248,6 +250,8 @@ impl Input {
         let other = [
             ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
             ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
+            ("normalize", plan.normalize != encoder.tokenizer.normalization),
+            ("chinese", plan.chinese != encoder.tokenizer.chinese),
             ("char-ngrams", plan.ngrams != encoder.ngrams),
             ("bigram-buckets", plan.bigrams != encoder.bigrams),
         ];
@@ -403,8 +407,9 @@ impl Input {
         match &self.encoder {
             Encoder::Text(encoder) => {
                 let entries = encoder.vocabulary.len();
+                let cut = format!("texts{}, cut into {}", encoder.tokenizer.reads(), encoder.tokenizer.segmentation);
                 let mut lines = vec![
-                    line("input", format!("texts, cut into {}", encoder.tokenizer.segmentation)),
+                    line("input", cut),
                     line("vocabulary", format!("{entries} tokens, with those for padding and unknown")),
                 ];
                 if let Some(ngrams) = &encoder.ngrams {

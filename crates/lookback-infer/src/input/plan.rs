@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
 use super::encoder::{BigramConfig, NgramConfig};
-use super::tokenizer::TokenizerChoice;
+use super::normalization::{Chinese, Normalization};
+use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use crate::data::series::SeriesOptions;
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
 use crate::data::{Column, Format, Labels, Layout};
@@ -44,6 +45,12 @@ pub struct TextPlan {
     pub tokenizer: TokenizerChoice,
     /// Whether tokens are turned to lower case.
     pub lowercase: bool,
+    /// The form to which characters are brought before texts are cut.
+    #[serde(default)]
+    pub normalize: Normalization,
+    /// How Chinese characters are read.
+    #[serde(default)]
+    pub chinese: Chinese,
     /// How often a token must stand in the training data to enter the vocabulary.
     pub min_count: usize,
     /// The most entries of the vocabulary.
@@ -216,6 +223,14 @@ impl InputPlan {
 }
 
 impl TextPlan {
+    /// The tokenizer of this segmentation.
+    pub(super) fn cutting(&self, segmentation: Segmentation) -> Tokenizer {
+        Tokenizer::new(segmentation)
+            .with_lowercase(self.lowercase)
+            .with_normalization(self.normalize)
+            .with_chinese(self.chinese)
+    }
+
     /// How a table of texts is read.
     pub(super) fn table(&self, labels: Labels, empty_text: EmptyText) -> TableOptions {
         TableOptions {

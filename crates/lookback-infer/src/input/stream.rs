@@ -149,6 +149,8 @@ mod tests {
             columns: None,
             tokenizer: TokenizerChoice::Auto,
             lowercase: true,
+            normalize: Default::default(),
+            chinese: Default::default(),
             min_count: 1,
             max_vocabulary: 100,
             max_length: 3,

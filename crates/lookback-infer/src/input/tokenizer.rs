@@ -7,13 +7,16 @@
 //! | jieba | as words, but each run of Han characters is cut into Chinese words by jieba |
 //!
 //! A text that mixes scripts is cut well by `jieba`: what is not Han is cut as words. White space is a token only where
-//! the text is to be put together again, see [`Tokenizer::with_white_space`].
+//! the text is to be put together again, see [`Tokenizer::with_white_space`]. What is cut is the text as it is read, see
+//! [`super::normalization`]; where a token starts and ends is told of the original.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
+
+use super::normalization::{Chinese, Normalization, ReadText, Reading};
 
 /// How a text is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +108,7 @@ impl TokenizerChoice {
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<'t> {
-    /// What the token reads, in lower case if the tokenizer says so.
+    /// What is read of the token, in lower case if the tokenizer says so.
     pub text: Cow<'t, str>,
     /// The byte at which it starts in the original text.
     pub start: usize,
@@ -120,6 +123,13 @@ impl<'t> Token<'t> {
         let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
         Token { text, start, end: start + piece.len() }
     }
+
+    /// The token at a place of what is read.
+    pub(super) fn of_read(read: &'t ReadText, (start, end): (usize, usize), lowercase: bool) -> Token<'t> {
+        let token = Token::new(&read.text[start..end], start, lowercase);
+        let (start, end) = read.original(start, end);
+        Token { start, end, ..token }
+    }
 }
 
 /// Cuts texts into tokens.
@@ -133,12 +143,19 @@ pub struct Tokenizer {
     /// Whether white space is kept as tokens of its own, so that the tokens make up the text.
     #[serde(default)]
     pub white_space: bool,
+    /// The form to which characters are brought before the text is cut.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// How Chinese characters are read.
+    #[serde(default)]
+    pub chinese: Chinese,
 }
 
 impl Tokenizer {
-    /// A tokenizer that turns tokens to lower case.
+    /// A tokenizer that reads characters in their normal form and turns tokens to lower case.
     pub fn new(segmentation: Segmentation) -> Self {
-        Self { segmentation, lowercase: true, white_space: false }
+        let (normalization, chinese) = (Normalization::Nfkc, Chinese::AsIs);
+        Self { segmentation, lowercase: true, white_space: false, normalization, chinese }
     }
 
     /// Sets whether tokens are turned to lower case.
@@ -147,8 +164,20 @@ impl Tokenizer {
         self
     }
 
-    /// Sets whether white space is kept as tokens. With it, and without lower case, [`Tokenizer::decode`] gives back every
-    /// text as it was.
+    /// Sets the form to which characters are brought.
+    pub fn with_normalization(mut self, normalization: Normalization) -> Self {
+        self.normalization = normalization;
+        self
+    }
+
+    /// Sets how Chinese characters are read.
+    pub fn with_chinese(mut self, chinese: Chinese) -> Self {
+        self.chinese = chinese;
+        self
+    }
+
+    /// Sets whether white space is kept as tokens. With it [`Tokenizer::decode`] gives back every text as it is read, and as
+    /// it was where that is the same: without lower case, normal form and another form of Chinese.
     pub fn with_white_space(mut self, white_space: bool) -> Self {
         self.white_space = white_space;
         self
@@ -163,11 +192,14 @@ impl Tokenizer {
             Segmentation::Jieba if !cfg!(feature = "jieba") => {
                 Err("is jieba, but this program was built without jieba's dictionary".into())
             }
+            _ if self.chinese != Chinese::AsIs && !cfg!(feature = "chinese") => {
+                Err(format!("reads Chinese as {}, but this program was built without the tables for it", self.chinese))
+            }
             _ => Ok(()),
         }
     }
 
-    /// The text that tokens make up. Where white space was kept it is the very text, in lower case if tokens are; else a
+    /// The text that tokens make up. Where white space was kept it is the text as it is read, in lower case if tokens are; else a
     /// space stands between any two tokens, but not beside Han or kana and not before closing punctuation; tokens that are
     /// single characters are put together as they are.
     pub fn decode<T: AsRef<str>>(&self, tokens: impl IntoIterator<Item = T>) -> String {
@@ -183,18 +215,46 @@ impl Tokenizer {
         text
     }
 
-    /// The tokens of `text` in order. They do not overlap; only white space lies between them, and nothing at all where
-    /// white space is kept.
+    /// The tokens of `text` in order. Only white space, and marks that are not read, lies between them, and nothing at all
+    /// where white space is kept. They do not overlap, but that a character which is read as several may be shared.
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<Token<'t>> {
+        let Some(read) = self.read(text) else { return self.cut(text) };
+        let owned = |token: Token<'_>| {
+            let (start, end) = read.original(token.start, token.end);
+            Token { text: Cow::Owned(token.text.into_owned()), start, end }
+        };
+        self.cut(&read.text).into_iter().map(owned).collect()
+    }
+
+    /// What is read of `text`; `None` where that is the text itself.
+    pub(super) fn read(&self, text: &str) -> Option<ReadText> {
+        self.reading().read(text)
+    }
+
+    /// What is said of how characters are read, behind a noun; nothing where they are read as they stand.
+    pub(super) fn reads(&self) -> String {
+        let form = (self.normalization == Normalization::Nfkc).then(|| "NFKC".to_owned());
+        let chinese = (self.chinese != Chinese::AsIs).then(|| format!("{} Chinese", self.chinese));
+        let said: Vec<String> = form.into_iter().chain(chinese).collect();
+        if said.is_empty() { String::new() } else { format!(" read as {}", said.join(" and ")) }
+    }
+
+    /// How characters are read.
+    pub(super) fn reading(&self) -> Reading {
+        Reading::new(self.normalization, self.chinese)
+    }
+
+    /// The tokens of what is read of a text, with their places in that.
+    pub(super) fn cut<'t>(&self, read: &'t str) -> Vec<Token<'t>> {
         let mut tokens = Vec::new();
         match self.segmentation {
-            Segmentation::Words => self.push_words(text, 0, &mut tokens),
+            Segmentation::Words => self.push_words(read, 0, &mut tokens),
             Segmentation::Characters => {
-                for (start, piece) in text.grapheme_indices(true) {
+                for (start, piece) in read.grapheme_indices(true) {
                     self.push(piece, start, &mut tokens);
                 }
             }
-            Segmentation::Jieba => self.push_mixed(text, &mut tokens),
+            Segmentation::Jieba => self.push_mixed(read, &mut tokens),
         }
         tokens
     }
@@ -334,7 +394,8 @@ mod tests {
         fn tokens_cover_all_but_white_space_in_order(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z]){0,40}", lowercase: bool) {
             for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
                 let mut at = 0;
-                for token in Tokenizer::new(segmentation).with_lowercase(lowercase).tokenize(&text) {
+                let tokenizer = Tokenizer::new(segmentation).with_normalization(Normalization::None);
+                for token in tokenizer.with_lowercase(lowercase).tokenize(&text) {
                     prop_assert!(token.start >= at && token.end > token.start);
                     prop_assert!(text[at..token.start].trim().is_empty(), "{:?} lost", &text[at..token.start]);
                     let original = &text[token.start..token.end];
@@ -350,8 +411,33 @@ mod tests {
         fn with_white_space_every_text_comes_back_as_it_was(text in "(\\PC|[ \n\t\r]|[一-龥]|[a-zA-Z]){0,40}") {
             for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
                 let tokenizer = Tokenizer::new(segmentation).with_lowercase(false).with_white_space(true);
-                let tokens = tokenizer.tokenize(&text);
-                prop_assert_eq!(&tokenizer.decode(tokens.iter().map(|token| &token.text)), &text);
+                let read = tokenizer.read(&text).map_or_else(|| text.clone(), |read| read.text);
+                for (tokenizer, expected) in
+                    [(tokenizer.clone(), &read), (tokenizer.with_normalization(Normalization::None), &text)]
+                {
+                    let tokens = tokenizer.tokenize(&text);
+                    prop_assert_eq!(&tokenizer.decode(tokens.iter().map(|token| &token.text)), expected);
+                }
+            }
+        }
+
+        #[test]
+        fn a_text_is_cut_as_what_is_read_of_it(text in "(\\PC|[ \u{AD}\u{200B}]|[\u{FF01}-\u{FFDC}]|[一-龥]|[a-zA-Z]){0,40}") {
+            for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
+                let tokenizer = Tokenizer::new(segmentation);
+                let read = tokenizer.read(&text).map_or_else(|| text.clone(), |read| read.text);
+                let (found, expected) = (tokenizer.tokenize(&text), tokenizer.cut(&read));
+                prop_assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(&expected) {
+                    prop_assert_eq!(&found.text, &expected.text);
+                    prop_assert!(found.start < found.end && text.get(found.start..found.end).is_some());
+                }
+                for (found, expected) in found.windows(2).zip(expected.windows(2)) {
+                    // What stands side by side does so in the original, and a gap is one there, unless it is in a
+                    // character that is read as several words.
+                    let (joined, shared) = (expected[1].start == expected[0].end, found[1].start < found[0].end);
+                    prop_assert!(shared || joined == (found[1].start == found[0].end));
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use clap::Args;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
+use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, SeriesPlan, TextPlan};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,12 @@ pub struct TokenOptions {
     /// Whether upper and lower case are the same [default: true]
     #[arg(long, value_name = "BOOL")]
     pub lowercase: Option<bool>,
+    /// How characters are brought to one form before texts are cut; what is shown stays as it was written [default: nfkc]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub normalize: Option<Normalization>,
+    /// How Chinese characters of which there are two forms are read [default: as-is]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub chinese: Option<Chinese>,
     /// How often a token must stand in the training data to enter the vocabulary [default: 1]
     #[arg(long, value_name = "N")]
     pub min_count: Option<usize>,
@@ -94,6 +101,8 @@ impl TokenOptions {
         TokenOptions {
             tokenizer: Some(plan.tokenizer),
             lowercase: Some(plan.lowercase),
+            normalize: Some(plan.normalize),
+            chinese: Some(plan.chinese),
             min_count: Some(plan.min_count),
             max_vocabulary: Some(plan.max_vocabulary),
             max_length: Some(plan.max_length),
@@ -137,6 +146,8 @@ impl TokenOptions {
             columns: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
             lowercase: self.lowercase.unwrap_or(true),
+            normalize: self.normalize.unwrap_or(Normalization::Nfkc),
+            chinese: self.chinese.unwrap_or_default(),
             min_count: self.min_count.unwrap_or(1),
             max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
             max_length: self.max_length.unwrap_or(512),
@@ -233,6 +244,8 @@ impl InputOptions {
             ("text", self.text.is_some()),
             ("tokenizer", tokens.tokenizer.is_some()),
             ("lowercase", tokens.lowercase.is_some()),
+            ("normalize", tokens.normalize.is_some()),
+            ("chinese", tokens.chinese.is_some()),
             ("min-count", tokens.min_count.is_some()),
             ("max-vocabulary", tokens.max_vocabulary.is_some()),
             ("word-dropout", tokens.word_dropout.is_some()),

@@ -18,3 +18,4 @@ mod stop;
 mod stream;
 mod tag;
 mod text;
+mod unicode;

@@ -62,6 +62,8 @@ mod tests {
             columns: None,
             tokenizer: TokenizerChoice::Words,
             lowercase: true,
+            normalize: Default::default(),
+            chinese: Default::default(),
             min_count: 1,
             max_vocabulary: 9,
             max_length: 3,
