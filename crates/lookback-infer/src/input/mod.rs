@@ -7,12 +7,14 @@
 mod batch;
 mod chinese;
 mod columns;
+pub mod dictionary;
 pub mod encoder;
 mod example;
 pub(crate) mod hash;
 mod layer;
 pub mod normalization;
 mod plan;
+mod segmentation;
 mod standardizer;
 mod stream;
 pub mod tokenizer;
@@ -183,6 +185,12 @@ impl Input {
                 let are_tokens = inputs.clone().any(|raw| matches!(raw, Raw::Tokens(_)));
                 let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str), are_tokens);
                 let tokenizer = plan.cutting(segmentation);
+                if let (Some(_), false) = (&plan.user_dictionary, segmentation == Segmentation::Jieba) {
+                    let problem = format!(
+                        "is for jieba, but the texts are cut into {segmentation}; is --tokenizer jieba missing?"
+                    );
+                    return Err(PlanError::conflict("user-dictionary", problem).into());
+                }
                 tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
@@ -252,6 +260,10 @@ impl Input {
             ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
             ("normalize", plan.normalize != encoder.tokenizer.normalization),
             ("chinese", plan.chinese != encoder.tokenizer.chinese),
+            (
+                "user-dictionary",
+                plan.user_dictionary.as_ref().is_some_and(|file| Some(&file.words) != encoder.tokenizer.words.as_ref()),
+            ),
             ("char-ngrams", plan.ngrams != encoder.ngrams),
             ("bigram-buckets", plan.bigrams != encoder.bigrams),
         ];
@@ -272,7 +284,12 @@ impl Input {
             return Err(PlanError::Unfit(problem).into());
         }
         let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
-        let plan = TextPlan { tokenizer: cuts, ..plan.clone() };
+        let own = match &self.plan {
+            InputPlan::Text(own) => own.user_dictionary.clone(),
+            InputPlan::Series(_) => None,
+        };
+        let user_dictionary = plan.user_dictionary.clone().or(own);
+        let plan = TextPlan { tokenizer: cuts, user_dictionary, ..plan.clone() };
         Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
     }
 
@@ -412,6 +429,9 @@ impl Input {
                     line("input", cut),
                     line("vocabulary", format!("{entries} tokens, with those for padding and unknown")),
                 ];
+                if let Some(words) = &encoder.tokenizer.words {
+                    lines.push(line("dictionary", format!("{} beside those of jieba", counted(words.len(), "word"))));
+                }
                 if let Some(ngrams) = &encoder.ngrams {
                     let (min, max, buckets) = (ngrams.min, ngrams.max, ngrams.buckets);
                     lines.push(line("n-grams", format!("{min} to {max} characters in {buckets} buckets")));

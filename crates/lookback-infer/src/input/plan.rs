@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
+use super::dictionary::DictionaryFile;
 use super::encoder::{BigramConfig, NgramConfig};
-use super::normalization::{Chinese, Normalization};
+use super::normalization::{Chinese, Normalization, Reading};
 use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use crate::data::series::SeriesOptions;
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
@@ -51,6 +52,9 @@ pub struct TextPlan {
     /// How Chinese characters are read.
     #[serde(default)]
     pub chinese: Chinese,
+    /// The file with words beside those of jieba's dictionary.
+    #[serde(default)]
+    pub user_dictionary: Option<DictionaryFile>,
     /// How often a token must stand in the training data to enter the vocabulary.
     pub min_count: usize,
     /// The most entries of the vocabulary.
@@ -126,6 +130,16 @@ impl InputPlan {
         match self {
             InputPlan::Text(text) => text.columns.as_ref(),
             InputPlan::Series(_) => None,
+        }
+    }
+
+    /// Files that are read beside the data, by what they are called.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        match self {
+            InputPlan::Text(text) => {
+                text.user_dictionary.iter().map(|file| ("user dictionary", file.path.as_path())).collect()
+            }
+            InputPlan::Series(_) => Vec::new(),
         }
     }
 
@@ -223,12 +237,28 @@ impl InputPlan {
 }
 
 impl TextPlan {
+    /// With the words of a file for jieba beside those of its dictionary.
+    ///
+    /// # Errors
+    /// If texts are to be cut otherwise, the file cannot be read, or a line is no word; the message names it.
+    pub fn with_user_dictionary(mut self, file: &Path) -> Result<TextPlan, PlanError> {
+        let wrong = |problem: String| PlanError::conflict("user-dictionary", problem);
+        if let TokenizerChoice::Words | TokenizerChoice::Characters = self.tokenizer {
+            return Err(wrong("is for --tokenizer jieba, but another is asked for".into()));
+        }
+        let reading = Reading::new(self.normalize, self.chinese);
+        let words = DictionaryFile::read(file, reading).map_err(|error| wrong(error.to_string()))?;
+        self.user_dictionary = Some(words);
+        Ok(self)
+    }
+
     /// The tokenizer of this segmentation.
     pub(super) fn cutting(&self, segmentation: Segmentation) -> Tokenizer {
         Tokenizer::new(segmentation)
             .with_lowercase(self.lowercase)
             .with_normalization(self.normalize)
             .with_chinese(self.chinese)
+            .with_words(self.user_dictionary.as_ref().map(|file| file.words.clone()))
     }
 
     /// How a table of texts is read.

@@ -11,99 +11,16 @@
 //! [`super::normalization`]; where a token starts and ends is told of the original.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::dictionary::UserDictionary;
+#[cfg(feature = "jieba")]
+use super::dictionary::jieba_with;
 use super::normalization::{Chinese, Normalization, ReadText, Reading};
-
-/// How a text is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Segmentation {
-    /// Unicode words and punctuation marks.
-    Words,
-    /// Grapheme clusters.
-    Characters,
-    /// Unicode words, with runs of Han characters cut by jieba.
-    Jieba,
-}
-
-impl fmt::Display for Segmentation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Words => "words",
-            Self::Characters => "characters",
-            Self::Jieba => "jieba",
-        })
-    }
-}
-
-/// A segmentation as a person asks for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum TokenizerChoice {
-    /// Chinese words where the texts are mostly Chinese, words otherwise
-    #[default]
-    Auto,
-    /// Words as Unicode finds them
-    Words,
-    /// Single characters
-    Characters,
-    /// Chinese words by jieba
-    Jieba,
-}
-
-impl From<Segmentation> for TokenizerChoice {
-    fn from(segmentation: Segmentation) -> Self {
-        match segmentation {
-            Segmentation::Words => Self::Words,
-            Segmentation::Characters => Self::Characters,
-            Segmentation::Jieba => Self::Jieba,
-        }
-    }
-}
-
-impl TokenizerChoice {
-    /// The segmentation for these training texts.
-    ///
-    /// `Auto` counts letters. Where kana are 5 % of them or more the text is Japanese, which jieba does not know,
-    /// and is cut into characters. Else, where Han characters are 1 % or more, it is cut by jieba, and the words of
-    /// other scripts in it as words. Else it is cut into words. `are_tokens`: whether the texts are tokens that were cut
-    /// before; where those with Han characters have one each, texts are to be cut so too.
-    pub fn resolve<'a>(self, texts: impl IntoIterator<Item = &'a str>, are_tokens: bool) -> Segmentation {
-        match self {
-            Self::Words => Segmentation::Words,
-            Self::Characters => Segmentation::Characters,
-            Self::Jieba => Segmentation::Jieba,
-            Self::Auto => {
-                let (mut letters, mut han, mut kana) = (0usize, 0usize, 0usize);
-                let (mut with_han, mut alone) = (0usize, 0usize);
-                for text in texts {
-                    let before = han;
-                    for letter in text.chars().filter(|c| c.is_alphabetic()) {
-                        letters += 1;
-                        han += usize::from(is_han(letter));
-                        kana += usize::from(is_kana(letter));
-                    }
-                    with_han += usize::from(han > before);
-                    alone += usize::from(han == before + 1);
-                }
-                if letters == 0 {
-                    Segmentation::Words
-                } else if kana * 20 >= letters || are_tokens && with_han > 0 && alone * 20 >= with_han * 19 {
-                    Segmentation::Characters
-                } else if han * 100 >= letters {
-                    Segmentation::Jieba
-                } else {
-                    Segmentation::Words
-                }
-            }
-        }
-    }
-}
+pub use super::segmentation::{Segmentation, TokenizerChoice};
+use super::segmentation::{is_han, is_kana};
 
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,13 +66,16 @@ pub struct Tokenizer {
     /// How Chinese characters are read.
     #[serde(default)]
     pub chinese: Chinese,
+    /// Words that jieba's own dictionary lacks, as they are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<UserDictionary>,
 }
 
 impl Tokenizer {
     /// A tokenizer that reads characters in their normal form and turns tokens to lower case.
     pub fn new(segmentation: Segmentation) -> Self {
         let (normalization, chinese) = (Normalization::Nfkc, Chinese::AsIs);
-        Self { segmentation, lowercase: true, white_space: false, normalization, chinese }
+        Self { segmentation, lowercase: true, white_space: false, normalization, chinese, words: None }
     }
 
     /// Sets whether tokens are turned to lower case.
@@ -176,6 +96,12 @@ impl Tokenizer {
         self
     }
 
+    /// Adds words to jieba's dictionary.
+    pub fn with_words(mut self, words: Option<UserDictionary>) -> Self {
+        self.words = words;
+        self
+    }
+
     /// Sets whether white space is kept as tokens. With it [`Tokenizer::decode`] gives back every text as it is read, and as
     /// it was where that is the same: without lower case, normal form and another form of Chinese.
     pub fn with_white_space(mut self, white_space: bool) -> Self {
@@ -191,6 +117,9 @@ impl Tokenizer {
         match self.segmentation {
             Segmentation::Jieba if !cfg!(feature = "jieba") => {
                 Err("is jieba, but this program was built without jieba's dictionary".into())
+            }
+            other if other != Segmentation::Jieba && self.words.is_some() => {
+                Err(format!("is {other}, but words were added to jieba's dictionary"))
             }
             _ if self.chinese != Chinese::AsIs && !cfg!(feature = "chinese") => {
                 Err(format!("reads Chinese as {}, but this program was built without the tables for it", self.chinese))
@@ -272,9 +201,22 @@ impl Tokenizer {
         }
     }
 
+    /// Cuts out the added words that jieba would not look for, and what lies between them by its scripts.
+    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+        let mut start = 0;
+        if let Some(words) = &self.words {
+            while let Some((from, to)) = words.next_mixed(text, start, self.lowercase) {
+                self.push_runs(&text[start..from], start, tokens);
+                self.push(&text[from..to], from, tokens);
+                start = to;
+            }
+        }
+        self.push_runs(&text[start..], start, tokens);
+    }
+
     /// Cuts runs of Han characters by jieba and what lies between them as words.
     #[cfg(feature = "jieba")]
-    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+    fn push_runs<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {
         let mut start = 0;
         while start < text.len() {
             let rest = &text[start..];
@@ -282,11 +224,11 @@ impl Tokenizer {
             let length = rest.find(|c| is_han(c) != han).unwrap_or(rest.len());
             let run = &rest[..length];
             if han {
-                for word in jieba().cut(run, true) {
-                    self.push(word.word, start + word.byte_start, tokens);
+                for word in jieba_with(self.words.as_ref()).cut(run, true) {
+                    self.push(word.word, offset + start + word.byte_start, tokens);
                 }
             } else {
-                self.push_words(run, start, tokens);
+                self.push_words(run, offset + start, tokens);
             }
             start += length;
         }
@@ -294,8 +236,8 @@ impl Tokenizer {
 
     /// Without the dictionary no model that needs it is read, see [`Tokenizer::check`].
     #[cfg(not(feature = "jieba"))]
-    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
-        self.push_words(text, 0, tokens);
+    fn push_runs<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {
+        self.push_words(text, offset, tokens);
     }
 }
 
@@ -307,24 +249,6 @@ fn parted(before: Option<char>, after: Option<char>) -> bool {
     };
     let closing = matches!(after, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '%' | '\u{2019}');
     !(joined(before) || joined(after) || closing || matches!(before, '(' | '[' | '{'))
-}
-
-/// The dictionary takes about a third of a second to load, so it is loaded once and only when Han characters are met.
-#[cfg(feature = "jieba")]
-fn jieba() -> &'static jieba_rs::Jieba {
-    static JIEBA: std::sync::OnceLock<jieba_rs::Jieba> = std::sync::OnceLock::new();
-    JIEBA.get_or_init(jieba_rs::Jieba::new)
-}
-
-/// Han characters: the unified ideographs, the planes of their extensions, the compatibility ideographs, 々 and 〇.
-fn is_han(c: char) -> bool {
-    matches!(c,
-        '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{20000}'..='\u{323AF}'
-        | '\u{F900}'..='\u{FAFF}' | '\u{3005}' | '\u{3007}')
-}
-
-fn is_kana(c: char) -> bool {
-    matches!(c, '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9F}')
 }
 
 #[cfg(test)]
@@ -355,29 +279,6 @@ mod tests {
         }
         let kept = Tokenizer::new(Words).with_lowercase(false);
         assert_eq!(kept.tokenize("USA").first().map(|token| token.text.clone()), Some(Cow::Borrowed("USA")));
-    }
-
-    #[test]
-    fn auto_chooses_by_the_scripts() {
-        let cases: [(&[&str], Segmentation); 7] = [
-            (&["What is this?", "Who is it?"], Segmentation::Words),
-            (&["这家酒店很好"], Segmentation::Jieba),
-            (&["Where is the station?", "车站在哪里"], Segmentation::Jieba),
-            (&["この映画はとても面白かった"], Segmentation::Characters),
-            (&["Где находится вокзал?"], Segmentation::Words),
-            (&["12 34 !?"], Segmentation::Words),
-            (&[], Segmentation::Words),
-        ];
-        for (texts, expected) in cases {
-            assert_eq!(TokenizerChoice::Auto.resolve(texts.iter().copied(), false), expected, "{texts:?}");
-        }
-        assert_eq!(TokenizerChoice::Characters.resolve(["words"], false), Segmentation::Characters);
-        // Tokens that were cut before, into characters and into words.
-        for (tokens, expected) in
-            [("张 三 去 了 北 京 .", Segmentation::Characters), ("张三 去 了 北京", Segmentation::Jieba)]
-        {
-            assert_eq!(TokenizerChoice::Auto.resolve(tokens.split(' '), true), expected, "{tokens}");
-        }
     }
 
     #[test]

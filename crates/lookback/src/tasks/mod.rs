@@ -55,6 +55,9 @@ pub trait Task {
     /// Where validation data come from.
     fn validation(plan: &Self::Plan) -> &ValidationPlan;
 
+    /// Files that are read beside the data, by what they are called.
+    fn files(plan: &Self::Plan) -> Vec<(&'static str, &Path)>;
+
     /// How the training runs.
     fn train(plan: &Self::Plan) -> &TrainPlan;
 
@@ -169,8 +172,9 @@ pub enum WrongOptions {
 
 /// A checked plan of any task.
 pub trait Plan {
-    /// The file with validation data, where there is one.
-    fn validation(&self) -> Option<&PathBuf>;
+    /// The files that are read beside the training data: validation data, where they have one of their own, and what options
+    /// name.
+    fn files(&self) -> Vec<&Path>;
 
     /// What the training is told apart by: the task, its options, and what the files hold.
     fn identity(&self, data: &Path) -> Identity;
@@ -185,13 +189,15 @@ pub trait Plan {
 struct Planned<T: Task>(T::Plan);
 
 impl<T: Task> Plan for Planned<T> {
-    fn validation(&self) -> Option<&PathBuf> {
-        T::validation(&self.0).file()
+    fn files(&self) -> Vec<&Path> {
+        let validation = T::validation(&self.0).file().map(PathBuf::as_path);
+        validation.into_iter().chain(T::files(&self.0).into_iter().map(|(_, file)| file)).collect()
     }
 
     fn identity(&self, data: &Path) -> Identity {
-        let files = [("training", Some(data)), ("validation", self.validation().map(PathBuf::as_path))];
-        let hashes = files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), hash(file?))));
+        let validation = T::validation(&self.0).file().map(|file| ("validation", file.as_path()));
+        let files = [("training", data)].into_iter().chain(validation).chain(T::files(&self.0));
+        let hashes = files.map(|(name, file)| (name.to_owned(), hash(file)));
         Identity { task: T::NAME.into(), options: options::<T>(&self.0), data: hashes.collect::<BTreeMap<_, _>>() }
     }
 

@@ -1,4 +1,4 @@
-//! What looks the same is read the same, whichever characters it is written with.
+//! What looks the same is read the same, whichever characters it is written with; Chinese words of a person's own.
 
 use serde_json::Value;
 
@@ -93,4 +93,62 @@ fn traditional_and_simplified_chinese_meet_where_that_is_asked_for() {
     }
     let answers = probabilities(&model("as-is"), &pair);
     assert_ne!(answers[0], answers[1]);
+}
+
+/// Reviews in Chinese that name a thing that no dictionary has.
+fn reviews(folder: &Folder) -> String {
+    let rows = "好评,蓝毛衣很好看\n差评,旧毛衣不好看\n好评,新的5G网络快\n差评,旧网络太慢\n".repeat(8);
+    folder.write("reviews.csv", format!("label,text\n{rows}"))
+}
+
+#[test]
+fn words_of_a_user_dictionary_are_kept_in_the_model() {
+    let folder = Folder::new();
+    let data = reviews(&folder);
+    let words = folder.write("words.txt", "蓝毛衣 3 n\n5G网络\n\n");
+    let model = folder.path("model");
+    train(&data, &model, &["--epochs", "1", "--user-dictionary", &words]).ok();
+    assert!(lookback(&["inspect", &model]).ok().contains("2 words beside those of jieba"));
+    let config = lookback(&["inspect", "--config", &model]).ok();
+    assert!(config.contains(&format!("user-dictionary = \"{words}\"")), "{config}");
+    // The same training again, by the configuration that inspect prints.
+    let (config, again) = (folder.write("again.toml", config), folder.path("again"));
+    lookback(&["train", "classify", &data, "-o", &again, "--config", &config]).ok();
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap(), "other bytes");
+    // Answering needs no file, and neither does training on.
+    std::fs::remove_file(&words).unwrap();
+    let out = lookback_with_input(&["predict", &model, "--attention"], "蓝毛衣和5g网络\n").ok();
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["tokens"], serde_json::json!(["蓝毛衣", "和", "5g网络"]));
+    let on = folder.path("on");
+    lookback(&["train", "classify", &data, "-o", &on, "--init", &model, "--epochs", "1"]).ok();
+    assert!(lookback(&["inspect", &on]).ok().contains("2 words beside those of jieba"));
+    let other = folder.write("other.txt", "毛衣 3\n");
+    lookback(&["train", "classify", &data, "-o", &on, "--init", &model, "--user-dictionary", &other])
+        .refused(2, &["--user-dictionary is not that of the model in --init"]);
+}
+
+#[test]
+fn a_user_dictionary_that_cannot_be_used_is_refused() {
+    let folder = Folder::new();
+    let (reviews, english) = (reviews(&folder), folder.write("data.tsv", sentences()));
+    let model = folder.path("model");
+    let words = folder.write("words.txt", "蓝毛衣 3 n\n\n5G 网络 快\n");
+    let refused = |data: &str, more: &[&str], parts: &[&str]| train(data, &model, more).refused(2, parts);
+    refused(&reviews, &["--user-dictionary", &words], &["--user-dictionary", "words.txt, line 3", "\"5G 网络 快\""]);
+    refused(&reviews, &["--user-dictionary", &folder.path("none")], &["--user-dictionary", "none: no such file"]);
+    refused(&reviews, &["--user-dictionary", "-"], &["--user-dictionary needs a file that can be read again"]);
+    let words = folder.write("words.txt", "蓝毛衣 3 n\n");
+    refused(
+        &reviews,
+        &["--user-dictionary", &words, "--tokenizer", "words"],
+        &["--user-dictionary is for --tokenizer jieba, but another is asked for"],
+    );
+    refused(
+        &english,
+        &["--user-dictionary", &words],
+        &["--user-dictionary is for jieba, but the texts are cut into words; is --tokenizer jieba missing?"],
+    );
+    train(&reviews, &words, &["--user-dictionary", &words]).refused(2, &["words.txt is read and cannot be the output"]);
+    assert!(!folder.holds("model"));
 }

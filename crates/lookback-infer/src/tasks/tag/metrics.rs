@@ -64,6 +64,7 @@ mod tests {
             lowercase: true,
             normalize: Default::default(),
             chinese: Default::default(),
+            user_dictionary: None,
             min_count: 1,
             max_vocabulary: 9,
             max_length: 3,

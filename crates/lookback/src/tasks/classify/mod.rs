@@ -61,6 +61,10 @@ impl Task for Classify {
         &plan.validation
     }
 
+    fn files(plan: &ClassifyPlan) -> Vec<(&'static str, &Path)> {
+        plan.input.files()
+    }
+
     fn train(plan: &ClassifyPlan) -> &TrainPlan {
         plan.train()
     }

@@ -38,7 +38,8 @@ impl TagOptions {
         network: &NetworkPlan,
         training: &Map<String, Value>,
     ) -> Result<TagOptions, String> {
-        Ok(TagOptions { train: TrainOptions::of(training)?, ..TagOptions::of(texts, network) })
+        let (tokens, train) = (TokenOptions::with_files(texts), TrainOptions::of(training)?);
+        Ok(TagOptions { tokens, train, ..TagOptions::of(texts, network) })
     }
 
     /// The options by which texts were cut up and the network was made.
