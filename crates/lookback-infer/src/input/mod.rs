@@ -293,6 +293,28 @@ impl Input {
         Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
     }
 
+    /// How often each entry of the vocabulary stands in these inputs, by its id. `[V]`, or nothing where inputs are series.
+    pub fn counts<'a>(&self, inputs: impl Iterator<Item = &'a Raw>) -> Vec<u64> {
+        let Encoder::Text(encoder) = &self.encoder else { return Vec::new() };
+        let mut counts = vec![0; encoder.vocabulary.len()];
+        for token in inputs.flat_map(|raw| raw.tokens(&encoder.tokenizer)) {
+            counts[encoder.vocabulary.encode(&token.text) as usize] += 1;
+        }
+        counts
+    }
+
+    /// With these words in the vocabulary, behind those that are there; what it has already is not added.
+    #[must_use]
+    pub fn with_words(self, words: &[&str]) -> Input {
+        match self.encoder {
+            Encoder::Text(encoder) => {
+                let (vocabulary, _) = encoder.vocabulary.extended(words, &VocabularyOptions::default());
+                Input::new(self.plan, Encoder::Text(TextEncoder { vocabulary, ..encoder }))
+            }
+            Encoder::Series(_) => self,
+        }
+    }
+
     /// Reads what [`Input::put`] wrote; `path` is where the file came from.
     ///
     /// # Errors

@@ -155,6 +155,14 @@ impl Tokenizer {
         self.cut(&read.text).into_iter().map(owned).collect()
     }
 
+    /// What is read of a token that was cut before.
+    pub fn as_token<'t>(&self, token: &'t str) -> Cow<'t, str> {
+        match self.read(token) {
+            Some(read) => Cow::Owned(Token::new(&read.text, 0, self.lowercase).text.into_owned()),
+            None => Token::new(token, 0, self.lowercase).text,
+        }
+    }
+
     /// What is read of `text`; `None` where that is the text itself.
     pub(super) fn read(&self, text: &str) -> Option<ReadText> {
         self.reading().read(text)

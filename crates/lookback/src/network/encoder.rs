@@ -44,8 +44,12 @@ impl Encoder {
     pub fn new(plan: &EncoderPlan, shape: InputShape, device: &Device) -> Result<Encoder, PlanError> {
         plan.check()?;
         let unfit = |error: Error| PlanError::Unfit(error.to_string());
-        let [embedding, ngram_embedding, bigram_embedding] =
+        let [mut embedding, ngram_embedding, bigram_embedding] =
             tables(shape, plan.embedding, plan.embedding_scale, device);
+        if plan.is_frozen() {
+            // Without a gradient no optimiser touches it, and its average is itself.
+            embedding = embedding.map(|table| Embedding { weight: table.weight.set_require_grad(false) });
+        }
         let width = match &embedding {
             Some(_) => plan.embedding,
             None => shape.width(),

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::network::values;
 use crate::options_file::{self, WrongFile};
-use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, ValidationPlan, by_name, hash};
+use crate::train::{End, Ensemble, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash};
 
 /// How a task is trained.
 pub trait Task {
@@ -223,6 +223,9 @@ const fn entry<T: Task + 'static>() -> Entry {
                 options = options_file::merge(&options, file)?;
             }
             if let Some(init) = init {
+                if options_file::table(&options)?.contains_key("embeddings") {
+                    return Err(PlanError::conflict("embeddings", NOT_WITH_INIT).into());
+                }
                 options = options_file::over(&options, &T::options_of(init)?)?;
             }
             let plan = match (T::plan(data, &options), init) {

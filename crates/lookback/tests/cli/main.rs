@@ -4,6 +4,7 @@ mod attention;
 mod bad_data;
 mod bad_model;
 mod bad_options;
+mod embeddings;
 mod files;
 mod init;
 #[cfg(target_os = "linux")]

@@ -126,7 +126,9 @@ pub(super) fn choose(
         encoder.cell = Some(Cell::Gru);
         chosen.0.push(("cell", "gru".into()));
     }
-    chosen.fill("embedding", &mut encoder.embedding, 64);
+    if encoder.embeddings.is_none() {
+        chosen.fill("embedding", &mut encoder.embedding, 64);
+    }
     chosen.fill("hidden", &mut encoder.hidden, 64);
     let train = &mut options.train;
     let tokens = &mut options.input.tokens;

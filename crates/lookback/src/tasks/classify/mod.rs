@@ -62,7 +62,7 @@ impl Task for Classify {
     }
 
     fn files(plan: &ClassifyPlan) -> Vec<(&'static str, &Path)> {
-        plan.input.files()
+        [plan.input.files(), plan.network.encoder.files()].concat()
     }
 
     fn train(plan: &ClassifyPlan) -> &TrainPlan {

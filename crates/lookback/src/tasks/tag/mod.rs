@@ -64,7 +64,7 @@ impl Task for Tag {
     }
 
     fn files(plan: &TagPlan) -> Vec<(&'static str, &Path)> {
-        plan.input.files()
+        [plan.input.files(), plan.network.encoder.files()].concat()
     }
 
     fn train(plan: &TagPlan) -> &TrainPlan {

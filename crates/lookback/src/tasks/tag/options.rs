@@ -39,7 +39,12 @@ impl TagOptions {
         training: &Map<String, Value>,
     ) -> Result<TagOptions, String> {
         let (tokens, train) = (TokenOptions::with_files(texts), TrainOptions::of(training)?);
-        Ok(TagOptions { tokens, train, ..TagOptions::of(texts, network) })
+        let of = TagOptions::of(texts, network);
+        let encoder = EncoderOptions {
+            output_dropout: of.encoder.output_dropout,
+            ..EncoderOptions::with_files(&network.encoder, true)
+        };
+        Ok(TagOptions { tokens, encoder, train })
     }
 
     /// The options by which texts were cut up and the network was made.
