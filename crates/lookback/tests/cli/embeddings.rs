@@ -122,6 +122,22 @@ fn frozen_vectors_are_those_of_the_file_and_tuned_ones_begin_there() {
 }
 
 #[test]
+fn the_width_is_that_of_the_file_whatever_the_data_would_choose() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let file = folder.write("vectors.vec", format!("6 8\n{}", rows()));
+    let model = folder.path("model");
+    // Cross-validated, so that vectors are laid into several vocabularies.
+    let more = ["--embeddings", &file, "--embeddings-vocabulary", "1", "--epochs", "1"];
+    let run = lookback(&[&["train", "classify", &data, "-o", &model], &more[..]].concat());
+    assert!(run.err.contains("cross-validation in 5 parts") && !run.err.contains("--embedding "), "{}", run.err);
+    assert_eq!(run.err.matches("of the running text").count(), 1, "{}", run.err);
+    run.ok();
+    let text = lookback(&["inspect", &model]).ok();
+    assert!(text.contains("34 x 8"), "31 tokens, <pad>, <unk> and umbrella: {text}");
+}
+
+#[test]
 fn words_of_the_file_become_known_where_that_is_asked_for() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
