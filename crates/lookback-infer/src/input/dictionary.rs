@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(feature = "jieba")]
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
