@@ -168,7 +168,7 @@ impl TokenOptions {
             word_dropout: self.word_dropout.unwrap_or(0.0),
         };
         self.user_dictionary.iter().try_fold(plan, |plan, file| {
-            refuse_once("user-dictionary", file)?;
+            check_file("user-dictionary", file)?;
             plan.with_user_dictionary(file)
         })
     }
@@ -302,15 +302,17 @@ impl InputOptions {
 /// What is said of an option that goes with texts alone.
 pub(crate) const FOR_TEXTS: &str = "is for texts, but the data are numeric series";
 
-/// Refuses what can be read only once, a device or pipe; what is no file at all its reader tells.
-pub(crate) fn refuse_once(option: &'static str, file: &Path) -> Result<(), PlanError> {
+/// Refuses a file that can be read only once, a device or pipe, and one whose name a model file cannot keep. What is no file
+/// at all its reader tells.
+pub(crate) fn check_file(option: &'static str, file: &Path) -> Result<(), PlanError> {
     let is_other = file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
-    match is_other || file == Path::new("-") {
-        true => Err(PlanError::conflict(
-            option,
-            format!("needs a file that can be read again, but {} is none", file.display()),
-        )),
-        false => Ok(()),
+    let name = file.display();
+    if is_other || file == Path::new("-") {
+        return Err(PlanError::conflict(option, format!("needs a file that can be read again, but {name} is none")));
+    }
+    match file.to_str() {
+        Some(_) => Ok(()),
+        None => Err(PlanError::conflict(option, format!("needs a file whose name is UTF-8, but {name} is not"))),
     }
 }
 

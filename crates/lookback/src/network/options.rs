@@ -8,7 +8,7 @@ use lookback_infer::error::{PlanError, plan};
 use lookback_infer::network::{Cell, EmbeddingsMode, EncoderPlan};
 use serde::{Deserialize, Serialize};
 
-use crate::input::{FOR_TEXTS, refuse, refuse_once};
+use crate::input::{FOR_TEXTS, check_file, refuse};
 
 /// The encoder: what every network begins with.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ impl EncoderOptions {
         };
         let scale = "is of a random start, but --embeddings has vectors, whose deviation the other tokens take";
         refuse(&[("embedding-scale", self.embedding_scale.is_some())], scale)?;
-        refuse_once("embeddings", file)?;
+        check_file("embeddings", file)?;
         let width =
             VectorFile::open(file).map_err(|error| PlanError::conflict("embeddings", error.to_string()))?.width();
         match self.embedding.filter(|asked| *asked != width) {

@@ -221,3 +221,22 @@ fn files_and_options_that_do_not_fit_are_refused() {
     lookback(&["train", "classify", &series, "-o", &model, "--embeddings", &good])
         .refused(2, &["--embeddings is for texts, but the data are numeric series"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_a_model_file_cannot_keep_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let name = std::ffi::OsStr::from_bytes(b"v\xFF.vec");
+    let file = std::path::Path::new(&data).with_file_name(name);
+    std::fs::write(&file, rows()).unwrap();
+    for option in ["--embeddings", "--user-dictionary"] {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_lookback"));
+        program.args(["train", "classify", &data, "-o", &folder.path("model"), option]).arg(&file);
+        let output = program.output().expect("the program runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(&format!("{option} needs a file whose name is UTF-8")), "{told}");
+    }
+}
