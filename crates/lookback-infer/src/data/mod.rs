@@ -8,6 +8,8 @@ pub mod labels;
 pub mod lines;
 pub mod series;
 pub mod table;
+pub mod vectors;
+pub mod words;
 
 mod bad_rows;
 mod columns;

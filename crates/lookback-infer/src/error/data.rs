@@ -237,6 +237,16 @@ pub enum DataError {
         /// What was found and what was expected.
         problem: String,
     },
+    /// A row of a binary file is not as its format has it.
+    #[error("{}, row {row}: {problem}", file.display())]
+    Row {
+        /// The file.
+        file: PathBuf,
+        /// The row, counted from 1.
+        row: usize,
+        /// What was found and what was expected.
+        problem: String,
+    },
     /// A value of a series is missing, no number, or not finite.
     #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" is not a finite number", file.display())]
     SeriesValue {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::slice;
 
 use super::encoder::{EncodedText, TextEncoder};
+use super::normalization::ReadText;
 use super::tokenizer::{Token, Tokenizer};
 use super::vocabulary::UNK;
 use crate::data::series::SeriesExample;
@@ -37,7 +38,7 @@ impl Raw {
     pub(super) fn tokens(&self, tokenizer: &Tokenizer) -> Vec<Token<'_>> {
         match self {
             Raw::Text(text) => tokenizer.tokenize(text),
-            Raw::Tokens(tokens) => side_by_side(tokens, tokenizer.lowercase),
+            Raw::Tokens(tokens) => side_by_side(tokens, tokenizer),
             Raw::Series(_) => Vec::new(),
         }
     }
@@ -76,7 +77,10 @@ pub(super) enum Content {
 #[derive(Clone, Debug)]
 pub(super) struct Text {
     pub(super) text: String,
-    /// Where each token starts and ends, in bytes: of all that there are, more than `ids` where the text is cut.
+    /// What is read, where that is not the text itself.
+    read: Option<Box<ReadText>>,
+    /// Where each token starts and ends in what is read, in bytes: of all that there are, more than `ids` where the text is
+    /// cut.
     spans: Vec<(usize, usize)>,
     lowercase: bool,
     pub(super) ids: EncodedText,
@@ -89,20 +93,32 @@ impl Text {
     }
 
     fn token(&self, (start, end): (usize, usize)) -> Token<'_> {
-        Token::new(&self.text[start..end], start, self.lowercase)
+        match &self.read {
+            Some(read) => Token::of_read(read, (start, end), self.lowercase),
+            None => Token::new(&self.text[start..end], start, self.lowercase),
+        }
     }
 }
 
 impl Example {
     pub(super) fn of_text(text: String, encoder: &TextEncoder, line: usize) -> Example {
-        let ids = Ids::of(&encoder.tokenizer.tokenize(&text), encoder);
-        ids.example(text, encoder, line)
+        let read = encoder.tokenizer.read(&text);
+        let ids = Ids::of(&encoder.tokenizer.cut(read.as_ref().map_or(&text, |read| &read.text)), encoder);
+        ids.example(text, read, encoder, line)
     }
 
     /// `tokens`: as they were cut before.
     pub(super) fn of_tokens(tokens: &[String], encoder: &TextEncoder, line: usize) -> Example {
-        let ids = Ids::of(&side_by_side(tokens, encoder.tokenizer.lowercase), encoder);
-        ids.example(tokens.join(" "), encoder, line)
+        let (ids, read) = match encoder.tokenizer.reading().read_tokens(tokens) {
+            Some((read, spans)) => {
+                let token = |&(start, end): &(usize, usize)| {
+                    Token::new(&read.text[start..end], start, encoder.tokenizer.lowercase)
+                };
+                (Ids::of(&spans.iter().map(token).collect::<Vec<_>>(), encoder), Some(read))
+            }
+            None => (Ids::of(&side_by_side(tokens, &encoder.tokenizer), encoder), None),
+        };
+        ids.example(tokens.join(" "), read, encoder, line)
     }
 
     /// `longest`: how many steps are kept.
@@ -116,7 +132,10 @@ impl Example {
     /// About what it takes of memory.
     pub fn bytes(&self) -> usize {
         match &self.content {
-            Content::Text(text) => text.text.len() + size_of_val(text.spans.as_slice()) + text.ids.bytes(),
+            Content::Text(text) => {
+                let read = text.read.as_ref().map_or(0, |read| read.bytes());
+                text.text.len() + read + size_of_val(text.spans.as_slice()) + text.ids.bytes()
+            }
             Content::Series(series) => size_of_val(series.values.as_slice()),
         }
     }
@@ -197,10 +216,17 @@ impl Example {
 }
 
 /// Tokens that were cut before, with a space between any two.
-fn side_by_side(tokens: &[String], lowercase: bool) -> Vec<Token<'_>> {
+fn side_by_side<'t>(tokens: &'t [String], tokenizer: &Tokenizer) -> Vec<Token<'t>> {
+    if let Some((read, spans)) = tokenizer.reading().read_tokens(tokens) {
+        let owned = |span: &(usize, usize)| {
+            let token = Token::of_read(&read, *span, tokenizer.lowercase);
+            Token { text: token.text.into_owned().into(), start: token.start, end: token.end }
+        };
+        return spans.iter().map(owned).collect();
+    }
     let mut start = 0;
     let token = |token| {
-        let token = Token::new(token, start, lowercase);
+        let token = Token::new(token, start, tokenizer.lowercase);
         start = token.end + 1;
         token
     };
@@ -219,11 +245,16 @@ impl Ids {
         Ids { spans: tokens.iter().map(|token| (token.start, token.end)).collect(), ids }
     }
 
-    fn example(self, text: String, encoder: &TextEncoder, line: usize) -> Example {
+    fn example(self, text: String, read: Option<ReadText>, encoder: &TextEncoder, line: usize) -> Example {
         let Ids { spans, mut ids } = self;
         let cut = std::mem::take(&mut ids.tokens_cut);
         let lowercase = encoder.tokenizer.lowercase;
-        Example { content: Content::Text(Text { text, spans, lowercase, ids }), made_by: 0, line, cut }
+        Example {
+            content: Content::Text(Text { text, read: read.map(Box::new), spans, lowercase, ids }),
+            made_by: 0,
+            line,
+            cut,
+        }
     }
 }
 
@@ -271,5 +302,32 @@ mod tests {
         // What was cut off is still known.
         let all: Vec<String> = example.all_tokens().into_iter().map(|token| token.text.into_owned()).collect();
         assert_eq!(all, ["don't", "new york", "e-mail", "no"]);
+    }
+
+    #[test]
+    fn what_is_read_is_the_normal_form_and_offsets_are_of_the_original() {
+        let encoder = TextEncoder {
+            tokenizer: Tokenizer::new(Segmentation::Words),
+            vocabulary: Vocabulary::build(["great", "film", "cooperate"], &VocabularyOptions::default()),
+            ngrams: None,
+            bigrams: None,
+            max_length: 9,
+        };
+        let text = "Ｇｒｅａｔ ﬁlm, co\u{AD}operate";
+        let example = Example::of_text(text.into(), &encoder, 1);
+        assert_eq!(example.names(), ["great", "film", ",", "cooperate"]);
+        assert_eq!(example.unknown(), [false, false, true, false]);
+        let (original, tokens) = example.tokens().unwrap();
+        let pieces: Vec<&str> = tokens.iter().map(|token| &original[token.start..token.end]).collect();
+        assert_eq!(pieces, ["Ｇｒｅａｔ", "ﬁlm", ",", "co\u{AD}operate"]);
+        assert_eq!(tokens, encoder.tokenizer.tokenize(text), "the same tokens as when they were cut");
+        // Tokens that were cut before, each by itself.
+        let given = ["Ｇｒｅａｔ", "ﬁlm s", "\u{200B}"].map(str::to_owned);
+        let example = Example::of_tokens(&given, &encoder, 1);
+        assert_eq!(example.names(), ["great", "film s", "\u{200B}"]);
+        let (original, tokens) = example.tokens().unwrap();
+        let pieces: Vec<&str> = tokens.iter().map(|token| &original[token.start..token.end]).collect();
+        assert_eq!(pieces, given);
+        assert_eq!(tokens, Raw::Tokens(given.to_vec()).tokens(&encoder.tokenizer));
     }
 }

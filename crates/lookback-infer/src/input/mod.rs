@@ -5,12 +5,16 @@
 //! examples of any file or pipe one after another.
 
 mod batch;
+mod chinese;
 mod columns;
+pub mod dictionary;
 pub mod encoder;
 mod example;
 pub(crate) mod hash;
 mod layer;
+pub mod normalization;
 mod plan;
+mod segmentation;
 mod series;
 mod standardizer;
 mod stream;
@@ -33,7 +37,7 @@ pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
 pub use self::tokenizer::Token;
-use self::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
+use self::tokenizer::{Segmentation, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
 use crate::data::Labels;
 use crate::data::series::{Missing, Series, SeriesColumns, SeriesExample, read_series};
@@ -182,7 +186,13 @@ impl Input {
                 let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
                 let are_tokens = inputs.clone().any(|raw| matches!(raw, Raw::Tokens(_)));
                 let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str), are_tokens);
-                let tokenizer = Tokenizer::new(segmentation).with_lowercase(plan.lowercase);
+                let tokenizer = plan.cutting(segmentation);
+                if let (Some(_), false) = (&plan.user_dictionary, segmentation == Segmentation::Jieba) {
+                    let problem = format!(
+                        "is for jieba, but the texts are cut into {segmentation}; is --tokenizer jieba missing?"
+                    );
+                    return Err(PlanError::conflict("user-dictionary", problem).into());
+                }
                 tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
@@ -256,6 +266,12 @@ impl Input {
         let other = [
             ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
             ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
+            ("normalize", plan.normalize != encoder.tokenizer.normalization),
+            ("chinese", plan.chinese != encoder.tokenizer.chinese),
+            (
+                "user-dictionary",
+                plan.user_dictionary.as_ref().is_some_and(|file| Some(&file.words) != encoder.tokenizer.words.as_ref()),
+            ),
             ("char-ngrams", plan.ngrams != encoder.ngrams),
             ("bigram-buckets", plan.bigrams != encoder.bigrams),
         ];
@@ -276,8 +292,35 @@ impl Input {
             return Err(PlanError::Unfit(problem).into());
         }
         let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
-        let plan = TextPlan { tokenizer: cuts, ..plan.clone() };
+        let own = match &self.plan {
+            InputPlan::Text(own) => own.user_dictionary.clone(),
+            InputPlan::Series(_) => None,
+        };
+        let user_dictionary = plan.user_dictionary.clone().or(own);
+        let plan = TextPlan { tokenizer: cuts, user_dictionary, ..plan.clone() };
         Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
+    }
+
+    /// How often each entry of the vocabulary stands in these inputs, by its id. `[V]`, or nothing where inputs are series.
+    pub fn counts<'a>(&self, inputs: impl Iterator<Item = &'a Raw>) -> Vec<u64> {
+        let Encoder::Text(encoder) = &self.encoder else { return Vec::new() };
+        let mut counts = vec![0; encoder.vocabulary.len()];
+        for token in inputs.flat_map(|raw| raw.tokens(&encoder.tokenizer)) {
+            counts[encoder.vocabulary.encode(&token.text) as usize] += 1;
+        }
+        counts
+    }
+
+    /// With these words in the vocabulary, behind those that are there; what it has already is not added.
+    #[must_use]
+    pub fn with_words(self, words: &[&str]) -> Input {
+        match self.encoder {
+            Encoder::Text(encoder) => {
+                let (vocabulary, _) = encoder.vocabulary.extended(words, &VocabularyOptions::default());
+                Input::new(self.plan, Encoder::Text(TextEncoder { vocabulary, ..encoder }))
+            }
+            Encoder::Series(_) => self,
+        }
     }
 
     /// Reads what [`Input::put`] wrote; `path` is where the file came from.
@@ -423,10 +466,14 @@ impl Input {
         match &self.encoder {
             Encoder::Text(encoder) => {
                 let entries = encoder.vocabulary.len();
+                let cut = format!("texts{}, cut into {}", encoder.tokenizer.reads(), encoder.tokenizer.segmentation);
                 let mut lines = vec![
-                    line("input", format!("texts, cut into {}", encoder.tokenizer.segmentation)),
+                    line("input", cut),
                     line("vocabulary", format!("{entries} tokens, with those for padding and unknown")),
                 ];
+                if let Some(words) = &encoder.tokenizer.words {
+                    lines.push(line("dictionary", format!("{} beside those of jieba", counted(words.len(), "word"))));
+                }
                 if let Some(ngrams) = &encoder.ngrams {
                     let (min, max, buckets) = (ngrams.min, ngrams.max, ngrams.buckets);
                     lines.push(line("n-grams", format!("{min} to {max} characters in {buckets} buckets")));

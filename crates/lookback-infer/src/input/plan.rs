@@ -5,8 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
+use super::dictionary::DictionaryFile;
 use super::encoder::{BigramConfig, NgramConfig};
-use super::tokenizer::TokenizerChoice;
+use super::normalization::{Chinese, Normalization, Reading};
+use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use crate::data::series::{Missing, SeriesColumns, SeriesLayout, SeriesOptions};
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
 use crate::data::{Column, Format, Keep, Labels, Layout};
@@ -44,6 +46,15 @@ pub struct TextPlan {
     pub tokenizer: TokenizerChoice,
     /// Whether tokens are turned to lower case.
     pub lowercase: bool,
+    /// The form to which characters are brought before texts are cut.
+    #[serde(default)]
+    pub normalize: Normalization,
+    /// How Chinese characters are read.
+    #[serde(default)]
+    pub chinese: Chinese,
+    /// The file with words beside those of jieba's dictionary.
+    #[serde(default)]
+    pub user_dictionary: Option<DictionaryFile>,
     /// How often a token must stand in the training data to enter the vocabulary.
     pub min_count: usize,
     /// The most entries of the vocabulary.
@@ -143,6 +154,16 @@ impl InputPlan {
         }
     }
 
+    /// Files that are read beside the data, by what they are called.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        match self {
+            InputPlan::Text(text) => {
+                text.user_dictionary.iter().map(|file| ("user dictionary", file.path.as_path())).collect()
+            }
+            InputPlan::Series(_) => Vec::new(),
+        }
+    }
+
     /// Whether inputs are texts.
     pub fn is_text(&self) -> bool {
         matches!(self, InputPlan::Text(_))
@@ -218,6 +239,30 @@ impl InputPlan {
 }
 
 impl TextPlan {
+    /// With the words of a file for jieba beside those of its dictionary.
+    ///
+    /// # Errors
+    /// If texts are to be cut otherwise, the file cannot be read, or a line is no word; the message names it.
+    pub fn with_user_dictionary(mut self, file: &Path) -> Result<TextPlan, PlanError> {
+        let wrong = |problem: String| PlanError::conflict("user-dictionary", problem);
+        if let TokenizerChoice::Words | TokenizerChoice::Characters = self.tokenizer {
+            return Err(wrong("is for --tokenizer jieba, but another is asked for".into()));
+        }
+        let reading = Reading::new(self.normalize, self.chinese);
+        let words = DictionaryFile::read(file, reading).map_err(|error| wrong(error.to_string()))?;
+        self.user_dictionary = Some(words);
+        Ok(self)
+    }
+
+    /// The tokenizer of this segmentation.
+    pub(super) fn cutting(&self, segmentation: Segmentation) -> Tokenizer {
+        Tokenizer::new(segmentation)
+            .with_lowercase(self.lowercase)
+            .with_normalization(self.normalize)
+            .with_chinese(self.chinese)
+            .with_words(self.user_dictionary.as_ref().map(|file| file.words.clone()))
+    }
+
     /// How a table of texts is read.
     pub(super) fn table(&self, labels: Labels, empty_text: EmptyText) -> TableOptions {
         TableOptions {

@@ -7,105 +7,25 @@
 //! | jieba | as words, but each run of Han characters is cut into Chinese words by jieba |
 //!
 //! A text that mixes scripts is cut well by `jieba`: what is not Han is cut as words. White space is a token only where
-//! the text is to be put together again, see [`Tokenizer::with_white_space`].
+//! the text is to be put together again, see [`Tokenizer::with_white_space`]. What is cut is the text as it is read, see
+//! [`super::normalization`]; where a token starts and ends is told of the original.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// How a text is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Segmentation {
-    /// Unicode words and punctuation marks.
-    Words,
-    /// Grapheme clusters.
-    Characters,
-    /// Unicode words, with runs of Han characters cut by jieba.
-    Jieba,
-}
-
-impl fmt::Display for Segmentation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Words => "words",
-            Self::Characters => "characters",
-            Self::Jieba => "jieba",
-        })
-    }
-}
-
-/// A segmentation as a person asks for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum TokenizerChoice {
-    /// Chinese words where the texts are mostly Chinese, words otherwise
-    #[default]
-    Auto,
-    /// Words as Unicode finds them
-    Words,
-    /// Single characters
-    Characters,
-    /// Chinese words by jieba
-    Jieba,
-}
-
-impl From<Segmentation> for TokenizerChoice {
-    fn from(segmentation: Segmentation) -> Self {
-        match segmentation {
-            Segmentation::Words => Self::Words,
-            Segmentation::Characters => Self::Characters,
-            Segmentation::Jieba => Self::Jieba,
-        }
-    }
-}
-
-impl TokenizerChoice {
-    /// The segmentation for these training texts.
-    ///
-    /// `Auto` counts letters. Where kana are 5 % of them or more the text is Japanese, which jieba does not know,
-    /// and is cut into characters. Else, where Han characters are 1 % or more, it is cut by jieba, and the words of
-    /// other scripts in it as words. Else it is cut into words. `are_tokens`: whether the texts are tokens that were cut
-    /// before; where those with Han characters have one each, texts are to be cut so too.
-    pub fn resolve<'a>(self, texts: impl IntoIterator<Item = &'a str>, are_tokens: bool) -> Segmentation {
-        match self {
-            Self::Words => Segmentation::Words,
-            Self::Characters => Segmentation::Characters,
-            Self::Jieba => Segmentation::Jieba,
-            Self::Auto => {
-                let (mut letters, mut han, mut kana) = (0usize, 0usize, 0usize);
-                let (mut with_han, mut alone) = (0usize, 0usize);
-                for text in texts {
-                    let before = han;
-                    for letter in text.chars().filter(|c| c.is_alphabetic()) {
-                        letters += 1;
-                        han += usize::from(is_han(letter));
-                        kana += usize::from(is_kana(letter));
-                    }
-                    with_han += usize::from(han > before);
-                    alone += usize::from(han == before + 1);
-                }
-                if letters == 0 {
-                    Segmentation::Words
-                } else if kana * 20 >= letters || are_tokens && with_han > 0 && alone * 20 >= with_han * 19 {
-                    Segmentation::Characters
-                } else if han * 100 >= letters {
-                    Segmentation::Jieba
-                } else {
-                    Segmentation::Words
-                }
-            }
-        }
-    }
-}
+use super::dictionary::UserDictionary;
+#[cfg(feature = "jieba")]
+use super::dictionary::jieba_with;
+use super::normalization::{Chinese, Normalization, ReadText, Reading};
+pub use super::segmentation::{Segmentation, TokenizerChoice};
+use super::segmentation::{is_han, is_kana};
 
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<'t> {
-    /// What the token reads, in lower case if the tokenizer says so.
+    /// What is read of the token, in lower case if the tokenizer says so.
     pub text: Cow<'t, str>,
     /// The byte at which it starts in the original text.
     pub start: usize,
@@ -120,6 +40,13 @@ impl<'t> Token<'t> {
         let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
         Token { text, start, end: start + piece.len() }
     }
+
+    /// The token at a place of what is read.
+    pub(super) fn of_read(read: &'t ReadText, (start, end): (usize, usize), lowercase: bool) -> Token<'t> {
+        let token = Token::new(&read.text[start..end], start, lowercase);
+        let (start, end) = read.original(start, end);
+        Token { start, end, ..token }
+    }
 }
 
 /// Cuts texts into tokens.
@@ -133,12 +60,22 @@ pub struct Tokenizer {
     /// Whether white space is kept as tokens of its own, so that the tokens make up the text.
     #[serde(default)]
     pub white_space: bool,
+    /// The form to which characters are brought before the text is cut.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// How Chinese characters are read.
+    #[serde(default)]
+    pub chinese: Chinese,
+    /// Words that jieba's own dictionary lacks, as they are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<UserDictionary>,
 }
 
 impl Tokenizer {
-    /// A tokenizer that turns tokens to lower case.
+    /// A tokenizer that reads characters in their normal form and turns tokens to lower case.
     pub fn new(segmentation: Segmentation) -> Self {
-        Self { segmentation, lowercase: true, white_space: false }
+        let (normalization, chinese) = (Normalization::Nfkc, Chinese::AsIs);
+        Self { segmentation, lowercase: true, white_space: false, normalization, chinese, words: None }
     }
 
     /// Sets whether tokens are turned to lower case.
@@ -147,8 +84,26 @@ impl Tokenizer {
         self
     }
 
-    /// Sets whether white space is kept as tokens. With it, and without lower case, [`Tokenizer::decode`] gives back every
-    /// text as it was.
+    /// Sets the form to which characters are brought.
+    pub fn with_normalization(mut self, normalization: Normalization) -> Self {
+        self.normalization = normalization;
+        self
+    }
+
+    /// Sets how Chinese characters are read.
+    pub fn with_chinese(mut self, chinese: Chinese) -> Self {
+        self.chinese = chinese;
+        self
+    }
+
+    /// Adds words to jieba's dictionary.
+    pub fn with_words(mut self, words: Option<UserDictionary>) -> Self {
+        self.words = words;
+        self
+    }
+
+    /// Sets whether white space is kept as tokens. With it [`Tokenizer::decode`] gives back every text as it is read, and as
+    /// it was where that is the same: without lower case, normal form and another form of Chinese.
     pub fn with_white_space(mut self, white_space: bool) -> Self {
         self.white_space = white_space;
         self
@@ -163,11 +118,17 @@ impl Tokenizer {
             Segmentation::Jieba if !cfg!(feature = "jieba") => {
                 Err("is jieba, but this program was built without jieba's dictionary".into())
             }
+            other if other != Segmentation::Jieba && self.words.is_some() => {
+                Err(format!("is {other}, but words were added to jieba's dictionary"))
+            }
+            _ if self.chinese != Chinese::AsIs && !cfg!(feature = "chinese") => {
+                Err(format!("reads Chinese as {}, but this program was built without the tables for it", self.chinese))
+            }
             _ => Ok(()),
         }
     }
 
-    /// The text that tokens make up. Where white space was kept it is the very text, in lower case if tokens are; else a
+    /// The text that tokens make up. Where white space was kept it is the text as it is read, in lower case if tokens are; else a
     /// space stands between any two tokens, but not beside Han or kana and not before closing punctuation; tokens that are
     /// single characters are put together as they are.
     pub fn decode<T: AsRef<str>>(&self, tokens: impl IntoIterator<Item = T>) -> String {
@@ -183,18 +144,54 @@ impl Tokenizer {
         text
     }
 
-    /// The tokens of `text` in order. They do not overlap; only white space lies between them, and nothing at all where
-    /// white space is kept.
+    /// The tokens of `text` in order. Only white space, and marks that are not read, lies between them, and nothing at all
+    /// where white space is kept. They do not overlap, but that a character which is read as several may be shared.
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<Token<'t>> {
+        let Some(read) = self.read(text) else { return self.cut(text) };
+        let owned = |token: Token<'_>| {
+            let (start, end) = read.original(token.start, token.end);
+            Token { text: Cow::Owned(token.text.into_owned()), start, end }
+        };
+        self.cut(&read.text).into_iter().map(owned).collect()
+    }
+
+    /// What is read of a token that was cut before.
+    pub fn as_token<'t>(&self, token: &'t str) -> Cow<'t, str> {
+        match self.read(token) {
+            Some(read) => Cow::Owned(Token::new(&read.text, 0, self.lowercase).text.into_owned()),
+            None => Token::new(token, 0, self.lowercase).text,
+        }
+    }
+
+    /// What is read of `text`; `None` where that is the text itself.
+    pub(super) fn read(&self, text: &str) -> Option<ReadText> {
+        self.reading().read(text)
+    }
+
+    /// What is said of how characters are read, behind a noun; nothing where they are read as they stand.
+    pub(super) fn reads(&self) -> String {
+        let form = (self.normalization == Normalization::Nfkc).then(|| "NFKC".to_owned());
+        let chinese = (self.chinese != Chinese::AsIs).then(|| format!("{} Chinese", self.chinese));
+        let said: Vec<String> = form.into_iter().chain(chinese).collect();
+        if said.is_empty() { String::new() } else { format!(" read as {}", said.join(" and ")) }
+    }
+
+    /// How characters are read.
+    pub(super) fn reading(&self) -> Reading {
+        Reading::new(self.normalization, self.chinese)
+    }
+
+    /// The tokens of what is read of a text, with their places in that.
+    pub(super) fn cut<'t>(&self, read: &'t str) -> Vec<Token<'t>> {
         let mut tokens = Vec::new();
         match self.segmentation {
-            Segmentation::Words => self.push_words(text, 0, &mut tokens),
+            Segmentation::Words => self.push_words(read, 0, &mut tokens),
             Segmentation::Characters => {
-                for (start, piece) in text.grapheme_indices(true) {
+                for (start, piece) in read.grapheme_indices(true) {
                     self.push(piece, start, &mut tokens);
                 }
             }
-            Segmentation::Jieba => self.push_mixed(text, &mut tokens),
+            Segmentation::Jieba => self.push_mixed(read, &mut tokens),
         }
         tokens
     }
@@ -212,9 +209,22 @@ impl Tokenizer {
         }
     }
 
+    /// Cuts out the added words that jieba would not look for, and what lies between them by its scripts.
+    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+        let mut start = 0;
+        if let Some(words) = &self.words {
+            while let Some((from, to)) = words.next_mixed(text, start, self.lowercase) {
+                self.push_runs(&text[start..from], start, tokens);
+                self.push(&text[from..to], from, tokens);
+                start = to;
+            }
+        }
+        self.push_runs(&text[start..], start, tokens);
+    }
+
     /// Cuts runs of Han characters by jieba and what lies between them as words.
     #[cfg(feature = "jieba")]
-    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
+    fn push_runs<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {
         let mut start = 0;
         while start < text.len() {
             let rest = &text[start..];
@@ -222,11 +232,11 @@ impl Tokenizer {
             let length = rest.find(|c| is_han(c) != han).unwrap_or(rest.len());
             let run = &rest[..length];
             if han {
-                for word in jieba().cut(run, true) {
-                    self.push(word.word, start + word.byte_start, tokens);
+                for word in jieba_with(self.words.as_ref()).cut(run, true) {
+                    self.push(word.word, offset + start + word.byte_start, tokens);
                 }
             } else {
-                self.push_words(run, start, tokens);
+                self.push_words(run, offset + start, tokens);
             }
             start += length;
         }
@@ -234,8 +244,8 @@ impl Tokenizer {
 
     /// Without the dictionary no model that needs it is read, see [`Tokenizer::check`].
     #[cfg(not(feature = "jieba"))]
-    fn push_mixed<'t>(&self, text: &'t str, tokens: &mut Vec<Token<'t>>) {
-        self.push_words(text, 0, tokens);
+    fn push_runs<'t>(&self, text: &'t str, offset: usize, tokens: &mut Vec<Token<'t>>) {
+        self.push_words(text, offset, tokens);
     }
 }
 
@@ -247,24 +257,6 @@ fn parted(before: Option<char>, after: Option<char>) -> bool {
     };
     let closing = matches!(after, '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '%' | '\u{2019}');
     !(joined(before) || joined(after) || closing || matches!(before, '(' | '[' | '{'))
-}
-
-/// The dictionary takes about a third of a second to load, so it is loaded once and only when Han characters are met.
-#[cfg(feature = "jieba")]
-fn jieba() -> &'static jieba_rs::Jieba {
-    static JIEBA: std::sync::OnceLock<jieba_rs::Jieba> = std::sync::OnceLock::new();
-    JIEBA.get_or_init(jieba_rs::Jieba::new)
-}
-
-/// Han characters: the unified ideographs, the planes of their extensions, the compatibility ideographs, 々 and 〇.
-fn is_han(c: char) -> bool {
-    matches!(c,
-        '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{20000}'..='\u{323AF}'
-        | '\u{F900}'..='\u{FAFF}' | '\u{3005}' | '\u{3007}')
-}
-
-fn is_kana(c: char) -> bool {
-    matches!(c, '\u{3041}'..='\u{309F}' | '\u{30A1}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{FF66}'..='\u{FF9F}')
 }
 
 #[cfg(test)]
@@ -298,29 +290,6 @@ mod tests {
     }
 
     #[test]
-    fn auto_chooses_by_the_scripts() {
-        let cases: [(&[&str], Segmentation); 7] = [
-            (&["What is this?", "Who is it?"], Segmentation::Words),
-            (&["这家酒店很好"], Segmentation::Jieba),
-            (&["Where is the station?", "车站在哪里"], Segmentation::Jieba),
-            (&["この映画はとても面白かった"], Segmentation::Characters),
-            (&["Где находится вокзал?"], Segmentation::Words),
-            (&["12 34 !?"], Segmentation::Words),
-            (&[], Segmentation::Words),
-        ];
-        for (texts, expected) in cases {
-            assert_eq!(TokenizerChoice::Auto.resolve(texts.iter().copied(), false), expected, "{texts:?}");
-        }
-        assert_eq!(TokenizerChoice::Characters.resolve(["words"], false), Segmentation::Characters);
-        // Tokens that were cut before, into characters and into words.
-        for (tokens, expected) in
-            [("张 三 去 了 北 京 .", Segmentation::Characters), ("张三 去 了 北京", Segmentation::Jieba)]
-        {
-            assert_eq!(TokenizerChoice::Auto.resolve(tokens.split(' '), true), expected, "{tokens}");
-        }
-    }
-
-    #[test]
     fn tokens_without_white_space_are_put_together_as_people_write() {
         let decode = |tokens: &[&str]| Tokenizer::new(Segmentation::Jieba).decode(tokens);
         assert_eq!(decode(&["we", "met", "(", "twice", ")", ",", "no", "?"]), "we met (twice), no?");
@@ -334,7 +303,8 @@ mod tests {
         fn tokens_cover_all_but_white_space_in_order(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z]){0,40}", lowercase: bool) {
             for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
                 let mut at = 0;
-                for token in Tokenizer::new(segmentation).with_lowercase(lowercase).tokenize(&text) {
+                let tokenizer = Tokenizer::new(segmentation).with_normalization(Normalization::None);
+                for token in tokenizer.with_lowercase(lowercase).tokenize(&text) {
                     prop_assert!(token.start >= at && token.end > token.start);
                     prop_assert!(text[at..token.start].trim().is_empty(), "{:?} lost", &text[at..token.start]);
                     let original = &text[token.start..token.end];
@@ -350,8 +320,33 @@ mod tests {
         fn with_white_space_every_text_comes_back_as_it_was(text in "(\\PC|[ \n\t\r]|[一-龥]|[a-zA-Z]){0,40}") {
             for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
                 let tokenizer = Tokenizer::new(segmentation).with_lowercase(false).with_white_space(true);
-                let tokens = tokenizer.tokenize(&text);
-                prop_assert_eq!(&tokenizer.decode(tokens.iter().map(|token| &token.text)), &text);
+                let read = tokenizer.read(&text).map_or_else(|| text.clone(), |read| read.text);
+                for (tokenizer, expected) in
+                    [(tokenizer.clone(), &read), (tokenizer.with_normalization(Normalization::None), &text)]
+                {
+                    let tokens = tokenizer.tokenize(&text);
+                    prop_assert_eq!(&tokenizer.decode(tokens.iter().map(|token| &token.text)), expected);
+                }
+            }
+        }
+
+        #[test]
+        fn a_text_is_cut_as_what_is_read_of_it(text in "(\\PC|[ \u{AD}\u{200B}]|[\u{FF01}-\u{FFDC}]|[一-龥]|[a-zA-Z]){0,40}") {
+            for segmentation in [Segmentation::Words, Segmentation::Characters, Segmentation::Jieba] {
+                let tokenizer = Tokenizer::new(segmentation);
+                let read = tokenizer.read(&text).map_or_else(|| text.clone(), |read| read.text);
+                let (found, expected) = (tokenizer.tokenize(&text), tokenizer.cut(&read));
+                prop_assert_eq!(found.len(), expected.len());
+                for (found, expected) in found.iter().zip(&expected) {
+                    prop_assert_eq!(&found.text, &expected.text);
+                    prop_assert!(found.start < found.end && text.get(found.start..found.end).is_some());
+                }
+                for (found, expected) in found.windows(2).zip(expected.windows(2)) {
+                    // What stands side by side does so in the original, and a gap is one there, unless it is in a
+                    // character that is read as several words.
+                    let (joined, shared) = (expected[1].start == expected[0].end, found[1].start < found[0].end);
+                    prop_assert!(shared || joined == (found[1].start == found[0].end));
+                }
             }
         }
     }

@@ -91,6 +91,11 @@ impl Vocabulary {
         self.ids.get(token).copied().filter(|&id| (id as usize) < self.special)
     }
 
+    /// How many of the first entries are special.
+    pub fn specials(&self) -> usize {
+        self.special
+    }
+
     /// How many entries there are, special ones included.
     #[expect(clippy::len_without_is_empty, reason = "a vocabulary always has <pad> and <unk>")]
     pub fn len(&self) -> usize {

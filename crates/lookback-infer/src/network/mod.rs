@@ -24,7 +24,7 @@ pub use self::encoder::{Encoded, Encoder, Pooled, Weights};
 pub(crate) use self::ensemble::together;
 pub use self::ensemble::{MOST_NETWORKS, Output};
 pub(crate) use self::linear::Linear;
-pub use self::plan::EncoderPlan;
+pub use self::plan::{EmbeddingsMode, EncoderPlan};
 pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;

@@ -1,9 +1,22 @@
 //! The encoder's plan: what every network begins with.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::{AttentionForm, Cell};
 use crate::error::{PlanError, plan};
+
+/// What training does with the token vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum EmbeddingsMode {
+    /// They are trained with the network
+    Tuned,
+    /// The whole table stays as it is, the vectors of tokens that the file lacks as well
+    Frozen,
+}
 
 /// The encoder's shape, apart from what the data decide, and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +28,15 @@ pub struct EncoderPlan {
     pub embedding: usize,
     /// Standard deviation of the token vectors at the start.
     pub embedding_scale: f64,
+    /// The file of which the token vectors were at the start.
+    #[serde(default)]
+    pub embeddings: Option<PathBuf>,
+    /// What training does with the token vectors, where that was said.
+    #[serde(default)]
+    pub embeddings_mode: Option<EmbeddingsMode>,
+    /// How many words of that file the vocabulary has beside those of the training data.
+    #[serde(default)]
+    pub embeddings_vocabulary: usize,
     /// Hidden units per direction, `H`.
     pub hidden: usize,
     /// Recurrent layers; without any, a step is the token's vector itself, and nothing is said of cell, hidden units and
@@ -35,6 +57,16 @@ pub struct EncoderPlan {
 }
 
 impl EncoderPlan {
+    /// Files that training reads beside the data, by what they are called.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        self.embeddings.iter().map(|file| ("embeddings", file.as_path())).collect()
+    }
+
+    /// Whether training leaves the token vectors as they are.
+    pub fn is_frozen(&self) -> bool {
+        self.embeddings_mode == Some(EmbeddingsMode::Frozen)
+    }
+
     /// The width of a step of the recurrent layers, `O`; without layers, that of a token's vector.
     pub fn outputs(&self) -> usize {
         match self.layers {
@@ -62,6 +94,7 @@ impl EncoderPlan {
         plan::below_one("embedding-dropout", self.embedding_dropout)?;
         plan::below_one("layer-dropout", self.layer_dropout)?;
         plan::scale("embedding-scale", self.embedding_scale)?;
+        plan::at_least(0, "embeddings-vocabulary", self.embeddings_vocabulary)?;
         match self.forget_bias {
             Some(bias) if bias.is_nan() || bias.abs() > 1e6 => {
                 Err(PlanError::value("forget-bias", bias, "from -1000000 to 1000000"))

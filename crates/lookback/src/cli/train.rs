@@ -205,8 +205,9 @@ impl Run {
     /// there when training goes on.
     fn checkpoint_file(&self, plan: &dyn Plan) -> Result<Option<PathBuf>, UsageError> {
         let is_other = |file: &Path| file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
-        let read = [Some(&self.data), plan.validation(), self.files.init.as_ref()];
-        let once = read.into_iter().flatten().find(|file| file.as_path() == Path::new("-") || is_other(file));
+        let own = [Some(self.data.as_path()), self.files.init.as_deref()];
+        let mut read = own.into_iter().flatten().chain(plan.files());
+        let once = read.find(|file| *file == Path::new("-") || is_other(file));
         match (&self.files.checkpoint, once) {
             (Some(_), Some(file)) => {
                 let file = file.display();
@@ -238,8 +239,8 @@ impl Run {
         let written = [Some(self.files.output()), checkpoint, self.files.log.as_deref()];
         let written: Vec<&Path> = written.into_iter().flatten().collect();
         let same = |a: &Path, b: &Path| a == b || matches!((place(a), place(b)), (Some(a), Some(b)) if a == b);
-        let read = [Some(&self.data), plan.validation(), self.config.as_ref(), self.files.init.as_ref()];
-        for file in read.into_iter().flatten() {
+        let own = [Some(self.data.as_path()), self.config.as_deref(), self.files.init.as_deref()];
+        for file in own.into_iter().flatten().chain(plan.files()) {
             if written.iter().any(|output| same(output, file)) {
                 let sentence = format!("{} is read and cannot be the output as well", file.display());
                 return Err(UsageError(sentence).into());

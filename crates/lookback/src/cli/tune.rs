@@ -104,7 +104,7 @@ impl Tune {
             return Err(UsageError(format!("there is nothing to search for in {}", task.name)).into());
         }
         let place = trials_of(&run.output);
-        run.refuse_to_overwrite(plan.validation(), &place)?;
+        run.refuse_to_overwrite(&plan.files(), &place)?;
         if !run.resume && Trials::stand_in(&place).map_err(|error| UsageError(error.to_string()))? {
             tracing::warn!(
                 "{} is of a search before, which this one replaces; --resume goes on with it",
@@ -185,16 +185,17 @@ impl Run {
     }
 
     /// What is written must not take the place of a file that is read.
-    fn refuse_to_overwrite(&self, validation: Option<&PathBuf>, trials: &Path) -> Result<(), UsageError> {
+    fn refuse_to_overwrite(&self, files: &[&Path], trials: &Path) -> Result<(), UsageError> {
         let same = |a: &Path, b: &Path| {
             let places = (super::train::place(a), super::train::place(b));
             a == b || matches!(places, (Some(a), Some(b)) if a == b)
         };
-        for file in [Some(&self.data), self.config.as_ref(), validation].into_iter().flatten() {
+        let own = [Some(self.data.as_path()), self.config.as_deref()];
+        for file in own.into_iter().flatten().chain(files.iter().copied()) {
             if same(file, &self.output) || same(file, trials) {
                 return Err(UsageError(format!("{} is read and cannot be the output as well", file.display())));
             }
-            if file.as_path() == Path::new("-") {
+            if file == Path::new("-") {
                 return Err(UsageError("tune reads its data many times, and standard input but once".into()));
             }
         }

@@ -1,12 +1,13 @@
 //! Options of the input as a person types them, on the command line or in a TOML file, and their check.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::data::series::{Missing, SeriesLayout, format_of_content};
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
+use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, SeriesPlan, TextPlan};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,16 @@ pub struct TokenOptions {
     /// Whether upper and lower case are the same [default: true]
     #[arg(long, value_name = "BOOL")]
     pub lowercase: Option<bool>,
+    /// How characters are brought to one form before texts are cut; what is shown stays as it was written [default: nfkc]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub normalize: Option<Normalization>,
+    /// How Chinese characters of which there are two forms are read [default: as-is]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub chinese: Option<Chinese>,
+    /// File with words for jieba beside those of its dictionary, one a line: the word, and if wanted how often it occurs and
+    /// a tag; the model keeps them
+    #[arg(long, value_name = "FILE")]
+    pub user_dictionary: Option<PathBuf>,
     /// How often a token must stand in the training data to enter the vocabulary [default: 1]
     #[arg(long, value_name = "N")]
     pub min_count: Option<usize>,
@@ -99,11 +110,20 @@ pub struct InputOptions {
 }
 
 impl TokenOptions {
-    /// The options by which texts were cut up.
+    /// As [`TokenOptions::of`], with the files that were read beside the data.
+    pub fn with_files(plan: &TextPlan) -> TokenOptions {
+        let user_dictionary = plan.user_dictionary.as_ref().map(|file| file.path.clone());
+        TokenOptions { user_dictionary, ..TokenOptions::of(plan) }
+    }
+
+    /// The options by which texts were cut up. What was read of files beside the data a model has.
     pub fn of(plan: &TextPlan) -> TokenOptions {
         TokenOptions {
             tokenizer: Some(plan.tokenizer),
             lowercase: Some(plan.lowercase),
+            normalize: Some(plan.normalize),
+            chinese: Some(plan.chinese),
+            user_dictionary: None,
             min_count: Some(plan.min_count),
             max_vocabulary: Some(plan.max_vocabulary),
             max_length: Some(plan.max_length),
@@ -138,7 +158,7 @@ impl TokenOptions {
             }
         };
         let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
-        Ok(TextPlan {
+        let plan = TextPlan {
             format: None,
             header: None,
             text: None,
@@ -147,12 +167,19 @@ impl TokenOptions {
             columns: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
             lowercase: self.lowercase.unwrap_or(true),
+            normalize: self.normalize.unwrap_or(Normalization::Nfkc),
+            chinese: self.chinese.unwrap_or_default(),
+            user_dictionary: None,
             min_count: self.min_count.unwrap_or(1),
             max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
             max_length: self.max_length.unwrap_or(512),
             ngrams,
             bigrams,
             word_dropout: self.word_dropout.unwrap_or(0.0),
+        };
+        self.user_dictionary.iter().try_fold(plan, |plan, file| {
+            check_file("user-dictionary", file)?;
+            plan.with_user_dictionary(file)
         })
     }
 }
@@ -176,6 +203,7 @@ impl InputOptions {
         let of = InputOptions::of(plan);
         match plan {
             InputPlan::Text(plan) => InputOptions {
+                tokens: TokenOptions::with_files(plan),
                 format: plan.format,
                 header: plan.header.map(HeaderChoice::of),
                 text: plan.text.clone(),
@@ -252,6 +280,9 @@ impl InputOptions {
             ("text", self.text.is_some()),
             ("tokenizer", tokens.tokenizer.is_some()),
             ("lowercase", tokens.lowercase.is_some()),
+            ("normalize", tokens.normalize.is_some()),
+            ("chinese", tokens.chinese.is_some()),
+            ("user-dictionary", tokens.user_dictionary.is_some()),
             ("min-count", tokens.min_count.is_some()),
             ("max-vocabulary", tokens.max_vocabulary.is_some()),
             ("word-dropout", tokens.word_dropout.is_some()),
@@ -297,6 +328,20 @@ impl InputOptions {
 
 /// What is said of an option that goes with texts alone.
 pub(crate) const FOR_TEXTS: &str = "is for texts, but the data are numeric series";
+
+/// Refuses a file that can be read only once, a device or pipe, and one whose name a model file cannot keep. What is no file
+/// at all its reader tells.
+pub(crate) fn check_file(option: &'static str, file: &Path) -> Result<(), PlanError> {
+    let is_other = file.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let name = file.display();
+    if is_other || file == Path::new("-") {
+        return Err(PlanError::conflict(option, format!("needs a file that can be read again, but {name} is none")));
+    }
+    match file.to_str() {
+        Some(_) => Ok(()),
+        None => Err(PlanError::conflict(option, format!("needs a file whose name is UTF-8, but {name} is not"))),
+    }
+}
 
 /// Refuses the first of `options` that is set.
 pub(crate) fn refuse(options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {

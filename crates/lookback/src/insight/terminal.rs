@@ -27,9 +27,14 @@ pub fn shade(text: &str, tokens: &[Weighted]) -> String {
     let mut shaded = String::new();
     let mut done = 0;
     for token in tokens {
-        let (Some(between), Some(covered)) = (text.get(done..token.start), text.get(token.start..token.end)) else {
+        // Of tokens that share a character the first has it.
+        let start = token.start.max(done);
+        let (Some(between), Some(covered)) = (text.get(done..start), text.get(start..token.end)) else {
             continue;
         };
+        if covered.is_empty() {
+            continue;
+        }
         shaded.push_str(&printable(between));
         let share = if largest > 0.0 { token.weight / largest } else { 0.0 };
         let shade = SHADES[((share * (SHADES.len() - 1) as f32).round() as usize).min(SHADES.len() - 1)];

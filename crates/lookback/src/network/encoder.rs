@@ -45,10 +45,14 @@ impl Encoder {
     pub fn new(plan: &EncoderPlan, shape: InputShape, device: &Device) -> Result<Encoder, PlanError> {
         plan.check()?;
         let unfit = |error: Error| PlanError::Unfit(error.to_string());
-        let [embedding, ngram_embedding, bigram_embedding] =
+        let [mut embedding, ngram_embedding, bigram_embedding] =
             tables(shape, plan.embedding, plan.embedding_scale, device);
         if plan.layers == 0 && embedding.is_none() {
             return Err(PlanError::conflict("layers", "is 0, which is for texts, but the data are numeric series"));
+        }
+        if plan.is_frozen() {
+            // Without a gradient no optimiser touches it, and its average is itself.
+            embedding = embedding.map(|table| Embedding { weight: table.weight.set_require_grad(false) });
         }
         let width = match &embedding {
             Some(_) => plan.embedding,

@@ -1,11 +1,14 @@
 //! Options of the encoder as a person types them, and their check.
 
+use std::path::PathBuf;
+
 use clap::Args;
+use lookback_infer::data::vectors::VectorFile;
 use lookback_infer::error::{PlanError, plan};
-use lookback_infer::network::{AttentionForm, Cell, EncoderPlan};
+use lookback_infer::network::{AttentionForm, Cell, EmbeddingsMode, EncoderPlan};
 use serde::{Deserialize, Serialize};
 
-use crate::input::{FOR_TEXTS, refuse};
+use crate::input::{FOR_TEXTS, check_file, refuse};
 
 /// The encoder: what every network begins with.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,9 +18,19 @@ pub struct EncoderOptions {
     /// Recurrent cell [default: lstm; to classify: gru]
     #[arg(long, value_enum)]
     pub cell: Option<Cell>,
-    /// Width of the token vectors [default: 128; texts to classify: by the data]
+    /// Width of the token vectors [default: that of --embeddings; else 128; texts to classify: by the data]
     #[arg(long, value_name = "N")]
     pub embedding: Option<usize>,
+    /// File with token vectors to start from: of word2vec (text or binary), GloVe or fastText (.vec), plain or packed; those of
+    /// the tokens of the training data are taken
+    #[arg(long, value_name = "FILE")]
+    pub embeddings: Option<PathBuf>,
+    /// What training does with the token vectors of --embeddings [default: tuned]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub embeddings_mode: Option<EmbeddingsMode>,
+    /// How many words of --embeddings, the first of the file, become known beside those of the training data [default: 0]
+    #[arg(long, value_name = "N")]
+    pub embeddings_vocabulary: Option<usize>,
     /// Hidden units per direction [default: 128; to classify: by the data]
     #[arg(long, value_name = "N")]
     pub hidden: Option<usize>,
@@ -47,7 +60,7 @@ pub struct EncoderOptions {
     /// Dropout before the output [default: as --dropout]
     #[arg(long, value_name = "P")]
     pub output_dropout: Option<f64>,
-    /// Standard deviation of the token vectors at the start; PyTorch has 1 [default: 0.3]
+    /// Standard deviation of the token vectors at the start; PyTorch has 1 [default: that of --embeddings; else 0.3]
     #[arg(long, value_name = "X")]
     pub embedding_scale: Option<f64>,
     /// Bias of the LSTM's forget gate at the start [default: as PyTorch, uniform around 0]
@@ -56,12 +69,29 @@ pub struct EncoderOptions {
 }
 
 impl EncoderOptions {
-    /// The options by which an encoder of texts or of series was made.
+    /// As [`EncoderOptions::of`], with the file that the token vectors came from.
+    pub fn with_files(plan: &EncoderPlan, is_text: bool) -> EncoderOptions {
+        let of = EncoderOptions::of(plan, is_text);
+        match &plan.embeddings {
+            None => of,
+            Some(file) => EncoderOptions {
+                embeddings: Some(file.clone()),
+                embeddings_vocabulary: Some(plan.embeddings_vocabulary),
+                embedding_scale: None,
+                ..of
+            },
+        }
+    }
+
+    /// The options by which an encoder of texts or of series was made. What was read of files beside the data a model has.
     pub fn of(plan: &EncoderPlan, is_text: bool) -> EncoderOptions {
         let recurs = plan.layers > 0;
         EncoderOptions {
             cell: recurs.then_some(plan.cell),
             embedding: is_text.then_some(plan.embedding),
+            embeddings: None,
+            embeddings_mode: plan.embeddings_mode,
+            embeddings_vocabulary: None,
             hidden: recurs.then_some(plan.hidden),
             layers: Some(plan.layers),
             recompute: recurs.then_some(plan.recompute),
@@ -100,15 +130,23 @@ impl EncoderOptions {
             return Err(PlanError::conflict("layer-dropout", problem));
         }
         if !is_text {
-            let text_only =
-                [("embedding", self.embedding.is_some()), ("embedding-scale", self.embedding_scale.is_some())];
+            let text_only = [
+                ("embedding", self.embedding.is_some()),
+                ("embedding-scale", self.embedding_scale.is_some()),
+                ("embeddings", self.embeddings.is_some()),
+                ("embeddings-mode", self.embeddings_mode.is_some()),
+                ("embeddings-vocabulary", self.embeddings_vocabulary.is_some()),
+            ];
             refuse(&text_only, FOR_TEXTS)?;
         }
         let dropout = self.dropout()?;
         let plan = EncoderPlan {
             cell,
-            embedding: self.embedding.unwrap_or(128),
+            embedding: self.width()?,
             embedding_scale: self.embedding_scale.unwrap_or(0.3),
+            embeddings: self.embeddings.clone(),
+            embeddings_mode: self.embeddings_mode,
+            embeddings_vocabulary: self.embeddings_vocabulary.unwrap_or(0),
             hidden: self.hidden.unwrap_or(128),
             layers,
             bidirectional: self.bidirectional.unwrap_or(true),
@@ -132,6 +170,27 @@ impl EncoderOptions {
     pub(crate) fn pools(&self) -> bool {
         let form = self.attention.as_deref().and_then(|form| form.parse::<AttentionForm>().ok());
         form.is_some_and(AttentionForm::pools)
+    }
+
+    /// Width of the token vectors: that of the file, where they come from one.
+    fn width(&self) -> Result<usize, PlanError> {
+        let Some(file) = &self.embeddings else {
+            refuse(&[("embeddings-vocabulary", self.embeddings_vocabulary.is_some())], "needs --embeddings")?;
+            return Ok(self.embedding.unwrap_or(128));
+        };
+        let scale = "is of a random start, but --embeddings has vectors, whose deviation the other tokens take";
+        refuse(&[("embedding-scale", self.embedding_scale.is_some())], scale)?;
+        check_file("embeddings", file)?;
+        let width =
+            VectorFile::open(file).map_err(|error| PlanError::conflict("embeddings", error.to_string()))?.width();
+        match self.embedding.filter(|asked| *asked != width) {
+            None => Ok(width),
+            Some(asked) => {
+                let problem =
+                    format!("is {asked}, but the vectors of {} have {width} numbers; leave it out", file.display());
+                Err(PlanError::conflict("embedding", problem))
+            }
+        }
     }
 
     /// Dropout where nothing is said of a place.

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::network::values;
 use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
-use crate::train::{End, Ensemble, Identity, Init, Session, TrainPlan, ValidationPlan, by_name, hash};
+use crate::train::{End, Ensemble, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash};
 
 /// How a task is trained.
 pub trait Task {
@@ -55,6 +55,9 @@ pub trait Task {
 
     /// Where validation data come from.
     fn validation(plan: &Self::Plan) -> &ValidationPlan;
+
+    /// Files that are read beside the data, by what they are called.
+    fn files(plan: &Self::Plan) -> Vec<(&'static str, &Path)>;
 
     /// How the training runs.
     fn train(plan: &Self::Plan) -> &TrainPlan;
@@ -184,8 +187,9 @@ pub enum WrongOptions {
 
 /// A checked plan of any task.
 pub trait Plan {
-    /// The file with validation data, where there is one.
-    fn validation(&self) -> Option<&PathBuf>;
+    /// The files that are read beside the training data: validation data, where they have one of their own, and what options
+    /// name.
+    fn files(&self) -> Vec<&Path>;
 
     /// What is validated by.
     fn score(&self) -> Score;
@@ -206,8 +210,9 @@ pub trait Plan {
 struct Planned<T: Task>(T::Plan);
 
 impl<T: Task> Plan for Planned<T> {
-    fn validation(&self) -> Option<&PathBuf> {
-        T::validation(&self.0).file()
+    fn files(&self) -> Vec<&Path> {
+        let validation = T::validation(&self.0).file().map(PathBuf::as_path);
+        validation.into_iter().chain(T::files(&self.0).into_iter().map(|(_, file)| file)).collect()
     }
 
     fn score(&self) -> Score {
@@ -219,8 +224,9 @@ impl<T: Task> Plan for Planned<T> {
     }
 
     fn identity(&self, data: &Path) -> Identity {
-        let files = [("training", Some(data)), ("validation", self.validation().map(PathBuf::as_path))];
-        let hashes = files.into_iter().filter_map(|(name, file)| Some((name.to_owned(), hash(file?))));
+        let validation = T::validation(&self.0).file().map(|file| ("validation", file.as_path()));
+        let files = [("training", data)].into_iter().chain(validation).chain(T::files(&self.0));
+        let hashes = files.map(|(name, file)| (name.to_owned(), hash(file)));
         Identity { task: T::NAME.into(), options: options::<T>(&self.0), data: hashes.collect::<BTreeMap<_, _>>() }
     }
 
@@ -255,6 +261,9 @@ const fn entry<T: Task + 'static>() -> Entry {
                 options = file.under(&options)?;
             }
             if let Some(init) = init {
+                if options_file::table(&options)?.contains_key("embeddings") {
+                    return Err(PlanError::conflict("embeddings", NOT_WITH_INIT).into());
+                }
                 options = options_file::over(&options, &T::options_of(init)?)?;
             }
             let plan = match (T::plan(data, &options), init) {

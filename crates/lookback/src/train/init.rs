@@ -12,19 +12,26 @@ use serde_json::{Map, Value};
 
 use super::TrainPlan;
 use super::checkpoint::by_name;
+use super::pretrained::TokenVectors;
 use crate::network::filled;
 
-/// The network that a training by `plan` begins with as the one of number `place`: `network` with its random weights, or
-/// with those of the model that it goes on from.
+/// The network that a training by `plan` begins with as the one of number `place`: `network` with its random weights and
+/// the vectors that were trained before, if there are any, or with the weights of the model that it goes on from.
 ///
 /// # Errors
 /// If that has another shape.
-pub(crate) fn begin<N: Module>(network: N, init: Option<&Init>, place: usize, plan: &TrainPlan) -> Result<N, Error> {
+pub(crate) fn begin<N: Module>(
+    network: N,
+    (init, vectors): (Option<&Init>, Option<&TokenVectors<'_>>),
+    place: usize,
+    plan: &TrainPlan,
+) -> Result<N, Error> {
     // At once, so that the random start depends on the device's seed alone.
     parameters::initialise(&network);
-    match init {
-        Some(init) => init.start(network, &prefix(place, plan.ensemble())),
-        None => Ok(network),
+    match (init, vectors) {
+        (Some(init), _) => init.start(network, &prefix(place, plan.ensemble())),
+        (None, Some(vectors)) => Ok(vectors.laid_over(network)?),
+        (None, None) => Ok(network),
     }
 }
 
@@ -60,7 +67,15 @@ impl Init {
     /// If it differs; the message says in what.
     pub(crate) fn check_network(&self, network: &Map<String, Value>) -> Result<(), Error> {
         /// What is about training alone.
-        const FREE: [&str; 4] = ["embedding-dropout", "layer-dropout", "output-dropout", "recompute"];
+        const FREE: [&str; 7] = [
+            "embedding-dropout",
+            "layer-dropout",
+            "output-dropout",
+            "recompute",
+            "embeddings",
+            "embeddings-mode",
+            "embeddings-vocabulary",
+        ];
         let own: Value = self.file.json(&self.path, "network")?;
         let own = by_name(own);
         let differs = |key: &&String| !FREE.contains(&key.as_str()) && !equal(own.get(*key), network.get(*key));

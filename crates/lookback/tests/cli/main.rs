@@ -6,6 +6,7 @@ mod bad_data;
 mod bad_model;
 mod bad_options;
 mod configuration;
+mod embeddings;
 mod files;
 mod init;
 #[cfg(target_os = "linux")]
@@ -23,3 +24,4 @@ mod tag;
 mod text;
 mod told;
 mod tune;
+mod unicode;

@@ -103,6 +103,42 @@ fn an_interrupted_training_goes_on_as_well() {
     assert!(bytes(&straight) == bytes(&stopped));
 }
 
+#[cfg(unix)]
+#[test]
+fn frozen_vectors_stay_frozen_and_another_file_of_them_is_refused() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let vectors = folder.write("vectors", "soup 1 2 3 4 5 6 7 8\nrain 8 7 6 5 4 3 2 1\n");
+    let (straight, killed) = (folder.path("straight"), folder.path("killed"));
+    let options: &[&str] = &[
+        "--embeddings",
+        &vectors,
+        "--embeddings-mode",
+        "frozen",
+        "--epochs",
+        "40",
+        "--patience",
+        "0",
+        "--average",
+        "ema",
+    ];
+    lookback(&arguments(&data, &straight, &[options])).ok();
+    let mut program = start(&arguments(&data, &killed, &[options, &["--checkpoint-every", "1steps"]]));
+    while !folder.holds("killed.checkpoint") {
+        assert!(program.try_wait().unwrap().is_none(), "the program ended by itself");
+        sleep(Duration::from_millis(1));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let before = bytes(&vectors);
+    std::fs::write(&vectors, "soup 1 2 3 4 5 6 7 9\nrain 8 7 6 5 4 3 2 1\n").unwrap();
+    let resume = arguments(&data, &killed, &[options, &["--resume"]]);
+    lookback(&resume).refused(2, &["the embeddings data are not those that it was trained on"]);
+    std::fs::write(&vectors, before).unwrap();
+    lookback(&resume).ok();
+    assert!(bytes(&straight) == bytes(&killed), "other bytes");
+}
+
 /// A checkpoint that is left when a training is stopped, with its arguments.
 fn left_behind(folder: &Folder) -> (String, String) {
     let data = folder.write("data.tsv", sentences());

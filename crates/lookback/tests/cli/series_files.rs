@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY_SERIES, lookback, lookback_with_input};
+use crate::program::{Folder, Run, TINY_SERIES, lookback, lookback_with_input, without_lines};
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&[&["train", "classify", data, "-o", output, "--epochs", "2"], TINY_SERIES.as_slice(), more].concat())

@@ -156,7 +156,7 @@ pub(super) fn choose(
         let is_small = quality == Quality::Fast && facts.kind == Kind::Series;
         chosen.fill("hidden", &mut encoder.hidden, if is_small { 32 } else { 64 });
     }
-    if facts.kind != Kind::Series {
+    if facts.kind != Kind::Series && encoder.embeddings.is_none() {
         chosen.fill("embedding", &mut encoder.embedding, 64);
     }
     choose_training(&mut options, &mut chosen, facts, quality);

@@ -24,7 +24,7 @@ pub(super) fn choices(plan: &ClassifyPlan) -> Vec<Choice> {
         let tokens = &options.input.tokens;
         let c = options.learning.linear_c;
         choices.extend([
-            (encoder.embedding.is_some(), Choice::new("embedding", [32, 96, 128])),
+            (encoder.embedding.is_some() || encoder.embeddings.is_some(), Choice::new("embedding", [32, 96, 128])),
             (tokens.word_dropout.is_some(), Choice::new("word-dropout", [0.1, 0.2, 0.4])),
             (network.linear_words.is_some(), Choice::new("linear-words", ["1-1", "1-3"])),
             (network.linear_characters.is_some(), Choice::new("linear-characters", ["none", "1-3", "2-4", "3-6"])),

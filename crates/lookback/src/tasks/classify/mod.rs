@@ -64,6 +64,10 @@ impl Task for Classify {
         &plan.validation
     }
 
+    fn files(plan: &ClassifyPlan) -> Vec<(&'static str, &Path)> {
+        [plan.input.files(), plan.network.encoder.files()].concat()
+    }
+
     fn train(plan: &ClassifyPlan) -> &TrainPlan {
         plan.train()
     }

@@ -53,7 +53,13 @@ impl ClassifyOptions {
         let own = ["quality", "class-weights", "label-smoothing", "linear-c", "cross-validate"];
         let others = training.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let train = TrainOptions::of(&others.map(|(name, value)| (name.clone(), value.clone())).collect())?;
-        Ok(ClassifyOptions { input: input_options, train, learning, ..ClassifyOptions::of(input, network) })
+        let mut options =
+            ClassifyOptions { input: input_options, train, learning, ..ClassifyOptions::of(input, network) };
+        options.encoder = EncoderOptions {
+            output_dropout: options.encoder.output_dropout,
+            ..EncoderOptions::with_files(&network.encoder, input.is_text())
+        };
+        Ok(options)
     }
 
     /// The options by which inputs and network were made.

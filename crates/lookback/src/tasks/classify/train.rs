@@ -29,7 +29,9 @@ use super::told;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
-use crate::train::{self, End, Ensemble, Init, Loss, Objective, Session, Silent, ValidationPlan, begin, check_tables};
+use crate::train::{
+    self, End, Ensemble, Init, Loss, Objective, Pretrained, Session, Silent, ValidationPlan, begin, check_tables,
+};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -62,9 +64,12 @@ pub fn fit_inputs(
     tell_labels(&labels, &targets, data);
     tell_texts(&inputs, &targets, data);
     let plan = &plan.by_data(&inputs, &labels, data)?;
+    let raws = || inputs.iter().map(|input| &input.raw);
+    let pretrained = Pretrained::read(&plan.network.encoder, &plan.input, raws, &[], (data, init.as_ref()))?;
+    let start = (init.as_ref(), pretrained.as_ref());
     let of_folds = match plan.folds {
         0 => None,
-        _ => match cross_validate(&inputs, &targets, &labels, data, plan, init.as_ref(), session)? {
+        _ => match cross_validate(&inputs, &targets, &labels, data, plan, start, session)? {
             Folds::Judged(judged) => Some(judged),
             // Nothing of it is kept.
             Folds::CutShort(end) => {
@@ -83,7 +88,7 @@ pub fn fit_inputs(
             false => tracing::info!("{name}: {rows} to judge by, {all} of {} to train on", data.display()),
         }
     }
-    let learner = Learner { plan, labels: &labels, data, init: init.as_ref(), chooses: true, tells: true };
+    let learner = Learner { plan, labels: &labels, data, start, chooses: true, tells: true };
     let mut learnt = learner.learn(training, held_out, session)?;
     // Where nothing is held out, the parts of the cross-validation say how good it is.
     let of_folds = of_folds.filter(|_| learnt.judged.targets.is_empty());
@@ -126,7 +131,7 @@ fn cross_validate(
     labels: &LabelSet,
     data: &Path,
     plan: &ClassifyPlan,
-    init: Option<&Init>,
+    start: (Option<&Init>, Option<&Pretrained>),
     session: &Session<'_>,
 ) -> Result<Folds, Error> {
     let folds = folds(targets, plan.folds, plan.train.seed());
@@ -135,7 +140,7 @@ fn cross_validate(
     }
     // Each to its end, as the training on all of the data will be if nothing is held out of them.
     let chooses = plan.validation != ValidationPlan::None;
-    let learner = Learner { plan, labels, data, init, chooses, tells: false };
+    let learner = Learner { plan, labels, data, start, chooses, tells: false };
     let (mut all, mut accuracies) = (Judged::default(), Vec::new());
     for fold in &folds {
         let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<Labelled>>();
@@ -199,7 +204,8 @@ struct Learner<'a> {
     labels: &'a LabelSet,
     /// The file with the training data.
     data: &'a Path,
-    init: Option<&'a Init>,
+    /// What training begins with in place of random weights: a model, or token vectors.
+    start: (Option<&'a Init>, Option<&'a Pretrained>),
     /// Whether the best of the epochs is chosen by what is held out, or the last one is kept.
     chooses: bool,
     /// Whether a person is told what there is to learn from.
@@ -227,17 +233,19 @@ impl Learner<'_> {
         held_out: Option<(Vec<Labelled>, &Path)>,
         session: &mut Session<'_>,
     ) -> Result<Learnt, Error> {
-        let Learner { plan, labels, data, init, chooses, tells } = *self;
+        let Learner { plan, labels, data, start: (init, pretrained), chooses, tells } = *self;
         let raws = training.iter().map(|input| &input.raw);
         let input = match init {
             Some(init) => init.input(&plan.input, raws, data)?,
             None => Input::fit(&plan.input, raws, &[], data)?,
         };
+        let input = pretrained.into_iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
+        let vectors = pretrained.map(|pretrained| pretrained.vectors(&input));
         let train = Dataset::new(input.encode_labelled(training, data)?, labels, data)?;
         let shape = input.shape();
         let make = |device: &Device, place: usize| {
             let network = Network::new(&plan.network, shape, labels.len(), device)?;
-            begin(network, init, place, &plan.train)
+            begin(network, (init, vectors.as_ref()), place, &plan.train)
         };
         let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
         check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
@@ -288,7 +296,7 @@ impl Learner<'_> {
 
     /// Solves the linear part on the examples of these, where there is one.
     fn solve(&self, of: &[&Dataset]) -> Result<Option<LinearPart>, Error> {
-        let Learner { plan, labels, init, .. } = *self;
+        let Learner { plan, labels, start: (init, _), .. } = *self;
         let Some(config) = &plan.network.linear else { return Ok(None) };
         let examples: Vec<&Example> = of.iter().flat_map(|dataset| &dataset.examples).collect();
         let targets: Vec<usize> = of.iter().flat_map(|dataset| dataset.targets.iter().copied()).collect();

@@ -63,6 +63,10 @@ impl Task for Tag {
         &plan.validation
     }
 
+    fn files(plan: &TagPlan) -> Vec<(&'static str, &Path)> {
+        [plan.input.files(), plan.network.encoder.files()].concat()
+    }
+
     fn train(plan: &TagPlan) -> &TrainPlan {
         &plan.train
     }

@@ -38,7 +38,13 @@ impl TagOptions {
         network: &NetworkPlan,
         training: &Map<String, Value>,
     ) -> Result<TagOptions, String> {
-        Ok(TagOptions { train: TrainOptions::of(training)?, ..TagOptions::of(texts, network) })
+        let (tokens, train) = (TokenOptions::with_files(texts), TrainOptions::of(training)?);
+        let of = TagOptions::of(texts, network);
+        let encoder = EncoderOptions {
+            output_dropout: of.encoder.output_dropout,
+            ..EncoderOptions::with_files(&network.encoder, true)
+        };
+        Ok(TagOptions { tokens, encoder, train })
     }
 
     /// The options by which texts were cut up and the network was made.

@@ -18,7 +18,7 @@ use super::plan::TagPlan;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Session, begin, check_tables};
+use crate::train::{self, Loss, Objective, Pretrained, Session, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -32,6 +32,8 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
         Some(init) => init.labels("tags", names, data)?,
         None => LabelSet::build(data, None, names)?,
     };
+    let raws = || sentences.iter().map(|sentence| &sentence.raw);
+    let pretrained = Pretrained::read(&plan.network.encoder, &plan.input, raws, &[], (data, init.as_ref()))?;
     let one_class = vec![0; sentences.len()];
     let (training, held_out) = parts(&plan.validation, sentences, &one_class, data, plan.train.seed(), read)?;
     let raws = training.iter().map(|sentence| &sentence.raw);
@@ -39,13 +41,16 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
         Some(init) => init.input(&plan.input, raws, data)?,
         None => Input::fit(&plan.input, raws, &[], data)?,
     };
+    let input = pretrained.iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
+    let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
     let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, file);
     let training = dataset(training, data)?;
     let validation = held_out.map(|(sentences, file)| dataset(sentences, file)).transpose()?;
 
     let shape = input.shape();
     let make = |device: &Device, place: usize| {
-        begin(Network::new(&plan.network, shape, tags.len(), device)?, init.as_ref(), place, &plan.train)
+        let network = Network::new(&plan.network, shape, tags.len(), device)?;
+        begin(network, (init.as_ref(), vectors.as_ref()), place, &plan.train)
     };
     let empty = Network::new(&plan.network, shape, tags.len(), session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
