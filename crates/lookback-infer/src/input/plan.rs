@@ -40,6 +40,9 @@ pub struct TextPlan {
     /// The columns of the training data, by which those of other data are found.
     #[serde(default)]
     pub columns: Option<TableColumns>,
+    /// What stands between the labels of a text in a table, where a text may have several or none.
+    #[serde(default)]
+    pub label_separator: Option<char>,
     /// How texts are cut into tokens.
     pub tokenizer: TokenizerChoice,
     /// Whether tokens are turned to lower case.
@@ -118,6 +121,23 @@ impl InputPlan {
     pub fn columns(&self) -> Option<&TableColumns> {
         match self {
             InputPlan::Text(text) => text.columns.as_ref(),
+            InputPlan::Series(_) => None,
+        }
+    }
+
+    /// For texts that may have several labels or none, with this between them in a table.
+    #[must_use]
+    pub fn with_label_separator(mut self, separator: char) -> InputPlan {
+        if let InputPlan::Text(text) = &mut self {
+            text.label_separator = Some(separator);
+        }
+        self
+    }
+
+    /// What stands between the labels of a text, where there may be several.
+    pub fn label_separator(&self) -> Option<char> {
+        match self {
+            InputPlan::Text(text) => text.label_separator,
             InputPlan::Series(_) => None,
         }
     }
@@ -227,6 +247,7 @@ impl TextPlan {
             empty_text,
             layout: self.layout.clone(),
             trained: self.columns.clone(),
+            label_separator: self.label_separator,
         }
     }
 }

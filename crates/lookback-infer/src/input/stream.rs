@@ -147,6 +147,7 @@ mod tests {
             label: None,
             layout: Default::default(),
             columns: None,
+            label_separator: None,
             tokenizer: TokenizerChoice::Auto,
             lowercase: true,
             min_count: 1,

@@ -135,6 +135,7 @@ impl TokenOptions {
             label: None,
             layout: Layout::default(),
             columns: None,
+            label_separator: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
             lowercase: self.lowercase.unwrap_or(true),
             min_count: self.min_count.unwrap_or(1),

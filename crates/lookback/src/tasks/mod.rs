@@ -27,8 +27,6 @@ pub trait Task {
     const ABOUT: &'static str;
     /// What its training data are, in one line.
     const DATA: &'static str;
-    /// What it is validated by.
-    const SCORES: &'static [Score];
     /// Its options as a person types them.
     type Options: Args + FromArgMatches + Serialize + DeserializeOwned;
     /// Its options, checked.
@@ -136,8 +134,6 @@ pub struct Entry {
     pub about: &'static str,
     /// What its training data are, in one line.
     pub data: &'static str,
-    /// What it is validated by.
-    pub scores: &'static [Score],
     /// Adds its options to a command.
     pub arguments: fn(Command) -> Command,
     /// Checks its options.
@@ -208,7 +204,6 @@ const fn entry<T: Task + 'static>() -> Entry {
         name: T::NAME,
         about: T::ABOUT,
         data: T::DATA,
-        scores: T::SCORES,
         arguments: <T::Options as Args>::augment_args,
         config: |init| Ok(options_file::table(&T::whole_options_of(init)?)?),
         plan: |data, typed, file, init| {

@@ -14,6 +14,7 @@ mod program;
 mod resources;
 mod resume;
 mod series;
+mod several_labels;
 mod stop;
 mod stream;
 mod tag;

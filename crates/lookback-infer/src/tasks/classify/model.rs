@@ -7,18 +7,22 @@ use serde_json::{Map, Value, json};
 use super::data::Dataset;
 use super::metrics::{Confused, Metrics};
 use super::network::{Network, answer_together};
+use super::several_metrics::SeveralMetrics;
 use super::{
-    ACCURACY, AVERAGE_PRECISION, CALIBRATION_ERROR, CALIBRATION_ERROR_BEFORE, Calibration, LinearPart, MACRO_F1,
-    MICRO_F1, NAME, NetworkPlan, ROC_AUC, SCORES,
+    ACCURACY, AVERAGE_PRECISION, CALIBRATION_ERROR, CALIBRATION_ERROR_BEFORE, Calibration, LabelsPerText, LinearPart,
+    MACRO_F1, MICRO_F1, NAME, NetworkPlan, ROC_AUC, Targets, Thresholds,
 };
 use crate::data::labels::LabelSet;
-use crate::error::{DataError, ModelFileError, Overflow, Result};
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Figure, LabelScores, Model, Record, Report, Score, Table, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
-use crate::network::{Output, likeliest, softmax};
+use crate::network::{Output, likeliest};
+
+/// Where a file keeps from which probability on labels are answered, of a model of several labels a text.
+const THRESHOLDS_KEY: &str = "thresholds";
 
 /// What a classifier's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -33,6 +37,8 @@ pub struct Description {
     pub calibration: Calibration,
     /// The labels.
     pub labels: LabelSet,
+    /// From where on they are answered, where a text may have several.
+    pub thresholds: Option<Thresholds>,
     /// How it came to be.
     pub record: Record,
 }
@@ -52,6 +58,9 @@ pub struct Classifier {
 pub struct Prediction {
     /// The likeliest label, as the label set numbers them.
     pub label: usize,
+    /// The labels that are answered, the likeliest first: that one alone, or, where a text may have several, those that reach
+    /// their thresholds.
+    pub labels: Vec<usize>,
     /// One probability per label.
     pub probabilities: Vec<f32>,
     /// What was looked at, where this was asked for.
@@ -69,6 +78,9 @@ impl Description {
         file.put_json("network", &self.plan)?;
         file.put_json("labels", &self.labels)?;
         file.put_json("calibration", &self.calibration)?;
+        if let Some(thresholds) = &self.thresholds {
+            file.put_json(THRESHOLDS_KEY, thresholds)?;
+        }
         file.put_json("record", &self.record)?;
         file.tensors.extend(tensors);
         if let Some(linear) = &self.linear {
@@ -97,9 +109,10 @@ impl Classifier {
     /// If an entry or tensor is missing, left over, or not as the others need it.
     pub fn read(mut file: ModelFile, path: &Path) -> Result<Classifier, ModelFileError> {
         let input = Input::of_file(&file, path)?;
-        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let plan: NetworkPlan = file.checked_json(path, "network", NetworkPlan::check)?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let scores = plan.labels_per_text.scores().len();
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, scores))?;
         let largest = file.largest();
         let linear = match &plan.linear {
             Some(config) => Some(LinearPart::take(config, labels.len(), &mut file, path)?),
@@ -109,9 +122,17 @@ impl Classifier {
         let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), labels.len(), tensors)
         })?;
-        file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "calibration", "record"]].concat())?;
+        let (thresholds, its_key) = match plan.labels_per_text {
+            LabelsPerText::One => (None, &[][..]),
+            LabelsPerText::Several => {
+                let check = |thresholds: &Thresholds| thresholds.check(labels.len());
+                (Some(file.checked_json(path, THRESHOLDS_KEY, check)?), &[THRESHOLDS_KEY][..])
+            }
+        };
+        let keys = ["network", "labels", "calibration", "record"];
+        file.check_all_read(path, &[&Input::KEYS[..], &keys, its_key].concat())?;
         Ok(Classifier {
-            description: Description { input, plan, linear, calibration, labels, record },
+            description: Description { input, plan, linear, calibration, labels, thresholds, record },
             networks,
             largest,
         })
@@ -161,12 +182,14 @@ impl Classifier {
     ) -> Result<Prediction, Overflow> {
         let labels = self.labels().len();
         let mut probabilities = output.logits[row * labels..(row + 1) * labels].to_vec();
-        softmax(&mut probabilities, labels);
+        self.description.plan.labels_per_text.link().probabilities(&mut probabilities, labels);
         if probabilities.iter().any(|probability| !probability.is_finite()) {
             return Err(self.largest.clone());
         }
         let label = likeliest(&probabilities);
-        Ok(Prediction { label, probabilities, views: views_of(output, (row, rows), example, &self.description.plan) })
+        let labels = self.description.thresholds.as_ref().map(|thresholds| thresholds.answer(&probabilities));
+        let views = views_of(output, (row, rows), example, &self.description.plan);
+        Ok(Prediction { label, labels: labels.unwrap_or_else(|| vec![label]), probabilities, views })
     }
 
     fn json(&self, prediction: &Prediction, example: &Example, views: bool) -> Map<String, Value> {
@@ -177,7 +200,13 @@ impl Classifier {
         let probabilities: Map<String, Value> =
             likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
         let mut object = Map::new();
-        object.insert("label".into(), json!(self.labels()[prediction.label]));
+        match self.description.plan.labels_per_text {
+            LabelsPerText::One => object.insert("label".into(), json!(self.labels()[prediction.label])),
+            LabelsPerText::Several => {
+                let names = prediction.labels.iter().map(|&label| self.labels()[label].as_str());
+                object.insert("labels".into(), names.collect())
+            }
+        };
         object.insert("probabilities".into(), Value::Object(probabilities));
         if views {
             if example.tokens().is_some() {
@@ -195,15 +224,18 @@ impl Classifier {
         object
     }
 
-    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`
+    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`; of several labels all that are answered, or that none is.
     fn line(&self, prediction: &Prediction) -> String {
         let labels = self.labels();
         let percent = |class: usize| format!("{:.1} %", 100.0 * prediction.probabilities[class]);
-        let mut others: Vec<usize> = (0..labels.len()).filter(|&class| class != prediction.label).collect();
+        let mut others: Vec<usize> = (0..labels.len()).filter(|class| !prediction.labels.contains(class)).collect();
         others.sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
         let shown: Vec<String> =
             others.iter().take(3).map(|&class| format!("{} {}", labels[class], percent(class))).collect();
-        format!("{}  {}  (then {})", labels[prediction.label], percent(prediction.label), shown.join(", "))
+        let answered: Vec<String> =
+            prediction.labels.iter().map(|&class| format!("{}  {}", labels[class], percent(class))).collect();
+        let others = if shown.is_empty() { String::new() } else { format!("  (then {})", shown.join(", ")) };
+        format!("{}{others}", if answered.is_empty() { "no label".to_owned() } else { answered.join(", ") })
     }
 }
 
@@ -241,6 +273,10 @@ impl Model for Classifier {
         &self.description.record
     }
 
+    fn scores(&self) -> &'static [Score] {
+        self.description.plan.labels_per_text.scores()
+    }
+
     fn describe(&self) -> Vec<(String, String)> {
         let labels = self.labels();
         let mut lines = vec![("labels".into(), format!("{}: {}", labels.len(), labels.join(", ")))];
@@ -252,6 +288,11 @@ impl Model for Classifier {
                 "answer".into(),
                 format!("{networks:.2} times the network and {linear:.2} times the linear part"),
             ));
+        }
+        if let Some(thresholds) = &self.description.thresholds {
+            let of_label = |(label, threshold): (&String, &f32)| format!("{label} {:.1} %", 100.0 * threshold);
+            let shown: Vec<String> = labels.iter().zip(thresholds.values()).map(of_label).collect();
+            lines.push(("answered".into(), format!("labels from these probabilities on: {}", shown.join(", "))));
         }
         lines.push(("network".into(), self.description.plan.summary()));
         lines
@@ -292,7 +333,8 @@ impl Model for Classifier {
     fn evaluate(&self, data: &Path, columns: &Columns, limit: MemoryLimit) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.read_labelled(data, columns)?;
-        let dataset = Dataset::to_be_judged(examples, &description.labels, data)?;
+        let per_text = description.plan.labels_per_text;
+        let dataset = Dataset::to_be_judged(examples, &description.labels, per_text, data)?;
         self.judge(&dataset, limit)
     }
 }
@@ -310,12 +352,25 @@ impl Classifier {
         let linear = self.description.linear.as_ref().map(|linear| linear.logits(&examples));
         let labels = self.labels().len();
         let names = [self.labels(), &dataset.unseen].concat();
-        let (truth, calibration) = (&dataset.targets, self.description.calibration);
-        let metrics = Metrics::of_logits(&names, labels, truth, &networks, linear.as_deref(), calibration);
-        let has_loss = truth.iter().any(|&target| target < labels);
-        match has_loss && !metrics.loss.is_finite() {
+        let (linear, calibration) = (linear.as_deref(), self.description.calibration);
+        let (has_loss, loss, report) = match (&dataset.targets, &self.description.thresholds) {
+            (truth @ Targets::Several(_), Some(thresholds)) => {
+                let metrics =
+                    SeveralMetrics::of_logits(&names, labels, truth, &networks, linear, calibration, thresholds);
+                (true, metrics.loss, metrics.report())
+            }
+            (Targets::One(truth), None) => {
+                let metrics = Metrics::of_logits(&names, labels, truth, &networks, linear, calibration);
+                (truth.iter().any(|&target| target < labels), metrics.loss, report(&metrics, &names))
+            }
+            _ => {
+                let problem = "the examples have one label each and the model's several, or the other way round";
+                return Err(PlanError::Unfit(problem.into()).into());
+            }
+        };
+        match has_loss && !loss.is_finite() {
             true => Err(self.largest.clone().into()),
-            false => Ok(report(&metrics, &names)?),
+            false => Ok(report),
         }
     }
 }
@@ -344,7 +399,7 @@ fn run(networks: &[Network], examples: &[&Example], views: bool) -> Output {
 }
 
 /// The figures for people and as JSON.
-fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
+fn report(metrics: &Metrics, labels: &[String]) -> Report {
     let figure = |score: Score, value: f64| Figure { score, value };
     let confusions = match &metrics.confusion {
         Some(matrix) => confusion(labels, matrix),
@@ -361,12 +416,12 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
     figures.push(figure(CALIBRATION_ERROR_BEFORE, metrics.calibration_error_before));
     figures.extend(metrics.roc_auc.map(|value| figure(ROC_AUC, value)));
     figures.extend(metrics.average_precision.map(|value| figure(AVERAGE_PRECISION, value)));
-    Ok(Report {
+    Report {
         examples: metrics.examples,
         figures,
         tables: vec![LabelScores::table(&metrics.classes, "examples"), confusions],
         json: json!(metrics),
-    })
+    }
 }
 
 /// A confusion matrix: a row per right label, a column per answer.

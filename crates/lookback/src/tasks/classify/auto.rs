@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lookback_infer::error::Error;
 use lookback_infer::input::tokenizer::Segmentation;
-use lookback_infer::input::{Example, Input, Labelled, Raw};
+use lookback_infer::input::{Example, Input, LabelledInput, Raw};
 use lookback_infer::network::Cell;
 use lookback_infer::tasks::classify::NgramBagConfig;
 
@@ -37,7 +37,7 @@ pub(super) struct Facts {
 /// If there is nothing to learn from.
 pub(super) fn look(
     plan: &ClassifyPlan,
-    inputs: &[Labelled],
+    inputs: &[LabelledInput],
     labels: usize,
     data: &Path,
 ) -> Result<Option<(Facts, Vec<Example>)>, Error> {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
-use lookback_infer::model::{Record, Score};
+use lookback_infer::model::Record;
 pub use network::Network;
 pub use options::TagOptions;
 pub use plan::TagPlan;
@@ -33,7 +33,6 @@ impl Task for Tag {
     const ABOUT: &'static str = "One label per token of a text";
     const DATA: &'static str =
         "a token and its tag per line, in the first and last column; a blank line between sentences";
-    const SCORES: &'static [Score] = &lookback_infer::tasks::tag::SCORES;
     type Options = TagOptions;
     type Plan = TagPlan;
 
