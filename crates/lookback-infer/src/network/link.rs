@@ -28,7 +28,7 @@ impl Link {
     }
 
     /// A logit that has this probability; what is no number stays so.
-    pub(crate) fn logit(self, probability: f32) -> f32 {
+    pub fn logit(self, probability: f32) -> f32 {
         let probability = if probability < LEAST_PROBABILITY { LEAST_PROBABILITY } else { probability };
         match self {
             Link::Softmax => probability.ln(),

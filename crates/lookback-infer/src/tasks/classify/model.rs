@@ -356,7 +356,7 @@ impl Classifier {
         let (has_loss, loss, report) = match (&dataset.targets, &self.description.thresholds) {
             (truth @ Targets::Several(_), Some(thresholds)) => {
                 let metrics =
-                    SeveralMetrics::of_logits(&names, labels, truth, &networks, linear, calibration, thresholds);
+                    SeveralMetrics::of_logits(&names, labels, truth, &networks, linear, calibration, |_| thresholds);
                 (true, metrics.loss, metrics.report())
             }
             (Targets::One(truth), None) => {

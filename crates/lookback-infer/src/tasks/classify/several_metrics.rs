@@ -49,15 +49,15 @@ pub struct SeveralMetrics {
 impl SeveralMetrics {
     /// From the labels' names, of which the first `trained` have logits, the right labels of every text, the logits
     /// `[rows, trained]` of the networks and of the linear part, where there is one, what the two count, and from where on
-    /// labels are answered.
-    pub fn of_logits(
+    /// labels are answered in a text of this row.
+    pub fn of_logits<'a>(
         names: &[String],
         trained: usize,
         truth: &Targets,
         networks: &[f32],
         linear: Option<&[f32]>,
         calibration: Calibration,
-        thresholds: &Thresholds,
+        thresholds: impl Fn(usize) -> &'a Thresholds,
     ) -> SeveralMetrics {
         let link = Link::Sigmoid;
         let (mut sure, mut sure_before) = (Bins::default(), Bins::default());
@@ -74,7 +74,7 @@ impl SeveralMetrics {
                 let of_label = |(label, &probability)| bins.add(probability, right.contains(&label));
                 probabilities.iter().enumerate().for_each(of_label);
             }
-            answers.push(thresholds.answer(&logits));
+            answers.push(thresholds(row).answer(&logits));
             all.extend(logits);
         }
         SeveralMetrics {
@@ -169,7 +169,7 @@ mod tests {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let thresholds: Thresholds = serde_json::from_str("[0.5,0.6,0.4]").unwrap();
         let calibration = Calibration { networks: 1.0, linear: 0.0 };
-        SeveralMetrics::of_logits(&names, 3, &Targets::Several(truth), &LOGITS, None, calibration, &thresholds)
+        SeveralMetrics::of_logits(&names, 3, &Targets::Several(truth), &LOGITS, None, calibration, |_| &thresholds)
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
         let logits = [2.0 * 3.0f32.ln(); 8];
         let judged = |networks| {
             let (calibration, thresholds) = (Calibration { networks, linear: 0.0 }, Thresholds::usual(2));
-            SeveralMetrics::of_logits(&labels, 2, &truth, &logits, None, calibration, &thresholds)
+            SeveralMetrics::of_logits(&labels, 2, &truth, &logits, None, calibration, |_| &thresholds)
         };
         let metrics = judged(0.5);
         assert!(metrics.calibration_error < 1e-6, "{metrics:?}");

@@ -37,11 +37,12 @@ impl Thresholds {
 
     /// For each label the threshold, in whole percents, that gives it the best F1 on texts with these probabilities
     /// `[rows, N]`, to which ten are added that have it and stand as the texts of all labels do. Of several that are equally
-    /// good it is the one nearest to one half, and one half where no text has any label.
-    pub fn best(labels: usize, probabilities: &[f32], targets: &Targets) -> Thresholds {
+    /// good it is the one nearest to one half, and one half where no text has any label. `counts`: which rows tell.
+    pub fn best(labels: usize, probabilities: &[f32], targets: &Targets, counts: impl Fn(usize) -> bool) -> Thresholds {
         let mut all = Counts::default();
         let mut of_label = vec![Counts::default(); labels];
-        for (row, right) in probabilities.chunks_exact(labels.max(1)).zip(targets.iter()) {
+        let rows = probabilities.chunks_exact(labels.max(1)).zip(targets.iter()).enumerate();
+        for (_, (row, right)) in rows.filter(|(row, _)| counts(*row)) {
             for (label, (of_label, &probability)) in of_label.iter_mut().zip(row).enumerate() {
                 let has = right.contains(&label);
                 [&mut all, of_label].into_iter().for_each(|counts| counts.add(probability, has));
@@ -156,7 +157,7 @@ mod tests {
         let probabilities: Vec<f32> = rows.clone().flat_map(|at| row(at).map(|(p, _)| p)).collect();
         let of_row = |at: usize| row(at).enumerate().filter(|(_, (_, has))| *has).map(|(label, _)| label).collect();
         let targets = Targets::Several(rows.map(of_row).collect());
-        Thresholds::best(labels.len(), &probabilities, &targets).0
+        Thresholds::best(labels.len(), &probabilities, &targets, |_| true).0
     }
 
     #[test]

@@ -29,8 +29,9 @@ impl Judged {
         }
     }
 
-    /// Loss and scores of the rows when both answer together. Thresholds are chosen by the same rows, as those of the model
-    /// will be.
+    /// Loss and scores of the rows when both answer together. Where thresholds are to be chosen, every other row is answered by
+    /// those that the rows between say are best, and these by those: rows that had chosen their own would look better than
+    /// texts to come.
     pub(super) fn validation(&self, calibration: Calibration, labels: &[String]) -> Validation {
         let (count, networks, linear) = (labels.len(), self.networks.as_slice(), self.linear.as_deref());
         match &self.targets {
@@ -39,9 +40,12 @@ impl Judged {
                 Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] }
             }
             targets @ Targets::Several(_) => {
-                let thresholds = self.thresholds(calibration, count);
+                let probabilities = self.probabilities(calibration, count);
+                let of_others =
+                    [0, 1].map(|half| Thresholds::best(count, &probabilities, targets, |row| row % 2 != half));
+                let thresholds = |row: usize| &of_others[row % 2];
                 let metrics =
-                    SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, &thresholds);
+                    SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, thresholds);
                 let scores = [metrics.micro_f1, metrics.macro_f1, metrics.subset_accuracy];
                 Validation { loss: metrics.loss, scores: scores.map(Some).to_vec() }
             }
@@ -50,9 +54,14 @@ impl Judged {
 
     /// From which probability on each label is best answered, of texts that may have several.
     pub(super) fn thresholds(&self, calibration: Calibration, labels: usize) -> Thresholds {
+        Thresholds::best(labels, &self.probabilities(calibration, labels), &self.targets, |_| true)
+    }
+
+    /// The probabilities of the rows, `[rows, N]`.
+    fn probabilities(&self, calibration: Calibration, labels: usize) -> Vec<f32> {
         let mut probabilities = calibration.apply(&self.networks, self.linear.as_deref());
         self.targets.per_text().link().probabilities(&mut probabilities, labels);
-        Thresholds::best(labels, &probabilities, &self.targets)
+        probabilities
     }
 
     /// The scales with the least cross-entropy, which is convex in them: by Newton's method, each no less than nothing. A few
@@ -189,6 +198,8 @@ impl Cost {
 
 #[cfg(test)]
 mod tests {
+    use lookback_infer::network::Link;
+
     use super::*;
 
     /// Rows of which every fourth has another label than `sure` says.
@@ -253,6 +264,37 @@ mod tests {
                 assert!((bend - here.curvature[place][other]).abs() < 1e-3, "{bend} {here:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_row_chooses_the_threshold_by_which_it_is_judged() {
+        // By its own rows, every other one would be best answered from 0.8 on and the others from 0.3.
+        let (rows, calibration) = (80, Calibration { networks: 1.0, linear: 0.0 });
+        let has = |row: usize| row % 4 < 2;
+        let probability = |row: usize| match (row % 2, has(row)) {
+            (0, has) => {
+                if has {
+                    0.85f32
+                } else {
+                    0.75
+                }
+            }
+            (_, has) => {
+                if has {
+                    0.35
+                } else {
+                    0.25
+                }
+            }
+        };
+        let logits = (0..rows).flat_map(|row| [Link::Sigmoid.logit(probability(row)), -9.0]).collect();
+        let targets = Targets::Several((0..rows).map(|row| if has(row) { vec![0] } else { vec![] }).collect());
+        let judged = Judged { networks: logits, linear: None, targets };
+        let validation = judged.validation(calibration, &["a", "b"].map(str::to_owned));
+        // From 0.35 on all of the even rows are answered, and from 0.85 on none of the odd ones.
+        assert!((validation.scores[0].unwrap() - 2.0 * 20.0 / (40.0 + 40.0)).abs() < 1e-9, "{validation:?}");
+        let thresholds = judged.thresholds(calibration, 2);
+        assert!((0.26..=0.35).contains(&thresholds.values()[0]), "{thresholds:?}");
     }
 
     #[test]

@@ -28,6 +28,19 @@ impl LabelLoss {
         }
     }
 
+    /// Biases of the output to begin with, where labels are answered by themselves: the log odds of each among the texts, from
+    /// which the network would else be far for many steps (Lin et al. 2017, section 3.3). A text more counts half for each
+    /// label, so that none is certain.
+    pub(super) fn first_bias(&self, targets: &Targets, labels: usize) -> Option<Vec<f32>> {
+        match self {
+            LabelLoss::One(_) => None,
+            LabelLoss::Several => {
+                let log_odds = |count: usize| ((count as f32 + 0.5) / ((targets.len() - count) as f32 + 0.5)).ln();
+                Some(targets.counts(labels).into_iter().map(log_odds).collect())
+            }
+        }
+    }
+
     /// The mean over these rows, `[1]`. logits: `[rows, N]`
     pub(super) fn mean(&self, logits: Tensor<2>, targets: &Targets, rows: &[usize], device: &Device) -> Tensor<1> {
         match self {
@@ -53,6 +66,17 @@ impl LabelLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_begins_with_the_log_odds_of_the_labels() {
+        let device = Device::flex();
+        let targets = Targets::Several(vec![vec![0], vec![0], vec![0], vec![1], vec![]]);
+        let bias = LabelLoss::new(&targets, None, 0.0, &device).first_bias(&targets, 3).unwrap();
+        let expected = [3.5f32 / 2.5, 1.5 / 4.5, 0.5 / 5.5].map(f32::ln);
+        assert!(bias.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{bias:?}");
+        let one = Targets::One(vec![0, 1]);
+        assert_eq!(LabelLoss::new(&one, None, 0.0, &device).first_bias(&one, 2), None);
+    }
 
     #[test]
     fn labels_by_themselves_cost_binary_cross_entropy_and_pull_by_what_is_missing() {

@@ -236,9 +236,17 @@ impl Learner<'_> {
         };
         let train = dataset(training, data)?;
         let shape = input.shape();
+        let weights = self.class_weights(&train.targets);
+        let device = session.device.clone().autodiff();
+        let loss = LabelLoss::new(&train.targets, weights.clone(), plan.label_smoothing, &device);
+        let bias = loss.first_bias(&train.targets, labels.len()).filter(|_| init.is_none());
         let make = |device: &Device, place: usize| {
             let network = Network::new(&plan.network, shape, labels.len(), device)?;
-            begin(network, init, place, &plan.train)
+            let network = begin(network, init, place, &plan.train)?;
+            Ok(match &bias {
+                Some(bias) => network.with_output_bias(bias)?,
+                None => network,
+            })
         };
         let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
         check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
@@ -252,12 +260,10 @@ impl Learner<'_> {
             (Some(linear), Some(validation)) => Some(linear.logits(&validation.examples.iter().collect::<Vec<_>>())),
             _ => None,
         };
-        let weights = self.class_weights(&train.targets);
-        let device = session.device.clone().autodiff();
         let objective = Classification {
             plan: &plan.network,
             shape,
-            loss: LabelLoss::new(&train.targets, weights.clone(), plan.label_smoothing, &device),
+            loss,
             word_dropout: input.plan().word_dropout(),
             input_noise: input.plan().input_noise(),
             train,
