@@ -7,7 +7,7 @@ use crate::data::columns::{FirstLine, TEXT_NAMES, label_names};
 use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect;
 use crate::data::file_text::Lines;
-use crate::data::roles::Profiles;
+use crate::data::roles::{Profiles, first_is_header_of_several};
 use crate::error::DataError;
 
 /// Where text and label stand, counted from 0, and whether the first row is a header.
@@ -124,8 +124,14 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         let column = first.fields.get(text).map_or_else(String::new, |name| format!("{} ({name:?})", text + 1));
         return Err(DataError::SameColumn { file: first.file.into(), first: "text", second: "label", column });
     }
+    let of_several = || {
+        let several = label.zip(options.label_separator);
+        several.is_some_and(|(place, separator)| first_is_header_of_several(rows, place, separator))
+    };
     let header = header.unwrap_or_else(|| {
-        looks_like_header(first, rows, text, label, &label_names) || profiles.first_is_header(first, label)
+        looks_like_header(first, rows, text, label, &label_names)
+            || profiles.first_is_header(first, label)
+            || of_several()
     });
     Ok(Places { text, label, header })
 }

@@ -259,6 +259,18 @@ fn a_text_may_have_several_labels_where_that_is_asked_for() {
     let cases = [
         ("a.csv", "text,label\nhi,a|b\nyo,\nho, b | a|b||\n", '|', "2 hi: a+b; 3 yo: ; 4 ho: b+a"),
         ("a.csv", "text,labels,label\nhi,\"a,b\",9\nyo,c,9\n", ',', "2 hi: a+b; 3 yo: c"),
+        (
+            "a.csv",
+            "phrase,moods\nhi,a|b\nyo,b|c\nho,a|c\nha,\nhe,a\n",
+            '|',
+            "2 hi: a+b; 3 yo: b+c; 4 ho: a+c; 5 ha: ; 6 he: a",
+        ),
+        (
+            "a.csv",
+            "hi,a|b\nyo,b|c\nho,c|a\nha,d\nhe,a\nhu,b\n",
+            '|',
+            "1 hi: a+b; 2 yo: b+c; 3 ho: c+a; 4 ha: d; 5 he: a; 6 hu: b",
+        ),
         ("a.tsv", "genres\ttext\nx y\thi\n", ' ', "2 hi: x+y"),
         (
             "a.jsonl",

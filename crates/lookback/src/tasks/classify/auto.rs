@@ -7,7 +7,7 @@ use lookback_infer::error::Error;
 use lookback_infer::input::tokenizer::Segmentation;
 use lookback_infer::input::{Example, Input, LabelledInput, Raw};
 use lookback_infer::network::Cell;
-use lookback_infer::tasks::classify::NgramBagConfig;
+use lookback_infer::tasks::classify::{LabelsPerText, NgramBagConfig};
 
 use super::options::{ClassifyOptions, NONE};
 use super::plan::ClassifyPlan;
@@ -132,7 +132,9 @@ pub(super) fn choose(
     let tokens = &mut options.input.tokens;
     chosen.fill("char-ngrams", &mut tokens.char_ngrams, if has_words { "3-5" } else { "1-2" }.into());
     chosen.fill("word-dropout", &mut tokens.word_dropout, 0.3);
-    chosen.fill("epochs", &mut train.epochs, if few { 25 } else { 15 });
+    // Labels that are answered by themselves take longer to be learnt.
+    let long = few || options.labels.per_text() == LabelsPerText::Several;
+    chosen.fill("epochs", &mut train.epochs, if long { 25 } else { 15 });
     chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });
     chosen.fill("learning-rate", &mut train.learning_rate, if few { 0.002 } else { 0.004 });
     if train.average.is_none() && train.average_start.is_none() {
@@ -206,6 +208,15 @@ mod tests {
         assert_eq!(ngrams(&facts(5_000, 9, Segmentation::Jieba, 1.7)), ["1-1", "1-2"]);
         assert_eq!(ngrams(&facts(60, 6, Segmentation::Jieba, 3.0)), ["none", "1-4"]);
         assert_eq!(ngrams(&facts(20_000, 10_000, Segmentation::Words, 4.0)), ["none", "none"]);
+    }
+
+    #[test]
+    fn several_labels_a_text_take_more_epochs() {
+        let mut options = ClassifyOptions::default();
+        let many = facts(5_000, 9, Segmentation::Words, 4.0);
+        assert!(chosen(&options, &many).contains("--epochs 15"));
+        options.labels.multi_label = Some(true);
+        assert!(chosen(&options, &many).contains("--epochs 25"));
     }
 
     #[test]
