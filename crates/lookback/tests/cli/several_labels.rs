@@ -1,5 +1,8 @@
 //! Texts that have several labels, or none.
 
+use std::path::Path;
+
+use lookback_infer::model_file::ModelFile;
 use serde_json::{Value, json};
 
 use crate::program::{
@@ -178,6 +181,40 @@ fn the_options_of_a_model_train_it_again_and_it_is_trained_on() {
     lookback(&on).refused(2, &["more.csv has 1 label that the model in --init does not know", "--extend adds"]);
     lookback(&[&on[..], &["--extend"]].concat()).ok();
     assert!(lookback(&["inspect", &again]).ok().contains("labels      4: food, music, weather, news"));
+}
+
+#[test]
+fn a_model_without_thresholds_that_fit_is_refused() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("rows.csv", table(",", "|")), folder.path("model"));
+    learn(&data, &model, &["--epochs", "1"]).ok();
+    let file = ModelFile::read(Path::new(&model)).unwrap();
+    type Change = dyn Fn(&mut ModelFile);
+    let cases: [(&Change, &str); 4] = [
+        (&|file| drop(file.metadata.remove("thresholds")), "thresholds"),
+        (
+            &|file| drop(file.metadata.insert("thresholds".into(), "[0.5]".into())),
+            "1 thresholds, but there are 3 labels",
+        ),
+        (
+            &|file| drop(file.metadata.insert("thresholds".into(), "[0.5,0.5,1.5]".into())),
+            "a threshold is 1.5; it must be from 0 to 1",
+        ),
+        (
+            &|file| {
+                let network = file.metadata.get_mut("network").unwrap();
+                *network = network.replace("\"several\"", "\"one\"");
+            },
+            "its validation must have 2 scores",
+        ),
+    ];
+    let changed = folder.path("changed");
+    for (change, part) in cases {
+        let mut file = file.clone();
+        change(&mut file);
+        file.write(Path::new(&changed)).unwrap();
+        lookback_with_input(&["predict", &changed], "x\n").refused(2, &["changed", part]);
+    }
 }
 
 #[test]
