@@ -25,8 +25,17 @@ pub(super) const TEXT_NAMES: &[&str] = &[
     "body",
 ];
 /// What data sets call the label.
-pub(super) const LABEL_NAMES: &[&str] =
+const LABEL_NAMES: &[&str] =
     &["label", "class", "category", "intent", "sentiment", "target", "tag", "topic", "polarity", "rating", "y"];
+/// What data sets call the labels where a text has several, before those names.
+const SEVERAL_LABELS_NAMES: &[&str] =
+    &["labels", "classes", "categories", "intents", "tags", "topics", "genres", "emotions"];
+
+/// What data sets call one label, or `several`, of a text.
+pub(super) fn label_names(several: bool) -> Vec<&'static str> {
+    let plural = if several { SEVERAL_LABELS_NAMES } else { &[] };
+    plural.iter().chain(LABEL_NAMES).copied().collect()
+}
 
 /// A column by its name in the header or by its number, counted from 1. As text, digits only are a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

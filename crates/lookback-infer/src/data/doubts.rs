@@ -41,6 +41,27 @@ pub fn of_labels(counts: &[(&str, usize)]) -> Vec<String> {
     doubts
 }
 
+/// Sentences about labels that look as if several stood in one: with a bar between parts that are labels of other rows, too.
+pub fn of_separators(counts: &[(&str, usize)]) -> Vec<String> {
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for &(name, _) in counts {
+        parts(name).for_each(|part| *rows.entry(part).or_default() += 1);
+    }
+    let are_several = |(name, _): &&(&str, usize)| name.contains('|') && parts(name).all(|part| rows[part] > 1);
+    let several: Vec<(&str, usize)> = counts.iter().filter(are_several).copied().collect();
+    match several.is_empty() {
+        true => Vec::new(),
+        false => vec![format!(
+            "the labels {} look like several labels of a text, with | between them; --multi-label reads them so",
+            named(&several)
+        )],
+    }
+}
+
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    name.split('|').map(str::trim).filter(|part| !part.is_empty())
+}
+
 /// The same for labels that hardly differ.
 fn form(name: &str) -> String {
     match name.trim().parse::<f64>() {
@@ -62,6 +83,16 @@ fn named(labels: &[(&str, usize)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_that_look_like_several_are_told() {
+        assert_eq!(of_separators(&[("a", 9), ("x|y", 5), ("b", 9)]), Vec::<String>::new());
+        let doubts = of_separators(&[("a", 9), ("a | b", 2), ("b", 5), ("z|y", 5)]);
+        let expected = [
+            "the labels \"a | b\" (2) look like several labels of a text, with | between them; --multi-label reads them so",
+        ];
+        assert_eq!(doubts, expected);
+    }
 
     #[test]
     fn labels_that_look_wrong_are_told() {

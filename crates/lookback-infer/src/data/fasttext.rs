@@ -3,18 +3,16 @@
 /// What a label begins with.
 pub(super) const PREFIX: &str = "__label__";
 
-/// The label of a line, where it has one, and its text.
-pub(super) fn parts(content: &str) -> Result<(Option<&str>, &str), String> {
+/// The labels of a line, in its order, and its text.
+pub(super) fn parts(content: &str) -> (Vec<&str>, &str) {
     let mut rest = content.trim_start();
-    let mut label = None;
+    let mut labels = Vec::new();
     while let Some(behind) = rest.strip_prefix(PREFIX) {
-        let (found, text) = behind.split_once(char::is_whitespace).unwrap_or((behind, ""));
-        if let Some(first) = label.replace(found) {
-            return Err(format!("it has the labels {first:?} and {found:?}; one was expected"));
-        }
+        let (label, text) = behind.split_once(char::is_whitespace).unwrap_or((behind, ""));
+        labels.push(label);
         rest = text.trim_start();
     }
-    Ok((label, rest))
+    (labels, rest)
 }
 
 #[cfg(test)]
@@ -22,11 +20,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_a_label_or_none_and_a_text() {
-        assert_eq!(parts("__label__pos great movie "), Ok((Some("pos"), "great movie ")));
-        assert_eq!(parts(" __label__neg"), Ok((Some("neg"), "")));
-        assert_eq!(parts("no label here"), Ok((None, "no label here")));
-        assert_eq!(parts("__label__ empty"), Ok((Some(""), "empty")));
-        assert!(parts("__label__a __label__b both").is_err_and(|told| told.contains("\"a\" and \"b\"")));
+    fn a_line_has_labels_or_none_and_a_text() {
+        assert_eq!(parts("__label__pos great movie "), (vec!["pos"], "great movie "));
+        assert_eq!(parts(" __label__neg"), (vec!["neg"], ""));
+        assert_eq!(parts("no label here"), (vec![], "no label here"));
+        assert_eq!(parts("__label__ empty"), (vec![""], "empty"));
+        assert_eq!(parts("__label__a __label__b both"), (vec!["a", "b"], "both"));
     }
 }

@@ -127,10 +127,6 @@ impl Profiles {
     /// Whether the first row names the columns: it has a word where all other rows have numbers, or in place of a class
     /// something that is no class of another row while theirs come again; and nothing in it is too long for a name.
     pub(super) fn first_is_header(&self, first: &FirstLine<'_>, label: Option<usize>) -> bool {
-        let is_name = |field: &&str| {
-            let field = field.trim();
-            field.split_whitespace().count() <= LONGEST_NAME.0 && field.chars().count() <= LONGEST_NAME.1
-        };
         let over_numbers = |place: usize| {
             let (column, field) = (self.columns[place], first.fields[place].trim());
             column.filled > 1 && column.numbers == column.filled && !field.is_empty() && field.parse::<f64>().is_err()
@@ -141,7 +137,32 @@ impl Profiles {
         };
         let enough = self.are_enough() && self.columns.len() == first.fields.len();
         enough
-            && first.fields.iter().all(is_name)
+            && first.fields.iter().all(|field| is_name(field))
             && ((0..self.columns.len()).any(over_numbers) || label.is_some_and(over_classes))
     }
+}
+
+fn is_name(field: &str) -> bool {
+    let field = field.trim();
+    field.split_whitespace().count() <= LONGEST_NAME.0 && field.chars().count() <= LONGEST_NAME.1
+}
+
+/// Whether the first row names the columns of a table with several labels in one: it has one word there that no other row has,
+/// while each of their labels comes again; and nothing in it is too long for a name.
+pub(super) fn first_is_header_of_several(rows: &[Row], place: usize, separator: char) -> bool {
+    let labels = |row: &Row| -> Vec<String> {
+        let field = row.fields.get(place).unwrap_or_default();
+        field.split(separator).map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect()
+    };
+    let Some((first, below)) = rows.split_first() else { return false };
+    let below: Vec<&Row> = below.iter().take(SAMPLE).filter(|row| !row.is_blank()).collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    below.iter().flat_map(|row| labels(row)).for_each(|label| *counts.entry(label).or_default() += 1);
+    let names = labels(first);
+    below.len() >= ENOUGH
+        && names.len() == 1
+        && !counts.contains_key(&names[0])
+        && !counts.is_empty()
+        && counts.values().all(|&count| count > 1)
+        && first.fields.iter().all(is_name)
 }

@@ -173,6 +173,16 @@ pub enum DataError {
         /// The line.
         line: usize,
     },
+    /// A text has several labels where one was expected.
+    #[error("{}, line {line}: {found}; one label was expected, and several are for a model that is trained with --multi-label", file.display())]
+    SeveralLabels {
+        /// The file.
+        file: PathBuf,
+        /// The line.
+        line: usize,
+        /// What stands there.
+        found: String,
+    },
     /// The text is empty or only white space.
     #[error("{}, line {line}: the text is empty", file.display())]
     EmptyText {
@@ -350,6 +360,14 @@ pub enum DataError {
         file: PathBuf,
         /// The only label.
         label: String,
+    },
+    /// Fewer than two labels among texts that may have several or none.
+    #[error("{}: the texts have {}; with --multi-label at least two labels were expected. One label or none is the choice between two: write both, and leave --multi-label out", file.display(), only.as_ref().map_or("no label at all".to_owned(), |label| format!("the label {label:?} or none")))]
+    TooFewLabels {
+        /// The file.
+        file: PathBuf,
+        /// The only label, where there is one.
+        only: Option<String>,
     },
     /// An input of another kind than the model reads.
     #[error("{}, line {line}: {found} stands where {expected} was expected", file.display())]

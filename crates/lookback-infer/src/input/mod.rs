@@ -111,9 +111,12 @@ pub struct Labelled<L = String> {
     pub line: usize,
 }
 
+/// An input with its labels, as many as the plan reads.
+pub type LabelledInput = Labelled<Vec<String>>;
+
 impl InputPlan {
-    /// All inputs of a file with their labels, and the columns they stood in. An empty text is refused where `training`, else
-    /// kept.
+    /// All inputs of a file with their labels, one each unless the plan has a separator for several, and the columns they
+    /// stood in. An empty text is refused where `training`, else kept.
     ///
     /// # Errors
     /// If the file cannot be read as the plan says, or a label is missing.
@@ -121,21 +124,19 @@ impl InputPlan {
         &self,
         file: &Path,
         training: bool,
-    ) -> Result<(Vec<Labelled>, Option<FileColumns>), DataError> {
+    ) -> Result<(Vec<LabelledInput>, Option<FileColumns>), DataError> {
         let empty = if training { EmptyText::Refuse } else { EmptyText::Keep };
         match self {
             InputPlan::Text(plan) => {
                 let Table { examples, columns } = read_table(file, &plan.table(Labels::Required, empty))?;
-                let labelled = |text: TextExample| {
-                    let label = text.label.unwrap_or_default();
-                    Labelled { raw: Raw::Text(text.text), label, line: text.line }
-                };
+                let labelled =
+                    |text: TextExample| Labelled { raw: Raw::Text(text.text), label: text.labels, line: text.line };
                 Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Table(columns))))
             }
             InputPlan::Series(plan) => {
                 let labelled = |mut series: SeriesExample| {
                     let (label, line) = (series.label.take().unwrap_or_default(), series.line);
-                    Labelled { raw: Raw::Series(series), label, line }
+                    Labelled { raw: Raw::Series(series), label: vec![label], line }
                 };
                 let Series { examples, columns } = read_series(file, &plan.series(Labels::Required))?;
                 Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Series(columns))))
@@ -440,7 +441,7 @@ impl Input {
     ///
     /// # Errors
     /// If the file cannot be read so, or an input is not as [`Input::encode`] wants it.
-    pub fn read_labelled(&self, file: &Path, columns: &Columns) -> Result<Vec<(Example, String)>, Error> {
+    pub fn read_labelled(&self, file: &Path, columns: &Columns) -> Result<Vec<(Example, Vec<String>)>, Error> {
         let plan = self.plan.over(columns, file)?;
         Ok(self.encode_labelled(plan.read_labelled(file, false)?.0, file)?)
     }

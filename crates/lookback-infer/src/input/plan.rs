@@ -42,6 +42,9 @@ pub struct TextPlan {
     /// The columns of the training data, by which those of other data are found.
     #[serde(default)]
     pub columns: Option<TableColumns>,
+    /// What stands between the labels of a text in a table, where a text may have several or none.
+    #[serde(default)]
+    pub label_separator: Option<char>,
     /// How texts are cut into tokens.
     pub tokenizer: TokenizerChoice,
     /// Whether tokens are turned to lower case.
@@ -164,6 +167,23 @@ impl InputPlan {
         }
     }
 
+    /// For texts that may have several labels or none, with this between them in a table.
+    #[must_use]
+    pub fn with_label_separator(mut self, separator: char) -> InputPlan {
+        if let InputPlan::Text(text) = &mut self {
+            text.label_separator = Some(separator);
+        }
+        self
+    }
+
+    /// What stands between the labels of a text, where there may be several.
+    pub fn label_separator(&self) -> Option<char> {
+        match self {
+            InputPlan::Text(text) => text.label_separator,
+            InputPlan::Series(_) => None,
+        }
+    }
+
     /// Whether inputs are texts.
     pub fn is_text(&self) -> bool {
         matches!(self, InputPlan::Text(_))
@@ -275,6 +295,7 @@ impl TextPlan {
             layout: self.layout.clone(),
             trained: self.columns.clone(),
             keep: Keep::Nothing,
+            label_separator: self.label_separator,
         }
     }
 }

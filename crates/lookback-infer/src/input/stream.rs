@@ -185,6 +185,7 @@ mod tests {
             label: None,
             layout: Default::default(),
             columns: None,
+            label_separator: None,
             tokenizer: TokenizerChoice::Auto,
             lowercase: true,
             normalize: Default::default(),

@@ -34,6 +34,11 @@ impl LabelScores {
             counts[right][1] += 1;
             counts[answer][2] += 1;
         }
+        LabelScores::of_counts(labels, counts)
+    }
+
+    /// Those of every label, from how many are answered right, have it, and were answered with it.
+    pub(crate) fn of_counts(labels: &[String], counts: Vec<[usize; 3]>) -> Vec<LabelScores> {
         let scores = |(label, [hits, support, answered]): (&String, [usize; 3])| LabelScores {
             label: label.clone(),
             precision: ratio(hits, answered),

@@ -31,6 +31,9 @@ pub trait Model: Send + Sync + Debug {
     /// How it came to be.
     fn record(&self) -> &Record;
 
+    /// What it was validated by, in the order of [`Validation::scores`].
+    fn scores(&self) -> &'static [Score];
+
     /// What it is, in lines of name and value.
     fn describe(&self) -> Vec<(String, String)>;
 

@@ -1,7 +1,6 @@
 //! Several networks of one plan that answer together.
 
-use super::Weights;
-use super::softmax::softmax;
+use super::{Link, Weights};
 
 /// The most networks that answer together.
 pub const MOST_NETWORKS: usize = 64;
@@ -17,24 +16,21 @@ pub struct Output {
     pub views: Vec<Weights>,
 }
 
-/// Probabilities below this count as this, so that their logarithm is a number.
-const LEAST_PROBABILITY: f32 = 1e-30;
-
-/// What the networks of one ensemble answer together: the logarithm of their mean probabilities (Hansen and Salamon 1990),
-/// and the mean of their weights over the steps and of their views. One network answers as if it were alone. `classes`: `N`.
+/// What the networks of one ensemble answer together: the logits of their mean probabilities (Hansen and Salamon 1990), and the
+/// mean of their weights over the steps and of their views. One network answers as if it were alone. `classes`: `N`.
 ///
 /// # Panics
 /// If there is no network.
-pub(crate) fn together<N>(networks: &[N], classes: usize, forward: impl Fn(&N) -> Output) -> Output {
+pub(crate) fn together<N>(networks: &[N], classes: usize, link: Link, forward: impl Fn(&N) -> Output) -> Output {
     let (first, others) = networks.split_first().expect("a model has at least one network");
     let mut together = forward(first);
     if others.is_empty() {
         return together;
     }
-    softmax(&mut together.logits, classes);
+    link.probabilities(&mut together.logits, classes);
     for network in others {
         let mut output = forward(network);
-        softmax(&mut output.logits, classes);
+        link.probabilities(&mut output.logits, classes);
         add(&mut together.logits, &output.logits);
         // All have the same plan, so all have weights or none, and the same views.
         if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
@@ -44,9 +40,7 @@ pub(crate) fn together<N>(networks: &[N], classes: usize, forward: impl Fn(&N) -
     }
     let share = 1.0 / networks.len() as f32;
     for logit in &mut together.logits {
-        let probability = *logit * share;
-        // What is no number stays so.
-        *logit = if probability < LEAST_PROBABILITY { LEAST_PROBABILITY } else { probability }.ln();
+        *logit = link.logit(*logit * share);
     }
     let views = together.views.iter_mut().map(|view| &mut view.values);
     for values in together.weights.iter_mut().chain(views) {
@@ -57,4 +51,33 @@ pub(crate) fn together<N>(networks: &[N], classes: usize, forward: impl Fn(&N) -
 
 fn add(sum: &mut [f32], values: &[f32]) {
     sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_networks_have_the_mean_of_their_probabilities() {
+        let networks = [[2.0f32, -1.0, 0.5, 0.0], [-3.0, 0.0, 0.25, 4.0], [1.0, 1.0, -2.0, 0.5]];
+        for link in [Link::Softmax, Link::Sigmoid] {
+            let output = |logits: &[f32; 4]| Output {
+                logits: logits.to_vec(),
+                weights: Some(vec![logits[0]]),
+                views: Vec::new(),
+            };
+            let together = together(&networks, 2, link, output);
+            let probabilities = |logits: &[f32]| {
+                let mut probabilities = logits.to_vec();
+                link.probabilities(&mut probabilities, 2);
+                probabilities
+            };
+            let of_each = networks.map(|logits| probabilities(&logits));
+            for (place, found) in probabilities(&together.logits).into_iter().enumerate() {
+                let expected = of_each.iter().map(|of_one| of_one[place]).sum::<f32>() / 3.0;
+                assert!((found - expected).abs() < 1e-6, "{link:?}: {found} instead of {expected}");
+            }
+            assert_eq!(together.weights, Some(vec![0.0]));
+        }
+    }
 }

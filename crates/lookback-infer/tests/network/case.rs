@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_infer::model_file::{ModelFile, Tensor, Tensors};
 use lookback_infer::network::{AttentionForm, Cell, EncoderPlan, PoolKind};
-use lookback_infer::tasks::classify::{Network, NetworkPlan};
+use lookback_infer::tasks::classify::{LabelsPerText, Network, NetworkPlan};
 use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -86,6 +86,7 @@ fn plan(form: &str, pooling: &str, hidden: usize) -> NetworkPlan {
         output_dropout: 0.5,
         ensemble: 1,
         linear: None,
+        labels_per_text: LabelsPerText::One,
     }
 }
 

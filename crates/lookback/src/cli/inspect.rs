@@ -58,8 +58,7 @@ impl Inspect {
             writeln!(text, "weights of  epoch {}; {finished}; {}", network.epoch, network.end)?;
         }
         if let Some(validation) = &record.validation {
-            let scores = scores_of(model.task());
-            writeln!(text, "validation  {}, loss {:.4}", validation.show(scores), validation.loss)?;
+            writeln!(text, "validation  {}, loss {:.4}", validation.show(model.scores()), validation.loss)?;
         }
         for (part, options) in model.options() {
             writeln!(text, "\noptions of the {part}\n{}", toml::to_string(&without_null(options))?)?;
@@ -83,11 +82,6 @@ fn print_config(file: ModelFile, path: &Path) -> anyhow::Result<()> {
     let config = toml::to_string(&options)?;
     super::print(&format!("# lookback train {name} DATA --config THIS\n{config}"))?;
     Ok(())
-}
-
-/// What a task is validated by.
-fn scores_of(task: &str) -> &'static [lookback_infer::model::Score] {
-    TASKS.iter().find(|entry| entry.name == task).map_or(&[], |entry| entry.scores)
 }
 
 /// TOML has no null: what is not set is left out.

@@ -116,12 +116,12 @@ impl Tune {
         let mut trials = Trials::open(&place, &identity, run.resume).map_err(|error| UsageError(error.to_string()))?;
         let seed = said.get("seed").and_then(Value::as_integer).unwrap_or(0);
         let mut candidates = Candidates::new(choices, seed as u64);
-        let score = plan.score();
+        let by = By { scores: plan.scores(), score: plan.score() };
         let mut trainer = Training {
             task,
             data: &run.data,
             said: &said,
-            score,
+            by,
             seconds: 60.0 * run.budget,
             spent: trials.made().iter().map(|trial| trial.seconds).sum(),
             pace: trials.made().first().map_or(0.0, |first| first.seconds / first.epochs.max(1) as f64),
@@ -129,14 +129,14 @@ impl Tune {
             quiet,
         };
         // Until the first is trained there is nothing to keep.
-        let best = search::run(&mut trainer, &mut candidates, &mut trials, task.scores, &score)?;
+        let best = search::run(&mut trainer, &mut candidates, &mut trials, by.scores, &by.score)?;
         let stopped = stop.requested();
         let Some(best) = best else {
             return Err(Interrupted("interrupted before the first candidate was trained".into()).into());
         };
-        let text = run.configuration(task, &said, &best, &score)?;
+        let text = run.configuration(task, &said, &best, by)?;
         write(&run.output, &text)?;
-        let found = summary(task, &run, &best, &score);
+        let found = summary(task, &run, &best, by);
         match stopped {
             true => Err(Interrupted(format!("interrupted; {found}; --resume goes on from here")).into()),
             false => Ok(super::print(&format!("{found}\n"))?),
@@ -144,16 +144,23 @@ impl Tune {
     }
 }
 
+/// What candidates are judged by, and which of that decides.
+#[derive(Clone, Copy)]
+struct By {
+    scores: &'static [Score],
+    score: Score,
+}
+
 /// The figure that candidates are compared by.
-fn figure(task: &Entry, trial: &Trial, score: &Score) -> String {
-    let value = trial.validation.as_ref().and_then(|validation| validation.value(task.scores, score));
-    value.map_or_else(|| "none".into(), |value| score.show(value))
+fn figure(trial: &Trial, by: By) -> String {
+    let value = trial.validation.as_ref().and_then(|validation| validation.value(by.scores, &by.score));
+    value.map_or_else(|| "none".into(), |value| by.score.show(value))
 }
 
 /// What was found, in a sentence.
-fn summary(task: &Entry, run: &Run, best: &Best, score: &Score) -> String {
-    let (output, title) = (run.output.display(), score.title);
-    let (tried, usual) = (counted(best.candidates, "candidate"), figure(task, &best.usual, score));
+fn summary(task: &Entry, run: &Run, best: &Best, by: By) -> String {
+    let (output, title) = (run.output.display(), by.score.title);
+    let (tried, usual) = (counted(best.candidates, "candidate"), figure(&best.usual, by));
     match best.found.candidate == best.usual.candidate {
         true if best.candidates == 1 => format!(
             "{output}: the time was enough for what training does by itself, {title} {usual}, and no more; --resume with a larger --budget goes on"
@@ -162,7 +169,7 @@ fn summary(task: &Entry, run: &Run, best: &Best, score: &Score) -> String {
         false => format!(
             "{output}: the best of {tried}, {title} {} in place of {usual}; chosen by these figures, it is somewhat worse on \
              other data: lookback train {} {} --config {output}",
-            figure(task, &best.found, score),
+            figure(&best.found, by),
             task.name,
             run.data.display(),
         ),
@@ -171,14 +178,14 @@ fn summary(task: &Entry, run: &Run, best: &Best, score: &Score) -> String {
 
 impl Run {
     /// The options that were found, as a file.
-    fn configuration(&self, task: &Entry, said: &Table, best: &Best, score: &Score) -> anyhow::Result<String> {
+    fn configuration(&self, task: &Entry, said: &Table, best: &Best, by: By) -> anyhow::Result<String> {
         let mut options = said.clone();
         options.extend(best.found.options.clone());
-        let (found, usual) = (figure(task, &best.found, score), figure(task, &best.usual, score));
+        let (found, usual) = (figure(&best.found, by), figure(&best.usual, by));
         Ok(format!(
             "# lookback train {} DATA --config THIS\n# {} {found}, and {usual} without what was searched for; the best of {}.\n{}",
             task.name,
-            score.title,
+            by.score.title,
             counted(best.candidates, "candidate"),
             toml::to_string(&options)?
         ))
@@ -223,7 +230,7 @@ struct Training<'a> {
     task: &'static Entry,
     data: &'a Path,
     said: &'a Table,
-    score: Score,
+    by: By,
     /// How long all trials may take.
     seconds: f64,
     /// How long they took.
@@ -302,8 +309,8 @@ impl Trainer for Training<'_> {
                 "candidate {}, {}: {} {}, {:.1} s, {:.1} of {:.1} min; {options}\n",
                 trial.candidate,
                 counted(trial.epochs, "epoch"),
-                self.score.title,
-                figure(self.task, &trial, &self.score),
+                self.by.score.title,
+                figure(&trial, self.by),
                 trial.seconds,
                 self.spent / 60.0,
                 self.seconds / 60.0,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lookback_infer::error::{DataError, Error, ModelFileError};
-use lookback_infer::input::{Labelled, Raw};
+use lookback_infer::input::{LabelledInput, Raw};
 use lookback_infer::model::Model;
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::tasks::classify::{Classifier, Dataset};
@@ -56,17 +56,17 @@ pub fn classifier(file: ModelFile) -> Result<Classifier, ModelFileError> {
 pub fn held_out(classifier: &Classifier) -> Result<Dataset, DataError> {
     let (path, description) = (Path::new("built-in/test.tsv"), classifier.description());
     let inputs = classifier.input().encode_labelled(examples(HELD_OUT), path)?;
-    Dataset::new(inputs, &description.labels, path)
+    Dataset::new(inputs, &description.labels, description.plan.labels_per_text, path)
 }
 
-fn examples(table: &str) -> Vec<Labelled> {
+fn examples(table: &str) -> Vec<LabelledInput> {
     table
         .lines()
         .enumerate()
         .skip(1)
         .filter_map(|(index, line)| {
             let (label, text) = line.split_once('\t')?;
-            Some(Labelled { raw: Raw::Text(text.into()), label: label.into(), line: index + 1 })
+            Some(LabelledInput { raw: Raw::Text(text.into()), label: vec![label.into()], line: index + 1 })
         })
         .collect()
 }

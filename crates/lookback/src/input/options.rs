@@ -165,6 +165,7 @@ impl TokenOptions {
             label: None,
             layout: Layout::default(),
             columns: None,
+            label_separator: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
             lowercase: self.lowercase.unwrap_or(true),
             normalize: self.normalize.unwrap_or(Normalization::Nfkc),

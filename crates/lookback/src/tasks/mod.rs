@@ -28,8 +28,6 @@ pub trait Task {
     const ABOUT: &'static str;
     /// What its training data are, in one line.
     const DATA: &'static str;
-    /// What it is validated by.
-    const SCORES: &'static [Score];
     /// Its options as a person types them.
     type Options: Args + FromArgMatches + Serialize + DeserializeOwned;
     /// Its options, checked.
@@ -69,6 +67,9 @@ pub trait Task {
     fn open(_plan: &Self::Plan) -> Vec<&'static str> {
         Vec::new()
     }
+
+    /// What it is validated by.
+    fn scores(plan: &Self::Plan) -> &'static [Score];
 
     /// The options that matter most, with values that are worth trying.
     fn choices(_plan: &Self::Plan) -> Vec<Choice> {
@@ -147,8 +148,6 @@ pub struct Entry {
     pub about: &'static str,
     /// What its training data are, in one line.
     pub data: &'static str,
-    /// What it is validated by.
-    pub scores: &'static [Score],
     /// Adds its options to a command.
     pub arguments: fn(Command) -> Command,
     /// Checks its options.
@@ -191,7 +190,10 @@ pub trait Plan {
     /// name.
     fn files(&self) -> Vec<&Path>;
 
-    /// What is validated by.
+    /// What the task is validated by.
+    fn scores(&self) -> &'static [Score];
+
+    /// Which of them decides.
     fn score(&self) -> Score;
 
     /// The options that matter most, with values that are worth trying.
@@ -215,8 +217,12 @@ impl<T: Task> Plan for Planned<T> {
         validation.into_iter().chain(T::files(&self.0).into_iter().map(|(_, file)| file)).collect()
     }
 
+    fn scores(&self) -> &'static [Score] {
+        T::scores(&self.0)
+    }
+
     fn score(&self) -> Score {
-        T::train(&self.0).score(T::SCORES)
+        T::train(&self.0).score(T::scores(&self.0))
     }
 
     fn choices(&self) -> Vec<Choice> {
@@ -243,7 +249,6 @@ const fn entry<T: Task + 'static>() -> Entry {
         name: T::NAME,
         about: T::ABOUT,
         data: T::DATA,
-        scores: T::SCORES,
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;

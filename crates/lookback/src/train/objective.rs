@@ -11,7 +11,7 @@ pub trait Objective {
     type Network: Module;
 
     /// What it is validated by; the first decides unless another is asked for.
-    const SCORES: &'static [Score];
+    fn scores(&self) -> &'static [Score];
 
     /// The length of every training example; batches are made of examples of similar length.
     fn lengths(&self) -> &[usize];

@@ -106,7 +106,7 @@ pub(super) fn run<O: Objective>(
     context: &mut Context<'_, O::Network>,
 ) -> Result<Outcome<O::Network>, PlanError> {
     let plan = context.plan;
-    let score = plan.score(O::SCORES);
+    let score = plan.score(objective.scores());
     let batches = Batches::new(plan.batch_size, plan.seed);
     let steps = objective.lengths().len().div_ceil(plan.batch_size);
     let made = state.place.epoch.saturating_mul(steps) + state.place.step;
@@ -139,7 +139,7 @@ pub(super) fn run<O: Objective>(
         }
         let better = match (&state.best, &validation) {
             (Some(Best { validation: Some(old), .. }), Some(new)) => {
-                let (mine, theirs) = (new.value(O::SCORES, &score), old.value(O::SCORES, &score));
+                let (mine, theirs) = (new.value(objective.scores(), &score), old.value(objective.scores(), &score));
                 // Equal scores are told apart by the loss.
                 score.prefers(mine, theirs) || (mine == theirs && new.loss < old.loss)
             }
@@ -150,7 +150,7 @@ pub(super) fn run<O: Objective>(
             epochs: plan.epochs,
             loss: state.place.loss.0 / state.place.loss.1.max(f64::MIN_POSITIVE),
             validation: validation.as_ref(),
-            scores: O::SCORES,
+            scores: objective.scores(),
             score,
             best: better,
             seen: state.place.seen - seen_before,

@@ -18,6 +18,7 @@ mod resources;
 mod resume;
 mod series;
 mod series_files;
+mod several_labels;
 mod stop;
 mod stream;
 mod tag;

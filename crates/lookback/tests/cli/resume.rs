@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 use crate::program::{Folder, TINY, lookback, sentences, train};
 
 /// Options under which everything that a checkpoint keeps is in use.
-const EVERYTHING: [&[&str]; 4] = [
+const EVERYTHING: [&[&str]; 5] = [
     &["--epochs", "6", "--ensemble", "2", "--average", "ema", "--schedule", "cosine", "--warmup", "0.5"],
     &["--epochs", "30", "--patience", "2", "--learning-rate", "0.1", "--word-dropout", "0.2", "--seed", "1"],
     &["--epochs", "6", "--average", "swa", "--optimizer", "sgd", "--momentum", "0.9", "--validation-split", "0"],
     &["--epochs", "5", "--optimizer", "rmsprop", "--linear-words", "1-2", "--linear-buckets", "300"],
+    &["--epochs", "5", "--multi-label", "--ensemble", "2", "--linear-words", "1-1", "--linear-buckets", "300"],
 ];
 
 fn arguments<'a>(data: &'a str, output: &'a str, more: &[&[&'a str]]) -> Vec<&'a str> {

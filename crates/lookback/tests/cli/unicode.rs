@@ -119,7 +119,7 @@ fn words_of_a_user_dictionary_are_kept_in_the_model() {
     std::fs::remove_file(&words).unwrap();
     let out = lookback_with_input(&["predict", &model, "--attention"], "蓝毛衣和5g网络\n").ok();
     let answer: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(answer["tokens"], serde_json::json!(["蓝毛衣", "和", "5g网络"]));
+    assert_eq!(answer["pieces"], serde_json::json!(["蓝毛衣", "和", "5g网络"]));
     let on = folder.path("on");
     lookback(&["train", "classify", &data, "-o", &on, "--init", &model, "--epochs", "1"]).ok();
     assert!(lookback(&["inspect", &on]).ok().contains("2 words beside those of jieba"));

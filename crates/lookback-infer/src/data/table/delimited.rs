@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::{Column, Format, Found, Labels, Read, TableColumns, TableOptions, TextExample};
-use crate::data::columns::{FirstLine, LABEL_NAMES, TEXT_NAMES};
+use crate::data::columns::{FirstLine, TEXT_NAMES, label_names};
 use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect;
 use crate::data::file_text::Lines;
 use crate::data::kept::KeptColumns;
-use crate::data::roles::Profiles;
+use crate::data::roles::{Profiles, first_is_header_of_several};
 use crate::error::DataError;
 
 /// Where text and label stand, counted from 0, and whether the first row is a header.
@@ -44,7 +44,7 @@ pub(super) fn read(
     let field = |row: &Row, place: usize| row.fields.get(place).unwrap_or_default().to_owned();
     let example = |row: &Row| TextExample {
         text: field(row, places.text),
-        label: places.label.map(|place| field(row, place).trim().to_owned()),
+        labels: places.label.map_or_else(Vec::new, |place| options.labels_in(&field(row, place))),
         line: row.line,
     };
     let kept = KeptColumns::find(&options.keep, &first, places.header)?;
@@ -82,6 +82,7 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
     let mut header = options.header.or(names.map(|_| true));
     let trained = options.trained.as_ref();
     let read_labels = options.labels != Labels::Ignored;
+    let label_names = label_names(options.label_separator.is_some());
     // The names of the training data go before those that data sets use.
     let trained_name = |place: fn(&TableColumns) -> Option<usize>| {
         let trained = trained.filter(|trained| trained.header)?;
@@ -89,7 +90,7 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
     };
     let trained_text = trained_name(|trained| Some(trained.text));
     let known_text = trained_text.or_else(|| first.known(TEXT_NAMES));
-    let known_label = trained_name(|trained| trained.label).or_else(|| first.known(LABEL_NAMES));
+    let known_label = trained_name(|trained| trained.label).or_else(|| first.known(&label_names));
     if header.is_none() && (trained_text.is_some() || known_text.is_some() && (known_label.is_some() || !read_labels)) {
         header = Some(true);
     }
@@ -129,13 +130,26 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         let column = first.fields.get(text).map_or_else(String::new, |name| format!("{} ({name:?})", text + 1));
         return Err(DataError::SameColumn { file: first.file.into(), first: "text", second: "label", column });
     }
-    let header =
-        header.unwrap_or_else(|| looks_like_header(first, rows, text, label) || profiles.first_is_header(first, label));
+    let of_several = || {
+        let several = label.zip(options.label_separator);
+        several.is_some_and(|(place, separator)| first_is_header_of_several(rows, place, separator))
+    };
+    let header = header.unwrap_or_else(|| {
+        looks_like_header(first, rows, text, label, &label_names)
+            || profiles.first_is_header(first, label)
+            || of_several()
+    });
     Ok(Places { text, label, header })
 }
 
 /// Whether the first line names its columns, at places found without it.
-fn looks_like_header(first: &FirstLine<'_>, rows: &[Row], text: usize, label: Option<usize>) -> bool {
+fn looks_like_header(
+    first: &FirstLine<'_>,
+    rows: &[Row],
+    text: usize,
+    label: Option<usize>,
+    label_names: &[&str],
+) -> bool {
     let is_known = |place: usize, names: &[&str]| {
         first.fields.get(place).is_some_and(|field| names.contains(&field.trim().to_lowercase().as_str()))
     };
@@ -143,5 +157,5 @@ fn looks_like_header(first: &FirstLine<'_>, rows: &[Row], text: usize, label: Op
         let field = |row: &Row| row.fields.get(place).map(|field| field.trim().to_lowercase());
         rows.iter().skip(1).any(|row| field(row) == rows.first().and_then(field))
     };
-    is_known(text, TEXT_NAMES) || label.is_some_and(|place| is_known(place, LABEL_NAMES) && !comes_again(place))
+    is_known(text, TEXT_NAMES) || label.is_some_and(|place| is_known(place, label_names) && !comes_again(place))
 }

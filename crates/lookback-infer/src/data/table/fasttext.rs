@@ -6,7 +6,7 @@ use super::{Found, Labels, Read, TableColumns, TableOptions, TextExample};
 use crate::data::fasttext::parts;
 use crate::error::DataError;
 
-/// The examples, with nothing checked but that none has several labels.
+/// The examples, with nothing checked.
 pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(Vec<Read>, Found), DataError> {
     let told = [("text", &options.text), ("label", &options.label)];
     if let Some((option, _)) = told.into_iter().find(|(_, column)| column.is_some()) {
@@ -15,12 +15,10 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
     }
     let lines = (1..).zip(text.lines()).filter(|(_, content)| !content.trim().is_empty());
     let example = |(line, content)| {
-        let example = |(label, text): (Option<&str>, &str)| {
-            let label = (options.labels != Labels::Ignored).then(|| label.unwrap_or_default().to_owned());
-            TextExample { text: text.to_owned(), label, line }
-        };
-        let wrong = |problem| DataError::Line { file: file.into(), line, problem };
-        Read::new(line, parts(content).map(example).map_err(wrong))
+        let (labels, text) = parts(content);
+        let read = if options.labels == Labels::Ignored { &[] } else { labels.as_slice() };
+        let labels = read.iter().map(|&label| label.to_owned()).collect();
+        Read::new(line, Ok(TextExample { text: text.to_owned(), labels, line }))
     };
     let examples = lines.map(example).collect();
     let columns = TableColumns { header: false, names: vec!["1".into(), "2".into()], text: 1, label: Some(0) };

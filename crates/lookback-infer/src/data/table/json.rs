@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Column, Found, Labels, Read, TableColumns, TableOptions, TextExample};
-use crate::data::columns::{LABEL_NAMES, TEXT_NAMES};
+use crate::data::columns::{TEXT_NAMES, label_names};
 use crate::data::delimited::Row;
 use crate::data::file_text::Lines;
 use crate::data::roles::{Profiles, SAMPLE, is_phrase};
@@ -35,11 +35,11 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
         let Some((text_key, label_key)) = &keys else { continue };
         let example = || {
             let text = place.text(&object, text_key)?;
-            let label = match label_key {
-                Some(key) => place.label(&object, key, options.labels == Labels::Required)?,
-                None => None,
+            let labels = match label_key {
+                Some(key) => place.labels(&object, key, options)?,
+                None => Vec::new(),
             };
-            Ok(TextExample { text, label, line })
+            Ok(TextExample { text, labels, line })
         };
         examples.push(Read::new(line, example()));
     }
@@ -130,7 +130,8 @@ fn find_keys(
     let read_labels = options.labels != Labels::Ignored;
     let trained_text = trained.and_then(|trained| trained.names.get(trained.text));
     let trained_label = trained.and_then(|trained| trained.names.get(trained.label?));
-    let label = if read_labels { told(&options.label)?.or_else(|| known(trained_label, LABEL_NAMES)) } else { None };
+    let label_names = label_names(options.label_separator.is_some());
+    let label = if read_labels { told(&options.label)?.or_else(|| known(trained_label, &label_names)) } else { None };
     let text = told(&options.text)?.or_else(|| known(trained_text, TEXT_NAMES)).or_else(|| other(label.as_ref()));
     let at_place = |place: usize| object.keys().nth(place).cloned();
     let place_of = |key: &String| object.keys().position(|present| present == key);
@@ -209,16 +210,31 @@ impl Place<'_> {
         }
     }
 
-    /// The label under `key`; a missing one or null is none, or an error if it is `required`.
-    fn label(&self, object: &Map<String, Value>, key: &str, required: bool) -> Result<Option<String>, DataError> {
+    /// The labels under `key`: one, or a list of them where there may be several; null is none, and so is a missing key unless
+    /// labels are required.
+    fn labels(&self, object: &Map<String, Value>, key: &str, options: &TableOptions) -> Result<Vec<String>, DataError> {
         match at(object, key) {
-            Some(Value::String(label)) => Ok(Some(label.trim().to_owned())),
-            Some(Value::Number(number)) => Ok(Some(number.to_string())),
-            Some(Value::Bool(label)) => Ok(Some(label.to_string())),
-            Some(Value::Null) => Ok(None),
-            Some(other) => Err(self.wrong_type("label", other, "a string, a number, true or false")),
-            None if required => Err(self.no_key(object, key)),
-            None => Ok(None),
+            Some(Value::Array(list)) if options.label_separator.is_some() => {
+                list.iter().map(|label| self.label(label)).collect()
+            }
+            Some(list @ Value::Array(_)) => Err(DataError::SeveralLabels {
+                file: self.file.into(),
+                line: self.line,
+                found: format!("the label is the list {}", shown(list)),
+            }),
+            Some(Value::Null) => Ok(Vec::new()),
+            Some(label) => Ok(vec![self.label(label)?]),
+            None if options.labels == Labels::Required => Err(self.no_key(object, key)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn label(&self, value: &Value) -> Result<String, DataError> {
+        match value {
+            Value::String(label) => Ok(label.trim().to_owned()),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(label) => Ok(label.to_string()),
+            other => Err(self.wrong_type("label", other, "a string, a number, true or false")),
         }
     }
 
@@ -233,14 +249,19 @@ impl Place<'_> {
     }
 
     fn wrong_type(&self, role: &'static str, value: &Value, expected: &'static str) -> DataError {
-        const SHOWN: usize = 60;
-        let mut found: String = value.to_string();
-        if let Some((end, _)) = found.char_indices().nth(SHOWN) {
-            found.truncate(end);
-            found.push_str("...");
-        }
-        DataError::JsonType { file: self.file.into(), line: self.line, role, found, expected }
+        DataError::JsonType { file: self.file.into(), line: self.line, role, found: shown(value), expected }
     }
+}
+
+/// A value for a message, cut where it is long.
+fn shown(value: &Value) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = value.to_string();
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN) {
+        shown.truncate(end);
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// What the parser says, with its place in the line only: the parser saw one line and calls it line 1.

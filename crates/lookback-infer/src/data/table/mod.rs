@@ -21,6 +21,11 @@
 //! are told apart is found out too, and what was found out is told as an event of `tracing`. Blank rows are skipped. Labels
 //! lose surrounding white space, texts keep it. Of JSON a key may be a path such as `data.text`; true, false and numbers are
 //! labels as they are written, and a number is a text.
+//!
+//! # Several labels
+//! With a separator for labels a text may have any number of them, none as well: a list in JSON, a field with the separator
+//! between them, several `__label__` of fastText. Their column is searched for as `labels`, `classes`, `categories`,
+//! `intents`, `tags`, `topics`, `genres` and `emotions` first. Without one a text has one label, and a list is an error.
 
 mod delimited;
 mod fasttext;
@@ -70,6 +75,8 @@ pub struct TableOptions {
     pub trained: Option<TableColumns>,
     /// The columns of a table that are kept beside text and label.
     pub keep: Keep,
+    /// What stands between the labels of a text in its column, where a text may have several or none; otherwise it has one.
+    pub label_separator: Option<char>,
 }
 
 /// The columns of a table.
@@ -122,6 +129,33 @@ impl TableOptions {
     pub fn prediction() -> Self {
         Self { labels: Labels::Ignored, empty_text: EmptyText::Keep, ..Self::default() }
     }
+
+    /// The labels that stand in a field.
+    fn labels_in(&self, field: &str) -> Vec<String> {
+        match self.label_separator {
+            Some(separator) => field.split(separator).map(|label| label.trim().to_owned()).collect(),
+            None => vec![field.trim().to_owned()],
+        }
+    }
+
+    /// Labels as they were read, without blank ones and each once; checked, where labels are required, that there is one
+    /// unless there may be several or none.
+    fn checked_labels(&self, labels: Vec<String>, file: &Path, line: usize) -> Result<Vec<String>, DataError> {
+        let mut kept: Vec<String> = Vec::with_capacity(labels.len());
+        for label in labels {
+            if !label.is_empty() && !kept.contains(&label) {
+                kept.push(label);
+            }
+        }
+        match (self.label_separator, kept.len()) {
+            (None, 0) if self.labels == Labels::Required => Err(DataError::EmptyLabel { file: file.into(), line }),
+            (None, 2..) if self.labels != Labels::Ignored => {
+                let found = format!("the text has the labels {}", kept.join(", "));
+                Err(DataError::SeveralLabels { file: file.into(), line, found })
+            }
+            _ => Ok(kept),
+        }
+    }
 }
 
 /// One text, its label and where it came from.
@@ -129,8 +163,9 @@ impl TableOptions {
 pub struct TextExample {
     /// The text as it stands in the file.
     pub text: String,
-    /// The label; always there when labels are required.
-    pub label: Option<String>,
+    /// The labels, each once: none where they are not read, one where they are required, any number of them where a text may
+    /// have several.
+    pub labels: Vec<String>,
     /// The line on which the example starts, counted from 1.
     pub line: usize,
 }
@@ -201,14 +236,11 @@ pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, Tabl
         true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
     }
     let checked = |example: TextExample| {
-        if options.labels == Labels::Required && example.label.as_ref().is_none_or(String::is_empty) {
-            return Err(DataError::EmptyLabel { file: file.into(), line: example.line });
-        }
+        let labels = options.checked_labels(example.labels, file, example.line)?;
         if example.text.trim().is_empty() && options.empty_text == EmptyText::Refuse {
             return Err(DataError::EmptyText { file: file.into(), line: example.line });
         }
-        // A label that is there but empty is no label where labels are optional.
-        Ok(TextExample { label: example.label.filter(|label| !label.is_empty()), ..example })
+        Ok(TextExample { labels, ..example })
     };
     Ok((rows.into_iter().map(|row| Read { example: row.example.and_then(&checked), ..row }).collect(), columns))
 }

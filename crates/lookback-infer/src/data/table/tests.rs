@@ -13,7 +13,7 @@ fn read(name: &str, content: &str, options: &TableOptions) -> String {
     match read_table(&path, options) {
         Ok(table) => {
             let show = |example: &TextExample| {
-                format!("{} {}|{}", example.line, example.label.as_deref().unwrap_or("-"), example.text)
+                format!("{} {}|{}", example.line, example.labels.first().map_or("-", String::as_str), example.text)
             };
             table.examples.iter().map(show).collect::<Vec<_>>().join("; ")
         }
@@ -180,7 +180,8 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.jsonl",
             "{\"text\":\"hi\",\"label\":[1]}\n",
             ("", ""),
-            ", line 1: the label is [1], a string, a number, true or false was expected",
+            ", line 1: the label is the list [1]; one label was expected, and several are for a model that is trained with \
+             --multi-label",
         ),
         ("JSON, label null", "a.jsonl", "{\"text\":\"hi\",\"label\":null}\n", ("", ""), ", line 1: the label is empty"),
         (
@@ -242,6 +243,52 @@ fn options_change_what_is_read() {
 }
 
 #[test]
+fn a_text_may_have_several_labels_where_that_is_asked_for() {
+    let several = |name: &str, content: &str, separator: char| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join(name);
+        fs::write(&path, content).expect("a small file");
+        let options = TableOptions { label_separator: Some(separator), ..TableOptions::default() };
+        let show = |example: TextExample| format!("{} {}: {}", example.line, example.text, example.labels.join("+"));
+        match read_table(&path, &options) {
+            Ok(table) => table.examples.into_iter().map(show).collect::<Vec<_>>().join("; "),
+            Err(error) => error.to_string(),
+        }
+    };
+    let cases = [
+        ("a.csv", "text,label\nhi,a|b\nyo,\nho, b | a|b||\n", '|', "2 hi: a+b; 3 yo: ; 4 ho: b+a"),
+        ("a.csv", "text,labels,label\nhi,\"a,b\",9\nyo,c,9\n", ',', "2 hi: a+b; 3 yo: c"),
+        (
+            "a.csv",
+            "phrase,moods\nhi,a|b\nyo,b|c\nho,a|c\nha,\nhe,a\n",
+            '|',
+            "2 hi: a+b; 3 yo: b+c; 4 ho: a+c; 5 ha: ; 6 he: a",
+        ),
+        (
+            "a.csv",
+            "hi,a|b\nyo,b|c\nho,c|a\nha,d\nhe,a\nhu,b\n",
+            '|',
+            "1 hi: a+b; 2 yo: b+c; 3 ho: c+a; 4 ha: d; 5 he: a; 6 hu: b",
+        ),
+        ("a.tsv", "genres\ttext\nx y\thi\n", ' ', "2 hi: x+y"),
+        (
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":[\"a|b\",\" c \",3,true,\"c\"]}\n{\"text\":\"yo\",\"label\":[]}\n{\"text\":\"ho\",\"label\":\"d\"}\n{\"text\":\"he\",\"label\":null}\n",
+            '|',
+            "1 hi: a|b+c+3+true; 2 yo: ; 3 ho: d; 4 he: ",
+        ),
+        ("a.txt", "__label__a __label__b hi\nyo\n__label__b ho\n", '|', "1 hi: a+b; 2 yo: ; 3 ho: b"),
+    ];
+    for (name, content, separator, expected) in cases {
+        assert_eq!(several(name, content, separator), expected, "{content}");
+    }
+    let nested = several("a.jsonl", "{\"text\":\"hi\",\"label\":[\"a\",[\"b\"]]}\n", '|');
+    assert!(nested.contains("line 1: the label is [\"b\"]"), "{nested}");
+    let one = read("a.txt", "__label__a hi\n__label__a __label__b hi\n", &TableOptions::default());
+    assert!(one.contains("line 2: the text has the labels a, b; one label was expected"), "{one}");
+}
+
+#[test]
 fn formats_are_told_by_extensions_and_columns_read_from_text() {
     for (name, texts, series) in [
         ("a.CSV", Some(Format::Csv), Some(Format::CsvLong)),
@@ -275,7 +322,7 @@ proptest::proptest! {
         let path = folder.path().join("written.csv");
         fs::write(&path, content).expect("a small file");
         let read = read_table(&path, &TableOptions::default()).expect("what was written");
-        let pairs: Vec<_> = read.examples.into_iter().map(|read| (read.text, read.label.unwrap_or_default())).collect();
+        let pairs: Vec<_> = read.examples.into_iter().map(|read| (read.text, read.labels.concat())).collect();
         proptest::prop_assert_eq!(pairs, rows);
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::LabelsPerText;
 use super::model::{Classifier, Prediction, is_pooling};
 use crate::error::{PlanError, plan};
 use crate::input::Example;
@@ -14,6 +15,13 @@ impl Classifier {
             plan::at_least(1, "top", top)?;
         }
         ask.unsure.check()?;
+        if self.description().plan.labels_per_text == LabelsPerText::Several {
+            let of_one = [("margin", ask.unsure.margin.is_some()), ("unknown", ask.unsure.label.is_some())];
+            if let Some((option, _)) = of_one.iter().find(|(_, said)| *said) {
+                let problem = "is for a model of one label a text, but this one answers with several or none";
+                return Err(PlanError::conflict(option, problem));
+            }
+        }
         if let Some(label) = ask.unsure.label.as_ref().filter(|label| self.labels().contains(label)) {
             tracing::warn!("--unknown {label:?} is one of the model's own labels; \"unsure\" tells the two apart");
         }
@@ -21,9 +29,14 @@ impl Classifier {
     }
 
     pub(super) fn answer_fields(&self, ask: &Ask) -> Vec<Field> {
-        let mut fields = vec![Field::value("label"), Field::value("probability").of_tables()];
-        for place in 2..=ask.top.unwrap_or(1).min(self.labels().len()) {
-            fields.extend(next_names(place).map(|name| Field::value(name).of_tables()));
+        let mut fields = match self.description().plan.labels_per_text {
+            LabelsPerText::One => vec![Field::value("label"), Field::value("probability").of_tables()],
+            LabelsPerText::Several => vec![Field::value("labels")],
+        };
+        if self.description().plan.labels_per_text == LabelsPerText::One {
+            for place in 2..=ask.top.unwrap_or(1).min(self.labels().len()) {
+                fields.extend(next_names(place).map(|name| Field::value(name).of_tables()));
+            }
         }
         let labels = Shape::Values(self.labels().to_vec());
         fields.push(Field { shape: labels, ..Field::value("probabilities").of_objects() });
@@ -46,21 +59,15 @@ impl Classifier {
         likeliest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         likeliest.truncate(ask.top.unwrap_or(likeliest.len()));
         let unknown = example.unknown();
-        let unsure = example.is_unknown() || ask.unsure.holds(&prediction.probabilities);
-        let label = match &ask.unsure.label {
-            Some(instead) if unsure => instead,
-            _ => &self.labels()[prediction.label],
-        };
         let mut object = Map::new();
-        object.insert("label".into(), json!(label));
-        object.insert("probability".into(), json!(prediction.probabilities[prediction.label]));
-        if ask.top.is_some() {
-            for (place, (label, probability)) in (1..).zip(&likeliest).skip(1) {
-                let [label_name, probability_name] = next_names(place);
-                object.insert(label_name, json!(label));
-                object.insert(probability_name, json!(probability));
+        let unsure = match self.description().plan.labels_per_text {
+            LabelsPerText::One => self.one_label(prediction, example, (&likeliest, ask), &mut object),
+            LabelsPerText::Several => {
+                let names = prediction.labels.iter().map(|&label| self.labels()[label].as_str());
+                object.insert("labels".into(), names.collect());
+                example.is_unknown()
             }
-        }
+        };
         let probabilities: Map<String, Value> =
             likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
         object.insert("probabilities".into(), Value::Object(probabilities));
@@ -75,15 +82,43 @@ impl Classifier {
         object
     }
 
-    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`
+    /// The label that is answered, and those behind it; gives whether it is unsure.
+    fn one_label(
+        &self,
+        prediction: &Prediction,
+        example: &Example,
+        (likeliest, ask): (&[(&String, f32)], &Ask),
+        object: &mut Map<String, Value>,
+    ) -> bool {
+        let unsure = example.is_unknown() || ask.unsure.holds(&prediction.probabilities);
+        let label = match &ask.unsure.label {
+            Some(instead) if unsure => instead,
+            _ => &self.labels()[prediction.label],
+        };
+        object.insert("label".into(), json!(label));
+        object.insert("probability".into(), json!(prediction.probabilities[prediction.label]));
+        if ask.top.is_some() {
+            for (place, (label, probability)) in (1..).zip(likeliest).skip(1) {
+                let [label_name, probability_name] = next_names(place);
+                object.insert(label_name, json!(label));
+                object.insert(probability_name, json!(probability));
+            }
+        }
+        unsure
+    }
+
+    /// `question  97.3 %  (then statement 1.9 %, command 0.8 %)`; of several labels all that are answered, or that none is.
     pub(super) fn line(&self, prediction: &Prediction) -> String {
         let labels = self.labels();
         let percent = |class: usize| format!("{:.1} %", 100.0 * prediction.probabilities[class]);
-        let mut others: Vec<usize> = (0..labels.len()).filter(|&class| class != prediction.label).collect();
+        let mut others: Vec<usize> = (0..labels.len()).filter(|class| !prediction.labels.contains(class)).collect();
         others.sort_by(|&a, &b| prediction.probabilities[b].total_cmp(&prediction.probabilities[a]));
         let shown: Vec<String> =
             others.iter().take(3).map(|&class| format!("{} {}", labels[class], percent(class))).collect();
-        format!("{}  {}  (then {})", labels[prediction.label], percent(prediction.label), shown.join(", "))
+        let answered: Vec<String> =
+            prediction.labels.iter().map(|&class| format!("{}  {}", labels[class], percent(class))).collect();
+        let others = if shown.is_empty() { String::new() } else { format!("  (then {})", shown.join(", ")) };
+        format!("{}{others}", if answered.is_empty() { "no label".to_owned() } else { answered.join(", ") })
     }
 }
 

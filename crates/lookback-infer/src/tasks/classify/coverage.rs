@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::data::Dataset;
 use super::{ACCURACY_ANSWERED, COVERAGE, Calibration};
+use crate::input::Example;
 use crate::model::{Figure, Report, Unsure, ratio};
 use crate::network::{likeliest, softmax};
 
@@ -34,15 +34,15 @@ impl Probabilities<'_> {
 }
 
 impl Coverage {
-    /// Of the answers to a dataset, over so many labels that were trained.
+    /// Of the answers to examples of one label each, over so many labels that were trained.
     pub(super) fn new(
-        dataset: &Dataset,
+        (examples, targets): (&[Example], &[usize]),
         labels: usize,
         probabilities: &Probabilities<'_>,
         unsure: &Unsure,
     ) -> Coverage {
-        let mut coverage = Coverage { examples: dataset.len(), answered: 0, right: 0 };
-        for (row, (example, &target)) in dataset.examples.iter().zip(&dataset.targets).enumerate() {
+        let mut coverage = Coverage { examples: examples.len(), answered: 0, right: 0 };
+        for (row, (example, &target)) in examples.iter().zip(targets).enumerate() {
             let probabilities = probabilities.of_row(row, labels);
             if !example.is_unknown() && !unsure.holds(&probabilities) {
                 coverage.answered += 1;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{LabelsPerText, Targets};
 use crate::data::labels::LabelSet;
 use crate::error::{DataError, counted};
 use crate::input::Example;
@@ -15,8 +16,8 @@ const TOLD: usize = 20;
 pub struct Dataset {
     /// The inputs.
     pub examples: Vec<Example>,
-    /// The label of each, as the label set numbers them; behind those, as [`Dataset::unseen`] does.
-    pub targets: Vec<usize>,
+    /// The labels of each, as the label set numbers them; behind those, as [`Dataset::unseen`] does.
+    pub targets: Targets,
     /// Labels that were never trained, in the order of the label set's own.
     pub unseen: Vec<String>,
     /// The length of each.
@@ -26,14 +27,19 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Of examples from `file` and their labels.
+    /// Of examples from `file` and their labels, one each or several.
     ///
     /// # Errors
-    /// If a label is not among those trained.
-    pub fn new(examples: Vec<(Example, String)>, labels: &LabelSet, file: &Path) -> Result<Dataset, DataError> {
-        let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
-        for (example, label) in examples {
-            dataset.targets.push(labels.encode(&label, file, example.line)?);
+    /// If a label is not among those trained, or an example that should have one has none.
+    pub fn new(
+        examples: Vec<(Example, Vec<String>)>,
+        labels: &LabelSet,
+        per_text: LabelsPerText,
+        file: &Path,
+    ) -> Result<Dataset, DataError> {
+        let mut dataset = Dataset { file: file.into(), targets: Targets::new(per_text), ..Dataset::default() };
+        for (example, of_example) in examples {
+            dataset.targets.push(encoded(&of_example, labels, per_text, file, example.line)?);
             dataset.lengths.push(example.len());
             dataset.examples.push(example);
         }
@@ -42,11 +48,12 @@ impl Dataset {
 
     /// As [`Dataset::new`], but labels that were never trained are told and counted as wrong.
     pub fn to_be_judged(
-        examples: Vec<(Example, String)>,
+        examples: Vec<(Example, Vec<String>)>,
         labels: &LabelSet,
+        per_text: LabelsPerText,
         file: &Path,
     ) -> Result<Dataset, DataError> {
-        let names = examples.iter().map(|(_, label)| label.as_str());
+        let names = examples.iter().flat_map(|(_, labels)| labels).map(String::as_str);
         let mut unseen: Vec<(String, usize)> = Vec::new();
         for name in names.filter(|name| labels.id(name).is_none()) {
             match unseen.iter_mut().find(|(known, _)| known == name) {
@@ -55,9 +62,10 @@ impl Dataset {
             }
         }
         if unseen.is_empty() {
-            return Dataset::new(examples, labels, file);
+            return Dataset::new(examples, labels, per_text, file);
         }
-        let rows = counted(unseen.iter().map(|(_, count)| count).sum(), "row");
+        let has_unseen = |(_, of): &&(Example, Vec<String>)| of.iter().any(|label| labels.id(label).is_none());
+        let rows = counted(examples.iter().filter(has_unseen).count(), "row");
         let mut told: Vec<String> =
             unseen.iter().take(TOLD).map(|(name, count)| format!("{name:?} ({count})")).collect();
         if unseen.len() > TOLD {
@@ -67,7 +75,7 @@ impl Dataset {
         tracing::warn!("{name}: {rows} with labels that were never trained count as wrong: {told}");
         let (all, _) = labels.extended(unseen.iter().map(|(name, _)| name.as_str()));
         let unseen = all.names()[labels.len()..].to_vec();
-        Ok(Dataset { unseen, ..Dataset::new(examples, &all, file)? })
+        Ok(Dataset { unseen, ..Dataset::new(examples, &all, per_text, file)? })
     }
 
     /// How many examples.
@@ -87,4 +95,21 @@ impl Dataset {
     pub fn check_memory(&self, budget: &Budget) -> Result<(), DataError> {
         self.examples.iter().try_for_each(|example| budget.check_row(example, &self.file))
     }
+}
+
+/// The labels of the text that stands at `line` of `file`, as the label set numbers them.
+///
+/// # Errors
+/// If one of them was never trained, or there is none where a text has one.
+pub fn encoded(
+    of_text: &[String],
+    labels: &LabelSet,
+    per_text: LabelsPerText,
+    file: &Path,
+    line: usize,
+) -> Result<Vec<usize>, DataError> {
+    if of_text.is_empty() && per_text == LabelsPerText::One {
+        return Err(DataError::EmptyLabel { file: file.into(), line });
+    }
+    of_text.iter().map(|label| labels.encode(label, file, line)).collect()
 }

@@ -139,7 +139,7 @@ impl Metrics {
 
 /// How far answers' probabilities are from the share of right ones, by bins of equal width.
 #[derive(Default)]
-struct Bins {
+pub(super) struct Bins {
     /// `Σ right - probability` of each.
     gaps: [f64; BINS],
     examples: usize,
@@ -147,20 +147,20 @@ struct Bins {
 
 impl Bins {
     /// An answer with this probability.
-    fn add(&mut self, probability: f32, right: bool) {
+    pub(super) fn add(&mut self, probability: f32, right: bool) {
         let bin = ((probability * BINS as f32) as usize).min(BINS - 1);
         self.gaps[bin] += f64::from(u8::from(right)) - f64::from(probability);
         self.examples += 1;
     }
 
-    fn error(&self) -> f64 {
+    pub(super) fn error(&self) -> f64 {
         self.gaps.iter().map(|gap| gap.abs()).sum::<f64>() / self.examples.max(1) as f64
     }
 }
 
 /// Area under the ROC curve (Fawcett 2006) and average precision of examples by their score and whether they are positive;
 /// `None` where all are, or none is. What has the same score stands in one place.
-fn ranking(mut examples: Vec<(f32, bool)>) -> Option<(f64, f64)> {
+pub(super) fn ranking(mut examples: Vec<(f32, bool)>) -> Option<(f64, f64)> {
     let positives = examples.iter().filter(|(_, positive)| *positive).count();
     let negatives = examples.len() - positives;
     if positives == 0 || negatives == 0 {

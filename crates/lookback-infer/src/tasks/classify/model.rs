@@ -1,5 +1,6 @@
 //! A trained classifier: networks, input and labels, from one file.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,9 +9,10 @@ use super::coverage::{Coverage, Probabilities};
 use super::data::Dataset;
 use super::metrics::{Confused, Metrics};
 use super::network::{Network, answer_together};
+use super::several_metrics::SeveralMetrics;
 use super::{
-    ACCURACY, AVERAGE_PRECISION, CALIBRATION_ERROR, CALIBRATION_ERROR_BEFORE, Calibration, LinearPart, MACRO_F1,
-    MICRO_F1, NAME, NetworkPlan, ROC_AUC, SCORES,
+    ACCURACY, AVERAGE_PRECISION, CALIBRATION_ERROR, CALIBRATION_ERROR_BEFORE, Calibration, LabelsPerText, LinearPart,
+    MACRO_F1, MICRO_F1, NAME, NetworkPlan, ROC_AUC, Targets, Thresholds,
 };
 use crate::data::labels::LabelSet;
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
@@ -19,7 +21,10 @@ use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, LabelScores, Model, Record, Report, Score, Table, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
-use crate::network::{Output, likeliest, softmax};
+use crate::network::{Output, likeliest};
+
+/// Where a file keeps from which probability on labels are answered, of a model of several labels a text.
+const THRESHOLDS_KEY: &str = "thresholds";
 
 /// What a classifier's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -34,6 +39,8 @@ pub struct Description {
     pub calibration: Calibration,
     /// The labels.
     pub labels: LabelSet,
+    /// From where on they are answered, where a text may have several.
+    pub thresholds: Option<Thresholds>,
     /// How it came to be.
     pub record: Record,
 }
@@ -53,6 +60,9 @@ pub struct Classifier {
 pub struct Prediction {
     /// The likeliest label, as the label set numbers them.
     pub label: usize,
+    /// The labels that are answered, the likeliest first: that one alone, or, where a text may have several, those that reach
+    /// their thresholds.
+    pub labels: Vec<usize>,
     /// One probability per label.
     pub probabilities: Vec<f32>,
     /// What was looked at, where this was asked for.
@@ -70,6 +80,9 @@ impl Description {
         file.put_json("network", &self.plan)?;
         file.put_json("labels", &self.labels)?;
         file.put_json("calibration", &self.calibration)?;
+        if let Some(thresholds) = &self.thresholds {
+            file.put_json(THRESHOLDS_KEY, thresholds)?;
+        }
         file.put_json("record", &self.record)?;
         file.tensors.extend(tensors);
         if let Some(linear) = &self.linear {
@@ -98,9 +111,10 @@ impl Classifier {
     /// If an entry or tensor is missing, left over, or not as the others need it.
     pub fn read(mut file: ModelFile, path: &Path) -> Result<Classifier, ModelFileError> {
         let input = Input::of_file(&file, path)?;
-        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let plan: NetworkPlan = file.checked_json(path, "network", NetworkPlan::check)?;
         let labels: LabelSet = file.json(path, "labels")?;
-        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let scores = plan.labels_per_text.scores().len();
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, scores))?;
         let largest = file.largest();
         let linear = match &plan.linear {
             Some(config) => Some(LinearPart::take(config, labels.len(), &mut file, path)?),
@@ -110,9 +124,17 @@ impl Classifier {
         let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), labels.len(), tensors)
         })?;
-        file.check_all_read(path, &[&Input::KEYS[..], &["network", "labels", "calibration", "record"]].concat())?;
+        let (thresholds, its_key) = match plan.labels_per_text {
+            LabelsPerText::One => (None, &[][..]),
+            LabelsPerText::Several => {
+                let check = |thresholds: &Thresholds| thresholds.check(labels.len());
+                (Some(file.checked_json(path, THRESHOLDS_KEY, check)?), &[THRESHOLDS_KEY][..])
+            }
+        };
+        let keys = ["network", "labels", "calibration", "record"];
+        file.check_all_read(path, &[&Input::KEYS[..], &keys, its_key].concat())?;
         Ok(Classifier {
-            description: Description { input, plan, linear, calibration, labels, record },
+            description: Description { input, plan, linear, calibration, labels, thresholds, record },
             networks,
             largest,
         })
@@ -141,6 +163,7 @@ impl Classifier {
         let linear = self.description.linear.as_ref().map(|linear| linear.logits(examples));
         let labels = self.labels().len();
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
+        let thresholds = self.thresholds(ask);
         budget.answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
             let mut output = run(&self.networks, &batch, ask.views);
@@ -148,8 +171,19 @@ impl Classifier {
                 rows.iter().flat_map(|&row| linear[row * labels..][..labels].iter().copied()).collect::<Vec<f32>>()
             });
             output.logits = self.description.calibration.apply(&output.logits, of_linear.as_deref());
-            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
+            let answer =
+                |(place, example)| self.prediction(&output, (place, rows.len()), example, thresholds.as_deref());
             batch.into_iter().enumerate().map(answer).collect()
+        })
+    }
+
+    /// From where on labels are answered, where a text may have several: from the probability that is asked for, or those that
+    /// were found in training.
+    fn thresholds(&self, ask: &Ask) -> Option<Cow<'_, Thresholds>> {
+        let own = self.description.thresholds.as_ref()?;
+        Some(match ask.unsure.threshold {
+            Some(threshold) => Cow::Owned(Thresholds::all(self.labels().len(), threshold as f32)),
+            None => Cow::Borrowed(own),
         })
     }
 
@@ -159,15 +193,18 @@ impl Classifier {
         output: &Output,
         (row, rows): (usize, usize),
         example: &Example,
+        thresholds: Option<&Thresholds>,
     ) -> Result<Prediction, Overflow> {
         let labels = self.labels().len();
         let mut probabilities = output.logits[row * labels..(row + 1) * labels].to_vec();
-        softmax(&mut probabilities, labels);
+        self.description.plan.labels_per_text.link().probabilities(&mut probabilities, labels);
         if probabilities.iter().any(|probability| !probability.is_finite()) {
             return Err(self.largest.clone());
         }
         let label = likeliest(&probabilities);
-        Ok(Prediction { label, probabilities, views: views_of(output, (row, rows), example, &self.description.plan) })
+        let labels = thresholds.map(|thresholds| thresholds.answer(&probabilities));
+        let views = views_of(output, (row, rows), example, &self.description.plan);
+        Ok(Prediction { label, labels: labels.unwrap_or_else(|| vec![label]), probabilities, views })
     }
 }
 
@@ -205,6 +242,10 @@ impl Model for Classifier {
         &self.description.record
     }
 
+    fn scores(&self) -> &'static [Score] {
+        self.description.plan.labels_per_text.scores()
+    }
+
     fn describe(&self) -> Vec<(String, String)> {
         let labels = self.labels();
         let mut lines = vec![("labels".into(), format!("{}: {}", labels.len(), labels.join(", ")))];
@@ -216,6 +257,11 @@ impl Model for Classifier {
                 "answer".into(),
                 format!("{networks:.2} times the network and {linear:.2} times the linear part"),
             ));
+        }
+        if let Some(thresholds) = &self.description.thresholds {
+            let of_label = |(label, threshold): (&String, &f32)| format!("{label} {:.1} %", 100.0 * threshold);
+            let shown: Vec<String> = labels.iter().zip(thresholds.values()).map(of_label).collect();
+            lines.push(("answered".into(), format!("labels from these probabilities on: {}", shown.join(", "))));
         }
         lines.push(("network".into(), self.description.plan.summary()));
         lines
@@ -264,7 +310,8 @@ impl Model for Classifier {
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.read_labelled(data, columns)?;
-        let dataset = Dataset::to_be_judged(examples, &description.labels, data)?;
+        let per_text = description.plan.labels_per_text;
+        let dataset = Dataset::to_be_judged(examples, &description.labels, per_text, data)?;
         self.judge(&dataset, ask)
     }
 }
@@ -282,22 +329,31 @@ impl Classifier {
         let linear = self.description.linear.as_ref().map(|linear| linear.logits(&examples));
         let labels = self.labels().len();
         let names = [self.labels(), &dataset.unseen].concat();
-        let (truth, calibration) = (&dataset.targets, self.description.calibration);
-        let metrics = Metrics::of_logits(&names, labels, truth, &networks, linear.as_deref(), calibration);
-        let has_loss = truth.iter().any(|&target| target < labels);
-        match has_loss && !metrics.loss.is_finite() {
-            true => Err(self.largest.clone().into()),
-            false => {
-                let report = report(&metrics, &names)?;
-                Ok(match ask.unsure.said() {
-                    Some(_) => {
-                        let probabilities =
-                            Probabilities { networks: &networks, linear: linear.as_deref(), calibration };
-                        Coverage::new(dataset, labels, &probabilities, &ask.unsure).added_to(report)
-                    }
-                    None => report,
-                })
+        let (linear, calibration) = (linear.as_deref(), self.description.calibration);
+        let (has_loss, loss, report) = match (&dataset.targets, self.thresholds(ask).as_deref()) {
+            (truth @ Targets::Several(_), Some(thresholds)) => {
+                let of_row = |_| thresholds;
+                let metrics = SeveralMetrics::of_logits(&names, labels, truth, &networks, linear, calibration, of_row);
+                (true, metrics.loss, metrics.report())
             }
+            (Targets::One(truth), None) => {
+                let metrics = Metrics::of_logits(&names, labels, truth, &networks, linear, calibration);
+                let mut report = report(&metrics, &names);
+                if ask.unsure.said().is_some() {
+                    let probabilities = Probabilities { networks: &networks, linear, calibration };
+                    let all = (dataset.examples.as_slice(), truth.as_slice());
+                    report = Coverage::new(all, labels, &probabilities, &ask.unsure).added_to(report);
+                }
+                (truth.iter().any(|&target| target < labels), metrics.loss, report)
+            }
+            _ => {
+                let problem = "the examples have one label each and the model's several, or the other way round";
+                return Err(PlanError::Unfit(problem.into()).into());
+            }
+        };
+        match has_loss && !loss.is_finite() {
+            true => Err(self.largest.clone().into()),
+            false => Ok(report),
         }
     }
 }
@@ -326,7 +382,7 @@ fn run(networks: &[Network], examples: &[&Example], views: bool) -> Output {
 }
 
 /// The figures for people and as JSON.
-fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
+fn report(metrics: &Metrics, labels: &[String]) -> Report {
     let figure = |score: Score, value: f64| Figure { score, value };
     let confusions = match &metrics.confusion {
         Some(matrix) => confusion(labels, matrix),
@@ -343,12 +399,12 @@ fn report(metrics: &Metrics, labels: &[String]) -> Result<Report> {
     figures.push(figure(CALIBRATION_ERROR_BEFORE, metrics.calibration_error_before));
     figures.extend(metrics.roc_auc.map(|value| figure(ROC_AUC, value)));
     figures.extend(metrics.average_precision.map(|value| figure(AVERAGE_PRECISION, value)));
-    Ok(Report {
+    Report {
         examples: metrics.examples,
         figures,
         tables: vec![LabelScores::table(&metrics.classes, "examples"), confusions],
         json: json!(metrics),
-    })
+    }
 }
 
 /// A confusion matrix: a row per right label, a column per answer.

@@ -4,7 +4,7 @@ use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
 use crate::model_file::Tensors;
-use crate::network::{Encoded, Encoder, Linear, Output, Pool, Pooled, Ragged, together};
+use crate::network::{Encoded, Encoder, Linear, Link, Output, Pool, Pooled, Ragged, together};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///
@@ -23,6 +23,8 @@ pub struct Network {
     pool: Option<Pool>,
     output: Linear,
     labels: usize,
+    /// How logits become probabilities, where several networks are to agree on them.
+    link: Link,
 }
 
 impl Network {
@@ -46,7 +48,7 @@ impl Network {
             false => Some(Pool::read(&plan.pooling, plan.encoder.width(), &mut tensors.within("pool"))?),
         };
         let output = Linear::read(plan.pooled(), labels, true, &mut tensors.within("output"))?;
-        Ok(Network { encoder, pool, output, labels })
+        Ok(Network { encoder, pool, output, labels, link: plan.labels_per_text.link() })
     }
 
     /// What a token is made of, by which batches are made.
@@ -85,6 +87,6 @@ impl Network {
 /// # Panics
 /// If there is no network, or the batch was made for others.
 pub fn answer_together(networks: &[Network], batch: &Batch, views: bool) -> Output {
-    let labels = networks.first().map_or(0, Network::labels);
-    together(networks, labels, |network| network.forward(batch, views))
+    let (labels, link) = networks.first().map_or((0, Link::Softmax), |network| (network.labels, network.link));
+    together(networks, labels, link, |network| network.forward(batch, views))
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LabelsPerText;
 use super::ngrams::{NgramBagConfig, Sizes};
 use crate::error::{PlanError, plan};
 use crate::input::encoder::LONGEST_NGRAM;
@@ -21,6 +22,9 @@ pub struct NetworkPlan {
     pub ensemble: usize,
     /// The linear part beside the networks, of texts.
     pub linear: Option<NgramBagConfig>,
+    /// Whether a text has one label or several.
+    #[serde(default)]
+    pub labels_per_text: LabelsPerText,
 }
 
 /// The most buckets of the linear part: 64 MiB of numbers per label.
@@ -137,6 +141,7 @@ mod tests {
             output_dropout: 0.5,
             ensemble: 1,
             linear: None,
+            labels_per_text: LabelsPerText::One,
         }
     }
 

@@ -60,6 +60,7 @@ mod tests {
             label: None,
             layout: Default::default(),
             columns: None,
+            label_separator: None,
             tokenizer: TokenizerChoice::Words,
             lowercase: true,
             normalize: Default::default(),

@@ -170,6 +170,10 @@ impl Model for Tagger {
         &self.description.record
     }
 
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
     fn describe(&self) -> Vec<(String, String)> {
         let tags = self.tags();
         let mut lines = vec![("tags".into(), format!("{}: {}", tags.len(), tags.join(", ")))];

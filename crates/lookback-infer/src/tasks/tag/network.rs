@@ -4,7 +4,7 @@ use super::plan::NetworkPlan;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape, Parts};
 use crate::model_file::Tensors;
-use crate::network::{Encoder, Linear, Output, Ragged, together};
+use crate::network::{Encoder, Linear, Link, Output, Ragged, together};
 
 /// The network, its weights packed once. Several callers may use it at once.
 ///
@@ -63,5 +63,6 @@ impl Network {
 /// # Panics
 /// If there is no network, or the batch was made for others.
 pub fn answer_together(networks: &[Network], batch: &Batch, views: bool) -> Output {
-    together(networks, networks.first().map_or(0, |network| network.tags), |network| network.forward(batch, views))
+    let tags = networks.first().map_or(0, |network| network.tags);
+    together(networks, tags, Link::Softmax, |network| network.forward(batch, views))
 }

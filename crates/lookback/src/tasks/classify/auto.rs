@@ -5,9 +5,9 @@ use std::path::Path;
 
 use lookback_infer::error::Error;
 use lookback_infer::input::tokenizer::Segmentation;
-use lookback_infer::input::{Example, Input, Labelled, Raw};
+use lookback_infer::input::{Example, Input, LabelledInput, Raw};
 use lookback_infer::network::Cell;
-use lookback_infer::tasks::classify::NgramBagConfig;
+use lookback_infer::tasks::classify::{LabelsPerText, NgramBagConfig};
 
 use super::options::{ClassifyOptions, NONE, Quality};
 use super::plan::ClassifyPlan;
@@ -49,7 +49,7 @@ pub(super) enum Kind {
 /// If there is nothing to learn from.
 pub(super) fn look(
     plan: &ClassifyPlan,
-    inputs: &[Labelled],
+    inputs: &[LabelledInput],
     labels: usize,
     data: &Path,
 ) -> Result<(Facts, Vec<Example>), Error> {
@@ -195,6 +195,9 @@ fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &F
         (Kind::Series, true) => (60, 8, 0.003),
         (Kind::Series, false) => (30, 32, 0.003),
     };
+    // Labels that are answered by themselves take longer to be learnt.
+    let several = options.labels.per_text() == LabelsPerText::Several;
+    let epochs = if several { epochs.max(25) } else { epochs };
     let epochs = if quality == Quality::Fast { epochs / 3 } else { epochs };
     chosen.fill("epochs", &mut train.epochs, epochs);
     chosen.fill("batch-size", &mut train.batch_size, batch_size);
@@ -280,6 +283,15 @@ mod tests {
         assert_eq!(ngrams(&facts(5_000, 9, Segmentation::Jieba, 1.7)), ["1-1", "1-2"]);
         assert_eq!(ngrams(&facts(60, 6, Segmentation::Jieba, 3.0)), ["none", "1-4"]);
         assert_eq!(ngrams(&facts(20_000, 10_000, Segmentation::Words, 4.0)), ["none", "none"]);
+    }
+
+    #[test]
+    fn several_labels_a_text_take_more_epochs() {
+        let mut options = ClassifyOptions::default();
+        let many = facts(5_000, 9, Segmentation::Words, 4.0);
+        assert!(chosen(&options, &many).contains("--epochs 15"));
+        options.labels.multi_label = Some(true);
+        assert!(chosen(&options, &many).contains("--epochs 25"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How much the networks and the linear part count, from how they answer what they were not trained on.
 
-use lookback_infer::tasks::classify::{Calibration, Metrics};
+use lookback_infer::model::{LabelScores, Validation};
+use lookback_infer::tasks::classify::{Calibration, Metrics, SeveralMetrics, Targets, Thresholds};
 
 /// What answers of `N` labels are worth, row by row.
 #[derive(Clone, Debug, Default)]
@@ -9,8 +10,8 @@ pub(super) struct Judged {
     pub(super) networks: Vec<f32>,
     /// `[rows, N]`: those of the linear part, where there is one.
     pub(super) linear: Option<Vec<f32>>,
-    /// The right label of each row.
-    pub(super) targets: Vec<usize>,
+    /// The right labels of each row.
+    pub(super) targets: Targets,
 }
 
 impl Judged {
@@ -22,12 +23,58 @@ impl Judged {
             (linear, others) if self.targets.is_empty() => *linear = others,
             _ => {}
         }
-        self.targets.extend(others.targets);
+        match self.targets.is_empty() {
+            true => self.targets = others.targets,
+            false => self.targets.extend(others.targets.iter().map(<[usize]>::to_vec)),
+        }
     }
 
-    /// What the rows are judged by when both answer together.
-    pub(super) fn metrics(&self, calibration: Calibration, labels: &[String]) -> Metrics {
-        Metrics::of_logits(labels, labels.len(), &self.targets, &self.networks, self.linear.as_deref(), calibration)
+    /// Loss and scores of the rows when both answer together. Where thresholds are to be chosen, every other row is answered by
+    /// those that the rows between say are best, and these by those: rows that had chosen their own would look better than
+    /// texts to come.
+    pub(super) fn validation(&self, calibration: Calibration, labels: &[String]) -> Validation {
+        let (count, networks, linear) = (labels.len(), self.networks.as_slice(), self.linear.as_deref());
+        match &self.targets {
+            Targets::One(targets) => {
+                let metrics = Metrics::of_logits(labels, count, targets, networks, linear, calibration);
+                Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] }
+            }
+            targets @ Targets::Several(_) => {
+                let probabilities = self.probabilities(calibration, count);
+                let of_others =
+                    [0, 1].map(|half| Thresholds::best(count, &probabilities, targets, |row| row % 2 != half));
+                let thresholds = |row: usize| &of_others[row % 2];
+                let metrics =
+                    SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, thresholds);
+                let scores = [metrics.micro_f1, metrics.macro_f1, metrics.subset_accuracy];
+                Validation { loss: metrics.loss, scores: scores.map(Some).to_vec() }
+            }
+        }
+    }
+
+    /// How each label is told apart when both answer together; where thresholds are to be chosen, by those of all rows.
+    pub(super) fn classes(&self, calibration: Calibration, labels: &[String]) -> Vec<LabelScores> {
+        let (count, networks, linear) = (labels.len(), self.networks.as_slice(), self.linear.as_deref());
+        match &self.targets {
+            Targets::One(targets) => Metrics::of_logits(labels, count, targets, networks, linear, calibration).classes,
+            targets @ Targets::Several(_) => {
+                let thresholds = self.thresholds(calibration, count);
+                let of_row = |_| &thresholds;
+                SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, of_row).classes
+            }
+        }
+    }
+
+    /// From which probability on each label is best answered, of texts that may have several.
+    pub(super) fn thresholds(&self, calibration: Calibration, labels: usize) -> Thresholds {
+        Thresholds::best(labels, &self.probabilities(calibration, labels), &self.targets, |_| true)
+    }
+
+    /// The probabilities of the rows, `[rows, N]`.
+    fn probabilities(&self, calibration: Calibration, labels: usize) -> Vec<f32> {
+        let mut probabilities = calibration.apply(&self.networks, self.linear.as_deref());
+        self.targets.per_text().link().probabilities(&mut probabilities, labels);
+        probabilities
     }
 
     /// The scales with the least cross-entropy, which is convex in them: by Newton's method, each no less than nothing. A few
@@ -105,24 +152,15 @@ impl Judged {
             cost.gradient[at] += far;
             cost.curvature[at][at] += 1.0;
         }
-        for (row, &target) in self.targets.iter().enumerate() {
+        for (row, right) in self.targets.iter().enumerate() {
             let of = |all: &[f32]| all[row * labels..][..labels].iter().map(|&z| f64::from(z)).collect::<Vec<f64>>();
             let networks = of(&self.networks);
             let linear = self.linear.as_deref().map_or_else(|| vec![0.0; labels], of);
             let logits: Vec<f64> = networks.iter().zip(&linear).map(|(a, b)| scales[0] * a + scales[1] * b).collect();
-            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-            let sum: f64 = powers.iter().sum();
-            cost.value += sum.ln() - (logits[target] - largest);
-            let mean = |of: &dyn Fn(usize) -> f64| (0..labels).map(|k| powers[k] / sum * of(k)).sum::<f64>();
-            let means = [mean(&|k| networks[k]), mean(&|k| linear[k])];
-            cost.gradient[0] += means[0] - networks[target];
-            cost.gradient[1] += means[1] - linear[target];
-            cost.curvature[0][0] += mean(&|k| networks[k] * networks[k]) - means[0] * means[0];
-            cost.curvature[1][1] += mean(&|k| linear[k] * linear[k]) - means[1] * means[1];
-            let both = mean(&|k| networks[k] * linear[k]) - means[0] * means[1];
-            cost.curvature[0][1] += both;
-            cost.curvature[1][0] += both;
+            match &self.targets {
+                Targets::One(_) => cost.add_one(&logits, [&networks, &linear], right[0]),
+                Targets::Several(_) => cost.add_several(&logits, [&networks, &linear], right),
+            }
         }
         cost
     }
@@ -135,15 +173,53 @@ struct Cost {
     curvature: [[f64; 2]; 2],
 }
 
+impl Cost {
+    /// The cross-entropy of a text's label. parts: the logits of the networks and of the linear part, before they are scaled.
+    fn add_one(&mut self, logits: &[f64], [networks, linear]: [&[f64]; 2], target: usize) {
+        let labels = logits.len();
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        self.value += sum.ln() - (logits[target] - largest);
+        let mean = |of: &dyn Fn(usize) -> f64| (0..labels).map(|k| powers[k] / sum * of(k)).sum::<f64>();
+        let means = [mean(&|k| networks[k]), mean(&|k| linear[k])];
+        self.gradient[0] += means[0] - networks[target];
+        self.gradient[1] += means[1] - linear[target];
+        self.curvature[0][0] += mean(&|k| networks[k] * networks[k]) - means[0] * means[0];
+        self.curvature[1][1] += mean(&|k| linear[k] * linear[k]) - means[1] * means[1];
+        let both = mean(&|k| networks[k] * linear[k]) - means[0] * means[1];
+        self.curvature[0][1] += both;
+        self.curvature[1][0] += both;
+    }
+
+    /// The binary cross-entropies of a text and each label, summed.
+    fn add_several(&mut self, logits: &[f64], [networks, linear]: [&[f64]; 2], right: &[usize]) {
+        for (label, &logit) in logits.iter().enumerate() {
+            let has = right.contains(&label);
+            self.value += (if has { -logit } else { logit }).max(0.0) + (-logit.abs()).exp().ln_1p();
+            let probability = 1.0 / (1.0 + (-logit).exp());
+            let (over, bend) = (probability - f64::from(u8::from(has)), probability * (1.0 - probability));
+            let parts = [networks[label], linear[label]];
+            for (at, part) in parts.into_iter().enumerate() {
+                self.gradient[at] += over * part;
+                self.curvature[at][0] += bend * part * parts[0];
+                self.curvature[at][1] += bend * part * parts[1];
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use lookback_infer::network::Link;
+
     use super::*;
 
     /// Rows of which every fourth has another label than `sure` says.
     fn judged(sure: f32, linear: Option<f32>) -> Judged {
         let targets: Vec<usize> = (0..400).map(|row| if row % 4 == 3 { 1 } else { 0 }).collect();
         let of = |sure: f32| (0..400).flat_map(|_| [sure, 0.0]).collect::<Vec<f32>>();
-        Judged { networks: of(sure), linear: linear.map(of), targets }
+        Judged { networks: of(sure), linear: linear.map(of), targets: Targets::One(targets) }
     }
 
     #[test]
@@ -160,7 +236,7 @@ mod tests {
         let right = judged(2.0, None).networks;
         let targets = judged(2.0, None).targets;
         let wrong: Vec<f32> =
-            targets.iter().flat_map(|&target| if target == 0 { [-4.0, 0.0] } else { [0.0, -4.0] }).collect();
+            targets.iter().flat_map(|right| if right[0] == 0 { [-4.0, 0.0] } else { [0.0, -4.0] }).collect();
         let of = |networks: &[f32], linear: &[f32]| {
             let judged =
                 Judged { networks: networks.to_vec(), linear: Some(linear.to_vec()), targets: targets.clone() };
@@ -180,8 +256,14 @@ mod tests {
 
     #[test]
     fn derivatives_are_those_of_the_cost() {
-        let mut judged = judged(1.5, Some(0.5));
-        judged.networks.iter_mut().enumerate().for_each(|(at, z)| *z += (at * at % 7) as f32 * 0.3);
+        let mut one = judged(1.5, Some(0.5));
+        one.networks.iter_mut().enumerate().for_each(|(at, z)| *z += (at * at % 7) as f32 * 0.3);
+        let of_row = |row: usize| (0..2).filter(|label| row * row % (3 + label) == 1).collect();
+        let several = Judged { targets: Targets::Several((0..400).map(of_row).collect()), ..one.clone() };
+        [one, several].iter().for_each(derivatives_are_right);
+    }
+
+    fn derivatives_are_right(judged: &Judged) {
         let (at, prior, by) = ([0.7, 0.4], [0.5, 0.5], 1e-5);
         let cost = |a: f64, b: f64| judged.cost([at[0] + a, at[1] + b], prior, 2);
         let here = cost(0.0, 0.0);
@@ -195,6 +277,37 @@ mod tests {
                 assert!((bend - here.curvature[place][other]).abs() < 1e-3, "{bend} {here:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_row_chooses_the_threshold_by_which_it_is_judged() {
+        // By its own rows, every other one would be best answered from 0.8 on and the others from 0.3.
+        let (rows, calibration) = (80, Calibration { networks: 1.0, linear: 0.0 });
+        let has = |row: usize| row % 4 < 2;
+        let probability = |row: usize| match (row % 2, has(row)) {
+            (0, has) => {
+                if has {
+                    0.85f32
+                } else {
+                    0.75
+                }
+            }
+            (_, has) => {
+                if has {
+                    0.35
+                } else {
+                    0.25
+                }
+            }
+        };
+        let logits = (0..rows).flat_map(|row| [Link::Sigmoid.logit(probability(row)), -9.0]).collect();
+        let targets = Targets::Several((0..rows).map(|row| if has(row) { vec![0] } else { vec![] }).collect());
+        let judged = Judged { networks: logits, linear: None, targets };
+        let validation = judged.validation(calibration, &["a", "b"].map(str::to_owned));
+        // From 0.35 on all of the even rows are answered, and from 0.85 on none of the odd ones.
+        assert!((validation.scores[0].unwrap() - 2.0 * 20.0 / (40.0 + 40.0)).abs() < 1e-9, "{validation:?}");
+        let thresholds = judged.thresholds(calibration, 2);
+        assert!((0.26..=0.35).contains(&thresholds.values()[0]), "{thresholds:?}");
     }
 
     #[test]

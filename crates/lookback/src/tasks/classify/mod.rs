@@ -1,13 +1,15 @@
 //! Training classifiers; how they answer is `lookback_infer::tasks::classify`.
 //!
 //! `options` become a checked `plan`, and what they leave open is chosen by the data in `auto`; `network` is what is trained,
-//! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `train` is the data, the loss and the
-//! way from a file to a model; `told` is what a person hears of them, `choices` what a search tries.
+//! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `loss` is what the network is trained
+//! by; `train` is the data and the way from a file to a model; `told` is what a person hears of them, `choices` what a search
+//! tries.
 
 mod auto;
 mod calibrate;
 mod choices;
 mod linear;
+mod loss;
 mod network;
 mod options;
 mod plan;
@@ -22,7 +24,7 @@ use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::Input;
 use lookback_infer::model::{Record, Score};
 pub use network::{Logits, Network};
-pub use options::{ClassWeights, ClassifyOptions, LearningOptions, NetworkOptions, Quality};
+pub use options::{ClassWeights, ClassifyOptions, LabelOptions, LearningOptions, NetworkOptions, Quality};
 pub use plan::ClassifyPlan;
 use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
@@ -37,10 +39,9 @@ pub struct Classify;
 
 impl Task for Classify {
     const NAME: &'static str = lookback_infer::tasks::classify::NAME;
-    const ABOUT: &'static str = "One label for a whole text or numeric series";
+    const ABOUT: &'static str = "One label for a whole text or numeric series, or several for a text";
     const DATA: &'static str =
         "a table, JSON or lines of fastText with texts and labels, or numeric series (.ts, csv-long, wide)";
-    const SCORES: &'static [Score] = &lookback_infer::tasks::classify::SCORES;
     type Options = ClassifyOptions;
     type Plan = ClassifyPlan;
 
@@ -78,6 +79,10 @@ impl Task for Classify {
 
     fn open(plan: &ClassifyPlan) -> Vec<&'static str> {
         auto::open(&plan.options, plan.input.is_text())
+    }
+
+    fn scores(plan: &ClassifyPlan) -> &'static [Score] {
+        plan.network.labels_per_text.scores()
     }
 
     fn choices(plan: &ClassifyPlan) -> Vec<Choice> {

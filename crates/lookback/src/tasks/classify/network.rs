@@ -2,12 +2,12 @@
 
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, InputShape, Parts};
 use lookback_infer::tasks::classify::NetworkPlan;
 use lookback_nn::ops::dropout_layer;
-use lookback_nn::{Error, LinearConfig};
+use lookback_nn::{Error, LinearConfig, parameters};
 
 use crate::network::{Encoder, Pool};
 
@@ -61,6 +61,20 @@ impl Network {
         };
         let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled))?;
         Ok(Logits { logits, penalty })
+    }
+
+    /// With these biases of the output, `[N]`, in place of those that were drawn.
+    ///
+    /// # Errors
+    /// If there are not as many as labels.
+    pub fn with_output_bias(self, bias: &[f32]) -> Result<Network, PlanError> {
+        let mut drawn = parameters::values(&self, "");
+        let network = parameters::write(self, "", |name, shape| {
+            let own = drawn.remove(name).map(|own| own.values).unwrap_or_default();
+            let values = if name == "output.bias" { bias.to_vec() } else { own };
+            Ok(TensorData::new(values, shape.to_vec()))
+        });
+        network.map_err(|error: Error| PlanError::Unfit(error.to_string()))
     }
 
     /// Which tables the network has beside the tokens' own.

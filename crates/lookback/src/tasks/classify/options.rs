@@ -1,13 +1,16 @@
 //! Classification options as a person types them, on the command line or in a TOML file.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
-use lookback_infer::error::in_plain_words;
+use lookback_infer::data::Format;
+use lookback_infer::error::{PlanError, in_plain_words};
 use lookback_infer::input::InputPlan;
-use lookback_infer::tasks::classify::{NetworkPlan, Sizes};
+use lookback_infer::tasks::classify::{LabelsPerText, NetworkPlan, Sizes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::input::InputOptions;
+use crate::input::{FOR_TEXTS, InputOptions, refuse};
 use crate::network::EncoderOptions;
 use crate::train::TrainOptions;
 
@@ -35,6 +38,10 @@ pub struct ClassifyOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub learning: LearningOptions,
+    /// How many labels a text has.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub labels: LabelOptions,
 }
 
 impl ClassifyOptions {
@@ -53,13 +60,14 @@ impl ClassifyOptions {
         let own = ["quality", "class-weights", "label-smoothing", "linear-c", "cross-validate"];
         let others = training.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let train = TrainOptions::of(&others.map(|(name, value)| (name.clone(), value.clone())).collect())?;
-        let mut options =
-            ClassifyOptions { input: input_options, train, learning, ..ClassifyOptions::of(input, network) };
-        options.encoder = EncoderOptions {
-            output_dropout: options.encoder.output_dropout,
+        let of = ClassifyOptions::of(input, network);
+        let label_separator = input.label_separator().filter(|&separator| separator != LABEL_SEPARATOR);
+        let labels = LabelOptions { label_separator, ..of.labels.clone() };
+        let encoder = EncoderOptions {
+            output_dropout: of.encoder.output_dropout,
             ..EncoderOptions::with_files(&network.encoder, input.is_text())
         };
-        Ok(options)
+        Ok(ClassifyOptions { input: input_options, encoder, train, learning, labels, ..of })
     }
 
     /// The options by which inputs and network were made.
@@ -81,9 +89,55 @@ impl ClassifyOptions {
             },
             ..ClassifyOptions::default()
         };
+        options.labels.multi_label = (network.labels_per_text == LabelsPerText::Several).then_some(true);
         options.encoder.output_dropout = Some(network.output_dropout);
         options.train.ensemble = Some(network.ensemble);
         options
+    }
+}
+
+/// What stands between the labels of a text in a table, unless another is told.
+const LABEL_SEPARATOR: char = '|';
+
+/// How many labels a text has.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input")]
+pub struct LabelOptions {
+    /// A text may have several labels, or none: a list in JSON, labels with | between them in a table, or several __label__ of
+    /// fastText [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub multi_label: Option<bool>,
+    /// What stands between the labels of a text in a table (--multi-label) [default: |]
+    #[arg(long, value_name = "CHARACTER")]
+    pub label_separator: Option<char>,
+}
+
+impl LabelOptions {
+    /// Whether a text has one label or several.
+    pub(super) fn per_text(&self) -> LabelsPerText {
+        if self.multi_label == Some(true) { LabelsPerText::Several } else { LabelsPerText::One }
+    }
+
+    /// How the inputs of the file `data` are read when their labels are.
+    ///
+    /// # Errors
+    /// If what is said does not go with the data.
+    pub(super) fn plan(&self, input: InputPlan, data: &Path) -> Result<InputPlan, PlanError> {
+        let separator = [("label-separator", self.label_separator.is_some())];
+        let InputPlan::Text(texts) = &input else {
+            refuse(&[("multi-label", self.per_text() == LabelsPerText::Several)], FOR_TEXTS)?;
+            refuse(&separator, FOR_TEXTS)?;
+            return Ok(input);
+        };
+        if self.per_text() == LabelsPerText::One {
+            refuse(&separator, "stands between several labels of a text, which --multi-label asks for")?;
+            return Ok(input);
+        }
+        if let Some(Format::Jsonl | Format::Fasttext) = texts.format.or_else(|| Format::of_texts(data)) {
+            refuse(&separator, "is for tables with columns, csv and tsv")?;
+        }
+        Ok(input.with_label_separator(self.label_separator.unwrap_or(LABEL_SEPARATOR)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::InputPlan;
-use lookback_infer::tasks::classify::{NetworkPlan, NgramBagConfig, SCORES, Sizes};
+use lookback_infer::tasks::classify::{LabelsPerText, NetworkPlan, NgramBagConfig, Sizes};
 use serde_json::{Map, Value, json};
 
 use super::options::{ClassWeights, ClassifyOptions, NONE, NetworkOptions};
@@ -35,7 +35,8 @@ impl ClassifyPlan {
     /// # Errors
     /// If an option has a value by which nothing can be trained, or does not go with another one or with the data.
     pub fn new(data: &Path, options: &ClassifyOptions) -> Result<ClassifyPlan, PlanError> {
-        let input = options.input.plan(data)?;
+        let input = options.labels.plan(options.input.plan(data)?, data)?;
+        let per_text = options.labels.per_text();
         let network = &options.network;
         if !input.is_text() {
             let text_only = [
@@ -46,9 +47,18 @@ impl ClassifyPlan {
             ];
             refuse(&text_only, FOR_TEXTS)?;
         }
-        let train = TrainPlan::new(&options.train, &SCORES)?;
+        let train = TrainPlan::new(&options.train, per_text.scores())?;
         let label_smoothing = options.learning.label_smoothing.unwrap_or(0.0);
         plan::below_one("label-smoothing", label_smoothing)?;
+        let class_weights = options.learning.class_weights.unwrap_or_default();
+        if per_text == LabelsPerText::Several {
+            let of_one =
+                [("class-weights", class_weights != ClassWeights::None), ("label-smoothing", label_smoothing > 0.0)];
+            refuse(
+                &of_one,
+                "is for texts of one label each; with --multi-label every label has a threshold of its own",
+            )?;
+        }
         let linear_c = options.learning.linear_c.unwrap_or(30.0);
         // Beyond these, 32-bit floats cannot tell what an example says from what is known.
         if !(1e-6..=1e5).contains(&linear_c) {
@@ -69,6 +79,7 @@ impl ClassifyPlan {
             output_dropout: options.encoder.output_dropout()?,
             ensemble: train.ensemble(),
             linear: linear(network, options.learning.linear_c.is_some())?,
+            labels_per_text: per_text,
         };
         network.check()?;
         Ok(ClassifyPlan {
@@ -76,7 +87,7 @@ impl ClassifyPlan {
             network,
             train,
             validation: ValidationPlan::new(&options.train)?,
-            class_weights: options.learning.class_weights.unwrap_or_default(),
+            class_weights,
             label_smoothing,
             linear_c,
             folds,

@@ -1,17 +1,71 @@
-//! What a person is told of the data before training, and of the labels after it.
+//! What a person is told of the data before training, what is refused of them, and what is told of the labels after it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use lookback_infer::error::counted;
-use lookback_infer::input::{Example, Input, InputShape};
+use lookback_infer::data::doubts;
+use lookback_infer::data::labels::LabelSet;
+use lookback_infer::error::{DataError, counted};
+use lookback_infer::input::{Example, Input, InputShape, LabelledInput, Raw};
 use lookback_infer::model::{LabelScores, Table};
-use lookback_infer::tasks::classify::Dataset;
+use lookback_infer::tasks::classify::{Dataset, LabelsPerText, Targets};
 
 /// Texts that have so many times the tokens of the median are told, since a quote may be missing that would have ended them.
 const LONG: usize = 20;
 /// But none of fewer tokens than these.
 const LONG_TOKENS: usize = 200;
+
+/// Tells which labels there are, the commonest first, and what looks wrong about them.
+pub(super) fn tell_labels(labels: &LabelSet, targets: &Targets, data: &Path) {
+    /// How many of them are named.
+    const NAMED: usize = 10;
+    let names = labels.names().iter().map(String::as_str);
+    let mut counts: Vec<(&str, usize)> = names.zip(targets.counts(labels.len())).collect();
+    // Those of a model that is trained on may have none.
+    counts.retain(|&(_, count)| count > 0);
+    let mut doubts = doubts::of_labels(&counts);
+    let all_labels = counts.iter().map(|&(_, count)| count).sum::<usize>();
+    if let Targets::One(_) = targets {
+        doubts.extend(doubts::of_separators(&counts));
+    }
+    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    let named: Vec<String> = counts.iter().take(NAMED).map(|(name, count)| format!("{name} {count}")).collect();
+    let more = if counts.len() > NAMED { format!(", and {} more", counts.len() - NAMED) } else { String::new() };
+    let (file, all) = (data.display(), counted(counts.len(), "label"));
+    tracing::info!("{file}: {all}: {}{more}", named.join(", "));
+    if let Targets::Several(several) = targets {
+        let (mean, without) =
+            (all_labels as f64 / several.len().max(1) as f64, targets.iter().filter(|of| of.is_empty()));
+        let without = counted(without.count(), "text");
+        tracing::info!("{file}: {mean:.2} labels a text in the mean, {without} without any");
+    }
+    doubts.iter().for_each(|doubt| tracing::warn!("{file}: {doubt}"));
+}
+
+/// Tells that texts stand under several labels, where any do.
+pub(super) fn tell_texts(inputs: &[LabelledInput], targets: &Targets, data: &Path) {
+    let mut first: HashMap<&str, &[usize]> = HashMap::new();
+    let texts = inputs.iter().zip(targets.iter()).filter_map(|(input, target)| match &input.raw {
+        Raw::Text(text) => Some((text.as_str(), target, input.line)),
+        _ => None,
+    });
+    let others: Vec<usize> = texts
+        .filter_map(|(text, target, line)| (*first.entry(text).or_insert(target) != target).then_some(line))
+        .collect();
+    if let Some(line) = others.first() {
+        let (file, rows) = (data.display(), counted(others.len(), "row"));
+        tracing::warn!("{file}: {rows} with a text that stands under another label before, the first on line {line}");
+    }
+}
+
+/// Refuses texts that have fewer than two labels among them all, where each may have several or none.
+pub(super) fn refuse_too_few<'a>(mut labels: impl Iterator<Item = &'a str>, data: &Path) -> Result<(), DataError> {
+    let first = labels.next();
+    match labels.any(|label| Some(label) != first) {
+        true => Ok(()),
+        false => Err(DataError::TooFewLabels { file: data.into(), only: first.map(str::to_owned) }),
+    }
+}
 
 /// Tells what texts there are to train on and, where some are held out, what of those is unknown or stands in both parts.
 pub(super) fn tell_parts(input: &Input, train: &Dataset, held_out: Option<&Dataset>) {
@@ -83,7 +137,7 @@ fn tell_in_both(train: &Dataset, held_out: &Dataset) {
 
 /// How well each label is told apart on what `file` had to judge by; of many labels, those that are told apart worst. The note
 /// says what may help labels that were never answered.
-pub(super) fn table(classes: &[LabelScores], file: &Path) -> Table {
+pub(super) fn table(classes: &[LabelScores], per_text: LabelsPerText, file: &Path) -> Table {
     /// Labels up to which all are shown.
     const ALL: usize = 40;
     /// How many are shown of more.
@@ -106,10 +160,11 @@ pub(super) fn table(classes: &[LabelScores], file: &Path) -> Table {
         if never.len() > NAMED {
             named.push("and others");
         }
-        notes.push(format!(
-            "never answered: {}; --class-weights balanced, more rows of them, or one label for those that are alike may help",
-            named.join(", ")
-        ));
+        let help = match per_text {
+            LabelsPerText::One => "--class-weights balanced, more rows of them, or one label for those that are alike",
+            LabelsPerText::Several => "more rows of them",
+        };
+        notes.push(format!("never answered: {}; {help} may help", named.join(", ")));
     }
     Table { note: notes.join("\n"), ..LabelScores::table(&shown, "rows") }
 }
@@ -128,14 +183,14 @@ mod tests {
 
     #[test]
     fn a_label_that_was_never_answered_is_named_with_what_may_help() {
-        let table = table(&scores(3), Path::new("a.csv"));
+        let table = table(&scores(3), LabelsPerText::One, Path::new("a.csv"));
         assert_eq!(table.rows.len(), 3);
         assert!(table.note.contains("never answered: l02; --class-weights balanced"), "{}", table.note);
     }
 
     #[test]
     fn of_many_labels_the_worst_are_shown() {
-        let table = table(&scores(50), Path::new("a.csv"));
+        let table = table(&scores(50), LabelsPerText::One, Path::new("a.csv"));
         assert_eq!((table.rows.len(), table.rows[0][0].as_str()), (20, "l00"));
         assert!(table.rows.iter().any(|row| row[0] == "l49"), "{:?}", table.rows);
         assert!(table.note.starts_with("the 20 of 50 labels"), "{}", table.note);

@@ -1,19 +1,16 @@
 //! Training a classifier: from a file and a plan to a trained model.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use lookback_infer::data::doubts;
+use burn::tensor::Device;
 use lookback_infer::data::labels::LabelSet;
 use lookback_infer::error::{Error, PlanError, counted};
-use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled, Raw};
+use lookback_infer::input::{Batch, Example, Input, InputShape, LabelledInput};
 use lookback_infer::memory_limit::{mib_for, readable};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::classify::{
-    self, Calibration, Dataset, Description, LinearPart, NetworkPlan, NgramBag, SCORES, budget,
+    self, Dataset, Description, LabelsPerText, LinearPart, NetworkPlan, NgramBag, Targets, budget, encoded,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -22,10 +19,11 @@ use rayon::prelude::*;
 use super::auto;
 use super::calibrate::Judged;
 use super::linear::{Bag, Problem};
+use super::loss::LabelLoss;
 use super::network::{Logits, Network};
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
-use super::told;
+use super::told::{self, refuse_too_few, tell_labels, tell_texts};
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
@@ -48,19 +46,27 @@ pub fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Resul
 /// # Errors
 /// As [`fit`].
 pub fn fit_inputs(
-    inputs: Vec<Labelled>,
+    inputs: Vec<LabelledInput>,
     data: &Path,
     plan: &ClassifyPlan,
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
     let init = session.init.take();
-    let names = inputs.iter().map(|input| input.label.as_str());
+    let (per_text, scores) = (plan.network.labels_per_text, plan.network.labels_per_text.scores());
+    let names = inputs.iter().flat_map(|input| &input.label).map(String::as_str);
     let labels = match &init {
         Some(init) => init.labels("labels", names, data)?,
-        None => LabelSet::build(data, plan.input.label(), names)?,
+        None => {
+            if per_text == LabelsPerText::Several {
+                refuse_too_few(names.clone(), data)?;
+            }
+            LabelSet::build(data, plan.input.label(), names)?
+        }
     };
-    let targets: Vec<usize> =
-        inputs.iter().map(|input| labels.encode(&input.label, data, input.line)).collect::<Result<_, _>>()?;
+    let mut targets = Targets::new(per_text);
+    for input in &inputs {
+        targets.push(encoded(&input.label, &labels, per_text, data, input.line)?);
+    }
     tell_labels(&labels, &targets, data);
     tell_texts(&inputs, &targets, data);
     let plan = &plan.by_data(&inputs, &labels, data)?;
@@ -74,12 +80,13 @@ pub fn fit_inputs(
             // Nothing of it is kept.
             Folds::CutShort(end) => {
                 let networks = plan.train.ensemble();
-                return Ok(Fitted { model: None, end, saved: false, networks, scores: &SCORES, told: None });
+                return Ok(Fitted { model: None, end, saved: false, networks, scores, told: None });
             }
         },
     };
     let read = |file: &Path| Ok(plan.input.read_labelled(file, true)?.0);
-    let (training, held_out) = parts(&plan.validation, inputs, &targets, data, plan.train.seed(), read)?;
+    let (training, held_out) =
+        parts(&plan.validation, inputs, &targets.classes(labels.len()), data, plan.train.seed(), read)?;
     let is_split = held_out.as_ref().is_some_and(|(_, file)| *file == data);
     if let Some((rows, file)) = &held_out {
         let (name, all, rows) = (file.display(), counted(training.len(), "row"), counted(rows.len(), "row"));
@@ -95,11 +102,15 @@ pub fn fit_inputs(
     let judged = of_folds.as_ref().unwrap_or(&learnt.judged);
     let (calibration, validation_examples) = (judged.calibration(labels.len()), judged.targets.len());
     if let Some(judged) = of_folds.iter().find(|judged| !judged.targets.is_empty()) {
-        learnt.trained.validation = Some(validation(judged, calibration, labels.names()));
+        learnt.trained.validation = Some(judged.validation(calibration, labels.names()));
     }
+    let thresholds = match per_text {
+        LabelsPerText::One => None,
+        LabelsPerText::Several => Some(judged.thresholds(calibration, labels.len())),
+    };
     let told = (!judged.targets.is_empty()).then(|| {
         let file = if of_folds.is_some() { data } else { plan.validation.file().map_or(data, PathBuf::as_path) };
-        told::table(&judged.metrics(calibration, labels.names()).classes, file)
+        told::table(&judged.classes(calibration, labels.names()), per_text, file)
     });
     // What was held out has done its work, and the linear part is solved in no time.
     if let (true, Some(held_out)) = (is_split, &learnt.held_out) {
@@ -108,10 +119,10 @@ pub fn fit_inputs(
     let Learnt { trained, input, linear, train, .. } = learnt;
     let examples = train.len();
     let examples = [examples, validation_examples];
-    let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+    let fitted = Fitted::new(trained, &plan.train, scores, examples, plan.training(), |record, tensors| {
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         let (labels, record) = (labels.clone(), record.clone());
-        Description { input, plan, linear, calibration, labels, record }.file(tensors)
+        Description { input, plan, linear, calibration, labels, thresholds, record }.file(tensors)
     })?;
     Ok(Fitted { told, ..fitted })
 }
@@ -126,24 +137,25 @@ enum Folds {
 
 /// Trains on the data but one part, for every part, and tells how the parts are answered.
 fn cross_validate(
-    inputs: &[Labelled],
-    targets: &[usize],
+    inputs: &[LabelledInput],
+    targets: &Targets,
     labels: &LabelSet,
     data: &Path,
     plan: &ClassifyPlan,
     start: (Option<&Init>, Option<&Pretrained>),
     session: &Session<'_>,
 ) -> Result<Folds, Error> {
-    let folds = folds(targets, plan.folds, plan.train.seed());
+    let folds = folds(&targets.classes(labels.len()), plan.folds, plan.train.seed());
     if folds.len() < 2 {
         return Ok(Folds::Judged(Judged::default()));
     }
     // Each to its end, as the training on all of the data will be if nothing is held out of them.
     let chooses = plan.validation != ValidationPlan::None;
     let learner = Learner { plan, labels, data, start, chooses, tells: false };
-    let (mut all, mut accuracies) = (Judged::default(), Vec::new());
+    let score = plan.network.labels_per_text.scores()[0];
+    let (mut all, mut values) = (Judged::default(), Vec::new());
     for fold in &folds {
-        let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<Labelled>>();
+        let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<LabelledInput>>();
         let mut silent = Silent;
         let mut session = Session {
             device: session.device,
@@ -157,32 +169,27 @@ fn cross_validate(
         if learnt.trained.end.is_cut_short() {
             return Ok(Folds::CutShort(learnt.trained.end));
         }
-        let metrics = learnt.judged.metrics(learnt.judged.calibration(labels.len()), labels.names());
-        accuracies.push(metrics.accuracy);
+        let validation = learnt.judged.validation(learnt.judged.calibration(labels.len()), labels.names());
+        values.extend(validation.scores[0]);
         all.extend(learnt.judged);
     }
-    let count = accuracies.len() as f64;
-    let mean = accuracies.iter().sum::<f64>() / count;
-    let spread = (accuracies.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let spread = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
     tracing::info!(
-        "{}: cross-validation in {} parts: accuracy {:.2} %, standard deviation {:.2}",
+        "{}: cross-validation in {} parts: {} {}, standard deviation {:.2}",
         data.display(),
-        accuracies.len(),
-        100.0 * mean,
+        values.len(),
+        score.title,
+        score.show(mean),
         100.0 * spread
     );
     Ok(Folds::Judged(all))
 }
 
-/// Loss and scores of rows by the logits of networks and linear part together.
-fn validation(judged: &Judged, calibration: Calibration, labels: &[String]) -> Validation {
-    let metrics = judged.metrics(calibration, labels);
-    Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] }
-}
-
 impl ClassifyPlan {
     /// With all that is left open chosen by the data, and told.
-    fn by_data(&self, inputs: &[Labelled], labels: &LabelSet, data: &Path) -> Result<ClassifyPlan, Error> {
+    fn by_data(&self, inputs: &[LabelledInput], labels: &LabelSet, data: &Path) -> Result<ClassifyPlan, Error> {
         let (facts, sample) = auto::look(self, inputs, labels.len(), data)?;
         let (options, mut chosen) = auto::choose(&self.options, &facts, &self.validation);
         let mut plan = ClassifyPlan { options: self.options.clone(), ..ClassifyPlan::new(data, &options)? };
@@ -229,8 +236,8 @@ impl Learner<'_> {
     /// Learns from some inputs and judges by others, which came from a file.
     fn learn(
         &self,
-        training: Vec<Labelled>,
-        held_out: Option<(Vec<Labelled>, &Path)>,
+        training: Vec<LabelledInput>,
+        held_out: Option<(Vec<LabelledInput>, &Path)>,
         session: &mut Session<'_>,
     ) -> Result<Learnt, Error> {
         let Learner { plan, labels, data, start: (init, pretrained), chooses, tells } = *self;
@@ -241,18 +248,26 @@ impl Learner<'_> {
         };
         let input = pretrained.into_iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
         let vectors = pretrained.map(|pretrained| pretrained.vectors(&input));
-        let train = Dataset::new(input.encode_labelled(training, data)?, labels, data)?;
+        let dataset = |inputs: Vec<LabelledInput>, file: &Path| {
+            Dataset::new(input.encode_labelled(inputs, file)?, labels, plan.network.labels_per_text, file)
+        };
+        let train = dataset(training, data)?;
         let shape = input.shape();
+        let weights = self.class_weights(&train.targets);
+        let device = session.device.clone().autodiff();
+        let loss = LabelLoss::new(&train.targets, weights.clone(), plan.label_smoothing, &device);
+        let bias = loss.first_bias(&train.targets, labels.len()).filter(|_| init.is_none());
         let make = |device: &Device, place: usize| {
             let network = Network::new(&plan.network, shape, labels.len(), device)?;
-            begin(network, (init, vectors.as_ref()), place, &plan.train)
+            let network = begin(network, (init, vectors.as_ref()), place, &plan.train)?;
+            Ok(match &bias {
+                Some(bias) => network.with_output_bias(bias)?,
+                None => network,
+            })
         };
         let empty = Network::new(&plan.network, shape, labels.len(), session.device)?;
         check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
-        let validation = match held_out {
-            Some((inputs, file)) => Some(Dataset::new(input.encode_labelled(inputs, file)?, labels, file)?),
-            None => None,
-        };
+        let validation = held_out.map(|(inputs, file)| dataset(inputs, file)).transpose()?;
         if tells {
             told::tell_parts(&input, &train, validation.as_ref());
         }
@@ -265,16 +280,10 @@ impl Learner<'_> {
             (Some(linear), Some(validation)) => Some(linear.logits(&validation.examples.iter().collect::<Vec<_>>())),
             _ => None,
         };
-        let weights = self.class_weights(&train.targets);
-        let device = session.device.clone().autodiff();
-        let smoothing = plan.label_smoothing;
         let objective = Classification {
             plan: &plan.network,
             shape,
-            loss: CrossEntropyLossConfig::new()
-                .with_weights(weights.clone())
-                .with_smoothing((smoothing > 0.0).then_some(smoothing as f32))
-                .init(&device),
+            loss,
             word_dropout: input.plan().word_dropout(),
             input_noise: input.plan().input_noise(),
             train,
@@ -299,7 +308,8 @@ impl Learner<'_> {
         let Learner { plan, labels, start: (init, _), .. } = *self;
         let Some(config) = &plan.network.linear else { return Ok(None) };
         let examples: Vec<&Example> = of.iter().flat_map(|dataset| &dataset.examples).collect();
-        let targets: Vec<usize> = of.iter().flat_map(|dataset| dataset.targets.iter().copied()).collect();
+        let mut targets = Targets::new(plan.network.labels_per_text);
+        of.iter().for_each(|dataset| targets.extend(dataset.targets.iter().map(<[usize]>::to_vec)));
         let (buckets, rows) = (config.rows() as u64, examples.len() as u64);
         // The weights and how rare the buckets are, with the copies of which a file is made; the examples' distributions.
         let bytes = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
@@ -343,10 +353,10 @@ impl Learner<'_> {
     }
 
     /// The weight of every label in the loss, where they differ.
-    fn class_weights(&self, targets: &[usize]) -> Option<Vec<f32>> {
-        match self.plan.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(balanced_weights(targets, self.labels.len())),
+    fn class_weights(&self, targets: &Targets) -> Option<Vec<f32>> {
+        match (self.plan.class_weights, targets) {
+            (ClassWeights::Balanced, Targets::One(targets)) => Some(balanced_weights(targets, self.labels.len())),
+            _ => None,
         }
     }
 }
@@ -363,39 +373,6 @@ fn grown(old: &LinearPart, labels: usize) -> (Vec<f32>, Vec<f32>) {
     (weight, bias)
 }
 
-/// Tells which labels there are, the commonest first, and what looks wrong about them.
-fn tell_labels(labels: &LabelSet, targets: &[usize], data: &Path) {
-    /// How many of them are named.
-    const NAMED: usize = 10;
-    let mut counts: Vec<(&str, usize)> = labels.names().iter().map(|name| (name.as_str(), 0)).collect();
-    targets.iter().for_each(|&target| counts[target].1 += 1);
-    // Those of a model that is trained on may have none.
-    counts.retain(|&(_, count)| count > 0);
-    let doubts = doubts::of_labels(&counts);
-    counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    let named: Vec<String> = counts.iter().take(NAMED).map(|(name, count)| format!("{name} {count}")).collect();
-    let more = if counts.len() > NAMED { format!(", and {} more", counts.len() - NAMED) } else { String::new() };
-    let (file, all) = (data.display(), counted(counts.len(), "label"));
-    tracing::info!("{file}: {all}: {}{more}", named.join(", "));
-    doubts.iter().for_each(|doubt| tracing::warn!("{file}: {doubt}"));
-}
-
-/// Tells that texts stand under several labels, where any do.
-fn tell_texts(inputs: &[Labelled], targets: &[usize], data: &Path) {
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    let texts = inputs.iter().zip(targets).filter_map(|(input, &target)| match &input.raw {
-        Raw::Text(text) => Some((text.as_str(), target, input.line)),
-        _ => None,
-    });
-    let others: Vec<usize> = texts
-        .filter_map(|(text, target, line)| (*first.entry(text).or_insert(target) != target).then_some(line))
-        .collect();
-    if let Some(line) = others.first() {
-        let (file, rows) = (data.display(), counted(others.len(), "row"));
-        tracing::warn!("{file}: {rows} with a text that stands under another label before, the first on line {line}");
-    }
-}
-
 /// `n / (classes * n_of_class)`, as scikit-learn balances; a label held out whole counts as if it stood there once.
 fn balanced_weights(targets: &[usize], classes: usize) -> Vec<f32> {
     let mut counts = vec![0usize; classes];
@@ -408,7 +385,7 @@ fn balanced_weights(targets: &[usize], classes: usize) -> Vec<f32> {
 struct Classification<'a> {
     plan: &'a NetworkPlan,
     shape: InputShape,
-    loss: CrossEntropyLoss,
+    loss: LabelLoss,
     word_dropout: f64,
     input_noise: f64,
     train: Dataset,
@@ -429,7 +406,10 @@ struct Classification<'a> {
 
 impl Objective for Classification<'_> {
     type Network = Network;
-    const SCORES: &'static [Score] = &SCORES;
+
+    fn scores(&self) -> &'static [Score] {
+        self.plan.labels_per_text.scores()
+    }
 
     fn lengths(&self) -> &[usize] {
         &self.train.lengths
@@ -446,11 +426,9 @@ impl Objective for Classification<'_> {
         let Logits { logits, penalty } = network
             .forward(&padded, self.input_noise, &self.device)
             .expect("batches are made for the network that is trained");
-        let targets: Vec<i64> = part.iter().map(|&row| self.train.targets[row] as i64).collect();
-        let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [part.len()]), &self.device);
         let (weight, whole) = (self.weight_of(part), self.weight_of(batch));
         let share = weight / whole;
-        let loss = self.loss.forward(logits, targets);
+        let loss = self.loss.mean(logits, &self.train.targets, part, &self.device);
         let loss = if share < 1.0 { loss.mul_scalar(share) } else { loss };
         // Lin 2017 adds the penalty with a factor of its own; 1 did best there.
         let share = match penalty {
@@ -465,7 +443,7 @@ impl Objective for Classification<'_> {
 
     fn validate(&self, networks: &[&Network]) -> Option<Validation> {
         let judged = if self.chooses { self.judged(networks)? } else { return None };
-        Some(validation(&judged, judged.calibration(self.labels.len()), self.labels))
+        Some(judged.validation(judged.calibration(self.labels.len()), self.labels))
     }
 }
 
@@ -483,7 +461,7 @@ impl Classification<'_> {
     fn weight_of(&self, examples: &[usize]) -> f64 {
         match &self.class_weights {
             None => examples.len() as f64,
-            Some(weights) => examples.iter().map(|&row| f64::from(weights[self.train.targets[row]])).sum(),
+            Some(weights) => examples.iter().map(|&row| f64::from(weights[self.train.targets.of(row)[0]])).sum(),
         }
     }
 

@@ -33,7 +33,6 @@ impl Task for Tag {
     const ABOUT: &'static str = "One label per token of a text";
     const DATA: &'static str =
         "a token and its tag per line, in the first and last column; a blank line between sentences";
-    const SCORES: &'static [Score] = &lookback_infer::tasks::tag::SCORES;
     type Options = TagOptions;
     type Plan = TagPlan;
 
@@ -73,6 +72,10 @@ impl Task for Tag {
 
     fn parts(plan: &TagPlan) -> Vec<Value> {
         vec![json!(plan.input), json!(plan.network)]
+    }
+
+    fn scores(_plan: &TagPlan) -> &'static [Score] {
+        &lookback_infer::tasks::tag::SCORES
     }
 
     fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

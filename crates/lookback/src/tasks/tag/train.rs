@@ -95,7 +95,10 @@ struct Tagging<'a> {
 
 impl Objective for Tagging<'_> {
     type Network = Network;
-    const SCORES: &'static [Score] = &SCORES;
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
 
     fn lengths(&self) -> &[usize] {
         &self.training.lengths
