@@ -3,6 +3,7 @@
     python3 measure.py PROGRAM [NAME ...]     # the sets of prepare.py; PROGRAM is the built `lookback`
     python3 measure.py PROGRAM --chosen-by    # those by which the defaults were chosen
     python3 measure.py PROGRAM --intents      # the built-in intents, 105, 30 and 10 a class, beside naive Bayes
+    python3 measure.py PROGRAM --qualities    # --quality fast, balanced and best on those by which they were chosen
 
 Logistic regression weighs TF-IDF of words and their pairs (Chinese: of one to three characters) with C 10, as
 scikit-learn has them; fastText learns 25 epochs over words and pairs (Chinese: characters). All use two threads.
@@ -85,11 +86,11 @@ def naive_bayes(train: Part, test: Part) -> float:
     return share(list(model.predict(test[1])), test[0])
 
 
-def ours(program: str, train: Path, test: Path) -> tuple[float, float]:
-    """Accuracy in percent with no option, and the calibration error."""
+def ours(program: str, train: Path, test: Path, options: tuple[str, ...] = ()) -> tuple[float, float]:
+    """Accuracy in percent with no option, or these, and the calibration error."""
     with tempfile.TemporaryDirectory() as folder:
         model = f"{folder}/model.safetensors"
-        command = [program, "train", "classify", str(train), "-o", model, "--threads", "2", "--quiet"]
+        command = [program, "train", "classify", str(train), "-o", model, "--threads", "2", "--quiet", *options]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         judged = subprocess.run([program, "--quiet", "evaluate", model, str(test), "--json"], check=True, capture_output=True)
     metrics = json.loads(judged.stdout)
@@ -122,6 +123,22 @@ def sets(program: str, names: list[str]) -> None:
     print(f"\nMean margin {sum(margins) / len(margins):+.2f}, least {min(margins):+.1f}.")
 
 
+def qualities(program: str, names: list[str]) -> None:
+    """The table over what is spent."""
+    print("| data | fast | balanced | best | seconds |\n|---|---|---|---|---|", flush=True)
+    means = defaultdict(list)
+    for name in names:
+        files = [HERE / "data" / name / f"{part}.tsv" for part in ("train", "test")]
+        accuracies, seconds = [], []
+        for quality in ("fast", "balanced", "best"):
+            (accuracy, _), took = timed(ours, program, *files, ("--quality", quality))
+            means[quality].append(accuracy)
+            accuracies.append(f"{accuracy:.1f}")
+            seconds.append(f"{took:.0f}")
+        print(f"| {name} | {' | '.join(accuracies)} | {' / '.join(seconds)} |", flush=True)
+    print("\nMean: " + ", ".join(f"{quality} {sum(all) / len(all):.2f}" for quality, all in means.items()) + ".")
+
+
 def intents(program: str) -> None:
     """The table over parts of the built-in intents."""
     demo = HERE.parent.parent / "crates" / "lookback" / "src" / "demo"
@@ -149,6 +166,8 @@ def main() -> None:
     program, *names = sys.argv[1:]
     if names == ["--intents"]:
         intents(program)
+    elif names[:1] == ["--qualities"]:
+        qualities(program, names[1:] or list(CHOSEN_BY))
     elif names == ["--chosen-by"]:
         sets(program, list(CHOSEN_BY))
     else:

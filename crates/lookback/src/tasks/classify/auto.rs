@@ -40,7 +40,16 @@ pub(super) enum Kind {
         characters: f64,
     },
     /// Numeric series.
-    Series,
+    Series {
+        /// Steps of all series together.
+        steps: usize,
+    },
+}
+
+impl Kind {
+    fn is_series(self) -> bool {
+        matches!(self, Kind::Series { .. })
+    }
 }
 
 /// Looks at the inputs of the file `data`; gives a sample of the texts as well.
@@ -55,7 +64,11 @@ pub(super) fn look(
 ) -> Result<(Facts, Vec<Example>), Error> {
     let rows = inputs.len();
     if !plan.input.is_text() || rows == 0 {
-        return Ok((Facts { rows, labels, kind: Kind::Series }, Vec::new()));
+        let lengths = inputs.iter().map(|input| match &input.raw {
+            Raw::Series(series) => series.length,
+            _ => 0,
+        });
+        return Ok((Facts { rows, labels, kind: Kind::Series { steps: lengths.sum() } }, Vec::new()));
     }
     let every = rows.div_ceil(SAMPLE);
     let sample = || inputs.iter().step_by(every);
@@ -100,7 +113,7 @@ pub(super) fn open(options: &ClassifyOptions, is_text: bool) -> Vec<&'static str
     (options.train.validation, options.train.validation_split) = (None, None);
     let kind = match is_text {
         true => Kind::Texts { segmentation: Segmentation::Words, characters: 0.0 },
-        false => Kind::Series,
+        false => Kind::Series { steps: 0 },
     };
     let names = |rows: usize| {
         let facts = Facts { rows, labels: 2, kind };
@@ -140,7 +153,7 @@ pub(super) fn choose(
                 chosen.fill("layers", &mut options.encoder.layers, 0);
             }
         }
-        Kind::Series => {
+        Kind::Series { .. } => {
             chosen.fill("input-noise", &mut options.input.input_noise, 0.3);
             if !options.encoder.pools() {
                 chosen.fill("pooling", &mut options.network.pooling, "attention+mean+max".into());
@@ -153,10 +166,10 @@ pub(super) fn choose(
             encoder.cell = Some(Cell::Gru);
             chosen.0.push(("cell", "gru".into()));
         }
-        let is_small = quality == Quality::Fast && facts.kind == Kind::Series;
+        let is_small = quality == Quality::Fast && facts.kind.is_series();
         chosen.fill("hidden", &mut encoder.hidden, if is_small { 32 } else { 64 });
     }
-    if facts.kind != Kind::Series && encoder.embeddings.is_none() {
+    if !facts.kind.is_series() && encoder.embeddings.is_none() {
         chosen.fill("embedding", &mut encoder.embedding, 64);
     }
     choose_training(&mut options, &mut chosen, facts, quality);
@@ -192,8 +205,8 @@ fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &F
     let (epochs, batch_size, learning_rate) = match (facts.kind, few) {
         (Kind::Texts { .. }, true) => (25, 16, 0.002),
         (Kind::Texts { .. }, false) => (15, 32, 0.004),
-        (Kind::Series, true) => (60, 8, 0.003),
-        (Kind::Series, false) => (30, 32, 0.003),
+        (Kind::Series { steps }, true) => (epochs_of_few(facts.rows, steps), 8, 0.003),
+        (Kind::Series { .. }, false) => (30, 32, 0.003),
     };
     // Labels that are answered by themselves take longer to be learnt.
     let several = options.labels.per_text() == LabelsPerText::Several;
@@ -202,7 +215,7 @@ fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &F
     chosen.fill("epochs", &mut train.epochs, epochs);
     chosen.fill("batch-size", &mut train.batch_size, batch_size);
     chosen.fill("learning-rate", &mut train.learning_rate, learning_rate);
-    if facts.kind == Kind::Series && train.schedule.is_none() {
+    if facts.kind.is_series() && train.schedule.is_none() {
         train.schedule = Some(ScheduleChoice::Cosine);
         chosen.0.push(("schedule", "cosine".into()));
     }
@@ -214,6 +227,14 @@ fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &F
     if quality == Quality::Best {
         chosen.fill("ensemble", &mut train.ensemble, BEST);
     }
+}
+
+/// Epochs over few series: so many that there are some 1,600 batches of 8, which tiny sets need, but fewer where series are long.
+fn epochs_of_few(rows: usize, steps: usize) -> usize {
+    /// Steps of series that are gone through in all epochs.
+    const MOST_STEPS: usize = 2_500_000;
+    let wanted = (1_600 * 8 / rows.max(1)).clamp(60, 300);
+    wanted.min((MOST_STEPS / steps.max(1)).max(20))
 }
 
 /// What is held out to judge by, and what the best of the epochs is chosen by. `is_said`: whether there may be anything.
@@ -319,7 +340,7 @@ mod tests {
         assert!(fast.contains("--layers 0") && fast.contains("--epochs 5") && !fast.contains("--hidden"), "{fast}");
         let best = spent(Quality::Best, texts);
         assert!(best.contains("--ensemble 5") && best.contains("--epochs 15"), "{best}");
-        assert!(spent(Quality::Fast, Kind::Series).contains("--hidden 32"));
+        assert!(spent(Quality::Fast, Kind::Series { steps: 50_000 }).contains("--hidden 32"));
         assert_eq!(
             spent(Quality::Balanced, texts),
             chosen(&ClassifyOptions::default(), &facts(5_000, 3, Segmentation::Words, 4.0))
@@ -328,9 +349,11 @@ mod tests {
 
     #[test]
     fn series_have_no_ngrams() {
-        let few = chosen(&ClassifyOptions::default(), &Facts { rows: 60, labels: 3, kind: Kind::Series });
+        let few =
+            chosen(&ClassifyOptions::default(), &Facts { rows: 60, labels: 3, kind: Kind::Series { steps: 600 } });
         assert!(few.contains("--batch-size 8") && few.contains("--cross-validate 5"), "{few}");
         assert!(["linear", "char", "embedding", "word"].iter().all(|of_texts| !few.contains(of_texts)), "{few}");
+        assert_eq!([epochs_of_few(50, 7_500), epochs_of_few(270, 4_000), epochs_of_few(100, 146_000)], [256, 60, 20]);
         let names = open(&ClassifyOptions::default(), false);
         assert!(names.contains(&"input-noise") && !names.contains(&"linear-buckets"), "{names:?}");
     }
