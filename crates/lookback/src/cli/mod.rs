@@ -8,6 +8,7 @@ mod failure;
 mod inspect;
 mod load;
 mod max_memory;
+mod per_task;
 mod predict;
 mod signals;
 mod sureness;

@@ -2,32 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{Args, Command};
 use lookback_infer::model::{Record, Score};
 use lookback_infer::model_file::{ModelFile, check_writable};
 use serde::{Deserialize, Serialize};
 
+use super::per_task::PerTask;
 use super::threads::Threads;
 use super::{Interrupted, UsageError, load, signals};
 use crate::insight::terminal;
 use crate::options_file::OptionsFile;
-use crate::tasks::{Entry, Fitted, Plan, TASKS, WrongOptions};
+use crate::tasks::{Fitted, Plan, WrongOptions};
 use crate::train::{Checkpoint, End, Every, Init, Log, Progress, Session, Silent, TerminalProgress};
 
 /// Train a model on your data: one subcommand per task.
-#[derive(Debug)]
-pub(super) struct Train {
-    task: &'static Entry,
-    run: Run,
-    /// All that was typed behind the task, its own options among it.
-    typed: ArgMatches,
-    /// The file of options.
-    file: Option<OptionsFile>,
-}
+pub(super) type Train = PerTask<Run>;
 
 /// What every training takes beside the options of its task, and no file of options holds.
 #[derive(Args, Debug)]
-struct Run {
+pub(super) struct Run {
     /// Training data
     data: PathBuf,
     /// TOML file with options, under the names of the flags, output and threads among them; a flag wins over it. Paths in it
@@ -99,38 +92,7 @@ impl Files {
     }
 }
 
-impl Args for Train {
-    fn augment_args(command: Command) -> Command {
-        let subcommand = |task: &Entry| {
-            let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
-            let run = run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data)));
-            // Options bring a sentence about themselves, which is none about the task.
-            (task.arguments)(run).about(task.about).long_about(None::<&str>)
-        };
-        let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
-        TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Train {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
-        let (name, typed) = matches.subcommand().ok_or_else(missing)?;
-        let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
-        Ok(Train { task, run: Run::from_arg_matches(typed)?, typed: typed.clone(), file: None })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Train {
+impl PerTask<Run> {
     /// Reads the file of options, where there is one, and lays what was typed over it. It may say how many threads there are,
     /// so that this comes before all else; it may be a pipe, so that it is read once.
     pub(super) fn read_config(&mut self, threads: &mut Threads) -> Result<(), WrongOptions> {
@@ -144,7 +106,7 @@ impl Train {
     }
 
     pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
-        let Train { task, run, typed, file } = self;
+        let PerTask { task, run, typed, file } = self;
         run.files.check()?;
         load::refuse_model_as_data(&run.data)?;
         let (output, extend) = (run.files.output(), run.files.extend());

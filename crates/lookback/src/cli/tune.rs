@@ -3,36 +3,29 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{Args, Command};
 use lookback_infer::error::counted;
 use lookback_infer::model::Score;
 use toml::{Table, Value};
 use tracing::subscriber::NoSubscriber;
 
+use super::per_task::PerTask;
 use super::threads::Threads;
 use super::{Interrupted, UsageError, load, signals};
 use crate::options_file::OptionsFile;
 use crate::search::{self, Best, Candidates, Trainer, Trial, Trials};
-use crate::tasks::{Entry, Fitted, TASKS, WrongOptions};
+use crate::tasks::{Entry, Fitted, WrongOptions};
 use crate::train::{End, Session, Silent, Stop};
 
 /// Search for better options of a training: one subcommand per task.
 ///
 /// Trains candidates for a while and the better ones for longer (successive halving), until the time is spent, and writes the
 /// best options as a configuration for train --config. Options that are said stay as they are.
-#[derive(Debug)]
-pub(super) struct Tune {
-    task: &'static Entry,
-    run: Run,
-    /// All that was typed behind the task, its own options among it.
-    typed: ArgMatches,
-    /// The file of options, once it was read.
-    file: Option<OptionsFile>,
-}
+pub(super) type Tune = PerTask<Run>;
 
 /// What every search takes beside the options of its task.
 #[derive(Args, Debug)]
-struct Run {
+pub(super) struct Run {
     /// Training data
     data: PathBuf,
     /// Minutes of training to spend; one candidate, what training does by itself, is always trained to its end
@@ -50,37 +43,7 @@ struct Run {
     resume: bool,
 }
 
-impl Args for Tune {
-    fn augment_args(command: Command) -> Command {
-        let subcommand = |task: &Entry| {
-            let run = Run::augment_args(Command::new(task.name).about(task.about).allow_negative_numbers(true));
-            let run = run.mut_arg("data", |data| data.help(format!("Training data: {}", task.data)));
-            (task.arguments)(run).about(task.about).long_about(None::<&str>)
-        };
-        let command = command.subcommand_required(true).arg_required_else_help(true).subcommand_value_name("TASK");
-        TASKS.iter().fold(command, |command, task| command.subcommand(subcommand(task)))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Tune {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
-        let (name, typed) = matches.subcommand().ok_or_else(missing)?;
-        let task = TASKS.iter().find(|task| task.name == name).ok_or_else(missing)?;
-        Ok(Tune { task, run: Run::from_arg_matches(typed)?, typed: typed.clone(), file: None })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Tune {
+impl PerTask<Run> {
     /// Reads the file of options, where there is one, and what it says of threads.
     pub(super) fn read_config(&mut self, threads: &mut Threads) -> Result<(), WrongOptions> {
         let Some(file) = &self.run.config else { return Ok(()) };
@@ -92,7 +55,7 @@ impl Tune {
     }
 
     pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
-        let Tune { task, run, typed, file } = self;
+        let PerTask { task, run, typed, file } = self;
         load::refuse_model_as_data(&run.data)?;
         if !(run.budget.is_finite() && run.budget > 0.0) {
             return Err(UsageError(format!("--budget is {}; it must be above 0", run.budget)).into());

@@ -1,8 +1,8 @@
 //! Training classifiers; how they answer is `lookback_infer::tasks::classify`.
 //!
 //! `options` become a checked `plan`, and what they leave open is chosen by the data in `auto`; `network` is what is trained,
-//! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `loss` is what the network is trained
-//! by; `train` is the data and the way from a file to a model; `told` is what a person hears of them, `choices` what a search
+//! beside it the `linear` part is solved, and `calibrate` finds how much each counts; `loss` and `objective` are what the network
+//! is trained by; `train` is the data and the way from a file to a model; `told` is what a person hears of them, `choices` what a search
 //! tries.
 
 mod auto;
@@ -11,6 +11,7 @@ mod choices;
 mod linear;
 mod loss;
 mod network;
+mod objective;
 mod options;
 mod plan;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use lookback_infer::input::{Batch, Example, Input, Raw};
 
-use super::train::answering;
+use super::objective::answering;
 use super::*;
 
 /// Texts of several lengths, an empty one among them.

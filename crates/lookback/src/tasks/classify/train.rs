@@ -5,31 +5,27 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use lookback_infer::data::labels::LabelSet;
 use lookback_infer::error::{Error, PlanError, counted};
-use lookback_infer::input::{Batch, Example, Input, InputShape, LabelledInput};
+use lookback_infer::input::{Example, Input, LabelledInput};
 use lookback_infer::memory_limit::{mib_for, readable};
-use lookback_infer::model::{Score, Validation};
-use lookback_infer::network::budget::{Budget, Purpose};
+use lookback_infer::network::budget::Purpose;
 use lookback_infer::tasks::classify::{
-    self, Dataset, Description, LabelsPerText, LinearPart, NetworkPlan, NgramBag, Targets, budget, encoded,
+    Dataset, Description, LabelsPerText, LinearPart, NetworkPlan, NgramBag, Targets, budget, encoded,
 };
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::auto;
 use super::calibrate::Judged;
 use super::linear::{Bag, Problem};
 use super::loss::LabelLoss;
-use super::network::{Logits, Network};
+use super::network::Network;
+use super::objective::Classification;
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
 use super::told::{self, refuse_too_few, tell_labels, tell_texts};
-use crate::network::{option_of, twin};
+use crate::network::option_of;
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
-use crate::train::{
-    self, End, Ensemble, Init, Loss, Objective, Pretrained, Session, Silent, ValidationPlan, begin, check_tables,
-};
+use crate::train::{self, End, Ensemble, Init, Pretrained, Session, Silent, ValidationPlan, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -380,98 +376,4 @@ fn balanced_weights(targets: &[usize], classes: usize) -> Vec<f32> {
         counts[target] += 1;
     }
     counts.iter().map(|&count| targets.len() as f32 / (classes * count.max(1)) as f32).collect()
-}
-
-struct Classification<'a> {
-    plan: &'a NetworkPlan,
-    shape: InputShape,
-    loss: LabelLoss,
-    word_dropout: f64,
-    input_noise: f64,
-    train: Dataset,
-    validation: Option<Dataset>,
-    /// Whether epochs are judged by it.
-    chooses: bool,
-    /// The logits of the linear part for the validation data, where there are both.
-    linear: Option<Vec<f32>>,
-    /// What a batch of training may take.
-    budget: Budget,
-    /// What a batch of validation may take.
-    judging: Budget,
-    /// The weight of every label in the loss, where they differ.
-    class_weights: Option<Vec<f32>>,
-    labels: &'a [String],
-    device: Device,
-}
-
-impl Objective for Classification<'_> {
-    type Network = Network;
-
-    fn scores(&self) -> &'static [Score] {
-        self.plan.labels_per_text.scores()
-    }
-
-    fn lengths(&self) -> &[usize] {
-        &self.train.lengths
-    }
-
-    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
-        self.budget.parts(&self.train.lengths, examples)
-    }
-
-    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
-        let inputs: Vec<&Example> = part.iter().map(|&row| &self.train.examples[row]).collect();
-        let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
-        let padded = Batch::new(&inputs, network.parts(), &mut drop);
-        let Logits { logits, penalty } = network
-            .forward(&padded, self.input_noise, &self.device)
-            .expect("batches are made for the network that is trained");
-        let (weight, whole) = (self.weight_of(part), self.weight_of(batch));
-        let share = weight / whole;
-        let loss = self.loss.mean(logits, &self.train.targets, part, &self.device);
-        let loss = if share < 1.0 { loss.mul_scalar(share) } else { loss };
-        // Lin 2017 adds the penalty with a factor of its own; 1 did best there.
-        let share = match penalty {
-            Some(penalty) if part.len() < batch.len() => {
-                loss + penalty.mul_scalar(part.len() as f64 / batch.len() as f64)
-            }
-            Some(penalty) => loss + penalty,
-            None => loss,
-        };
-        Loss { share, weight }
-    }
-
-    fn validate(&self, networks: &[&Network]) -> Option<Validation> {
-        let judged = if self.chooses { self.judged(networks)? } else { return None };
-        Some(judged.validation(judged.calibration(self.labels.len()), self.labels))
-    }
-}
-
-impl Classification<'_> {
-    /// How networks, and the linear part, answer the validation data: as they will answer, without Burn.
-    fn judged(&self, networks: &[&Network]) -> Option<Judged> {
-        let validation = self.validation.as_ref()?;
-        let networks: Vec<classify::Network> = networks.iter().map(|network| self.answering(network)).collect();
-        let examples: Vec<&Example> = validation.examples.iter().collect();
-        let networks = classify::logits(&networks, &examples, &self.judging);
-        Some(Judged { networks, linear: self.linear.clone(), targets: validation.targets.clone() })
-    }
-
-    /// What the mean of the loss over these examples divides by.
-    fn weight_of(&self, examples: &[usize]) -> f64 {
-        match &self.class_weights {
-            None => examples.len() as f64,
-            Some(weights) => examples.iter().map(|&row| f64::from(weights[self.train.targets.of(row)[0]])).sum(),
-        }
-    }
-
-    /// The network's twin that answers.
-    fn answering(&self, network: &Network) -> classify::Network {
-        answering(network, self.plan, self.shape, self.labels.len())
-    }
-}
-
-/// The twin, without Burn, of a network that was made by this plan.
-pub(super) fn answering(network: &Network, plan: &NetworkPlan, shape: InputShape, labels: usize) -> classify::Network {
-    twin(classify::NAME, network, |tensors| classify::Network::read(plan, shape, labels, tensors))
 }
