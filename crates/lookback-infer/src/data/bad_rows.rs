@@ -42,7 +42,10 @@ impl BadRows {
         let unit = if self.are_series { "series" } else { "rows" };
         match (choice.unwrap_or_default(), self.count) {
             (_, 0) => Ok(()),
-            (OnBadRow::Stop, 1) => Err(self.first.remove(0)),
+            (OnBadRow::Stop, 1) => {
+                tracing::warn!("{}: --on-bad-row skip leaves out {unit} that cannot be read", file.display());
+                Err(self.first.remove(0))
+            }
             (OnBadRow::Stop, count) => {
                 let first = self.first.iter().map(DataError::to_string).collect();
                 Err(DataError::BadRows { file: file.into(), unit, count, first })

@@ -145,6 +145,7 @@ pub(super) fn find(text: &str, told: &Layout, tabs: bool) -> (Dialect, usize) {
 fn said_by_first_line(text: &str) -> (Option<u8>, usize) {
     let line = text.split_inclusive('\n').next().unwrap_or_default();
     let said = line.trim_end_matches(['\r', '\n']);
+    let said = said.strip_prefix('"').and_then(|said| said.strip_suffix('"')).unwrap_or(said);
     match said.as_bytes() {
         [key @ .., separator] if key.eq_ignore_ascii_case(b"sep=") => (Some(*separator), line.len()),
         _ => (None, 0),

@@ -90,6 +90,12 @@ impl Encoding {
         encoding_rs::Encoding::for_bom(bytes).map(|(encoding, length)| (Encoding(encoding), length))
     }
 
+    /// What is wrong with bytes that begin with the mark of UTF-32, which begins as that of UTF-16 does and is not read.
+    pub(super) fn refused(bytes: &[u8]) -> Option<&'static str> {
+        let is_utf_32 = bytes.starts_with(&[0xFF, 0xFE, 0, 0]) || bytes.starts_with(&[0, 0, 0xFE, 0xFF]);
+        is_utf_32.then_some("the text is UTF-32 by the mark it begins with, which is not read; write it as UTF-8")
+    }
+
     /// As [`Encoding::of_content`], of the beginning of an input, which may end within a character: of its whole lines, where
     /// it has any.
     pub(super) fn of_beginning(bytes: &[u8]) -> Option<(Encoding, bool)> {

@@ -42,6 +42,9 @@ pub(super) fn read(file: &Path, told: Option<Encoding>) -> Result<Decoded, DataE
     let mut opened = open(file)?;
     let file = &name(file);
     opened.read_to_end(&mut bytes).map_err(|source| DataError::Io { file: file.into(), source })?;
+    if let Some(problem) = Encoding::refused(&bytes) {
+        return Err(DataError::Line { file: file.into(), line: 1, problem: problem.into() });
+    }
     let decoded = decode(bytes, told).map_err(|(malformed, bytes)| not_text(file, &bytes, &malformed))?;
     if decoded.text.trim().is_empty() {
         return Err(DataError::Empty { file: file.into() });

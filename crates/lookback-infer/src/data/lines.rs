@@ -21,8 +21,17 @@ const LONGEST_LINE: usize = 16 << 20;
 pub enum LineFormat {
     /// The text itself. An empty line is an empty text.
     Plain,
-    /// The text itself, unless the first line has a label of fastText: then what stands behind the labels.
-    PlainOrFasttext,
+    /// The text itself, unless the first line tells otherwise: a label of fastText, then what stands behind the labels; a JSON
+    /// object with the key of the text, or an array, then as [`LineFormat::JsonLines`]. A line that has the names of the
+    /// trained columns is refused, for the table below it would be taken for texts.
+    Found {
+        /// The key of the text, where it is told.
+        text: Option<Column>,
+        /// The columns or keys of the training data.
+        trained: Option<TableColumns>,
+    },
+    /// What stands behind labels of fastText.
+    Fasttext,
     /// A JSON object with the text under a key. Blank lines are skipped.
     JsonLines {
         /// The key; if absent it is found in the first object, as a table's column is.
@@ -133,6 +142,10 @@ impl<R: BufRead> TextLines<R> {
             Ok(there) => there,
             Err(source) => return Err(self.broken(source)),
         };
+        if let Some(problem) = Encoding::refused(there) {
+            self.ended = true;
+            return Err(DataError::Line { file: self.name.clone(), line: 1, problem: problem.into() });
+        }
         let mark = Encoding::of_mark(there).filter(|(found, _)| self.encoding.is_none_or(|told| told == *found));
         let (encoding, guessed, passed) = match (self.encoding, mark) {
             (told, Some((found, length))) => (told.unwrap_or(found), false, length),
@@ -241,6 +254,16 @@ impl<R: BufRead> TextLines<R> {
         if !self.drained {
             let Some(content) = self.next_line()? else { return Ok(None) };
             let is_array = matches!(self.format, LineFormat::JsonLines { .. }) && content.trim_start().starts_with('[');
+            if self.line == 1 && matches!(self.format, LineFormat::Found { .. }) {
+                self.find_format(&content)?;
+                let is_array =
+                    matches!(self.format, LineFormat::JsonLines { .. }) && content.trim_start().starts_with('[');
+                if is_array {
+                    self.read_array(content)?;
+                    return self.next_content();
+                }
+                return Ok(Some(content));
+            }
             if self.line > 1 || !is_array {
                 return Ok(Some(content));
             }
@@ -254,15 +277,52 @@ impl<R: BufRead> TextLines<R> {
         }))
     }
 
+    /// The format that the first line tells.
+    fn find_format(&mut self, first: &str) -> Result<(), DataError> {
+        let LineFormat::Found { text, trained } = &self.format else { return Ok(()) };
+        let (text, trained) = (text.clone(), trained.clone());
+        let names = trained.as_ref().filter(|trained| trained.header).map(|trained| trained.names.as_slice());
+        let key = match &text {
+            Some(Column::Name(name)) => Some(name.as_str()),
+            _ => trained.as_ref().and_then(|trained| names?.get(trained.text)).map(String::as_str),
+        };
+        let begun = first.trim_start();
+        let is_object = || {
+            let place = Place { file: &self.name, line: 1 };
+            place.object(first).is_ok_and(|object| key.is_some_and(|key| place.text(&object, key).is_ok()))
+        };
+        let is_array = || {
+            begun.trim_end() == "[" || begun.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
+        };
+        self.format = if first.starts_with(PREFIX) {
+            LineFormat::Fasttext
+        } else if begun.starts_with('{') && is_object() || names.is_some() && begun.starts_with('[') && is_array() {
+            tracing::info!(
+                "{}: JSON Lines, by its first line; --format lines takes them for texts",
+                self.name.display()
+            );
+            LineFormat::JsonLines { text, trained }
+        } else {
+            if let Some(separator) = key.and_then(|key| separator_of_header(first, key)) {
+                self.ended = true;
+                let problem = format!(
+                    "the line has the column {:?} of the training data, with {separator} between: --format csv reads a table, and \
+                     --format lines takes each line for a text",
+                    key.unwrap_or_default()
+                );
+                return Err(DataError::Line { file: self.name.clone(), line: 1, problem });
+            }
+            LineFormat::Plain
+        };
+        Ok(())
+    }
+
     fn next_text(&mut self) -> Result<Option<TextLine>, DataError> {
         self.kept = Kept::default();
         while let Some(content) = self.next_content()? {
-            if self.line == 1 && self.format == LineFormat::PlainOrFasttext && !content.starts_with(PREFIX) {
-                self.format = LineFormat::Plain;
-            }
             let text = match &self.format {
-                LineFormat::Plain => content,
-                LineFormat::PlainOrFasttext => parts(&content).1.to_owned(),
+                LineFormat::Plain | LineFormat::Found { .. } => content,
+                LineFormat::Fasttext => parts(&content).1.to_owned(),
                 LineFormat::JsonLines { .. } if content.trim().is_empty() => continue,
                 LineFormat::JsonLines { text, trained } => {
                     let place = Place { file: &self.name, line: self.line };
@@ -292,6 +352,17 @@ impl<R: BufRead> TextLines<R> {
     }
 }
 
+/// What separates the fields of a line of which this name is one, where the line has several.
+fn separator_of_header(line: &str, name: &str) -> Option<&'static str> {
+    let separators = [(',', "commas"), (';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
+    let has_name = |separator: char| {
+        let fields: Vec<&str> = line.split(separator).map(|field| field.trim().trim_matches('"')).collect();
+        // A sentence may hold the word between its commas; names of columns are short.
+        fields.len() > 1 && fields.contains(&name) && fields.iter().all(|field| field.split_whitespace().count() <= 3)
+    };
+    separators.into_iter().find_map(|(separator, called)| has_name(separator).then_some(called))
+}
+
 impl<R: BufRead> Iterator for TextLines<R> {
     type Item = Result<TextLine, DataError>;
 
@@ -308,6 +379,10 @@ mod tests {
 
     fn json(text: Option<&str>) -> LineFormat {
         LineFormat::JsonLines { text: text.map(|name| Column::Name(name.to_owned())), trained: None }
+    }
+
+    fn found(trained: Option<TableColumns>) -> LineFormat {
+        LineFormat::Found { text: None, trained }
     }
 
     fn all(bytes: &[u8], format: LineFormat) -> Vec<String> {
@@ -380,10 +455,10 @@ mod tests {
     #[test]
     fn labels_of_fasttext_are_no_text() {
         let lines = b"__label__pos great movie\nno label\n__label__a __label__b x\n";
-        let read = all(lines, LineFormat::PlainOrFasttext);
+        let read = all(lines, found(None));
         assert_eq!(read, ["1 great movie", "2 no label", "3 x"]);
         assert_eq!(all(lines, LineFormat::Plain)[0], "1 __label__pos great movie");
-        assert_eq!(all(b"plain\n__label__pos x\n", LineFormat::PlainOrFasttext)[1], "2 __label__pos x");
+        assert_eq!(all(b"plain\n__label__pos x\n", found(None))[1], "2 __label__pos x");
     }
 
     #[test]
@@ -417,5 +492,29 @@ mod tests {
         assert!(matches!(lines.next(), Some(Err(DataError::LineTooLong { line: 1, .. }))));
         assert_eq!(lines.next().unwrap().unwrap(), TextLine { text: "good".into(), line: 2 });
         assert!(lines.next().is_none());
+    }
+
+    #[test]
+    fn the_first_line_tells_objects_and_arrays_and_a_table_is_not_taken_for_texts() {
+        let columns = |names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            Some(TableColumns { header: true, names, text: 0, label: Some(1) })
+        };
+        let objects = b"{\"q\":\"a\",\"n\":\"b\"}\n{\"q\":\"c\"}\n";
+        assert_eq!(all(objects, found(columns(&["q", "n"]))), ["1 a", "2 c"]);
+        assert_eq!(all(b"[\n{\"q\":\"a\"},\n{\"q\":\"c\"}]\n", found(columns(&["q", "n"]))), ["2 a", "3 c"]);
+        // Of texts that look so nothing is known.
+        assert_eq!(
+            all(b"{not json}\n[1] see there\n", found(columns(&["q", "n"])))[..],
+            ["1 {not json}", "2 [1] see there"]
+        );
+        assert_eq!(all(b"{\"other\":\"a\"}\n", found(columns(&["q", "n"]))), ["1 {\"other\":\"a\"}"]);
+        for header in ["q,n\na,b\n", "id;\"q\"\n1;a\n"] {
+            let read = all(header.as_bytes(), found(columns(&["q", "n"])));
+            assert!(read.len() == 1 && read[0].contains("--format csv reads a table"), "{read:?}");
+        }
+        let sentence = "where, q, and so on and so forth it goes\n";
+        assert_eq!(all(sentence.as_bytes(), found(columns(&["q", "n"]))).len(), 1);
+        assert!(!all(sentence.as_bytes(), found(columns(&["q", "n"])))[0].contains("error"));
     }
 }

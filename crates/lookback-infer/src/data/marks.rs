@@ -18,6 +18,8 @@ pub struct Mark(pub(super) Option<u8>);
 fn byte(text: &str) -> Option<u8> {
     match text {
         "tab" | "\\t" => Some(b'\t'),
+        // As people write it who escape it for a shell that has not asked for that.
+        "\\\\" => Some(b'\\'),
         _ => match text.as_bytes() {
             [byte] if !byte.is_ascii_alphanumeric() && !matches!(byte, b'\r' | b'\n') => Some(*byte),
             _ => None,

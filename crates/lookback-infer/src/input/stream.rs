@@ -73,7 +73,9 @@ impl<'a> Stream<'a> {
                     columns.refuse(&columns.layout.of_columns(), problem)?;
                     check_keep_of_lines(keep)?;
                     let is_told = columns.format == Some(Format::Lines);
-                    lines(if is_told { LineFormat::Plain } else { LineFormat::PlainOrFasttext }, &plan.layout)?
+                    let (text, trained) = (plan.text.clone(), plan.columns.clone());
+                    let found = LineFormat::Found { text, trained };
+                    lines(if is_told { LineFormat::Plain } else { found }, &plan.layout)?
                 }
                 Format::Jsonl => {
                     let (text, trained) = (plan.text.clone(), plan.columns.clone());
@@ -81,7 +83,7 @@ impl<'a> Stream<'a> {
                 }
                 Format::Fasttext => {
                     check_keep_of_lines(keep)?;
-                    lines(LineFormat::PlainOrFasttext, &plan.layout)?
+                    lines(LineFormat::Fasttext, &plan.layout)?
                 }
                 _ => {
                     let table = plan.table(Labels::Ignored, EmptyText::Keep);

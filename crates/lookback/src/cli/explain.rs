@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lookback_infer::error::counted;
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, Model};
 
@@ -73,6 +74,13 @@ pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: Memo
     for answer in model.answer(&[&example], &ask)? {
         explained.push_str(&terminal::printable(&answer.line));
         explained.push('\n');
+        if example.is_unknown() {
+            let (what, unit) = example.unit();
+            explained.push_str(&match example.len() {
+                0 => format!("Unsure: the {what} has no {unit}.\n"),
+                count => format!("Unsure: the model knows none of the {what}'s {}.\n", counted(count, unit)),
+            });
+        }
         if let Some(why) = model.without_views() {
             let mut letters = why.chars();
             let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();

@@ -104,7 +104,9 @@ impl TrainPlan {
     pub fn new(options: &TrainOptions, scores: &[Score]) -> Result<TrainPlan, PlanError> {
         let optimizer = options.optimizer.unwrap_or_default();
         let epochs = options.epochs.unwrap_or(20);
-        if options.momentum.is_some() && !matches!(optimizer, OptimizerChoice::Sgd | OptimizerChoice::Rmsprop) {
+        if options.momentum.is_some_and(|momentum| momentum != 0.0)
+            && !matches!(optimizer, OptimizerChoice::Sgd | OptimizerChoice::Rmsprop)
+        {
             let problem = "is for the optimisers sgd and rmsprop only; adam has its own";
             return Err(PlanError::conflict("momentum", problem));
         }

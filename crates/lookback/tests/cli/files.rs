@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use crate::program::{Folder, lookback, lookback_with_input, train, without_lines};
+use crate::program::{Folder, TINY_SERIES, lookback, lookback_with_input, train, without_lines};
 
 /// Texts with everything that separates, quotes and escapes, and their labels.
 fn rows() -> Vec<(String, &'static str)> {
@@ -348,4 +348,63 @@ fn a_model_gives_the_configuration_that_it_was_trained_by() {
         lookback(&["train", "classify", &data, "-o", &again, "--config", &config]).ok();
         assert!(std::fs::read(&again).unwrap() == std::fs::read(&model).unwrap(), "{options:?}: another model");
     }
+}
+
+#[test]
+fn standard_input_is_read_as_what_its_first_line_tells() {
+    let folder = Folder::new();
+    let renamed = |(text, label): (String, &str)| format!("{}\n", json!({ "body": text, "kind": label }));
+    let objects: String = rows().into_iter().map(renamed).collect();
+    let (data, model) = (folder.write("rows.jsonl", &objects), folder.path("model"));
+    train(&data, &model, &["--epochs", "1", "--text", "body", "--label", "kind"]).ok();
+    let expected = lookback(&["predict", &model, &data]).ok();
+    let piped = lookback_with_input(&["predict", &model], &objects);
+    assert!(piped.err.contains("JSON Lines, by its first line"), "{}", piped.err);
+    assert_eq!(piped.ok(), expected);
+    let array = format!("[\n{}]\n", objects.trim_end().replace('\n', ",\n") + "\n");
+    assert_eq!(without_lines(&lookback_with_input(&["predict", &model], &array).ok()), without_lines(&expected));
+    assert_ne!(lookback_with_input(&["predict", &model, "--format", "lines"], &objects).ok(), expected);
+
+    let (table, of_table) = (folder.write("rows.csv", csv()), folder.path("of-table"));
+    train(&table, &of_table, &["--epochs", "1"]).ok();
+    lookback_with_input(&["predict", &of_table], &csv()).refused(2, &["--format csv reads a table", "--format lines"]);
+    let piped = lookback_with_input(&["predict", &of_table, "--format", "csv"], &csv()).ok();
+    assert_eq!(piped, lookback(&["predict", &of_table, &table]).ok());
+}
+
+#[test]
+fn small_mistakes_of_files_and_options_are_understood_or_told() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    let plain = "text,label\n".to_owned() + &"so good,good\nso bad,bad\n".repeat(18);
+    let utf_32: Vec<u8> = plain.chars().flat_map(|c| (c as u32).to_le_bytes()).collect();
+    let utf_32 = folder.write("wide.csv", [&[0xFF, 0xFE, 0, 0][..], &utf_32].concat());
+    train(&utf_32, &model, &[]).refused(2, &["wide.csv, line 1: the text is UTF-32"]);
+    let said = folder.write("said.csv", format!("\"sep=;\"\n{}", plain.replace(',', ";")));
+    let run = train(&said, &model, &["--epochs", "1"]);
+    assert!(run.err.contains("semicolons between the columns"), "{}", run.err);
+    run.ok();
+    let one = folder.write("one.csv", plain.clone() + "one too,many,fields\n");
+    train(&one, &model, &[]).refused(2, &["line 38: the row has 3 fields", "--on-bad-row skip leaves out rows"]);
+    let escaped = folder.write("escaped.csv", plain.clone() + "\"so \\\"great\\\"\",good\n");
+    train(&escaped, &model, &["--escape", "\\\\", "--epochs", "1"]).ok();
+    let config = folder.write("config.toml", "momentum = 0.0\noptimizer = \"adam\"\nepochs = 1\n");
+    train(&escaped, &model, &["--config", &config]).ok();
+    for (input, told) in
+        [("qqq zzz", "Unsure: the model knows none of the text's 2 tokens."), ("", "the text has no token")]
+    {
+        let explained = lookback(&["explain", &model, input]).ok();
+        assert!(explained.contains(told), "{explained}");
+    }
+    // The label of a table with a row per series stands first or last.
+    let row = |case: usize| {
+        (0..12).map(|step| format!("{}.5,", case * step % 7)).collect::<String>() + &format!("{}\n", case % 2)
+    };
+    let series = folder.write("last.csv", (0..24).map(row).collect::<String>());
+    let run = lookback(
+        &[&["train", "classify", &series, "-o", &model, "--epochs", "1", "--format", "wide"], &TINY_SERIES[..]]
+            .concat(),
+    );
+    assert!(run.err.contains("labels from column 13"), "{}", run.err);
+    run.ok();
 }

@@ -143,6 +143,18 @@ fn aside(
     Ok(aside)
 }
 
+/// Whether the values of a column come back so often that they may be labels: as whole numbers, of which most stand in other rows
+/// as well.
+fn is_repeated(sheet: &Sheet, place: usize) -> bool {
+    let body = sheet.body(false);
+    let values: Vec<Option<f64>> = body.iter().map(|row| cell(row, place).parse::<f64>().ok()).collect();
+    let are_whole = values.iter().all(|value| value.is_some_and(|value| value.fract() == 0.0));
+    let mut distinct: Vec<f64> = values.into_iter().flatten().collect();
+    distinct.sort_by(f64::total_cmp);
+    distinct.dedup();
+    are_whole && 2 * distinct.len() <= body.len()
+}
+
 fn find_label(
     first: &FirstLine<'_>,
     sheet: &Sheet,
@@ -168,7 +180,11 @@ fn find_label(
         ([], Labels::Required, Some(WideColumns { label: Some(label), .. })) if !header && label < sheet.width() => {
             Ok(Some(label))
         }
-        ([], Labels::Required, _) if !header => Ok(Some(0)),
+        ([], Labels::Required, _) if !header => match (is_repeated(sheet, 0), is_repeated(sheet, sheet.width() - 1)) {
+            (false, true) => Ok(Some(sheet.width() - 1)),
+            // As the archive of UCR has it.
+            _ => Ok(Some(0)),
+        },
         ([], Labels::Ignored | Labels::Optional, Some(trained)) if !header => match (sheet.width(), trained.label) {
             (width, Some(label)) if width == trained.width => Ok(Some(label)),
             (width, _) if width + usize::from(trained.label.is_some()) == trained.width => Ok(None),
