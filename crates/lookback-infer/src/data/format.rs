@@ -34,7 +34,8 @@ impl Format {
     /// The formats of texts with labels, for messages.
     pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl or fasttext";
     /// All formats of labelled inputs, for messages.
-    pub(crate) const OF_TRAINING: &str = "csv, tsv, jsonl or fasttext for texts, ts or csv-long for numeric series";
+    pub(crate) const OF_TRAINING: &str =
+        "csv, tsv, jsonl or fasttext for texts, ts, csv-long or wide for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
 

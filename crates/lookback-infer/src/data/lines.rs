@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Column;
 use super::encoding::Encoding;
-use super::fasttext::{PREFIX, parts};
+use super::fasttext::parts;
 use super::file_text;
 use super::kept::{Keep, Kept};
 use super::table::TableColumns;
@@ -21,8 +21,7 @@ const LONGEST_LINE: usize = 16 << 20;
 pub enum LineFormat {
     /// The text itself. An empty line is an empty text.
     Plain,
-    /// The text itself, unless the first line tells otherwise: a label of fastText, then what stands behind the labels; a JSON
-    /// object with the key of the text, or an array, then as [`LineFormat::JsonLines`]. A line that has the names of the
+    /// The text itself, or what stands behind labels of fastText, unless the first line tells otherwise: a JSON object with the key of the text, or an array, then as [`LineFormat::JsonLines`]. A line that has the names of the
     /// trained columns is refused, for the table below it would be taken for texts.
     Found {
         /// The key of the text, where it is told.
@@ -30,7 +29,7 @@ pub enum LineFormat {
         /// The columns or keys of the training data.
         trained: Option<TableColumns>,
     },
-    /// What stands behind labels of fastText.
+    /// What stands behind labels of fastText, where a line begins with any.
     Fasttext,
     /// A JSON object with the text under a key. Blank lines are skipped.
     JsonLines {
@@ -294,9 +293,9 @@ impl<R: BufRead> TextLines<R> {
         let is_array = || {
             begun.trim_end() == "[" || begun.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
         };
-        self.format = if first.starts_with(PREFIX) {
-            LineFormat::Fasttext
-        } else if begun.starts_with('{') && is_object() || names.is_some() && begun.starts_with('[') && is_array() {
+        self.format = if begun.starts_with('{') && is_object()
+            || names.is_some() && begun.starts_with('[') && is_array()
+        {
             tracing::info!(
                 "{}: JSON Lines, by its first line; --format lines takes them for texts",
                 self.name.display()
@@ -312,7 +311,7 @@ impl<R: BufRead> TextLines<R> {
                 );
                 return Err(DataError::Line { file: self.name.clone(), line: 1, problem });
             }
-            LineFormat::Plain
+            LineFormat::Fasttext
         };
         Ok(())
     }
@@ -458,7 +457,7 @@ mod tests {
         let read = all(lines, found(None));
         assert_eq!(read, ["1 great movie", "2 no label", "3 x"]);
         assert_eq!(all(lines, LineFormat::Plain)[0], "1 __label__pos great movie");
-        assert_eq!(all(b"plain\n__label__pos x\n", found(None))[1], "2 __label__pos x");
+        assert_eq!(all(b"plain\n__label__pos x\n", found(None))[1], "2 x", "a line may have no label");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::error::counted;
+use lookback_infer::model::Record;
 use lookback_infer::model_file::ModelFile;
 use lookback_infer::tasks::load_file;
 
@@ -78,9 +79,17 @@ fn print_config(file: ModelFile, path: &Path) -> anyhow::Result<()> {
         return Ok(());
     };
     let name = task.name;
+    let record: Record = file.json(path, "record")?;
+    // Of a split the share is kept; of a file nothing but how many examples it had.
+    let of_file = record.validation_examples > 0
+        && record.training.get("validation-split").is_none_or(serde_json::Value::is_null);
+    let missing = match of_file {
+        true => "# It was validated on a file of its own: with --validation FILE the same model is trained.\n",
+        false => "",
+    };
     let options = (task.config)(&Init { file, path: path.to_owned(), extend: false })?;
     let config = toml::to_string(&options)?;
-    super::print(&format!("# lookback train {name} DATA --config THIS\n{config}"))?;
+    super::print(&format!("# lookback train {name} DATA --config THIS\n{missing}{config}"))?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::{Args, Command};
 use lookback_infer::error::counted;
 use lookback_infer::model::Score;
+use lookback_infer::model_file::check_writable;
 use toml::{Table, Value};
 use tracing::subscriber::NoSubscriber;
 
@@ -58,16 +59,20 @@ impl PerTask<Run> {
         let PerTask { task, run, typed, file } = self;
         load::refuse_model_as_data(&run.data)?;
         if !(run.budget.is_finite() && run.budget > 0.0) {
-            return Err(UsageError(format!("--budget is {}; it must be above 0", run.budget)).into());
+            return Err(
+                UsageError(format!("--budget is {}; it must be above 0, and a number of minutes", run.budget)).into()
+            );
         }
         let said = (task.options)(&typed, file.as_ref())?;
         let plan = (task.plan_of)(&run.data, &said)?;
-        let choices = plan.choices();
+        let mut choices = plan.choices();
+        choices.retain(|choice| !said.contains_key(choice.option));
         if choices.is_empty() {
             return Err(UsageError(format!("there is nothing to search for in {}", task.name)).into());
         }
         let place = trials_of(&run.output);
         run.refuse_to_overwrite(&plan.files(), &place)?;
+        check_writable(&run.output).map_err(|error| UsageError(error.to_string()))?;
         if !run.resume && Trials::stand_in(&place).map_err(|error| UsageError(error.to_string()))? {
             tracing::warn!(
                 "{} is of a search before, which this one replaces; --resume goes on with it",
@@ -82,6 +87,7 @@ impl PerTask<Run> {
         let by = By { scores: plan.scores(), score: plan.score() };
         let mut trainer = Training {
             task,
+            run: &run,
             data: &run.data,
             said: &said,
             by,
@@ -191,6 +197,7 @@ fn write(file: &Path, text: &str) -> Result<(), UsageError> {
 /// Trains candidates of a task until the time is spent.
 struct Training<'a> {
     task: &'static Entry,
+    run: &'a Run,
     data: &'a Path,
     said: &'a Table,
     by: By,
@@ -257,6 +264,11 @@ impl Trainer for Training<'_> {
             .into());
         }
         Ok(Some(Trial { candidate, options: options.clone(), epochs, validation, seconds }))
+    }
+
+    fn found(&mut self, best: &Best) -> anyhow::Result<()> {
+        // A search that is killed leaves the best that it has found.
+        Ok(write(&self.run.output, &self.run.configuration(self.task, self.said, best, self.by)?)?)
     }
 
     fn keep(&mut self, trials: &mut Trials, trial: Trial) -> anyhow::Result<()> {

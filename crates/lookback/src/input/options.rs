@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranges::sizes;
 
+/// No n-grams at all.
+pub(crate) const NONE: &str = "none";
+
 /// How texts become the tokens that a network reads, however they stand in a file.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -44,7 +47,7 @@ pub struct TokenOptions {
     /// Longest sequence, in tokens or steps; what is longer is cut [default: 512 tokens; series are not cut]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5 [default: none; texts to
+    /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5, or none [default: none; texts to
     /// classify: by the data]
     #[arg(long, value_name = "MIN-MAX")]
     pub char_ngrams: Option<String>,
@@ -127,7 +130,9 @@ impl TokenOptions {
             min_count: Some(plan.min_count),
             max_vocabulary: Some(plan.max_vocabulary),
             max_length: Some(plan.max_length),
-            char_ngrams: plan.ngrams.as_ref().map(|ngrams| format!("{}-{}", ngrams.min, ngrams.max)),
+            char_ngrams: Some(
+                plan.ngrams.as_ref().map_or_else(|| NONE.to_owned(), |ngrams| format!("{}-{}", ngrams.min, ngrams.max)),
+            ),
             char_buckets: plan.ngrams.as_ref().map(|ngrams| ngrams.buckets),
             bigram_buckets: plan.bigrams.as_ref().map(|bigrams| bigrams.buckets),
             word_dropout: Some(plan.word_dropout),
@@ -145,7 +150,7 @@ impl TokenOptions {
     }
 
     fn texts(&self) -> Result<TextPlan, PlanError> {
-        let ngrams = match (&self.char_ngrams, self.char_buckets) {
+        let ngrams = match (self.char_ngrams.as_ref().filter(|range| *range != NONE), self.char_buckets) {
             (None, None) => None,
             (None, Some(_)) => return Err(PlanError::conflict("char-buckets", "needs --char-ngrams")),
             (Some(range), buckets) => {

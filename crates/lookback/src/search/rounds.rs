@@ -36,6 +36,12 @@ pub trait Trainer {
     /// # Errors
     /// If it cannot be kept.
     fn keep(&mut self, trials: &mut Trials, trial: Trial) -> Result<(), Self::Error>;
+
+    /// Hears of the best so far, whenever it is another one.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn found(&mut self, best: &Best) -> Result<(), Self::Error>;
 }
 
 /// What a search has found.
@@ -76,6 +82,7 @@ pub fn run<T: Trainer>(
     let whole = usual.epochs;
     let better = |a: &Trial, b: &Trial| compare(a.validation.as_ref(), b.validation.as_ref(), scores, score);
     let mut best = Best { found: usual.clone(), usual, candidates: 1 };
+    trainer.found(&best)?;
     'rounds: loop {
         let mut rung: Vec<(usize, Table)> = Vec::new();
         while rung.len() < WIDTH {
@@ -103,6 +110,7 @@ pub fn run<T: Trainer>(
                 best.candidates += usize::from(place == 0);
                 if epochs == whole && better(&trial, &best.found) == Ordering::Less {
                     best.found = trial.clone();
+                    trainer.found(&best)?;
                 }
                 tried.push(trial);
             }
@@ -158,6 +166,10 @@ mod tests {
             let validation = Validation { loss: 1.0, scores: vec![Some(x as f64 / 100.0)] };
             let (options, epochs) = (options.clone(), epochs.unwrap_or(18));
             Ok(Some(Trial { candidate, options, epochs, validation: Some(validation), seconds: 1.0 }))
+        }
+
+        fn found(&mut self, _: &Best) -> Result<(), String> {
+            Ok(())
         }
 
         fn keep(&mut self, trials: &mut Trials, trial: Trial) -> Result<(), String> {

@@ -31,7 +31,9 @@ pub struct Trial {
 #[derive(Debug)]
 pub struct Trials {
     path: PathBuf,
-    file: File,
+    identity: Identity,
+    /// Open once there is a trial to write: until then what stood there stays.
+    file: Option<File>,
     made: Vec<Trial>,
 }
 
@@ -41,24 +43,33 @@ pub struct Trials {
 pub struct WrongTrials(String);
 
 impl Trials {
-    /// Opens `path`: behind the trials that stand there where the search goes on, else anew.
+    /// Of the file `path`: with the trials that stand there where the search goes on, else none. What stands there is replaced
+    /// when the first trial is kept.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or is of another search.
+    /// If the file cannot be read, or is of another search.
     pub fn open(path: &Path, identity: &Identity, resume: bool) -> Result<Trials, WrongTrials> {
         let failed = |error: &dyn std::fmt::Display| WrongTrials(format!("{}: {error}", path.display()));
         let made = match resume {
             true => read(path, identity)?,
             false => Vec::new(),
         };
-        // Written anew as well where it goes on: a line that a killed search has half written goes.
-        let lines = std::iter::once(json!({ "search": identity })).chain(made.iter().map(|trial| json!(trial)));
+        if path.is_dir() {
+            return Err(failed(&"it is a directory"));
+        }
+        Ok(Trials { path: path.to_owned(), identity: identity.clone(), file: None, made })
+    }
+
+    /// Begins the file, with the trials that were made before. It is written anew as well where the search goes on: a line
+    /// that a killed one has half written goes.
+    fn begin(&self) -> std::io::Result<File> {
+        let lines =
+            std::iter::once(json!({ "search": self.identity })).chain(self.made.iter().map(|trial| json!(trial)));
         let text: String = lines.map(|line| format!("{line}\n")).collect();
-        let beside = path.with_extension("jsonl.new");
-        std::fs::write(&beside, text).map_err(|error| failed(&error))?;
-        std::fs::rename(&beside, path).map_err(|error| failed(&error))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| failed(&error))?;
-        Ok(Trials { path: path.to_owned(), file, made })
+        let beside = self.path.with_extension("jsonl.new");
+        std::fs::write(&beside, text)?;
+        std::fs::rename(&beside, &self.path)?;
+        OpenOptions::new().append(true).open(&self.path)
     }
 
     /// Whether a search stands in `path`, which a new one would replace.
@@ -90,8 +101,16 @@ impl Trials {
     /// If it cannot be written.
     pub fn push(&mut self, trial: Trial) -> Result<(), WrongTrials> {
         let line = format!("{}\n", json!(trial));
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush());
-        written.map_err(|error| WrongTrials(format!("{}: {error}", self.path.display())))?;
+        let begun = match self.file.take() {
+            Some(file) => Ok(file),
+            None => self.begin(),
+        };
+        let written = begun.and_then(|mut file| {
+            file.write_all(line.as_bytes())?;
+            file.flush()?;
+            Ok(file)
+        });
+        self.file = Some(written.map_err(|error| WrongTrials(format!("{}: {error}", self.path.display())))?);
         self.made.push(trial);
         Ok(())
     }
@@ -162,7 +181,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.jsonl");
         let identity = Identity { task: "classify".into(), ..Identity::default() };
-        drop(Trials::open(&path, &identity, false).unwrap());
+        let mut trials = Trials::open(&path, &identity, false).unwrap();
+        assert!(!path.exists(), "nothing is replaced before there is a trial");
+        trials.push(trial(0)).unwrap();
         let mut other = identity.clone();
         other.options.insert("hidden".into(), 3.into());
         let refused = Trials::open(&path, &other, true).unwrap_err().to_string();

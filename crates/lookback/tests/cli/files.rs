@@ -342,12 +342,15 @@ fn a_model_gives_the_configuration_that_it_was_trained_by() {
         &["--linear-words", "1-2", "--linear-buckets", "300", "--char-ngrams", "2-3", "--cell", "gru", "--layers", "2"],
         &["--attention", "structured:2", "--patience", "0", "--header", "yes", "--separator", ",", "--ensemble", "2"],
     ];
-    for options in cases {
+    let none = ["--char-ngrams", "none", "--linear-words", "none", "--linear-characters", "none"];
+    for options in cases.into_iter().chain([&none[..]]) {
         train(&data, &model, &[options, &["--epochs", "2"]].concat()).ok();
         let config = folder.write("config.toml", lookback(&["inspect", &model, "--config"]).ok());
         lookback(&["train", "classify", &data, "-o", &again, "--config", &config]).ok();
         assert!(std::fs::read(&again).unwrap() == std::fs::read(&model).unwrap(), "{options:?}: another model");
     }
+    train(&data, &model, &["--validation", &data, "--epochs", "1"]).ok();
+    assert!(lookback(&["inspect", &model, "--config"]).ok().contains("validated on a file of its own"));
 }
 
 #[test]

@@ -183,8 +183,13 @@ fn a_model_and_data_in_the_wrong_order_are_told_as_such() {
 fn all_formats_are_named_where_none_can_be_told() {
     let folder = Folder::new();
     let data = folder.write("data.xyz", sentences());
-    let all =
-        ["data.xyz: cannot tell the format from its name", "--format", "csv, tsv, jsonl", "fasttext", "ts or csv-long"];
+    let all = [
+        "data.xyz: cannot tell the format from its name",
+        "--format",
+        "csv, tsv, jsonl",
+        "fasttext",
+        "ts, csv-long or wide",
+    ];
     train(&data, &folder.path("model"), &[]).refused(2, &all);
     // A model of texts reads no series.
     let model = folder.path("model");

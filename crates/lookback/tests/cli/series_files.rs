@@ -226,6 +226,8 @@ fn a_table_with_a_row_per_series_is_read() {
         let found = lookback(&["predict", &model, &folder.write(name, table)]).ok();
         assert_eq!(without_lines(&found), without_lines(&answers), "{name}");
     }
+    let long = "id,time,x,y\n".to_owned() + &"a,1,2,3\na,2,3,4\nb,1,2,3\nb,2,3,4\n".repeat(3);
+    lookback(&["predict", &model, &folder.write("long.csv", long)]).refused(2, &["--format csv-long reads that"]);
     let output = folder.path("none");
     train(&headed, &output, &["--format", "wide", "--time", "t0"]).refused(2, &["--time", "wide"]);
     train(&headed, &output, &["--format", "wide", "--label-per", "first"]).refused(2, &["--label-per", "wide"]);

@@ -105,6 +105,13 @@ fn the_same_labels_give_the_same_model_however_they_are_written() {
     let texts: String = rows().iter().rev().map(|(text, _)| format!("{text}\n")).collect();
     let answered = lookback_with_input(&["predict", &model], &texts).ok();
     assert_eq!(lookback(&["predict", &model, &lines]).ok(), answered);
+    // Those without a label stand first.
+    let backwards: String = fasttext().lines().rev().map(|line| format!("{line}\n")).collect();
+    let texts: String = texts.lines().rev().map(|line| format!("{line}\n")).collect();
+    let answered = lookback_with_input(&["predict", &model], &texts).ok();
+    let lines = folder.write("backwards.ft", backwards);
+    assert_eq!(lookback(&["predict", &model, &lines]).ok(), answered);
+    assert_eq!(lookback(&["predict", &model, &lines, "--format", "fasttext"]).ok(), answered);
 }
 
 #[test]

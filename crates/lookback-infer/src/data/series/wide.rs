@@ -25,6 +25,7 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     if header {
         sheet.check_below_header(file)?;
     }
+    refuse_long(&first, &sheet, header)?;
     let aside = aside(&first, &sheet, options, header)?;
     let label = find_label(&first, &sheet, options, header, &aside)?;
     let steps: Vec<usize> =
@@ -125,6 +126,23 @@ pub(super) fn names_columns(first: &FirstLine<'_>, sheet: &Sheet) -> bool {
     };
     let other_counts = || body.iter().any(|row| counts(&row.fields.iter().collect::<Vec<_>>()));
     !body.is_empty() && (word_over_numbers || counts(&first.fields) && !other_counts())
+}
+
+/// Refuses a table whose ids come back, which has a row per step.
+fn refuse_long(first: &FirstLine<'_>, sheet: &Sheet, header: bool) -> Result<(), DataError> {
+    let Some(place) = header.then(|| first.known(ID_NAMES)).flatten() else { return Ok(()) };
+    let body = sheet.body(header);
+    let distinct: HashSet<&str> = body.iter().map(|row| cell(row, place)).collect();
+    match 2 * distinct.len() <= body.len() {
+        true => {
+            let problem = format!(
+                "the ids of column {:?} come back on other lines, as in a table with a row per step; --format csv-long reads that",
+                first.fields[place]
+            );
+            Err(DataError::Line { file: first.file.into(), line: first.line, problem })
+        }
+        false => Ok(()),
+    }
 }
 
 /// The columns that are neither label nor step.

@@ -9,8 +9,9 @@ use lookback_infer::input::{Example, Input, LabelledInput, Raw};
 use lookback_infer::network::Cell;
 use lookback_infer::tasks::classify::{LabelsPerText, NgramBagConfig};
 
-use super::options::{ClassifyOptions, NONE, Quality};
+use super::options::{ClassifyOptions, Quality};
 use super::plan::ClassifyPlan;
+use crate::input::NONE;
 use crate::train::{AverageChoice, ScheduleChoice, ValidationPlan};
 
 /// Texts that are looked at to tell how they are cut and how many n-grams they have.

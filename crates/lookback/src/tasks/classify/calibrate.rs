@@ -40,9 +40,7 @@ impl Judged {
                 Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), Some(metrics.macro_f1)] }
             }
             targets @ Targets::Several(_) => {
-                let probabilities = self.probabilities(calibration, count);
-                let of_others =
-                    [0, 1].map(|half| Thresholds::best(count, &probabilities, targets, |row| row % 2 != half));
+                let of_others = self.thresholds_of_others(calibration, count);
                 let thresholds = |row: usize| &of_others[row % 2];
                 let metrics =
                     SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, thresholds);
@@ -52,17 +50,23 @@ impl Judged {
         }
     }
 
-    /// How each label is told apart when both answer together; where thresholds are to be chosen, by those of all rows.
+    /// How each label is told apart when both answer together; where thresholds are to be chosen, as in [`Judged::validation`].
     pub(super) fn classes(&self, calibration: Calibration, labels: &[String]) -> Vec<LabelScores> {
         let (count, networks, linear) = (labels.len(), self.networks.as_slice(), self.linear.as_deref());
         match &self.targets {
             Targets::One(targets) => Metrics::of_logits(labels, count, targets, networks, linear, calibration).classes,
             targets @ Targets::Several(_) => {
-                let thresholds = self.thresholds(calibration, count);
-                let of_row = |_| &thresholds;
+                let of_others = self.thresholds_of_others(calibration, count);
+                let of_row = |row: usize| &of_others[row % 2];
                 SeveralMetrics::of_logits(labels, count, targets, networks, linear, calibration, of_row).classes
             }
         }
+    }
+
+    /// Thresholds for the even rows, which the odd ones choose, and for the odd rows.
+    fn thresholds_of_others(&self, calibration: Calibration, labels: usize) -> [Thresholds; 2] {
+        let probabilities = self.probabilities(calibration, labels);
+        [0, 1].map(|half| Thresholds::best(labels, &probabilities, &self.targets, |row| row % 2 != half))
     }
 
     /// From which probability on each label is best answered, of texts that may have several.

@@ -10,7 +10,7 @@ use lookback_infer::tasks::classify::{LabelsPerText, NetworkPlan, Sizes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::input::{FOR_TEXTS, InputOptions, refuse};
+use crate::input::{FOR_TEXTS, InputOptions, NONE, refuse};
 use crate::network::EncoderOptions;
 use crate::train::TrainOptions;
 
@@ -161,9 +161,6 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N")]
     pub linear_buckets: Option<u32>,
 }
-
-/// No n-grams at all.
-pub(super) const NONE: &str = "none";
 
 /// What is special about training a classifier.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use lookback_infer::input::InputPlan;
 use lookback_infer::tasks::classify::{LabelsPerText, NetworkPlan, NgramBagConfig, Sizes};
 use serde_json::{Map, Value, json};
 
-use super::options::{ClassWeights, ClassifyOptions, NONE, NetworkOptions};
-use crate::input::{FOR_TEXTS, refuse};
+use super::options::{ClassWeights, ClassifyOptions, NetworkOptions};
+use crate::input::{FOR_TEXTS, NONE, refuse};
 use crate::ranges::sizes;
 use crate::train::{TrainPlan, ValidationPlan};
 

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 pub use train::fit;
 
 use super::{Fitted, Task};
+use crate::search::Choice;
 use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
 /// One label per token of a text.
@@ -76,6 +77,21 @@ impl Task for Tag {
 
     fn scores(_plan: &TagPlan) -> &'static [Score] {
         &lookback_infer::tasks::tag::SCORES
+    }
+
+    fn choices(_plan: &TagPlan) -> Vec<Choice> {
+        vec![
+            Choice::new("learning-rate", [0.0005, 0.002, 0.004]),
+            Choice::new("batch-size", [8, 16, 64]),
+            Choice::new("hidden", [64, 96, 192]),
+            Choice::new("embedding", [64, 192]),
+            Choice::new("layers", [2]),
+            Choice::new("cell", ["gru"]),
+            Choice::new("dropout", [0.3, 0.6]),
+            Choice::new("char-ngrams", ["2-4", "3-5"]),
+            Choice::new("word-dropout", [0.1, 0.3]),
+            Choice::new("average", ["ema"]),
+        ]
     }
 
     fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
