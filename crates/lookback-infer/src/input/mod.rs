@@ -11,6 +11,7 @@ pub mod dictionary;
 pub mod encoder;
 mod example;
 pub(crate) mod hash;
+mod labelled;
 mod layer;
 pub mod normalization;
 mod plan;
@@ -18,6 +19,7 @@ mod segmentation;
 mod series;
 mod standardizer;
 mod stream;
+mod taken_on;
 pub mod tokenizer;
 pub mod vocabulary;
 
@@ -30,18 +32,17 @@ use serde::{Deserialize, Serialize};
 pub use self::batch::{Batch, BatchInput, Parts, by_length};
 pub use self::columns::Columns;
 pub use self::example::{Example, Raw};
+pub use self::labelled::{Labelled, LabelledInput};
 pub(crate) use self::layer::InputLayer;
 pub use self::plan::{FileColumns, InputPlan, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
 pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
+use self::tokenizer::Segmentation;
 pub use self::tokenizer::Token;
-use self::tokenizer::{Segmentation, TokenizerChoice};
 use self::vocabulary::{Vocabulary, VocabularyOptions};
-use crate::data::Labels;
-use crate::data::series::{Missing, Series, SeriesColumns, SeriesExample, read_series};
-use crate::data::table::{EmptyText, Table, TextExample, read_table};
+use crate::data::series::{Missing, SeriesColumns, SeriesExample};
 use crate::error::{DataError, Error, ModelFileError, PlanError, counted};
 use crate::model_file::ModelFile;
 
@@ -96,51 +97,6 @@ impl InputShape {
         match self {
             InputShape::Tokens { .. } => 0,
             InputShape::Channels(channels) => channels,
-        }
-    }
-}
-
-/// An input as it stands in a file, with its label, or whatever else is to be learnt of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Labelled<L = String> {
-    /// The input.
-    pub raw: Raw,
-    /// The label.
-    pub label: L,
-    /// The line, counted from 1.
-    pub line: usize,
-}
-
-/// An input with its labels, as many as the plan reads.
-pub type LabelledInput = Labelled<Vec<String>>;
-
-impl InputPlan {
-    /// All inputs of a file with their labels, one each unless the plan has a separator for several, and the columns they
-    /// stood in. An empty text is refused where `training`, else kept.
-    ///
-    /// # Errors
-    /// If the file cannot be read as the plan says, or a label is missing.
-    pub fn read_labelled(
-        &self,
-        file: &Path,
-        training: bool,
-    ) -> Result<(Vec<LabelledInput>, Option<FileColumns>), DataError> {
-        let empty = if training { EmptyText::Refuse } else { EmptyText::Keep };
-        match self {
-            InputPlan::Text(plan) => {
-                let Table { examples, columns } = read_table(file, &plan.table(Labels::Required, empty))?;
-                let labelled =
-                    |text: TextExample| Labelled { raw: Raw::Text(text.text), label: text.labels, line: text.line };
-                Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Table(columns))))
-            }
-            InputPlan::Series(plan) => {
-                let labelled = |mut series: SeriesExample| {
-                    let (label, line) = (series.label.take().unwrap_or_default(), series.line);
-                    Labelled { raw: Raw::Series(series), label: vec![label], line }
-                };
-                let Series { examples, columns } = read_series(file, &plan.series(Labels::Required))?;
-                Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Series(columns))))
-            }
         }
     }
 }
@@ -221,85 +177,6 @@ impl Input {
                 Ok(Input::new(plan.clone(), Encoder::Series(standardizer)))
             }
         }
-    }
-
-    /// The input of a model that is trained on, reading by `plan`: what was learnt stays. Tokens of the new training inputs,
-    /// which stand in `file`, that the vocabulary lacks are added where `extend`, and refused with their count otherwise.
-    ///
-    /// # Errors
-    /// If `plan` cuts up inputs in another way, an input is of another kind, or there are new tokens.
-    pub fn taken_on<'a>(
-        &self,
-        plan: &InputPlan,
-        inputs: impl Iterator<Item = &'a Raw>,
-        extend: bool,
-        file: &Path,
-    ) -> Result<Input, Error> {
-        let (Encoder::Text(encoder), InputPlan::Text(plan)) = (&self.encoder, plan) else {
-            return match (&self.encoder, plan) {
-                (Encoder::Series(_), InputPlan::Series(series)) => {
-                    if let InputPlan::Series(own) = &self.plan {
-                        series::check_taken_on(own, series)?;
-                    }
-                    Ok(Input::new(plan.clone(), self.encoder.clone()))
-                }
-                _ => Err(PlanError::conflict("init", "is of a model that reads another kind of inputs").into()),
-            };
-        };
-        let cuts = encoder.tokenizer.segmentation.into();
-        if let InputPlan::Text(own) = &self.plan
-            && !extend
-        {
-            let of_new = [
-                ("min-count", plan.min_count != own.min_count),
-                ("max-vocabulary", plan.max_vocabulary != own.max_vocabulary),
-            ];
-            if let Some((option, _)) = of_new.iter().find(|(_, other)| *other) {
-                let problem = "is about tokens that are added to the model in --init, which --extend asks for";
-                return Err(PlanError::conflict(option, problem).into());
-            }
-        }
-        let known = encoder.vocabulary.len();
-        if plan.max_vocabulary < known {
-            let problem = format!("is {}, but the model in --init knows {known} tokens", plan.max_vocabulary);
-            return Err(PlanError::conflict("max-vocabulary", problem).into());
-        }
-        let other = [
-            ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
-            ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
-            ("normalize", plan.normalize != encoder.tokenizer.normalization),
-            ("chinese", plan.chinese != encoder.tokenizer.chinese),
-            (
-                "user-dictionary",
-                plan.user_dictionary.as_ref().is_some_and(|file| Some(&file.words) != encoder.tokenizer.words.as_ref()),
-            ),
-            ("char-ngrams", plan.ngrams != encoder.ngrams),
-            ("bigram-buckets", plan.bigrams != encoder.bigrams),
-        ];
-        if let Some((option, _)) = other.iter().find(|(_, other)| *other) {
-            return Err(PlanError::conflict(option, "is not that of the model in --init").into());
-        }
-        let raws: Vec<&Raw> = inputs.map(|raw| raw.texts(file).map(|_| raw)).collect::<Result<_, DataError>>()?;
-        let tokens = raws.into_iter().flat_map(|raw| raw.tokens(&encoder.tokenizer)).map(|token| token.text);
-        let options = VocabularyOptions {
-            min_count: plan.min_count,
-            max_size: Some(plan.max_vocabulary),
-            ..VocabularyOptions::default()
-        };
-        let (vocabulary, new) = encoder.vocabulary.extended(tokens, &options);
-        if new > 0 && !extend {
-            let (file, tokens) = (file.display(), counted(new, "token"));
-            let problem = format!("{file} has {tokens} that the model in --init does not know; --extend adds them");
-            return Err(PlanError::Unfit(problem).into());
-        }
-        let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
-        let own = match &self.plan {
-            InputPlan::Text(own) => own.user_dictionary.clone(),
-            InputPlan::Series(_) => None,
-        };
-        let user_dictionary = plan.user_dictionary.clone().or(own);
-        let plan = TextPlan { tokenizer: cuts, user_dictionary, ..plan.clone() };
-        Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
     }
 
     /// How often each entry of the vocabulary stands in these inputs, by its id. `[V]`, or nothing where inputs are series.
@@ -434,31 +311,6 @@ impl Input {
             }
         };
         self.encode(raw, file, line)
-    }
-
-    /// All examples of a file with their labels, in the order of the file. `columns`: where it differs from the training
-    /// data.
-    ///
-    /// # Errors
-    /// If the file cannot be read so, or an input is not as [`Input::encode`] wants it.
-    pub fn read_labelled(&self, file: &Path, columns: &Columns) -> Result<Vec<(Example, Vec<String>)>, Error> {
-        let plan = self.plan.over(columns, file)?;
-        Ok(self.encode_labelled(plan.read_labelled(file, false)?.0, file)?)
-    }
-
-    /// Encodes inputs that are read already, and tells how many were cut.
-    ///
-    /// # Errors
-    /// As [`Input::encode`].
-    pub fn encode_labelled<L>(&self, inputs: Vec<Labelled<L>>, file: &Path) -> Result<Vec<(Example, L)>, DataError> {
-        let encode = |input: Labelled<L>| Ok((self.encode(input.raw, file, input.line)?, input.label));
-        let examples: Vec<_> = inputs.into_iter().map(encode).collect::<Result<_, DataError>>()?;
-        let cut = examples.iter().filter(|(example, _)| example.cut > 0).count();
-        if let Some((example, _)) = examples.iter().find(|(example, _)| example.cut > 0) {
-            let (longest, (many, units)) = (example.len(), example.units());
-            tracing::warn!("{}: {cut} of {} {many} are cut to {longest} {units}", file.display(), examples.len());
-        }
-        Ok(examples)
     }
 
     /// What is read, in lines of name and value.

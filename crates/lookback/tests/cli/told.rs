@@ -22,7 +22,7 @@ fn what_there_is_to_learn_from_is_told_before_training_and_each_label_after_it()
     for told in [
         "rows.csv: 83 texts of 2 to 300 tokens, 4 in the median",
         "; of the tokens to judge by ",
-        "rows.csv: 1 text cut to --max-length 100",
+        "rows.csv: 1 of 83 texts are cut to 100 tokens",
         "rows.csv: 1 text much longer than the others, the first on line 82 with 300 tokens",
         "more.csv: 2 of 5 texts to judge by stand among those to train on as well, the first on line 2",
         "label  precision %  recall %    F1 %  rows\n",

@@ -95,14 +95,9 @@ fn unknown(dataset: &Dataset) -> (usize, usize) {
     (dataset.examples.iter().map(of).sum(), dataset.lengths.iter().sum())
 }
 
-/// Tells texts that are cut, and those that are much longer than the others.
+/// Tells texts that are much longer than the others.
 fn tell_long(train: &Dataset, median: usize) {
     let (file, examples) = (train.file.display(), &train.examples);
-    let cut = examples.iter().filter(|example| example.cut > 0).count();
-    if cut > 0 {
-        let longest = examples.iter().map(Example::len).max().unwrap_or(0);
-        tracing::warn!("{file}: {} cut to --max-length {longest}", counted(cut, "text"));
-    }
     let tokens = |example: &Example| example.len() + example.cut;
     let bound = LONG_TOKENS.max(LONG * median);
     let long: Vec<&Example> = examples.iter().filter(|example| tokens(example) > bound).collect();
