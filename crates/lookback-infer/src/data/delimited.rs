@@ -25,7 +25,8 @@ impl Row {
 }
 
 /// The rows of `text` from the byte `start` on, blank lines left out. A quote that is open to the end is told here, before
-/// [`width_error`] sees what it swallowed; one that only seems to have swallowed rows is warned of.
+/// [`width_error`] sees what it swallowed; one that seems to have swallowed rows is warned of, and they
+/// are read where that can be nothing else.
 pub(super) fn rows(file: &Path, text: &str, start: usize, dialect: Dialect) -> Result<Vec<Row>, DataError> {
     // The parser takes a quote that is never closed to reach to the end of the file, without a word. This line,
     // put behind the text, then is no row of its own, and that tells.
@@ -61,7 +62,11 @@ pub(super) fn rows(file: &Path, text: &str, start: usize, dialect: Dialect) -> R
                 tracing::warn!("{}, line{problem}; is one of the quotes a mistake?", file.display());
             }
         }
-        rows.push(Row { line, fields: std::mem::take(&mut fields) });
+        let width = rows.first().map_or(0, |first| first.fields.len());
+        match dialect.quote.and_then(|quote| taken_apart(raw, (line, width), dialect, quote)) {
+            Some(apart) => rows.extend(apart),
+            None => rows.push(Row { line, fields: std::mem::take(&mut fields) }),
+        }
     }
     Err(DataError::OpenQuote { file: file.into(), line: rows.last().map_or(1, |row| row.line) })
 }
@@ -74,6 +79,35 @@ fn swallows_rows(raw: &str, fields: &StringRecord, dialect: Dialect, quote: u8) 
     let is_row = |line: &&str| !line.contains(char::from(quote)) && line.split(separator).count() == fields.len();
     let within = lines.get(1..lines.len() - 1).unwrap_or_default();
     (fields.len() > 1 && within.iter().any(is_row)) || dialect.goes_on_behind_quote(raw)
+}
+
+/// The rows that a quote has swallowed, which stands before a field by mistake: it is left out, and each line is a row of its own.
+/// Only where text goes on behind the next quote, which no quoted field has, and every line then has as many fields as the first
+/// row; separators too many belong to the field with the quote.
+fn taken_apart(raw: &str, (line, width): (usize, usize), dialect: Dialect, quote: u8) -> Option<Vec<Row>> {
+    if width < 2 || !raw.contains(['\r', '\n']) || !dialect.goes_on_behind_quote(raw) {
+        return None;
+    }
+    let (separator, quote) = (char::from(dialect.separator), char::from(quote));
+    let row = |(line, content): (usize, &str)| {
+        let parts: Vec<&str> = content.split(separator).collect();
+        let more = parts.len().checked_sub(width)?;
+        let begun = parts.iter().position(|part| part.starts_with(quote));
+        let mut fields = StringRecord::new();
+        let mut place = 0;
+        while let Some(&part) = parts.get(place) {
+            let taken = if begun == Some(place) { 1 + more } else { 1 };
+            match taken {
+                1 => fields.push_field(part.trim_start_matches(quote)),
+                _ => fields.push_field(
+                    parts.get(place..place + taken)?.join(&separator.to_string()).trim_start_matches(quote),
+                ),
+            }
+            place += taken;
+        }
+        (fields.len() == width).then_some(Row { line, fields })
+    };
+    (line..).zip(raw.lines()).map(row).collect()
 }
 
 /// The error that a row has another number of fields than the first, where it does.

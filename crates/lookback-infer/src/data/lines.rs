@@ -8,6 +8,7 @@ use super::Column;
 use super::encoding::Encoding;
 use super::fasttext::parts;
 use super::file_text;
+use super::first_line;
 use super::kept::{Keep, Kept};
 use super::table::TableColumns;
 use super::table::json::{Place, of_array, text_key};
@@ -21,8 +22,9 @@ const LONGEST_LINE: usize = 16 << 20;
 pub enum LineFormat {
     /// The text itself. An empty line is an empty text.
     Plain,
-    /// The text itself, or what stands behind labels of fastText, unless the first line tells otherwise: a JSON object with the key of the text, or an array, then as [`LineFormat::JsonLines`]. A line that has the names of the
-    /// trained columns is refused, for the table below it would be taken for texts.
+    /// The text itself, or what stands behind labels of fastText, unless the first line tells otherwise: a JSON object with the
+    /// key of the text, or an array, then as [`LineFormat::JsonLines`]. A line that has the names of the trained columns is
+    /// refused, for the table below it would be taken for texts.
     Found {
         /// The key of the text, where it is told.
         text: Option<Column>,
@@ -254,7 +256,13 @@ impl<R: BufRead> TextLines<R> {
             let Some(content) = self.next_line()? else { return Ok(None) };
             let is_array = matches!(self.format, LineFormat::JsonLines { .. }) && content.trim_start().starts_with('[');
             if self.line == 1 && matches!(self.format, LineFormat::Found { .. }) {
-                self.find_format(&content)?;
+                match first_line::format(&self.name, &content, &self.format) {
+                    Ok(format) => self.format = format,
+                    Err(error) => {
+                        self.ended = true;
+                        return Err(error);
+                    }
+                }
                 let is_array =
                     matches!(self.format, LineFormat::JsonLines { .. }) && content.trim_start().starts_with('[');
                 if is_array {
@@ -274,46 +282,6 @@ impl<R: BufRead> TextLines<R> {
             self.line = line;
             content
         }))
-    }
-
-    /// The format that the first line tells.
-    fn find_format(&mut self, first: &str) -> Result<(), DataError> {
-        let LineFormat::Found { text, trained } = &self.format else { return Ok(()) };
-        let (text, trained) = (text.clone(), trained.clone());
-        let names = trained.as_ref().filter(|trained| trained.header).map(|trained| trained.names.as_slice());
-        let key = match &text {
-            Some(Column::Name(name)) => Some(name.as_str()),
-            _ => trained.as_ref().and_then(|trained| names?.get(trained.text)).map(String::as_str),
-        };
-        let begun = first.trim_start();
-        let is_object = || {
-            let place = Place { file: &self.name, line: 1 };
-            place.object(first).is_ok_and(|object| key.is_some_and(|key| place.text(&object, key).is_ok()))
-        };
-        let is_array = || {
-            begun.trim_end() == "[" || begun.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
-        };
-        self.format = if begun.starts_with('{') && is_object()
-            || names.is_some() && begun.starts_with('[') && is_array()
-        {
-            tracing::info!(
-                "{}: JSON Lines, by its first line; --format lines takes them for texts",
-                self.name.display()
-            );
-            LineFormat::JsonLines { text, trained }
-        } else {
-            if let Some(separator) = key.and_then(|key| separator_of_header(first, key)) {
-                self.ended = true;
-                let problem = format!(
-                    "the line has the column {:?} of the training data, with {separator} between: --format csv reads a table, and \
-                     --format lines takes each line for a text",
-                    key.unwrap_or_default()
-                );
-                return Err(DataError::Line { file: self.name.clone(), line: 1, problem });
-            }
-            LineFormat::Fasttext
-        };
-        Ok(())
     }
 
     fn next_text(&mut self) -> Result<Option<TextLine>, DataError> {
@@ -349,17 +317,6 @@ impl<R: BufRead> TextLines<R> {
         }
         Ok(None)
     }
-}
-
-/// What separates the fields of a line of which this name is one, where the line has several.
-fn separator_of_header(line: &str, name: &str) -> Option<&'static str> {
-    let separators = [(',', "commas"), (';', "semicolons"), ('\t', "tabs"), ('|', "bars")];
-    let has_name = |separator: char| {
-        let fields: Vec<&str> = line.split(separator).map(|field| field.trim().trim_matches('"')).collect();
-        // A sentence may hold the word between its commas; names of columns are short.
-        fields.len() > 1 && fields.contains(&name) && fields.iter().all(|field| field.split_whitespace().count() <= 3)
-    };
-    separators.into_iter().find_map(|(separator, called)| has_name(separator).then_some(called))
 }
 
 impl<R: BufRead> Iterator for TextLines<R> {
@@ -491,29 +448,5 @@ mod tests {
         assert!(matches!(lines.next(), Some(Err(DataError::LineTooLong { line: 1, .. }))));
         assert_eq!(lines.next().unwrap().unwrap(), TextLine { text: "good".into(), line: 2 });
         assert!(lines.next().is_none());
-    }
-
-    #[test]
-    fn the_first_line_tells_objects_and_arrays_and_a_table_is_not_taken_for_texts() {
-        let columns = |names: &[&str]| {
-            let names = names.iter().map(|&name| name.to_owned()).collect();
-            Some(TableColumns { header: true, names, text: 0, label: Some(1) })
-        };
-        let objects = b"{\"q\":\"a\",\"n\":\"b\"}\n{\"q\":\"c\"}\n";
-        assert_eq!(all(objects, found(columns(&["q", "n"]))), ["1 a", "2 c"]);
-        assert_eq!(all(b"[\n{\"q\":\"a\"},\n{\"q\":\"c\"}]\n", found(columns(&["q", "n"]))), ["2 a", "3 c"]);
-        // Of texts that look so nothing is known.
-        assert_eq!(
-            all(b"{not json}\n[1] see there\n", found(columns(&["q", "n"])))[..],
-            ["1 {not json}", "2 [1] see there"]
-        );
-        assert_eq!(all(b"{\"other\":\"a\"}\n", found(columns(&["q", "n"]))), ["1 {\"other\":\"a\"}"]);
-        for header in ["q,n\na,b\n", "id;\"q\"\n1;a\n"] {
-            let read = all(header.as_bytes(), found(columns(&["q", "n"])));
-            assert!(read.len() == 1 && read[0].contains("--format csv reads a table"), "{read:?}");
-        }
-        let sentence = "where, q, and so on and so forth it goes\n";
-        assert_eq!(all(sentence.as_bytes(), found(columns(&["q", "n"]))).len(), 1);
-        assert!(!all(sentence.as_bytes(), found(columns(&["q", "n"])))[0].contains("error"));
     }
 }

@@ -19,6 +19,7 @@ mod dialect;
 mod encoding;
 mod fasttext;
 mod file_text;
+mod first_line;
 mod format;
 mod kept;
 mod layout;

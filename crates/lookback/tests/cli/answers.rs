@@ -269,3 +269,9 @@ fn keys_of_objects_are_found_by_what_stands_under_them() {
     );
     asked.refused(3, &["1 of 1 input"]);
 }
+
+#[test]
+fn what_would_not_be_written_is_not_computed() {
+    let refused = lookback_with_input(&["predict", text_model_path(), "--attention", "--fields", "label"], "a song\n");
+    refused.refused(2, &["--attention gives nothing that is written"]);
+}

@@ -266,7 +266,17 @@ fn a_quote_that_swallows_rows_is_told_with_its_lines() {
         format!("text,label\n{}\"great film,1\n{}\"nice film,1\n{}", simple(0, 20), simple(20, 22), simple(22, 40));
     let run = train(&folder.write("rows.csv", opened), &folder.path("model"), &["--epochs", "1"]);
     let told = "rows.csv, lines 22 to 25: a quote opens a field that goes on over other rows";
-    assert!(run.err.contains(told), "{}", run.err);
+    assert!(run.err.contains(told) && run.err.contains("42 rows"), "{}", run.err);
+    run.ok();
+    // With a comma in the text as well; the line of each row is its own.
+    let comma = format!(
+        "text,label\n{}\"great film, neat,1\nbad film,0\n\"nice film,1\n{}no label,\n",
+        simple(0, 20),
+        simple(20, 40)
+    );
+    let run =
+        train(&folder.write("comma.csv", comma), &folder.path("model"), &["--on-bad-row", "skip", "--epochs", "1"]);
+    assert!(run.err.contains("44 rows") && run.err.contains("comma.csv, line 45"), "{}", run.err);
     run.ok();
     let behind = format!("text,label\n{}\"great\" film,1\n", simple(0, 20));
     let run = train(&folder.write("rows.csv", behind), &folder.path("model"), &["--epochs", "1"]);

@@ -261,4 +261,12 @@ fn a_threshold_takes_the_place_of_those_found_and_tables_join_the_labels() {
     let mut lines = table.lines();
     assert_eq!(lines.next(), Some("line,labels,unsure,error"));
     assert!(["1,food|music,false,", "1,music|food,false,"].contains(&lines.next().unwrap()), "{table}");
+    let top = ["predict", &model, "--output-format", "csv", "--top", "2"];
+    let table = lookback_with_input(&top, "hot soup and an old song\n").ok();
+    let header = "line,labels,label_1,probability_1,label_2,probability_2,unsure,error\n";
+    assert!(table.starts_with(header) && table.contains(",food,0.") && table.contains(",music,0."), "{table}");
+    let barred = json_lines().replace("\"food\"", "\"hot|cold\"");
+    learn(&folder.write("barred.jsonl", barred), &model, &["--epochs", "25", "--learning-rate", "0.02"]).ok();
+    let table = lookback_with_input(&["predict", &model, "--output-format", "tsv"], "hot soup and an old song\n").ok();
+    assert!(table.contains("\"\"hot|cold\"\"") && !table.contains("hot|cold|music"), "{table}");
 }

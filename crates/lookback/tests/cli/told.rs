@@ -74,5 +74,7 @@ fn quality_says_how_much_is_spent_and_what_is_said_stays() {
     assert!(!said.contains("--layers 0") && !said.contains("--epochs"), "{said}");
     let best = trained(&["--quality", "best", "--epochs", "1", "--hidden", "4"]);
     assert!(best.contains("--ensemble 5"), "{best}");
+    let on = ["train", "classify", &data, "-o", &folder.path("on"), "--init", &model, "--quality", "fast"];
+    lookback(&on).refused(2, &["--quality says how large a new network is"]);
     lookback(&["train", "classify", &data, "--quality", "good"]).refused(2, &["fast", "balanced", "best"]);
 }

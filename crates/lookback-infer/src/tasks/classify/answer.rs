@@ -33,10 +33,13 @@ impl Classifier {
             LabelsPerText::One => vec![Field::value("label"), Field::value("probability").of_tables()],
             LabelsPerText::Several => vec![Field::value("labels")],
         };
-        if self.description().plan.labels_per_text == LabelsPerText::One {
-            for place in 2..=ask.top.unwrap_or(1).min(self.labels().len()) {
-                fields.extend(next_names(place).map(|name| Field::value(name).of_tables()));
-            }
+        // The first of one label stands under its own name.
+        let (first, most) = match self.description().plan.labels_per_text {
+            LabelsPerText::One => (2, ask.top.unwrap_or(1)),
+            LabelsPerText::Several => (1, ask.top.unwrap_or(0)),
+        };
+        for place in first..=most.min(self.labels().len()) {
+            fields.extend(next_names(place).map(|name| Field::value(name).of_tables()));
         }
         let labels = Shape::Values(self.labels().to_vec());
         fields.push(Field { shape: labels, ..Field::value("probabilities").of_objects() });
@@ -65,6 +68,9 @@ impl Classifier {
             LabelsPerText::Several => {
                 let names = prediction.labels.iter().map(|&label| self.labels()[label].as_str());
                 object.insert("labels".into(), names.collect());
+                if ask.top.is_some() {
+                    put_next(&likeliest, 1, &mut object);
+                }
                 example.is_unknown()
             }
         };
@@ -98,11 +104,7 @@ impl Classifier {
         object.insert("label".into(), json!(label));
         object.insert("probability".into(), json!(prediction.probabilities[prediction.label]));
         if ask.top.is_some() {
-            for (place, (label, probability)) in (1..).zip(likeliest).skip(1) {
-                let [label_name, probability_name] = next_names(place);
-                object.insert(label_name, json!(label));
-                object.insert(probability_name, json!(probability));
-            }
+            put_next(likeliest, 2, object);
         }
         unsure
     }
@@ -119,6 +121,15 @@ impl Classifier {
             prediction.labels.iter().map(|&class| format!("{}  {}", labels[class], percent(class))).collect();
         let others = if shown.is_empty() { String::new() } else { format!("  (then {})", shown.join(", ")) };
         format!("{}{others}", if answered.is_empty() { "no label".to_owned() } else { answered.join(", ") })
+    }
+}
+
+/// The likeliest labels from this place on, from 1, and their probabilities.
+fn put_next(likeliest: &[(&String, f32)], first: usize, object: &mut Map<String, Value>) {
+    for (place, (label, probability)) in (1..).zip(likeliest).skip(first - 1) {
+        let [label_name, probability_name] = next_names(place);
+        object.insert(label_name, json!(label));
+        object.insert(probability_name, json!(probability));
     }
 }
 

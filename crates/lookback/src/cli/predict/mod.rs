@@ -32,7 +32,8 @@ const VIEWED: usize = 1 << 18;
 /// An answer of one label has line (of the input, from 1), input (what --keep asks for), label, probabilities (the
 /// likeliest first), unsure, and of a text tokens (how many it has) and unknown_tokens (how many of them the vocabulary does
 /// not have); with --attention pieces (the tokens), weights (how much each counts) and views. A table has line, what is kept,
-/// label, probability (that of the label), with --top label_2, probability_2 and so on, unsure, and error. Where no token of
+/// label, probability (that of the label), with --top label_2, probability_2 and so on, unsure, and error; of several labels a text
+/// labels with | between, or as a list where one holds that, and with --top label_1, probability_1 and so on. Where no token of
 /// a text is known, its answer is unsure.
 ///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
@@ -172,14 +173,14 @@ impl Answers {
                     self.refused += 1;
                     let sentence = failure::sentence(&error);
                     if self.strict {
-                        super::print_as_it_is(&self.writer.take())?;
+                        super::print_as_it_is(&self.writer.take()?)?;
                         return Err(UsageError(sentence).into());
                     }
                     self.writer.error(item.line, &item.kept, &sentence)?;
                 }
             }
         }
-        super::print_as_it_is(&self.writer.take())?;
+        super::print_as_it_is(&self.writer.take()?)?;
         match ready.into_iter().last() {
             Some(Read::Broken(error)) => Err(error),
             _ => Ok(()),
@@ -201,7 +202,7 @@ impl Answers {
     fn finish(mut self) -> anyhow::Result<()> {
         // A table without rows has a header still.
         self.writer.begin(std::iter::empty())?;
-        super::print_as_it_is(&self.writer.take())?;
+        super::print_as_it_is(&self.writer.take()?)?;
         let Answers { inputs, refused, cut, .. } = &self;
         if *cut > TOLD {
             tracing::warn!("{} were cut in all", counted(*cut, "input"));

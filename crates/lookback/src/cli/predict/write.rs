@@ -51,6 +51,13 @@ pub(super) struct Writer {
     /// Whether it was told that an input has others.
     others_told: bool,
     text: String,
+    /// The rows of a table since they were last asked for.
+    rows: Option<csv::Writer<Vec<u8>>>,
+}
+
+/// A writer of rows.
+fn rows(separator: u8) -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().delimiter(separator).flexible(false).from_writer(Vec::new())
 }
 
 impl Writer {
@@ -82,17 +89,24 @@ impl Writer {
                 .collect(),
         };
         check_columns(&fields, separator)?;
-        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new() })
+        if ask.views && !fields.iter().any(|field| field.shape == Shape::Lists) {
+            let problem = "gives nothing that is written; --fields names no list of it";
+            return Err(UsageError(format!("--attention {problem}")));
+        }
+        let rows = separator.map(rows);
+        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), rows })
     }
 
     /// What was written since this was last asked.
-    pub(super) fn take(&mut self) -> String {
-        let text = std::mem::take(&mut self.text);
-        match self.separator {
-            // A table keeps its cells as they are, unless somebody looks at it.
-            Some(_) if stdout().is_terminal() => terminal::printable_lines(&text),
-            _ => text,
-        }
+    ///
+    /// # Errors
+    /// If the cells of a table cannot be written.
+    pub(super) fn take(&mut self) -> anyhow::Result<String> {
+        let Some(separator) = self.separator else { return Ok(std::mem::take(&mut self.text)) };
+        let Some(written) = self.rows.replace(rows(separator)) else { return Ok(String::new()) };
+        let text = String::from_utf8(written.into_inner()?)?;
+        // A table keeps its cells as they are, unless somebody looks at it.
+        Ok(if stdout().is_terminal() { terminal::printable_lines(&text) } else { text })
     }
 
     /// Begins a table, whose columns follow from the first input that has any.
@@ -212,11 +226,10 @@ impl Writer {
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
-        let Some(separator) = self.separator else { return Ok(()) };
-        let mut row = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
-        row.write_record(cells.into_iter().collect::<Vec<_>>())?;
-        self.text.push_str(std::str::from_utf8(&row.into_inner()?)?);
-        Ok(())
+        match &mut self.rows {
+            Some(rows) => Ok(rows.write_record(cells)?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -278,7 +291,10 @@ fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) if values.iter().all(Value::is_string) => {
+        // A label that holds what would stand between two is told apart from two by the list itself.
+        Some(Value::Array(values))
+            if values.iter().all(|value| value.as_str().is_some_and(|text| !text.contains('|'))) =>
+        {
             values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|")
         }
         Some(other) => other.to_string(),

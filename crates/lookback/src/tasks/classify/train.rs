@@ -48,6 +48,11 @@ pub fn fit_inputs(
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
     let init = session.init.take();
+    if init.is_some() && plan.options.learning.quality.is_some() {
+        let problem =
+            "says how large a new network is, but that in --init is kept; --epochs says how long it is trained";
+        return Err(PlanError::conflict("quality", problem).into());
+    }
     let (per_text, scores) = (plan.network.labels_per_text, plan.network.labels_per_text.scores());
     let names = inputs.iter().flat_map(|input| &input.label).map(String::as_str);
     let labels = match &init {
