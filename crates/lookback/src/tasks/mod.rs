@@ -90,6 +90,8 @@ pub struct Fitted {
     pub model: Option<(ModelFile, Record)>,
     /// How training ended.
     pub end: End,
+    /// The part of a cross-validation in which it ended, from 1, and how many there are, where it came no further.
+    pub part: Option<(usize, usize)>,
     /// Whether a training that was interrupted stands in its checkpoint, to go on from there.
     pub saved: bool,
     /// How many networks were asked for; the model has fewer where training was stopped between.
@@ -114,7 +116,7 @@ impl Fitted {
     ) -> Result<Fitted, Error> {
         let (networks, end, saved, count) = (plan.ensemble(), trained.end, trained.saved, trained.networks.len());
         if count == 0 {
-            return Ok(Fitted { model: None, end, saved, networks, scores, told: None });
+            return Ok(Fitted { model: None, end, part: None, saved, networks, scores, told: None });
         }
         let record = Record {
             training,
@@ -126,7 +128,7 @@ impl Fitted {
         let numbered = trained.networks.iter().enumerate();
         let tensors = numbered.flat_map(|(place, network)| values(network, &prefix(place, count))).collect();
         let file = file(&record, tensors)?;
-        Ok(Fitted { model: Some((file, record)), end, saved, networks, scores, told: None })
+        Ok(Fitted { model: Some((file, record)), end, part: None, saved, networks, scores, told: None })
     }
 }
 

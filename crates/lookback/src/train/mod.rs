@@ -30,7 +30,7 @@ mod tables;
 
 pub use average::Average;
 pub use checkpoint::{Checkpoint, Every, Identity};
-pub(crate) use checkpoint::{by_name, hash};
+pub(crate) use checkpoint::{Part, by_name, hash};
 pub use ensemble::{Ensemble, Session, train};
 pub use init::Init;
 pub(crate) use init::begin;

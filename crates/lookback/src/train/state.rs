@@ -111,6 +111,11 @@ impl<N: Module> TrainState<N> {
         Ok(())
     }
 
+    /// Whether one stands in a checkpoint; none does where the training of the next network has not begun.
+    pub(super) fn stands_in(file: &ModelFile) -> bool {
+        file.metadata.contains_key(KEY)
+    }
+
     /// Reads what [`TrainState::put`] wrote. `start`: the network as it was made; its values are replaced.
     pub(super) fn take(
         start: N,
