@@ -136,7 +136,7 @@ mod tests {
         one.extend([vec![2], vec![0]]);
         assert_eq!((one.of(0), one.classes(3)), (&[2][..], vec![2, 0]));
         assert_eq!(one.of_rows(&[1]), Targets::One(vec![0]));
-        assert_eq!(several.of_rows(&[2, 0]), Targets::Several(vec![vec![], vec![1, 3]]));
+        assert_eq!(several.of_rows(&[2, 0]), Targets::Several(vec![vec![1], vec![1, 3]]));
     }
 
     #[test]
