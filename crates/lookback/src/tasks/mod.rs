@@ -18,7 +18,9 @@ use serde_json::{Map, Value, json};
 use crate::network::values;
 use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
-use crate::train::{End, Ensemble, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash};
+use crate::train::{
+    End, Ensemble, Files, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash,
+};
 
 /// How a task is trained.
 pub trait Task {
@@ -132,6 +134,17 @@ impl Fitted {
     }
 }
 
+impl Fitted {
+    /// With the files that were read beside the data among the options that the model keeps.
+    fn with_files(mut self, files: Files) -> Result<Fitted, Error> {
+        if let Some((file, record)) = self.model.as_mut().filter(|_| !files.is_empty()) {
+            files.put(&mut record.training);
+            file.put_json("record", record)?;
+        }
+        Ok(self)
+    }
+}
+
 /// All checked options of a plan by name, where validation data come from among them.
 fn options<T: Task>(plan: &T::Plan) -> Map<String, Value> {
     let validation = json!({ "validation-split": T::validation(plan).share() });
@@ -239,7 +252,8 @@ impl<T: Task> Plan for Planned<T> {
     }
 
     fn fit(&self, data: &Path, session: &mut Session<'_>) -> Result<Fitted, Error> {
-        T::fit(data, &self.0, session)
+        let files = Files::of(T::validation(&self.0), session.init.as_ref());
+        T::fit(data, &self.0, session)?.with_files(files)
     }
 }
 

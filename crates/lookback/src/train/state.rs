@@ -47,6 +47,8 @@ pub(crate) struct Place {
     pub(super) loss: (f64, f64),
     /// Examples that those steps have seen.
     pub(super) seen: usize,
+    /// How long those steps took, in seconds, whichever run they were made in.
+    pub(super) seconds: f64,
 }
 
 /// The best network so far, without autodiff.

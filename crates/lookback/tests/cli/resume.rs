@@ -364,7 +364,9 @@ fn a_log_that_is_gone_on_with_has_every_step_once() {
     let places = |file: &str| -> Vec<String> {
         let text = std::fs::read_to_string(file).unwrap();
         let objects = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        objects.map(|object| format!("{} {} {}", object["epoch"], object["step"], object["loss"])).collect()
+        objects
+            .map(|object| ["epoch", "step", "loss", "samples"].map(|key| object[key].to_string()).join(" "))
+            .collect()
     };
     assert_eq!(places(&log), places(&straight));
     let notes = folder.write("notes", "mine\n");
