@@ -331,26 +331,19 @@ impl Learner<'_> {
         of.iter().for_each(|dataset| targets.extend(dataset.targets.iter().map(<[usize]>::to_vec)));
         let (buckets, rows) = (config.rows() as u64, examples.len() as u64);
         // The weights and how rare the buckets are, with the copies of which a file is made; the examples' distributions.
-        let bytes = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
-        let limit = plan.train.max_memory();
-        if bytes > limit.bytes() {
-            let problem = format!(
-                "the linear part would take {} of memory, but --max-memory is {limit} MiB; its largest table is \
-                 linear.weight, {buckets} x {} numbers: choose a smaller --linear-buckets, or allow it with --max-memory {}",
-                readable(bytes),
-                labels.len(),
-                mib_for(bytes)
-            );
-            return Err(PlanError::Unfit(problem).into());
-        }
+        let tables = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
+        self.check_linear(tables, 0)?;
         let old = match init {
             Some(init) => Some(LinearPart::take(config, init.known("labels")?, &mut init.file.clone(), &init.path)?),
             None => None,
         };
-        let bag = match &old {
-            Some(old) => old.bag.clone(),
+        let (bag, together) = match &old {
+            Some(old) => {
+                (old.bag.clone(), examples.par_iter().map(|example| config.buckets_of(&example.all_tokens())).sum())
+            }
             None => NgramBag::fit(config.clone(), examples.iter().map(|example| example.all_tokens())),
         };
+        self.check_linear(tables, together as u64 * size_of::<(u32, f32)>() as u64)?;
         let bags: Vec<Bag> = examples.par_iter().map(|example| bag.of(example)).collect();
         let weights = self.class_weights(&targets);
         let problem = Problem {
@@ -369,6 +362,26 @@ impl Learner<'_> {
             );
         }
         Ok(Some(solution.part(bag)))
+    }
+
+    /// Refuses a linear part whose tables and the n-grams of whose texts take so many bytes together.
+    fn check_linear(&self, tables: u64, ngrams: u64) -> Result<(), Error> {
+        let (bytes, limit) = (tables + ngrams, self.plan.train.max_memory());
+        let Some(config) = self.plan.network.linear.as_ref().filter(|_| bytes > limit.bytes()) else { return Ok(()) };
+        let largest = format!("linear.weight, {} x {} numbers", config.rows(), self.labels.len());
+        let problem = match ngrams > tables {
+            false => format!("its largest table is {largest}: choose a smaller --linear-buckets"),
+            true => format!(
+                "the n-grams of the texts alone take {}: choose shorter ones by --linear-characters and --linear-words",
+                readable(ngrams)
+            ),
+        };
+        let problem = format!(
+            "the linear part would take {} of memory, but --max-memory is {limit} MiB; {problem}, or allow it with --max-memory {}",
+            readable(bytes),
+            mib_for(bytes)
+        );
+        Err(PlanError::Unfit(problem).into())
     }
 
     /// The weight of every label in the loss, where they differ.
