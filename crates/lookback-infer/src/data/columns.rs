@@ -121,6 +121,8 @@ pub(super) struct FirstLine<'a> {
     pub(super) file: &'a Path,
     pub(super) line: usize,
     pub(super) fields: Vec<&'a str>,
+    /// What else may separate the columns, in a sentence, where nothing that is looked for does.
+    pub(super) proposal: Option<String>,
 }
 
 impl FirstLine<'_> {
@@ -137,19 +139,28 @@ impl FirstLine<'_> {
                     }
                 })
             }
-            Column::Name(name) => self.named(name).ok_or_else(|| DataError::NoColumn {
-                file: self.file.into(),
-                line: self.line,
-                name: name.clone(),
-                present: self.present(),
-            }),
+            Column::Name(name) => match (self.named(name), name.trim().parse()) {
+                (Some(place), _) => Ok(place),
+                // With a blank before it, as behind the comma of a list.
+                (None, Ok(Column::Number(number))) if *name != name.trim() => self.find(&Column::Number(number)),
+                _ => Err(DataError::NoColumn {
+                    file: self.file.into(),
+                    line: self.line,
+                    name: name.trim().to_owned(),
+                    present: self.present(),
+                }),
+            },
         }
     }
 
-    /// The place of the field that reads `name`, else of one that does so without regard to case.
+    /// The place of the field that reads `name`, else of one that does so without regard to blanks around it, else to case.
     fn named(&self, name: &str) -> Option<usize> {
-        let exact = self.fields.iter().position(|field| field.trim() == name);
-        exact.or_else(|| self.fields.iter().position(|field| field.trim().to_lowercase() == name.to_lowercase()))
+        let place = |is: &dyn Fn(&str) -> bool| self.fields.iter().position(|field| is(field));
+        let (trimmed, lower) = (name.trim(), name.trim().to_lowercase());
+        place(&|field| field == name)
+            .or_else(|| place(&|field| field == trimmed))
+            .or_else(|| place(&|field| field.trim() == trimmed))
+            .or_else(|| place(&|field| field.trim().to_lowercase() == lower))
     }
 
     /// The place of the first of `names` that a field bears.
@@ -164,6 +175,32 @@ impl FirstLine<'_> {
 
     /// The error that no column could be told for `role`.
     pub(super) fn unclear(&self, role: &'static str) -> DataError {
-        DataError::UnclearColumn { file: self.file.into(), line: self.line, role, present: self.present() }
+        DataError::UnclearColumn {
+            file: self.file.into(),
+            line: self.line,
+            role,
+            present: self.present(),
+            hint: self.proposal.clone().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_around_a_name_are_left_out_unless_it_has_them() {
+        let first =
+            FirstLine { file: Path::new("f"), line: 1, fields: vec![" a", "a", "B ", "two words"], proposal: None };
+        let find =
+            |name: &str| first.find(&name.parse().unwrap_or(Column::Number(0))).map_err(|error| error.to_string());
+        for (name, place) in
+            [(" a", 0), ("a", 1), ("a ", 1), ("b", 2), (" B", 2), (" two words", 3), (" 2", 1), ("2", 1)]
+        {
+            assert_eq!(find(name), Ok(place), "{name:?}");
+        }
+        assert!(find(" c").unwrap_err().contains("no column \"c\""));
+        assert!(find(" 9").unwrap_err().contains("no column 9"));
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Dialect {
 const USUAL: u8 = b',';
 /// What separates in the files that people have.
 const SEPARATORS: [u8; 4] = [USUAL, b';', b'\t', b'|'];
+/// What may separate in others. What stands within words and numbers, too, comes last.
+const UNUSUAL: [u8; 13] = *b"^~#&@!%*=/:_ ";
 /// How much of a file is looked at first.
 const SAMPLE: usize = 256 << 10;
 
@@ -139,6 +141,23 @@ pub(super) fn find(text: &str, told: &Layout, tabs: bool) -> (Dialect, usize) {
     let of_sample = found(sample, sample.len() == text.len());
     let right = sample.len() == text.len() || of_sample.widths(text, true).is_some_and(|widths| all_equal(&widths));
     (if right { of_sample } else { found(text, true) }, start)
+}
+
+/// A sentence with the character that parts all rows of `text` into as many columns, where none of those does that are looked
+/// for; nothing where it was told what separates, or nothing does.
+pub(super) fn proposal(text: &str, found: Dialect, told: &Layout) -> Option<String> {
+    let text = sample(text);
+    let parts = |separator: u8| {
+        let widths = Dialect::of(separator).widths(text, false)?;
+        let first = widths.first().copied().filter(|&width| width > 1)?;
+        (widths.len() > 1 && all_equal(&widths)).then_some(first)
+    };
+    if told.separator.is_some() || parts(found.separator).is_some() {
+        return None;
+    }
+    let (separator, columns) = UNUSUAL.into_iter().find_map(|separator| Some((separator, parts(separator)?)))?;
+    let separator = char::from(separator);
+    Some(format!("; if {separator:?} stands between columns, --separator {separator:?} reads {columns} of them"))
 }
 
 /// The separator that a first line such as `sep=;` says, and where the next line begins.
@@ -280,6 +299,23 @@ mod tests {
         for wrong in ["", "ab", "a", "7", "\n", "é"] {
             assert!(wrong.parse::<Separator>().is_err() && wrong.parse::<Mark>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_else_may_separate_is_proposed() {
+        let proposed = |text: &str, told: &Layout| {
+            let (dialect, start) = find(text, told, false);
+            proposal(&text[start..], dialect, told)
+        };
+        let none = Layout::default();
+        let sentence = proposed("text^label\nso, it is^x\nno^y\n", &none).expect("a proposal");
+        assert_eq!(sentence, "; if '^' stands between columns, --separator '^' reads 2 of them");
+        assert!(proposed("text label\nso x\nno y\n", &none).is_some_and(|told| told.contains("--separator ' '")));
+        for text in ["text,label\na^b,x\n", "a sentence\nand another one\n", "one^row\n", "word\nother\n"] {
+            assert_eq!(proposed(text, &none), None, "{text}");
+        }
+        let told = Layout { separator: Some("tab".parse().expect("a separator")), ..Layout::default() };
+        assert_eq!(proposed("text^label\na^x\n", &told), None);
     }
 
     #[test]

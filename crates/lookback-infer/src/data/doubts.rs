@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::label_lists::list;
+
 /// A label of fewer rows is hardly learnt.
 const FEW: usize = 5;
 /// How many labels a sentence names.
@@ -41,7 +43,8 @@ pub fn of_labels(counts: &[(&str, usize)]) -> Vec<String> {
     doubts
 }
 
-/// Sentences about labels that look as if several stood in one: with a bar between parts that are labels of other rows, too.
+/// Sentences about labels that look as if several stood in one: with a bar between parts that are labels of other rows, too,
+/// or as a list.
 pub fn of_separators(counts: &[(&str, usize)]) -> Vec<String> {
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
     for &(name, _) in counts {
@@ -49,13 +52,14 @@ pub fn of_separators(counts: &[(&str, usize)]) -> Vec<String> {
     }
     let are_several = |(name, _): &&(&str, usize)| name.contains('|') && parts(name).all(|part| rows[part] > 1);
     let several: Vec<(&str, usize)> = counts.iter().filter(are_several).copied().collect();
-    match several.is_empty() {
-        true => Vec::new(),
-        false => vec![format!(
-            "the labels {} look like several labels of a text, with | between them; --multi-label reads them so",
-            named(&several)
-        )],
-    }
+    let lists: Vec<(&str, usize)> = counts.iter().filter(|(name, _)| list(name).is_some()).copied().collect();
+    let doubts =
+        [(several, "several labels of a text, with | between them"), (lists, "lists of several labels of a text")];
+    let doubts = doubts.iter().filter(|(labels, _)| !labels.is_empty());
+    let tell = |(labels, what): &(Vec<(&str, usize)>, &str)| {
+        format!("the labels {} look like {what}; --multi-label reads them so", named(labels))
+    };
+    doubts.map(tell).collect()
 }
 
 fn parts(name: &str) -> impl Iterator<Item = &str> {
@@ -90,6 +94,12 @@ mod tests {
         let doubts = of_separators(&[("a", 9), ("a | b", 2), ("b", 5), ("z|y", 5)]);
         let expected = [
             "the labels \"a | b\" (2) look like several labels of a text, with | between them; --multi-label reads them so",
+        ];
+        assert_eq!(doubts, expected);
+        let doubts = of_separators(&[("['a', 'b']", 9), ("['b']", 5), ("[b", 1)]);
+        let expected = [
+            "the labels \"['a', 'b']\" (9), \"['b']\" (5) look like lists of several labels of a text; --multi-label \
+                         reads them so",
         ];
         assert_eq!(doubts, expected);
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::columns::{Column, FirstLine};
 use super::delimited::Row;
 use super::table::json::{Place, at};
-use crate::error::DataError;
+use crate::error::{DataError, quoted};
 
 /// Which of the input's own columns are kept beside what is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,14 @@ impl Keep {
     /// Tells of keys that the first object does not have; others may have them. No key has a number.
     pub(super) fn check(&self, place: &Place<'_>, object: &Map<String, Value>) -> Result<(), DataError> {
         let Keep::Columns(columns) = self else { return Ok(()) };
-        for column in columns.iter().filter(|column| at(object, &column.as_key()).is_none()) {
+        for column in columns.iter().filter(|column| at(object, &key(column, object)).is_none()) {
             match column {
                 Column::Number(number) => {
                     return Err(DataError::NumberedKey { file: place.file.into(), number: *number });
                 }
-                Column::Name(name) => tracing::warn!("{}; null is kept in its place", place.no_key(object, name)),
+                Column::Name(name) => {
+                    tracing::warn!("{}; null is kept in its place", place.no_key(object, name.trim()));
+                }
             }
         }
         Ok(())
@@ -91,12 +93,18 @@ impl Kept {
             Keep::Nothing => Kept::default(),
             Keep::All => Kept { names: object.keys().cloned().collect(), values: object.values().cloned().collect() },
             Keep::Columns(columns) => {
-                let names: Vec<String> = columns.iter().map(Column::as_key).collect();
+                let names: Vec<String> = columns.iter().map(|column| key(column, object)).collect();
                 let values = names.iter().map(|name| at(object, name).cloned().unwrap_or(Value::Null)).collect();
                 Kept { names: names.into(), values }
             }
         }
     }
+}
+
+/// The key that is meant in an object: as it was said, or without the blanks that stand around it in a list.
+fn key(column: &Column, object: &Map<String, Value>) -> String {
+    let said = column.as_key();
+    if at(object, &said).is_some() { said } else { said.trim().to_owned() }
 }
 
 /// Where the columns that are kept stand in a table.
@@ -123,11 +131,66 @@ impl KeptColumns {
         Ok(KeptColumns { names: places.iter().map(name).collect(), places })
     }
 
+    /// Of a table in which several rows make an input, `inputs` by their places in `body`: columns that are filled alike in all
+    /// rows of each. One that was named and is not is refused; of all columns such are left out, and told.
+    pub(super) fn find_of_inputs(
+        keep: &Keep,
+        first: &FirstLine<'_>,
+        header: bool,
+        (body, inputs): (&[Row], &[Vec<usize>]),
+    ) -> Result<KeptColumns, DataError> {
+        let KeptColumns { names, places } = KeptColumns::find(keep, first, header)?;
+        let (mut alike, mut others) = (Vec::new(), Vec::new());
+        for (name, place) in names.iter().cloned().zip(places) {
+            match inputs.iter().find_map(|rows| differing(body, rows, place)) {
+                None => alike.push((name, place)),
+                Some((one, other)) if *keep != Keep::All => {
+                    let (before, here) =
+                        (filled(one, place).unwrap_or_default(), filled(other, place).unwrap_or_default());
+                    let problem = format!(
+                        "the column {name:?} is {here:?} here and {before:?} on line {} of the same sequence; --keep takes \
+                         columns that are the same in all rows of a sequence",
+                        one.line
+                    );
+                    return Err(DataError::Line { file: first.file.into(), line: other.line, problem });
+                }
+                Some(_) => others.push(name),
+            }
+        }
+        if !others.is_empty() {
+            let (file, others) = (first.file.display(), quoted(&others));
+            tracing::info!("{file}: not kept, for they change within a sequence: {others}");
+        }
+        let (names, places): (Vec<String>, Vec<usize>) = alike.into_iter().unzip();
+        Ok(KeptColumns { names: names.into(), places })
+    }
+
+    /// Those of rows that make one input.
+    pub(super) fn of_input(&self, body: &[Row], rows: &[usize]) -> Kept {
+        let value = |&place: &usize| {
+            let filled = rows.iter().find_map(|&row| filled(&body[row], place));
+            filled.map_or_else(|| Value::from(""), Value::from)
+        };
+        Kept { names: Arc::clone(&self.names), values: self.places.iter().map(value).collect() }
+    }
+
     /// Those of a row, as far as it goes.
     pub(super) fn of(&self, row: &Row) -> Kept {
         let value = |&place: &usize| row.fields.get(place).map_or(Value::Null, Value::from);
         Kept { names: Arc::clone(&self.names), values: self.places.iter().map(value).collect() }
     }
+}
+
+/// What stands in a column of a row, if anything does.
+fn filled(row: &Row, place: usize) -> Option<&str> {
+    row.fields.get(place).map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// Two of these rows that are filled in a column, but not alike.
+fn differing<'a>(body: &'a [Row], rows: &[usize], place: usize) -> Option<(&'a Row, &'a Row)> {
+    let mut there = rows.iter().map(|&row| &body[row]).filter(|row| filled(row, place).is_some());
+    let one = there.next()?;
+    there.find(|other| filled(other, place) != filled(one, place)).map(|other| (one, other))
 }
 
 /// Where a column stands; without a header none has a name.

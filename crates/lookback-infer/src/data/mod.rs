@@ -22,6 +22,7 @@ mod file_text;
 mod first_line;
 mod format;
 mod kept;
+mod label_lists;
 mod layout;
 mod marks;
 mod roles;

@@ -149,10 +149,11 @@ fn is_name(field: &str) -> bool {
 
 /// Whether the first row names the columns of a table with several labels in one: it has one word there that no other row has,
 /// while each of their labels comes again; and nothing in it is too long for a name.
-pub(super) fn first_is_header_of_several(rows: &[Row], place: usize, separator: char) -> bool {
+/// `labels`: those of a field.
+pub(super) fn first_is_header_of_several(rows: &[Row], place: usize, labels: impl Fn(&str) -> Vec<String>) -> bool {
     let labels = |row: &Row| -> Vec<String> {
         let field = row.fields.get(place).unwrap_or_default();
-        field.split(separator).map(|label| label.trim().to_owned()).filter(|label| !label.is_empty()).collect()
+        labels(field).into_iter().filter(|label| !label.is_empty()).collect()
     };
     let Some((first, below)) = rows.split_first() else { return false };
     let below: Vec<&Row> = below.iter().take(SAMPLE).filter(|row| !row.is_blank()).collect();

@@ -102,8 +102,10 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// No column was asked for, and the file does not tell.
-    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number", file.display(), flag(role), quoted(present))]
+    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number{hint}", file.display(), flag(role), quoted(present))]
     UnclearColumn {
+        /// What else may be wrong, or nothing.
+        hint: String,
         /// The file.
         file: PathBuf,
         /// The line of the header, or the first line.
@@ -166,12 +168,14 @@ pub enum DataError {
         line: usize,
     },
     /// The label is empty or missing.
-    #[error("{}, line {line}: the label is empty", file.display())]
+    #[error("{}, line {line}: the label is empty{hint}", file.display())]
     EmptyLabel {
         /// The file.
         file: PathBuf,
         /// The line.
         line: usize,
+        /// The way out, or nothing.
+        hint: &'static str,
     },
     /// A text has several labels where one was expected.
     #[error("{}, line {line}: {found}; one label was expected, and several are for a model that is trained with --multi-label", file.display())]
@@ -257,8 +261,8 @@ pub enum DataError {
         /// What was found and what was expected.
         problem: String,
     },
-    /// A value of a series is missing, no number, or not finite.
-    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" is not a finite number", file.display())]
+    /// A value of a series is no number, not finite, or too large.
+    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" {}", file.display(), unfit_value(value))]
     SeriesValue {
         /// The file.
         file: PathBuf,
@@ -453,6 +457,16 @@ fn flag(role: &str) -> &str {
         "values" => "--values",
         "time" => "--time",
         _ => "--id",
+    }
+}
+
+/// What is wrong with a value that is no finite number of 32 bits.
+fn unfit_value(value: &str) -> &'static str {
+    match value.replace(',', ".").parse::<f64>() {
+        Ok(number) if number.is_finite() && number.abs() > f64::from(f32::MAX) => {
+            "is more than 32 bits hold, in which series are read (3.4e38 either way); scale the channel"
+        }
+        _ => "is not a finite number",
     }
 }
 

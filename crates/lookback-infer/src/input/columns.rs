@@ -23,6 +23,8 @@ pub struct Columns {
     pub layout: Layout,
     /// How series stand in it.
     pub series: SeriesLayout,
+    /// What stands between the labels of a text in a table.
+    pub label_separator: Option<char>,
 }
 
 impl Columns {
@@ -37,6 +39,7 @@ impl Columns {
             ("time", self.time.is_some()),
             ("encoding", self.layout.encoding.is_some()),
             ("on-bad-row", self.layout.on_bad_row.is_some()),
+            ("label-separator", self.label_separator.is_some()),
         ];
         self.refuse(&options, problem)?;
         self.refuse(&self.layout.of_columns(), problem)?;

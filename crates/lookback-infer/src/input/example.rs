@@ -84,6 +84,8 @@ pub(super) struct Text {
     spans: Vec<(usize, usize)>,
     lowercase: bool,
     pub(super) ids: EncodedText,
+    /// How many of those past `ids` the vocabulary does not have.
+    unknown_past: usize,
 }
 
 impl Text {
@@ -169,6 +171,18 @@ impl Example {
         }
     }
 
+    /// How many tokens a text has and how many of them the vocabulary does not, those among both that were cut off; nothing of a
+    /// series.
+    pub fn count_tokens(&self) -> Option<(usize, usize)> {
+        match &self.content {
+            Content::Text(text) => {
+                let kept = text.ids.ids.iter().filter(|&&id| id == UNK).count();
+                Some((text.spans.len(), kept + text.unknown_past))
+            }
+            Content::Series(_) => None,
+        }
+    }
+
     /// What people call each token or step. `[T]`
     pub fn names(&self) -> Vec<String> {
         match self.tokens() {
@@ -237,20 +251,23 @@ fn side_by_side<'t>(tokens: &'t [String], tokenizer: &Tokenizer) -> Vec<Token<'t
 struct Ids {
     spans: Vec<(usize, usize)>,
     ids: EncodedText,
+    unknown_past: usize,
 }
 
 impl Ids {
     fn of(tokens: &[Token<'_>], encoder: &TextEncoder) -> Ids {
         let ids = encoder.encode_tokens(tokens);
-        Ids { spans: tokens.iter().map(|token| (token.start, token.end)).collect(), ids }
+        let past = tokens.iter().skip(ids.len());
+        let unknown_past = past.filter(|token| encoder.vocabulary.encode(&token.text) == UNK).count();
+        Ids { spans: tokens.iter().map(|token| (token.start, token.end)).collect(), ids, unknown_past }
     }
 
     fn example(self, text: String, read: Option<ReadText>, encoder: &TextEncoder, line: usize) -> Example {
-        let Ids { spans, mut ids } = self;
+        let Ids { spans, mut ids, unknown_past } = self;
         let cut = std::mem::take(&mut ids.tokens_cut);
         let lowercase = encoder.tokenizer.lowercase;
         Example {
-            content: Content::Text(Text { text, read: read.map(Box::new), spans, lowercase, ids }),
+            content: Content::Text(Text { text, read: read.map(Box::new), spans, lowercase, ids, unknown_past }),
             made_by: 0,
             line,
             cut,
@@ -302,6 +319,9 @@ mod tests {
         // What was cut off is still known.
         let all: Vec<String> = example.all_tokens().into_iter().map(|token| token.text.into_owned()).collect();
         assert_eq!(all, ["don't", "new york", "e-mail", "no"]);
+        assert_eq!(example.count_tokens(), Some((4, 1)));
+        let past = ["no", "no", "no", "no", "e-mail", "ship"].map(str::to_owned);
+        assert_eq!(Example::of_tokens(&past, &encoder, 7).count_tokens(), Some((6, 2)), "what was cut off counts");
     }
 
     #[test]

@@ -235,11 +235,18 @@ impl InputPlan {
                     // The file's own extension wins over the format of the training.
                     None => text.format = Format::of_texts(file).or(text.format),
                 }
+                let separator = [("label-separator", columns.label_separator.is_some())];
                 if matches!(text.format, Some(Format::Jsonl | Format::Fasttext)) {
                     let problem = "is for tables with columns, csv and tsv";
                     columns.refuse(&[("header", columns.header.is_some())], problem)?;
+                    columns.refuse(&separator, problem)?;
                     columns.refuse(&columns.layout.of_columns(), problem)?;
                 }
+                if text.label_separator.is_none() {
+                    columns
+                        .refuse(&separator, "stands between several labels of a text, but the model has one a text")?;
+                }
+                text.label_separator = text.label_separator.map(|trained| columns.label_separator.unwrap_or(trained));
                 text.layout = columns.layout.or(&text.layout);
                 text.header = columns.header.map_or(text.header, |header| header.explicit());
                 // A number that the training data had says nothing of keys.
@@ -305,6 +312,8 @@ impl SeriesPlan {
     fn over(&mut self, columns: &Columns, file: &Path) -> Result<(), PlanError> {
         let texts = [("text", columns.text.is_some())];
         columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
+        let separator = [("label-separator", columns.label_separator.is_some())];
+        columns.refuse(&separator, "stands between several labels of a text, but the model reads numeric series")?;
         match columns.format {
             Some(format) if !format.is_of_series() && format != Format::Lines => {
                 let problem = format!("is {}, but the model reads numeric series", format.name());
@@ -363,6 +372,7 @@ impl SeriesPlan {
     /// How a file of series is read.
     pub(super) fn series(&self, labels: Labels) -> SeriesOptions {
         SeriesOptions {
+            keep: Keep::Nothing,
             format: Some(self.format),
             header: self.header,
             id: self.id.clone(),

@@ -5,7 +5,7 @@ use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
-use crate::data::series::read_each_series;
+use crate::data::series::{Each, SeriesOptions, read_each_series};
 use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
 use crate::data::{Column, Format, Keep, Kept, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
@@ -97,12 +97,9 @@ impl<'a> Stream<'a> {
                     Source::Read(raws.into_iter())
                 }
             },
-            InputPlan::Series(_) if !keep.is_nothing() => {
-                let problem = "keeps columns of texts, but the model reads numeric series; \"line\" tells them apart";
-                return Err(PlanError::conflict("keep", problem).into());
-            }
             InputPlan::Series(plan) => match columns.format.or(plan.format_by_name(file)) {
                 None | Some(Format::Lines) => {
+                    check_keep_of_steps(keep)?;
                     let problem = "is about columns, and these series have none";
                     columns.refuse(&columns.of_steps(), problem)?;
                     columns.refuse(&columns.layout.of_columns(), problem)?;
@@ -110,13 +107,14 @@ impl<'a> Stream<'a> {
                     lines(LineFormat::Plain, &plan.layout)?
                 }
                 Some(format) => {
+                    if format == Format::Ts {
+                        check_keep_of_steps(keep)?;
+                    }
                     let plan = super::SeriesPlan { format, ..plan.clone() };
-                    let (series, _) = read_each_series(file, &plan.series(Labels::Ignored))?;
-                    let raw = |(line, series): (_, Result<_, _>)| RawItem {
-                        line,
-                        raw: series.map(Raw::Series),
-                        kept: Kept::default(),
-                    };
+                    let options = SeriesOptions { keep: keep.clone(), ..plan.series(Labels::Ignored) };
+                    let (series, _) = read_each_series(file, &options)?;
+                    let raw =
+                        |Each { line, example, kept }: Each| RawItem { line, raw: example.map(Raw::Series), kept };
                     let raws: Vec<_> = series.into_iter().map(raw).collect();
                     Source::Read(raws.into_iter())
                 }
@@ -169,6 +167,12 @@ fn check_keep_of_lines(keep: &Keep) -> Result<(), PlanError> {
         }
         None => Ok(()),
     }
+}
+
+/// Of series that do not stand in columns nothing can be kept.
+fn check_keep_of_steps(keep: &Keep) -> Result<(), PlanError> {
+    let problem = "keeps columns of the input, and these series have none; \"line\" tells them apart";
+    if keep.is_nothing() { Ok(()) } else { Err(PlanError::conflict("keep", problem)) }
 }
 
 #[cfg(test)]

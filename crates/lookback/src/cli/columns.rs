@@ -32,6 +32,7 @@ impl Columns {
     /// With the column of the label, where that is read.
     pub(super) fn with_label(self, label: Option<Column>) -> lookback_infer::input::Columns {
         let Columns { format, header, text, id, time, layout, series } = self;
-        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series }
+        let label_separator = None;
+        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series, label_separator }
     }
 }

@@ -31,6 +31,9 @@ pub(super) struct Evaluate {
     /// Column or key of the label [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     label: Option<Column>,
+    /// What stands between the labels of a text in a table, where it may have several [default: as in training]
+    #[arg(long, value_name = "CHARACTER")]
+    label_separator: Option<char>,
 }
 
 impl Evaluate {
@@ -38,7 +41,11 @@ impl Evaluate {
         let model = load(&self.model, &self.data)?;
         let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), ..Ask::default() };
         model.check_ask(&ask)?;
-        let report = model.evaluate(&self.data, &self.columns.with_label(self.label), &ask)?;
+        let columns = lookback_infer::input::Columns {
+            label_separator: self.label_separator,
+            ..self.columns.with_label(self.label)
+        };
+        let report = model.evaluate(&self.data, &columns, &ask)?;
         if self.json {
             super::print_json(&format!("{}\n", serde_json::to_string_pretty(&report.json)?))?;
         } else {

@@ -11,7 +11,7 @@ use lookback_infer::tasks::load_file;
 
 use crate::insight::terminal;
 use crate::tasks::TASKS;
-use crate::train::Init;
+use crate::train::{Files, Init};
 
 /// Show what a model file holds and how it was trained.
 #[derive(Args, Debug)]
@@ -80,16 +80,12 @@ fn print_config(file: ModelFile, path: &Path) -> anyhow::Result<()> {
     };
     let name = task.name;
     let record: Record = file.json(path, "record")?;
-    // Of a split the share is kept; of a file nothing but how many examples it had.
-    let of_file = record.validation_examples > 0
-        && record.training.get("validation-split").is_none_or(serde_json::Value::is_null);
-    let missing = match of_file {
-        true => "# It was validated on a file of its own: with --validation FILE the same model is trained.\n",
-        false => "",
-    };
-    let options = (task.config)(&Init { file, path: path.to_owned(), extend: false })?;
+    let mut options = (task.config)(&Init { file, path: path.to_owned(), extend: false })?;
+    for (option, value) in Files::begun_with(&record.training) {
+        options.insert(option.clone(), toml::Value::try_from(value)?);
+    }
     let config = toml::to_string(&options)?;
-    super::print(&format!("# lookback train {name} DATA --config THIS\n{missing}{config}"))?;
+    super::print(&format!("# lookback train {name} DATA --config THIS\n{config}"))?;
     Ok(())
 }
 

@@ -231,7 +231,10 @@ pub(super) fn place(file: &Path) -> Option<PathBuf> {
 
 /// Saves the model, if there is one, and says how training ended. The checkpoint is no longer needed when it ended well.
 pub(super) fn finish(fitted: &Fitted, output: &Path, checkpoint: Option<&Checkpoint>) -> anyhow::Result<()> {
+    let of_part = |(part, parts): (usize, usize)| format!(" part {part} of {parts} of the cross-validation,");
+    let part = fitted.part.map_or_else(String::new, of_part);
     let kept = match &fitted.model {
+        _ if fitted.part.is_some() => "there is no model yet".into(),
         Some((file, record)) => saved(file, record, fitted.networks, fitted.scores, output)?,
         None => "no epoch was finished before, so there is no model to keep".into(),
     };
@@ -248,10 +251,10 @@ pub(super) fn finish(fitted: &Fitted, output: &Path, checkpoint: Option<&Checkpo
                 Some(_) if fitted.saved => "; --resume goes on from here",
                 _ => "",
             };
-            Err(Interrupted(format!("interrupted in epoch {epoch}, step {step}; {kept}{on}")).into())
+            Err(Interrupted(format!("interrupted in{part} epoch {epoch}, step {step}; {kept}{on}")).into())
         }
         End::Diverged { epoch, step, what, value } => Err(anyhow::anyhow!(
-            "training diverged: in epoch {epoch}, step {step} the {what} is {value}; a lower learning rate may help; {kept}"
+            "training diverged: in{part} epoch {epoch}, step {step} the {what} is {value}; a lower learning rate may help; {kept}"
         )),
     }
 }

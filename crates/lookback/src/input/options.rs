@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lookback_infer::data::series::{Missing, SeriesLayout, format_of_content};
+use lookback_infer::data::series::{FoundSeries, Missing, SeriesLayout, found_in_content};
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
@@ -241,16 +241,27 @@ impl InputOptions {
         }
         // A CSV is a table of texts unless another format is asked for, or it plainly holds series.
         let by_extension = || Format::of_series(data).filter(|format| *format == Format::Ts);
-        let by_content = || match &self.text {
-            Some(_) => None,
-            None => format_of_content(data, &self.layout, self.label.as_ref()),
-        };
-        let plan = match self.format.or_else(by_extension).or_else(by_content) {
-            Some(format) if format.is_of_series() => InputPlan::Series(self.series(format)?),
+        let look = |is_long: bool| found_in_content(data, &self.layout, self.label.as_ref(), is_long);
+        let by_content = || if self.text.is_some() { None } else { look(false) };
+        let said = self.format.or_else(by_extension).map(|format| match format {
+            // Which columns are what may still be told by what stands in them.
+            Format::CsvLong if self.id.is_none() => look(true).unwrap_or(FoundSeries::of(format)),
+            _ => FoundSeries::of(format),
+        });
+        let found = said.or_else(by_content).unwrap_or_default();
+        let plan = match found.format {
+            Some(format) if format.is_of_series() => InputPlan::Series(self.with_columns(found).series(format)?),
             format => InputPlan::Text(self.texts(format, format.or_else(|| Format::of_texts(data)))?),
         };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// With the columns that were found, where none are said.
+    fn with_columns(&self, found: FoundSeries) -> InputOptions {
+        let (id, time) = (self.id.clone().or(found.id), self.time.clone().or(found.time));
+        let values = if self.values.is_empty() { found.values } else { self.values.clone() };
+        InputOptions { id, time, label: self.label.clone().or(found.label), values, ..self.clone() }
     }
 
     /// `format`: as it is told; `found`: by the file's extension as well.

@@ -18,7 +18,9 @@ use serde_json::{Map, Value, json};
 use crate::network::values;
 use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
-use crate::train::{End, Ensemble, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash};
+use crate::train::{
+    End, Ensemble, Files, Identity, Init, NOT_WITH_INIT, Session, TrainPlan, ValidationPlan, by_name, hash,
+};
 
 /// How a task is trained.
 pub trait Task {
@@ -90,6 +92,8 @@ pub struct Fitted {
     pub model: Option<(ModelFile, Record)>,
     /// How training ended.
     pub end: End,
+    /// The part of a cross-validation in which it ended, from 1, and how many there are, where it came no further.
+    pub part: Option<(usize, usize)>,
     /// Whether a training that was interrupted stands in its checkpoint, to go on from there.
     pub saved: bool,
     /// How many networks were asked for; the model has fewer where training was stopped between.
@@ -114,7 +118,7 @@ impl Fitted {
     ) -> Result<Fitted, Error> {
         let (networks, end, saved, count) = (plan.ensemble(), trained.end, trained.saved, trained.networks.len());
         if count == 0 {
-            return Ok(Fitted { model: None, end, saved, networks, scores, told: None });
+            return Ok(Fitted { model: None, end, part: None, saved, networks, scores, told: None });
         }
         let record = Record {
             training,
@@ -126,7 +130,18 @@ impl Fitted {
         let numbered = trained.networks.iter().enumerate();
         let tensors = numbered.flat_map(|(place, network)| values(network, &prefix(place, count))).collect();
         let file = file(&record, tensors)?;
-        Ok(Fitted { model: Some((file, record)), end, saved, networks, scores, told: None })
+        Ok(Fitted { model: Some((file, record)), end, part: None, saved, networks, scores, told: None })
+    }
+}
+
+impl Fitted {
+    /// With the files that were read beside the data among the options that the model keeps.
+    fn with_files(mut self, files: Files) -> Result<Fitted, Error> {
+        if let Some((file, record)) = self.model.as_mut().filter(|_| !files.is_empty()) {
+            files.put(&mut record.training);
+            file.put_json("record", record)?;
+        }
+        Ok(self)
     }
 }
 
@@ -237,7 +252,8 @@ impl<T: Task> Plan for Planned<T> {
     }
 
     fn fit(&self, data: &Path, session: &mut Session<'_>) -> Result<Fitted, Error> {
-        T::fit(data, &self.0, session)
+        let files = Files::of(T::validation(&self.0), session.init.as_ref());
+        T::fit(data, &self.0, session)?.with_files(files)
     }
 }
 

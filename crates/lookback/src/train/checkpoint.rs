@@ -1,5 +1,6 @@
 //! Checkpoints: a training as it stands, in one file that is written whole or not at all.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use burn::module::Module;
 use lookback_infer::error::{ModelFileError, PlanError};
 use lookback_infer::model::NetworkRecord;
-use lookback_infer::model_file::{CHECKPOINT_KIND, ModelFile};
+use lookback_infer::model_file::{CHECKPOINT_KIND, ModelFile, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,6 +18,7 @@ use crate::network::values;
 
 const IDENTITY: &str = "identity";
 const FINISHED: &str = "finished";
+const PARTS: &str = "parts";
 /// What the hash of the model that training begins with is kept under.
 const INITIAL: &str = "initial model's";
 
@@ -137,15 +139,32 @@ pub struct Checkpoint {
     pub every: Every,
     /// What is trained.
     pub identity: Identity,
+    /// What the parts of a cross-validation gave that are done; it goes into the file with all else.
+    parts: Vec<Part>,
     /// When what stood in the file before was written.
     before: Option<SystemTime>,
+    /// Whether the last one could not be written, which is told once.
+    failing: Cell<bool>,
+}
+
+/// What the training of one part of a cross-validation gave, by name.
+pub(crate) type Part = BTreeMap<String, Tensor>;
+
+/// What stands in a checkpoint.
+pub(super) struct Saved {
+    /// The tensors, but for those of the parts, and the state, where there is one.
+    pub(super) file: ModelFile,
+    /// The networks that are finished.
+    pub(super) finished: Vec<NetworkRecord>,
+    /// The parts of a cross-validation that are done.
+    pub(super) parts: Vec<Part>,
 }
 
 impl Checkpoint {
     /// For a training that begins now.
     pub fn new(file: PathBuf, every: Every, identity: Identity) -> Checkpoint {
         let before = written(&file);
-        Checkpoint { file, every, identity, before }
+        Checkpoint { file, every, identity, parts: Vec::new(), before, failing: Cell::new(false) }
     }
 
     /// Whether a training that was stopped stands in the file, which a new one would replace.
@@ -183,20 +202,72 @@ impl Checkpoint {
     ///
     /// # Errors
     /// If there is none, it is damaged, or of another training; the message says what differs.
-    pub(super) fn read(&self) -> Result<(ModelFile, Vec<NetworkRecord>), lookback_infer::Error> {
+    pub(super) fn read(&self) -> Result<Saved, lookback_infer::Error> {
         let path = &self.file;
         if !path.exists() {
             let problem = format!("has nothing to go on from: there is no checkpoint {}", path.display());
             return Err(PlanError::conflict("resume", problem).into());
         }
-        let file = ModelFile::read_any(path, CHECKPOINT_KIND)?;
+        let mut file = ModelFile::read_any(path, CHECKPOINT_KIND)?;
         let identity: Identity = file.json(path, IDENTITY)?;
         if let Some(difference) = identity.difference(&self.identity) {
             let problem = format!("cannot go on from {}: {difference}", path.display());
             return Err(PlanError::conflict("resume", problem).into());
         }
         let finished = file.json(path, FINISHED)?;
-        Ok((file, finished))
+        let mut parts = vec![Part::new(); file.json(path, PARTS)?];
+        for (place, part) in parts.iter_mut().enumerate() {
+            let prefix = part_prefix(place);
+            let own = |name: &String| name.strip_prefix(&prefix).map(str::to_owned);
+            let (of_part, others) =
+                std::mem::take(&mut file.tensors).into_iter().partition(|(name, _)| own(name).is_some());
+            let of_part: Part = of_part;
+            *part = of_part.into_iter().filter_map(|(name, tensor)| Some((own(&name)?, tensor))).collect();
+            file.tensors = others;
+        }
+        Ok(Saved { file, finished, parts })
+    }
+
+    /// The parts of a cross-validation that are done in the file, which from now on are written with all else.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub(super) fn take_up_parts(&mut self) -> Result<Vec<Part>, lookback_infer::Error> {
+        self.parts = self.read()?.parts;
+        Ok(self.parts.clone())
+    }
+
+    /// Writes that one more part of a cross-validation is done; the next has not begun.
+    pub(super) fn part_done(&mut self, part: Part) {
+        self.parts.push(part);
+        self.write(|file| file.put_json::<[NetworkRecord]>(FINISHED, &[]).map_err(|error| error.to_string()));
+    }
+
+    /// Writes the file; `put` adds what is no part. What cannot be written is told, once; the one before stays, and training
+    /// goes on. Gives whether it was written.
+    fn write(&self, put: impl FnOnce(&mut ModelFile) -> Result<(), String>) -> bool {
+        let written = self.whole(put).and_then(|file| file.write_any(&self.file).map_err(|error| error.to_string()));
+        if let Err(error) = &written
+            && !self.failing.get()
+        {
+            let before = if self.file.is_file() { "; the one before is left as it was" } else { "" };
+            tracing::warn!("no checkpoint was written{before}: {error}");
+        }
+        self.failing.set(written.is_err());
+        written.is_ok()
+    }
+
+    fn whole(&self, put: impl FnOnce(&mut ModelFile) -> Result<(), String>) -> Result<ModelFile, String> {
+        let words = |error: ModelFileError| error.to_string();
+        let mut file = ModelFile::new(CHECKPOINT_KIND);
+        file.put_json(IDENTITY, &self.identity).map_err(words)?;
+        file.put_json(PARTS, &self.parts.len()).map_err(words)?;
+        for (place, part) in self.parts.iter().enumerate() {
+            let prefix = part_prefix(place);
+            file.tensors.extend(part.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())));
+        }
+        put(&mut file)?;
+        Ok(file)
     }
 }
 
@@ -204,13 +275,11 @@ impl Checkpoint {
 pub(super) struct Clock {
     last: Instant,
     steps: usize,
-    /// Whether the last one could not be written, which is told once.
-    failing: bool,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Clock { last: Instant::now(), steps: 0, failing: false }
+        Clock { last: Instant::now(), steps: 0 }
     }
 }
 
@@ -246,36 +315,30 @@ impl<'a, N: Module> Saver<'a, N> {
 
     /// Saves now; whether that was possible.
     pub(super) fn save(&mut self, state: &TrainState<N>) -> bool {
-        let written = self.write(state);
-        if let Err(error) = &written
-            && !self.clock.failing
-        {
-            let before = if self.checkpoint.file.is_file() { "; the one before is left as it was" } else { "" };
-            tracing::warn!("no checkpoint was written{before}: {error}");
-        }
+        let written = self.checkpoint.write(|file| self.put(state, file));
         // Measured from the end, so that writing can never take all the time there is.
-        *self.clock = Clock { failing: written.is_err(), ..Clock::new() };
-        written.is_ok()
+        *self.clock = Clock::new();
+        written
     }
 
-    fn write(&self, state: &TrainState<N>) -> Result<(), String> {
-        let path = &self.checkpoint.file;
-        let words = |error: ModelFileError| error.to_string();
-        let mut file = ModelFile::new(CHECKPOINT_KIND);
-        file.put_json(IDENTITY, &self.checkpoint.identity).map_err(words)?;
+    fn put(&self, state: &TrainState<N>, file: &mut ModelFile) -> Result<(), String> {
         let records: Vec<&NetworkRecord> = self.finished.iter().map(|(_, record)| record).collect();
-        file.put_json(FINISHED, &records).map_err(words)?;
+        file.put_json(FINISHED, &records).map_err(|error| error.to_string())?;
         for (place, (network, _)) in self.finished.iter().enumerate() {
             file.tensors.extend(values(network, &finished_prefix(place)));
         }
-        state.put(&mut file)?;
-        file.write_any(path).map_err(words)
+        state.put(file)
     }
 }
 
 /// What the tensors of a finished network begin with.
 pub(super) fn finished_prefix(place: usize) -> String {
     format!("finished.{place}.")
+}
+
+/// What the tensors of a part of a cross-validation begin with.
+fn part_prefix(place: usize) -> String {
+    format!("part.{place}.")
 }
 
 /// The SHA-256 of a file's bytes, in hexadecimal; empty where there is no file, which its reader then tells.

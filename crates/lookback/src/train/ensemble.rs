@@ -7,10 +7,10 @@ use lookback_infer::model::{NetworkRecord, Validation};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::checkpoint::{Checkpoint, Clock, Saver, finished_prefix};
+use super::checkpoint::{Checkpoint, Clock, Part, Saved, Saver, finished_prefix};
 use super::init::Init;
 use super::objective::Objective;
-use super::progress::Progress;
+use super::progress::{Progress, Silent};
 use super::run::{Context, End, run};
 use super::state::TrainState;
 use super::{Stop, TrainPlan};
@@ -30,6 +30,44 @@ pub struct Session<'a> {
     pub resume: bool,
     /// The model that training begins with, in place of random weights.
     pub init: Option<Init>,
+}
+
+impl Session<'_> {
+    /// The parts of a cross-validation that were done when what is gone on with was saved.
+    ///
+    /// # Errors
+    /// If there is nothing to resume.
+    pub(crate) fn take_up_parts(&mut self) -> Result<Vec<Part>, Error> {
+        match &mut self.checkpoint {
+            Some(checkpoint) if self.resume => checkpoint.take_up_parts(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Has the training of one part of a cross-validation, of which nothing is told. `resume`: whether it goes on from what was
+    /// saved.
+    ///
+    /// # Errors
+    /// As `train`.
+    pub(crate) fn with_part<T>(
+        &mut self,
+        resume: bool,
+        train: impl FnOnce(&mut Session<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let checkpoint = self.checkpoint.take();
+        let progress = &mut Silent;
+        let mut part = Session { device: self.device, stop: self.stop, progress, checkpoint, resume, init: None };
+        let trained = train(&mut part);
+        self.checkpoint = part.checkpoint;
+        trained
+    }
+
+    /// Saves that one more part of a cross-validation is done.
+    pub(crate) fn part_done(&mut self, part: Part) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.part_done(part);
+        }
+    }
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -77,14 +115,15 @@ pub fn train<O: Objective>(
     if session.resume
         && let Some(checkpoint) = &session.checkpoint
     {
-        let (mut file, records) = checkpoint.read()?;
+        let Saved { mut file, finished: records, .. } = checkpoint.read()?;
         for (place, record) in records.into_iter().enumerate() {
             let network = read(start(place)?.valid(), &finished_prefix(place), &mut file, &checkpoint.file)?;
             finished.push((network, record));
         }
-        let own = TrainPlan { seed: network_seed(plan.seed, finished.len()), ..plan.clone() };
-        let state = TrainState::take(start(finished.len())?, &own, &mut file, &checkpoint.file)?;
-        taken_up = Some(state);
+        if TrainState::<O::Network>::stands_in(&file) {
+            let own = TrainPlan { seed: network_seed(plan.seed, finished.len()), ..plan.clone() };
+            taken_up = Some(TrainState::take(start(finished.len())?, &own, &mut file, &checkpoint.file)?);
+        }
     }
     session.stop.training_begins();
     let (mut end, mut saved, mut clock) = (End::Completed, false, Clock::new());

@@ -85,6 +85,20 @@ impl Init {
         };
         match network.keys().find(differs) {
             None => Ok(()),
+            // Two that are no options under these names.
+            Some(key) if key == "labels-per-text" => {
+                let several = own.get(key) == Some(&Value::from("several"));
+                let has = if several { "several labels a text, or none" } else { "one label a text" };
+                let flag = format!("--multi-label={}", !several);
+                let problem =
+                    format!("the model in --init has {has} and keeps it, so it cannot be trained on with {flag}");
+                Err(PlanError::Unfit(problem).into())
+            }
+            Some(key) if key == "linear" => {
+                let [has, other] = [&own, network].map(|of| linear_in_words(of.get(key)));
+                let problem = format!("the model in --init has {has} and keeps it, so it cannot have {other}");
+                Err(PlanError::Unfit(problem).into())
+            }
             Some(key) => {
                 let (new, own) = (shown(network.get(key)), shown(own.get(key)));
                 let problem = format!("the model in --init has {key} {own} and keeps it, so it cannot be {new}");
@@ -169,6 +183,22 @@ impl Init {
         }
         Ok(values)
     }
+}
+
+/// A linear part by the options that ask for it.
+fn linear_in_words(linear: Option<&Value>) -> String {
+    let Some(Value::Object(linear)) = linear else { return "no linear part".to_owned() };
+    let number = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), Value::to_string);
+    let sizes = |name: &str| match linear.get(name) {
+        Some(Value::Object(sizes)) => format!("{}-{}", number(sizes.get("min")), number(sizes.get("max"))),
+        _ => "none".to_owned(),
+    };
+    format!(
+        "a linear part of --linear-characters {} --linear-words {} --linear-buckets {}",
+        sizes("characters"),
+        sizes("words"),
+        number(linear.get("buckets"))
+    )
 }
 
 /// Whether two options are the same, numbers as 32 bits hold them; null is as good as nothing.

@@ -8,7 +8,7 @@
 //! ```
 //! `network` counts those of an ensemble from 1. `loss` is the mean over the epoch so far. Under `validation` stand the
 //! loss and the task's scores, by the names that `--score` takes; null where there was nothing to measure one on. `samples`
-//! and `seconds` tell what was trained since the epoch began, or was taken up again. A training that is resumed goes on
+//! and `seconds` tell what was trained in the epoch, however often it was taken up again. A training that is resumed goes on
 //! behind what led to its checkpoint; what a killed one had written after that goes, for it is trained again.
 
 use std::fs::File;
@@ -133,8 +133,8 @@ impl Progress for Log<'_> {
             object.insert("validation".into(), Value::Object(validation));
             object.insert("best".into(), json!(report.best));
         }
-        object.insert("samples".into(), json!(report.seen));
-        object.insert("seconds".into(), json!(report.trained.as_secs_f64()));
+        object.insert("samples".into(), json!(report.whole.0));
+        object.insert("seconds".into(), json!(report.whole.1));
         self.write(&object, (report.epoch, usize::MAX));
         self.next.epoch_ended(report);
     }

@@ -12,6 +12,7 @@ pub mod batches;
 mod checkpoint;
 mod clipping;
 mod ensemble;
+mod files;
 mod init;
 mod log;
 mod numbered;
@@ -30,8 +31,9 @@ mod tables;
 
 pub use average::Average;
 pub use checkpoint::{Checkpoint, Every, Identity};
-pub(crate) use checkpoint::{by_name, hash};
+pub(crate) use checkpoint::{Part, by_name, hash};
 pub use ensemble::{Ensemble, Session, train};
+pub(crate) use files::Files;
 pub use init::Init;
 pub(crate) use init::begin;
 pub use log::Log;

@@ -1,13 +1,13 @@
 //! Training options as a person types them, on the command line or in a TOML file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lookback_infer::memory_limit::MemoryLimit;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Average, TrainPlan};
+use super::{Average, Files, TrainPlan};
 
 /// How the training runs. Every field is optional: what is not said takes the default in its documentation.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl TrainOptions {
             average: Some(average),
             average_decay,
             average_start,
-            validation: None,
+            validation: Files::validation(training).map(Path::to_owned),
             validation_split: share,
             score: validates.then_some(score),
             patience: validates.then_some(patience.unwrap_or(0)),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::adam::Adam;
+use super::files::{EXTEND, INIT, VALIDATION};
 use super::{Average, OptimizerChoice, ScheduleChoice, TrainOptions, options::AverageChoice};
 
 /// A checked description of one training run. Made by [`TrainPlan::new`], kept in the model file.
@@ -146,7 +147,9 @@ impl TrainPlan {
     /// If an option is missing or has another form.
     pub(crate) fn of(training: &Map<String, Value>) -> Result<TrainPlan, String> {
         let mut options = training.clone();
-        options.remove("validation-split");
+        for not_of_plan in ["validation-split", VALIDATION, INIT, EXTEND] {
+            options.remove(not_of_plan);
+        }
         serde_json::from_value(Value::Object(options)).map_err(|error| in_plain_words(&error.to_string()))
     }
 

@@ -60,6 +60,8 @@ pub struct EpochReport<'a> {
     pub seen: usize,
     /// Time that training took, validation left out.
     pub trained: Duration,
+    /// Training examples seen in all of the epoch, and the seconds that took, those before it was taken up again among them.
+    pub whole: (usize, f64),
     /// Time that the epoch took in all.
     pub elapsed: Duration,
 }

@@ -118,7 +118,7 @@ pub(super) fn run<O: Objective>(
             end = End::EarlyStopped;
             break;
         }
-        let (started, seen_before) = (Instant::now(), state.place.seen);
+        let (started, seen_before, seconds_before) = (Instant::now(), state.place.seen, state.place.seconds);
         if let Some(cut) = epoch(objective, &mut state, context, &batches, &mut schedule, started) {
             end = cut;
             break;
@@ -155,6 +155,7 @@ pub(super) fn run<O: Objective>(
             best: better,
             seen: state.place.seen - seen_before,
             trained,
+            whole: (state.place.seen, seconds_before + trained.as_secs_f64()),
             elapsed: started.elapsed(),
         });
         state.place.stale = if better { 0 } else { state.place.stale + 1 };
@@ -181,7 +182,7 @@ fn epoch<O: Objective>(
 ) -> Option<End> {
     let (plan, epoch) = (context.plan, state.place.epoch + 1);
     let order = batches.epoch(objective.lengths(), epoch as u64);
-    let seen_before = state.place.seen;
+    let (seen_before, seconds_before) = (state.place.seen, state.place.seconds);
     context.progress.epoch_started(epoch, plan.epochs, order.len());
     while state.place.step < order.len() {
         let step = state.place.step + 1;
@@ -203,6 +204,7 @@ fn epoch<O: Objective>(
         state.place.loss.0 += loss.0 * loss.1;
         state.place.loss.1 += loss.1;
         state.place.seen += examples.len();
+        state.place.seconds = seconds_before + started.elapsed().as_secs_f64();
         context.progress.step(&StepReport {
             epoch,
             step,

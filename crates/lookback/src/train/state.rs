@@ -47,6 +47,8 @@ pub(crate) struct Place {
     pub(super) loss: (f64, f64),
     /// Examples that those steps have seen.
     pub(super) seen: usize,
+    /// How long those steps took, in seconds, whichever run they were made in.
+    pub(super) seconds: f64,
 }
 
 /// The best network so far, without autodiff.
@@ -109,6 +111,11 @@ impl<N: Module> TrainState<N> {
             file.tensors.insert(format!("average.{name}"), Tensor { shape: vec![mean.len()], data: mean.clone() });
         }
         Ok(())
+    }
+
+    /// Whether one stands in a checkpoint; none does where the training of the next network has not begun.
+    pub(super) fn stands_in(file: &ModelFile) -> bool {
+        file.metadata.contains_key(KEY)
     }
 
     /// Reads what [`TrainState::put`] wrote. `start`: the network as it was made; its values are replaced.

@@ -23,6 +23,10 @@ fn answers(name: &str, content: &str, options: &[&str]) -> crate::program::Run {
 fn an_answer_names_its_line_and_counts_the_tokens_that_are_unknown() {
     let out = objects(&lookback_with_input(&["predict", text_model_path()], "hot soup\nqqq zzz!\nhot qqq\n\n").ok());
     assert_eq!(keys(&out[0]), ["line", "label", "probabilities", "unsure", "tokens", "unknown_tokens"]);
+    // The model reads twelve.
+    let long = objects(&answers("in.txt", &format!("{}qqq\n", "hot soup ".repeat(8)), &[]).ok());
+    let told = ["tokens", "unknown_tokens", "cut_tokens"].map(|key| long[0][key].clone());
+    assert_eq!((told, keys(&long[0]).len()), ([json!(17), json!(1), json!(5)], 7));
     let told = |answer: &Value| ["line", "tokens", "unknown_tokens", "unsure"].map(|key| answer[key].clone());
     assert_eq!(told(&out[0]), [json!(1), json!(2), json!(0), json!(false)]);
     assert_eq!(told(&out[1])[..3], [json!(2), json!(3), json!(3)]);
@@ -117,6 +121,9 @@ fn columns_of_the_input_go_with_the_answers() {
     let run = answers("in.csv", table, &["--keep", "all", "--output-format", "csv", "--fields", "label"]);
     assert!(run.err.contains("\"label\" is written as \"input.label\""), "{}", run.err);
     assert!(run.ok().starts_with("id,text,lang,input.label,label,error\n7,hot soup,en,food,food,\n"));
+    let out = objects(&answers("in.csv", table, &["--keep", "lang, id, 2", "--fields", "label, unsure"]).ok());
+    let input = json!({ "lang": "en", "id": "7", "text": "hot soup" });
+    assert_eq!(out[0], json!({ "input": input, "label": "food", "unsure": false }));
     answers("in.csv", table, &["--keep", "nr"]).refused(2, &["there is no column \"nr\"; the columns are \"id\""]);
 
     let lines = "{\"text\":\"hot soup\",\"n\":{\"id\":1}}\nnot json\n{\"text\":3,\"n\":{\"id\":[2]}}\n";
@@ -135,6 +142,13 @@ fn columns_of_the_input_go_with_the_answers() {
         run.err
     );
     assert_eq!(run.ok(), "{\"input\":{\"nr\":null}}\n");
+    let keys = "{\"text\":\"hot soup\",\"a\":1,\" b\":2}\n";
+    let out = objects(&answers("in.jsonl", keys, &["--keep", "text, a, b", "--fields", "input"]).ok());
+    assert_eq!(
+        out[0]["input"],
+        json!({ "text": "hot soup", "a": 1, " b": 2 }),
+        "a name that has a blank, and one that has none"
+    );
     answers("in.jsonl", lines, &["--keep", "2"]).refused(2, &["JSON Lines have keys, not numbered columns"]);
 
     assert_eq!(

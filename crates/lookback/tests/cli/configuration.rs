@@ -42,6 +42,29 @@ fn where_files_go_and_how_many_threads_there_are_may_stand_in_a_file() {
 }
 
 #[test]
+fn validation_data_and_the_first_model_stand_in_the_options_of_a_model() {
+    let folder = Folder::new();
+    let (data, validation) = (folder.write("data.tsv", sentences()), folder.write("validation.tsv", sentences()));
+    let first = folder.path("first");
+    lookback(&[&["train", "classify", &data, "-o", &first], TINY.as_slice(), &["--epochs", "1"]].concat()).ok();
+    let more = folder.write("more.tsv", format!("{}{}", sentences(), "sport\tplease play ball\n".repeat(5)));
+    let on_first: &[&str] = &["--init", &first, "--extend", "--epochs", "2"];
+    let of_file: &[&str] = &["--validation", &validation, "--epochs", "2", "--hidden", "8", "--cross-validate", "0"];
+    let conll = folder.write("data.conll", "she O\nsoup B\n\nhe O\nrain B\n\n".repeat(9));
+    let tags: &[&str] = &["--validation", &conll, "--epochs", "2", "--hidden", "8"];
+    let cases = [("classify", &data, of_file), ("classify", &more, on_first), ("tag", &conll, tags)];
+    for (task, data, options) in cases {
+        let (model, again) = (folder.path("model"), folder.path("again"));
+        lookback(&[&["train", task, data, "-o", &model], options].concat()).ok();
+        let config = lookback(&["inspect", &model, "--config"]).ok();
+        assert!(config.contains(&format!("{} = {:?}", &options[0][2..], options[1])), "{config}");
+        let config = folder.write("config.toml", config);
+        lookback(&["train", task, data, "-o", &again, "--config", &config]).ok();
+        assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap(), "{task} {options:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_them_in_a_file_is_told() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());

@@ -54,6 +54,22 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     encoder.write_all(content).and_then(|()| encoder.finish()).expect("memory")
 }
 
+#[test]
+fn a_separator_that_is_not_looked_for_is_proposed() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    for (separator, names) in [('^', ("text", "label")), ('~', ("what", "sort"))] {
+        let data = folder.write("data.csv", delimited(separator, Some(names)));
+        let option = separator.to_string();
+        train(&data, &model, &["--epochs", "1"]).refused(2, &[&format!("--separator '{separator}' reads 2 of them")]);
+        train(&data, &model, &["--epochs", "1", "--separator", &option]).ok();
+    }
+    let series: String = (0..8).map(|case| format!("{case}~0~1~{0}\n{case}~1~2~{0}\n", ["a", "b"][case % 2])).collect();
+    let data = folder.write("series.csv", format!("id~time~x~label\n{series}"));
+    let train = ["train", "classify", &data, "-o", &model, "--format", "csv-long", "--epochs", "1"];
+    lookback(&train).refused(2, &["which column holds the id", "--separator '~' reads 4 of them"]);
+}
+
 /// Files that hold the same rows in two columns called text and label.
 fn same_rows() -> Vec<(&'static str, Vec<u8>)> {
     let escaped: String = csv().replace("\"\"", "\\\"").lines().map(|line| format!("{line}\n")).collect();
@@ -360,7 +376,7 @@ fn a_model_gives_the_configuration_that_it_was_trained_by() {
         assert!(std::fs::read(&again).unwrap() == std::fs::read(&model).unwrap(), "{options:?}: another model");
     }
     train(&data, &model, &["--validation", &data, "--epochs", "1"]).ok();
-    assert!(lookback(&["inspect", &model, "--config"]).ok().contains("validated on a file of its own"));
+    assert!(lookback(&["inspect", &model, "--config"]).ok().contains(&format!("validation = {data:?}")));
 }
 
 #[test]

@@ -89,8 +89,8 @@ fn a_linear_part_is_trained_on_as_it_is() {
     crate::program::train(&data, &first, &linear).ok();
     let on = ["train", "classify", &data, "-o", &second, "--init", &first, "--epochs", "1"];
     lookback(&[&on[..], &["--extend", "--linear-buckets", "600"]].concat())
-        .refused(2, &["in --init has linear", "600"]);
-    lookback(&[&on[..], &["--linear-words", "1-3"]].concat()).refused(2, &["in --init has linear"]);
+        .refused(2, &["in --init has a linear part of --linear-characters 2-5 --linear-words 1-2", "buckets 600"]);
+    lookback(&[&on[..], &["--linear-words", "1-3"]].concat()).refused(2, &["--linear-words 1-2", "--linear-words 1-3"]);
     lookback(&on).ok();
     assert!(accuracy(&second, &data) > 0.3);
 }
@@ -104,7 +104,7 @@ fn what_does_not_fit_the_model_is_refused() {
         (["--hidden", "9"], "hidden 8 and keeps it, so it cannot be 9"),
         (["--layers", "2"], "layers 1"),
         (["--attention", "self"], "attention \"none\""),
-        (["--linear-words", "1-3"], "linear {"),
+        (["--linear-words", "1-3"], "linear part of --linear-characters"),
         (["--embedding-scale", "0.5"], "embedding-scale 0.3"),
         (["--ensemble", "2"], "ensemble 1"),
     ] {

@@ -204,14 +204,31 @@ fn ten_thousand_labels_are_learnt_and_judged_without_a_table_of_their_square() {
 }
 
 #[test]
+fn ngrams_of_texts_that_would_not_fit_are_refused_with_their_size() {
+    let folder = Folder::new();
+    // Some 36 n-grams of characters a word, of which no two texts share many.
+    let row = |row: usize| {
+        let words: Vec<String> = (0..60).map(|word| format!("w{}", (row * 60 + word) * 7919)).collect();
+        format!("{}\t{}\n", ["a", "b"][row % 2], words.join(" "))
+    };
+    let data = folder.write("data.tsv", format!("label\ttext\n{}", (0..1_000).map(row).collect::<String>()));
+    let options = ["--linear-characters", "1-8", "--linear-buckets", "65536", "--epochs", "1", "--max-memory", "8"];
+    let run = train(&data, &folder.path("model"), &[&options[..], &["--max-vocabulary", "100"]].concat());
+    run.refused(
+        2,
+        &["the linear part would take", "the n-grams of the texts alone take", "--linear-characters", "--max-memory"],
+    );
+}
+
+#[test]
 fn options_whose_tables_would_not_fit_are_refused_with_their_size() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let cases: [(&[&str], &[&str]); 10] = [
         (&["--hidden", "1000000000"], &["hidden is 1000000000; it must be from 1 to 65536"]),
-        (&["--hidden", "65536"], &["GiB", "max-memory is 4096 MiB", "weight_hh_l0", "smaller --hidden"]),
-        (&["--hidden", "2000", "--ensemble", "64"], &["and its ensemble of 64", "GiB", "--max-memory"]),
-        (&["--layers", "64", "--hidden", "4096"], &["GiB", "smaller --hidden"]),
+        (&["--hidden", "65536"], &["iB of memory", "max-memory is 4096 MiB", "weight_hh_l0", "smaller --hidden"]),
+        (&["--hidden", "2000", "--ensemble", "64"], &["and its ensemble of 64", "iB of memory", "--max-memory"]),
+        (&["--layers", "64", "--hidden", "4096"], &["iB of memory", "smaller --hidden"]),
         (&["--char-ngrams", "1-3", "--char-buckets", "4000000000"], &["ngram_embedding.weight", "char-buckets"]),
         (&["--bigram-buckets", "4000000000"], &["bigram_embedding.weight, 4000000001 x 8", "bigram-buckets"]),
         (

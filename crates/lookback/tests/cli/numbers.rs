@@ -26,7 +26,7 @@ fn a_value_too_large_for_its_channel_gets_an_error_object_and_the_stream_goes_on
     assert!(objects[1]["label"].is_string());
     let told = [
         (0, "line 1, channel 1, step 1: 3e38 is too far"),
-        (2, "line 3, channel 2, step 2: \"1e99\" is not a finite number"),
+        (2, "line 3, channel 2, step 2: \"1e99\" is more than 32 bits hold"),
         (3, "step 1 has 1 channels, but the model has 2"),
         (4, "expected a JSON array of steps"),
     ];

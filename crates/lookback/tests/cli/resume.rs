@@ -9,16 +9,32 @@ use std::time::{Duration, SystemTime};
 use crate::program::{Folder, TINY, lookback, sentences, train};
 
 /// Options under which everything that a checkpoint keeps is in use.
-const EVERYTHING: [&[&str]; 5] = [
+const EVERYTHING: [&[&str]; 7] = [
     &["--epochs", "6", "--ensemble", "2", "--average", "ema", "--schedule", "cosine", "--warmup", "0.5"],
     &["--epochs", "30", "--patience", "2", "--learning-rate", "0.1", "--word-dropout", "0.2", "--seed", "1"],
     &["--epochs", "6", "--average", "swa", "--optimizer", "sgd", "--momentum", "0.9", "--validation-split", "0"],
     &["--epochs", "5", "--optimizer", "rmsprop", "--linear-words", "1-2", "--linear-buckets", "300"],
     &["--epochs", "5", "--multi-label", "--ensemble", "2", "--linear-words", "1-1", "--linear-buckets", "300"],
+    &[
+        "--epochs",
+        "3",
+        "--cross-validate",
+        "3",
+        "--validation-split",
+        "0",
+        "--linear-words",
+        "1-1",
+        "--linear-buckets",
+        "300",
+    ],
+    &["--epochs", "2", "--cross-validate", "2", "--ensemble", "2", "--average", "ema"],
 ];
 
 fn arguments<'a>(data: &'a str, output: &'a str, more: &[&[&'a str]]) -> Vec<&'a str> {
-    [&["train", "classify", data, "-o", output], TINY.as_slice(), &more.concat()].concat()
+    let more = more.concat();
+    // Options cannot be said twice.
+    let tiny = TINY.chunks(2).filter(|option| !more.contains(&option[0])).flatten().copied();
+    ["train", "classify", data, "-o", output].into_iter().chain(tiny).chain(more.iter().copied()).collect()
 }
 
 fn start(arguments: &[&str]) -> Child {
@@ -102,6 +118,32 @@ fn an_interrupted_training_goes_on_as_well() {
     assert!(folder.holds("stopped.checkpoint"));
     lookback(&arguments(&data, &stopped, &[options, &["--resume"]])).ok();
     assert!(bytes(&straight) == bytes(&stopped));
+}
+
+#[cfg(unix)]
+#[test]
+fn parts_of_a_cross_validation_that_were_done_are_not_trained_again() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", sentences());
+    let (straight, killed) = (folder.path("straight"), folder.path("killed"));
+    let options: &[&str] = &["--epochs", "8", "--cross-validate", "8"];
+    let whole = lookback(&arguments(&data, &straight, &[options]));
+    let sentence = |err: &str| err.lines().find(|line| line.contains("cross-validation in 8 parts")).map(str::to_owned);
+    let expected = sentence(&whole.err).expect("mean and spread are told");
+    whole.ok();
+    // With the usual seconds between two of them, a checkpoint is written for parts that are done alone.
+    let mut program = start(&arguments(&data, &killed, &[options]));
+    while !folder.holds("killed.checkpoint") {
+        assert!(program.try_wait().unwrap().is_none(), "the program ended by itself");
+        sleep(Duration::from_millis(1));
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let resumed = lookback(&arguments(&data, &killed, &[options, &["--resume"]]));
+    assert!(resumed.err.contains("of 8 parts of the cross-validation were done before"), "{}", resumed.err);
+    assert_eq!(sentence(&resumed.err), Some(expected));
+    resumed.ok();
+    assert!(bytes(&straight) == bytes(&killed), "other bytes");
 }
 
 #[cfg(unix)]
@@ -322,7 +364,9 @@ fn a_log_that_is_gone_on_with_has_every_step_once() {
     let places = |file: &str| -> Vec<String> {
         let text = std::fs::read_to_string(file).unwrap();
         let objects = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        objects.map(|object| format!("{} {} {}", object["epoch"], object["step"], object["loss"])).collect()
+        objects
+            .map(|object| ["epoch", "step", "loss", "samples"].map(|key| object[key].to_string()).join(" "))
+            .collect()
     };
     assert_eq!(places(&log), places(&straight));
     let notes = folder.write("notes", "mine\n");

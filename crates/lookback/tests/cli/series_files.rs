@@ -237,6 +237,84 @@ fn a_table_with_a_row_per_series_is_read() {
 }
 
 #[test]
+fn a_row_per_step_is_known_by_what_stands_in_columns_of_any_name() {
+    let folder = Folder::new();
+    // Steps of a series stand in any order; of "person" and "take" the finer tells series apart.
+    let order = |step: usize| [3, 0, 4, 1, 2][step];
+    let table = long("person,take,frame,speed,temp,gesture", |case, step, a, b, label| {
+        format!("p{},t{case},{},{},{b},{label}", case / 4, order(step), a + order(step) as f64)
+    });
+    let (data, model) = (folder.write("takes.csv", table), folder.path("model.safetensors"));
+    // Of two columns of words, either may be the label.
+    train(&data, &model, &[]).refused(2, &["takes.csv"]);
+    let run = train(&data, &model, &["--label", "gesture"]);
+    for told in [
+        "a row per step, by what stands in its columns; --format, --id",
+        "series by column \"take\", steps ordered by column \"frame\" (numbers), labels from \"gesture\"",
+        "left aside: column \"person\"",
+    ] {
+        assert!(run.err.contains(told), "{told}: {}", run.err);
+    }
+    run.ok();
+    assert_eq!(lookback(&["predict", &model, &data]).ok().lines().count(), 24);
+    let config = lookback(&["inspect", "--config", &model]).ok();
+    assert!(config.contains("id = \"take\"") && config.contains("label = \"gesture\""), "{config}");
+    // The format alone is enough, and a name that is told stays.
+    let run = train(&data, &folder.path("again"), &["--format", "csv-long", "--label", "gesture"]);
+    assert!(run.err.contains("series by column \"take\""), "{}", run.err);
+    run.ok();
+    let run = train(&data, &folder.path("again"), &["--format", "csv-long", "--id", "person"]);
+    run.refused(2, &["say with --label"]);
+}
+
+#[test]
+fn a_channel_without_any_value_is_told() {
+    let folder = Folder::new();
+    let empty = long("id,time,speed,temp,label", |case, step, a, _, label| format!("{case},{step},{a},?,{label}"));
+    let (data, model) = (folder.write("empty.csv", empty), folder.path("model.safetensors"));
+    train(&data, &model, &[]).refused(2, &["120 lines have missing values", "--missing mask"]);
+    let run = train(&data, &model, &["--missing", "mask"]);
+    assert!(run.err.contains("the channel \"temp\" has no value in any series"), "{}", run.err);
+    run.ok();
+}
+
+#[test]
+fn columns_of_series_go_with_their_answers() {
+    let folder = Folder::new();
+    let place = |case: usize| ["north", "south"][case % 2];
+    let steps = long("id,time,speed,temp,site,label", |case, step, a, b, label| {
+        format!("{case},{step},{a},{b},{},{}", place(case / 2), if step == 0 { label } else { "" })
+    });
+    let (data, model) = (folder.write("steps.csv", steps), folder.path("model.safetensors"));
+    let series = ["--format", "csv-long", "--values", "speed, temp", "--label-per", "first"];
+    train(&data, &model, &series).ok();
+    let kept = |data: &str, keep: &str| {
+        let run = lookback(&["predict", &model, data, "--keep", keep, "--fields", "line"]);
+        let err = run.err.clone();
+        let answer = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["input"].clone();
+        (run.ok().lines().map(answer).collect::<Vec<_>>(), err)
+    };
+    let (inputs, _) = kept(&data, "site, id");
+    assert_eq!((inputs.len(), &inputs[3]), (24, &serde_json::json!({ "site": "south", "id": "3" })));
+    let (inputs, told) = kept(&data, "all");
+    // Of channel "temp" every series has one value; the label stands in its first row alone.
+    assert_eq!(inputs[2], serde_json::json!({ "id": "2", "temp": "0.5", "site": "south", "label": "up" }));
+    assert!(told.contains("not kept, for they change within a sequence: \"time\", \"speed\""), "{told}");
+    let wrong = ["line 3: the column \"speed\" is \"1.5\" here and \"0.5\" on line 2 of the same sequence", "--keep"];
+    lookback(&["predict", &model, &data, "--keep", "id,speed"]).refused(2, &wrong);
+    lookback_with_input(&["predict", &model, "--keep", "id"], "[[1, 2]]\n")
+        .refused(2, &["--keep", "these series have none"]);
+    let mut wide = "name,t0,t1,t2,kind\n".to_owned();
+    for case in 0..24 {
+        let _ = writeln!(wide, "s{case},{},1,0.5,{}", case % 2, ["a", "b"][case % 2]);
+    }
+    let (wide, model) = (folder.write("wide.csv", wide), folder.path("wide.safetensors"));
+    train(&wide, &model, &["--format", "wide", "--id", "name", "--label", "kind"]).ok();
+    let run = lookback(&["predict", &model, &wide, "--keep", "name", "--output-format", "csv", "--fields", "line"]);
+    assert!(run.ok().starts_with("line,name,error\n2,s0,\n3,s1,\n"));
+}
+
+#[test]
 fn one_series_that_cannot_be_read_keeps_no_other_from_it() {
     let folder = Folder::new();
     let bad = usual().replace("\n1,3,-2.5,", "\n1,3,x,").replacen("2,1,1.5,0.5,up", "2,1,1.5,0.5,down", 1);

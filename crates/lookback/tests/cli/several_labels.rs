@@ -142,7 +142,10 @@ fn what_does_not_go_with_several_labels_is_refused_in_a_sentence() {
             &["--score", "accuracy"],
             "--score is 'accuracy'; it must be one of micro-f1, macro-f1, subset-accuracy, loss",
         ),
-        (&["--init", text_model_path()], "has labels-per-text \"one\" and keeps it, so it cannot be \"several\""),
+        (
+            &["--init", text_model_path()],
+            "has one label a text and keeps it, so it cannot be trained on with --multi-label=true",
+        ),
     ] {
         learn(&data, &model, options).refused(2, &[part]);
     }
@@ -188,6 +191,42 @@ fn the_options_of_a_model_train_it_again_and_it_is_trained_on() {
     lookback(&on).refused(2, &["more.csv has 1 label that the model in --init does not know", "--extend adds"]);
     lookback(&[&on[..], &["--extend"]].concat()).ok();
     assert!(lookback(&["inspect", &again]).ok().contains("labels      4: food, music, weather, news"));
+}
+
+#[test]
+fn other_data_may_have_another_separator_and_lists_are_found_out() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("rows.csv", table(",", "|")), folder.path("model"));
+    learn(&data, &model, &["--epochs", "2"]).ok();
+    let expected = evaluated(&model, &data);
+    let other = folder.write("other.csv", table(",", "; "));
+    let judged = lookback(&["evaluate", &model, &other, "--label-separator", ";", "--json"]).ok();
+    assert_eq!(serde_json::from_str::<Value>(&judged).unwrap(), expected);
+    // As pandas writes lists, with a header that has no known name, and as JSON does.
+    let quoted = |between: &str, mark: &str| {
+        let cell = |labels: &[&str]| {
+            let labels: Vec<String> = labels.iter().map(|label| format!("{mark}{label}{mark}")).collect();
+            format!("[{}]", labels.join(between))
+        };
+        let rows = rows().into_iter().map(|(text, labels)| format!("{text}\t{}\n", cell(&labels)));
+        std::iter::once("what\tsorts\n".to_owned()).chain(rows).collect::<String>()
+    };
+    for (name, table) in [("python.tsv", quoted(", ", "'")), ("json.tsv", quoted(",", "\""))] {
+        let (lists, again) = (folder.write(name, table), folder.path("again"));
+        let run = learn(&lists, &again, &["--epochs", "2"]);
+        assert!(run.err.contains("lists of labels, with a header, 80 rows"), "{}", run.err);
+        assert!(run.err.contains("3 labels: food 40, music 40, weather 40"), "{}", run.err);
+        run.ok();
+        let judged = lookback(&["evaluate", &model, &lists, "--text", "what", "--label", "sorts", "--json"]).ok();
+        assert_eq!(serde_json::from_str::<Value>(&judged).unwrap(), expected, "{name}");
+        let told = train(&lists, &again, &["--epochs", "1"]).err;
+        assert!(told.contains("look like lists of several labels of a text; --multi-label reads them so"), "{told}");
+    }
+    let single = folder.write("single.tsv", sentences());
+    lookback(&["evaluate", text_model_path(), &single, "--label-separator", ";"])
+        .refused(2, &["--label-separator stands between several labels of a text, but the model has one a text"]);
+    lookback(&["evaluate", &model, &folder.write("rows.jsonl", json_lines()), "--label-separator", ";"])
+        .refused(2, &["--label-separator is for tables with columns"]);
 }
 
 #[test]

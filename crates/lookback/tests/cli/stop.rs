@@ -114,6 +114,26 @@ mod signals {
     }
 
     #[test]
+    fn in_a_cross_validation_the_part_is_told_and_there_is_no_model() {
+        let folder = Folder::new();
+        let data = folder.write("data.tsv", sentences());
+        let model = folder.path("model.safetensors");
+        // The later option is not that of the tiny network: of the two, one is left out.
+        let options = [&TINY[..8], &ENDLESS, &["--cross-validate", "3", "--checkpoint-every", "1steps"]].concat();
+        let mut running = Running::train(&[], &data, &model, &options);
+        while !folder.holds("model.safetensors.checkpoint") {
+            assert!(running.program.try_wait().unwrap().is_none(), "the program ended by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        running.signal("-INT");
+        let (code, last) = running.end();
+        assert_eq!(code, Some(130));
+        assert!(last.contains("interrupted in part 1 of 3 of the cross-validation, epoch"), "{last}");
+        assert!(last.ends_with("there is no model yet; --resume goes on from here"), "{last}");
+        assert_eq!(folder.names().len(), 2, "{:?}", folder.names());
+    }
+
+    #[test]
     fn a_hang_up_that_was_ignored_at_the_start_stays_ignored() {
         let folder = Folder::new();
         let data = folder.write("data.tsv", sentences());

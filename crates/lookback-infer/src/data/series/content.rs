@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::long_form::{ID_NAMES, LABEL_NAMES, TIME_NAMES};
+use super::roles::{self, Roles};
 use super::sheet::{Sheet, cell, is_nameless};
 use super::wide::names_columns;
 use super::{Column, SeriesOptions};
@@ -21,12 +22,36 @@ const MANY_STEPS: usize = 8;
 /// So many columns of numbers are steps, where they are numbered.
 const FEW_STEPS: usize = 3;
 
+/// What a table of series was found to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundSeries {
+    /// The format.
+    pub format: Option<Format>,
+    /// The column that tells series apart, where no name told that.
+    pub id: Option<Column>,
+    /// The column that orders steps, where no name told that.
+    pub time: Option<Column>,
+    /// The column of the label, where no name told that.
+    pub label: Option<Column>,
+    /// The columns of the channels, where not all others are.
+    pub values: Vec<Column>,
+}
+
+impl FoundSeries {
+    /// Of this format, its columns told by their names or not at all.
+    pub fn of(format: Format) -> FoundSeries {
+        FoundSeries { format: Some(format), ..FoundSeries::default() }
+    }
+}
+
 /// The format of series that a table plainly has: a row per step where one column is called an id, ids come again, one is
-/// called a label and all others hold numbers; a row per series where all columns but one hold numbers, and they are many
-/// or are numbered by their names. `label`: its column, where that is told.
+/// called a label and all others hold numbers, or where what stands in the columns is as plain; a row per series where all
+/// columns but one hold numbers, and they are many or are numbered by their names. `label`: its column, where that is told;
+/// `is_long`: whether a row is known to be a step, and only its columns are asked for.
 ///
 /// Nothing of a file that cannot be read, or can be read once only; a table of numbers of which neither is plain is warned of.
-pub fn format_of_content(file: &Path, layout: &Layout, label: Option<&Column>) -> Option<Format> {
+pub fn found_in_content(file: &Path, layout: &Layout, label: Option<&Column>, is_long: bool) -> Option<FoundSeries> {
+    let of = |format| Some(FoundSeries::of(format));
     let is_table = matches!(Format::of_texts(file), Some(Format::Csv | Format::Tsv));
     if !is_table || !file.is_file() {
         return None;
@@ -54,23 +79,53 @@ pub fn format_of_content(file: &Path, layout: &Layout, label: Option<&Column>) -
     if header && first.known(TEXT_NAMES).is_some_and(|place| Some(place) != label) {
         return None;
     }
-    if header && is_long(&first, &sheet, label) {
-        return Some(Format::CsvLong);
+    if header && names_steps(&first, &sheet, label) {
+        return of(Format::CsvLong);
+    }
+    if let Some(roles) = header.then(|| roles::find(&first, &sheet, label)).flatten() {
+        return Some(by_roles(&first, roles));
+    }
+    if is_long {
+        return None;
     }
     let numbers = numbers(&first, &sheet, header, label)?;
     if is_numbered(&first, &numbers, header) || !header && numbers.len() >= MANY_STEPS {
-        return Some(Format::Wide);
+        return of(Format::Wide);
     }
     tracing::warn!(
         "{}: all of its columns but one hold numbers; if they are series, say --format csv-long for a row per step, or wide for a \
-         row per series",
+         row per series; --id, --time and --label name columns that no name tells",
         file.display()
     );
     None
 }
 
+/// A table with a row per step, whose columns are told by what stands in them.
+fn by_roles(first: &FirstLine<'_>, roles: Roles) -> FoundSeries {
+    let Roles { id, time, label, channels } = roles;
+    let column = |place: usize, names: &[&str]| {
+        let name = first.fields.get(place).map_or("", |name| name.trim());
+        match first.known(names) == Some(place) {
+            true => None,
+            false if is_nameless(name) || first.known(&[name]) != Some(place) => Some(Column::Number(place + 1)),
+            false => name.parse::<Column>().ok(),
+        }
+    };
+    tracing::info!(
+        "{}: a row per step, by what stands in its columns; --format, --id, --time and --label say otherwise",
+        first.file.display()
+    );
+    FoundSeries {
+        format: Some(Format::CsvLong),
+        id: column(id, ID_NAMES),
+        time: time.and_then(|time| column(time, TIME_NAMES)),
+        label: column(label, LABEL_NAMES),
+        values: channels.into_iter().flatten().filter_map(|channel| column(channel, &[])).collect(),
+    }
+}
+
 /// Whether rows are steps.
-fn is_long(first: &FirstLine<'_>, sheet: &Sheet, label: Option<usize>) -> bool {
+fn names_steps(first: &FirstLine<'_>, sheet: &Sheet, label: Option<usize>) -> bool {
     let (Some(id), Some(label)) = (first.known(ID_NAMES), label.or_else(|| first.known(LABEL_NAMES))) else {
         return false;
     };

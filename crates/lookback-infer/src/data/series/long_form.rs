@@ -8,9 +8,10 @@ use super::columns::{by_training, places_by_name};
 use super::numbers::{Values, find_decimal, in_words, may_be_number};
 use super::sheet::{Sheet, called, cell, is_nameless, left_aside};
 use super::times::{self, TimeFormat, Times};
-use super::{Column, LabelPer, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions};
+use super::{Column, Each, LabelPer, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions};
 use crate::data::columns::FirstLine;
 use crate::data::delimited::Row;
+use crate::data::kept::KeptColumns;
 use crate::error::{DataError, counted, quoted};
 
 pub(super) const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
@@ -82,10 +83,13 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         times,
         values: Values::new(file, decimal, options),
     };
-    let examples = sequences(file, body, places.id)?
-        .into_iter()
-        .map(|steps| (steps.first().map_or(0, |&step| body[step].line), reader.series(body, steps)))
-        .collect();
+    let sequences = sequences(file, body, places.id)?;
+    let kept = KeptColumns::find_of_inputs(&options.keep, &first, places.header, (body, &sequences))?;
+    let each = |steps: Vec<usize>| {
+        let (line, kept) = (steps.first().map_or(0, |&step| body[step].line), kept.of_input(body, &steps));
+        Each { line, example: reader.series(body, steps), kept }
+    };
+    let examples = sequences.into_iter().map(each).collect();
     let missing = reader.values.settle()?;
     let told = [Some(sentence(&first, &places, time_format.as_ref()))].into_iter().chain([in_words(decimal), missing]);
     let name = |place: usize| first.fields.get(place).map(|name| name.trim().to_owned()).filter(|_| places.header);
@@ -297,7 +301,11 @@ impl Reader<'_> {
             in_first.or_else(|| if required { None } else { rows.iter().find_map(label) })
         else {
             let line = of_file.map_or(0, |row| row.line);
-            return if required { Err(DataError::EmptyLabel { file: self.file.into(), line }) } else { Ok(None) };
+            return if required {
+                Err(DataError::EmptyLabel { file: self.file.into(), line, hint: "" })
+            } else {
+                Ok(None)
+            };
         };
         for row in rows {
             let found = cell(row, place);

@@ -42,6 +42,7 @@ mod content;
 mod layout;
 mod long_form;
 mod numbers;
+mod roles;
 mod sheet;
 #[cfg(test)]
 mod tests;
@@ -52,13 +53,14 @@ mod wide;
 use std::path::Path;
 
 pub use self::columns::{SeriesColumns, WideColumns};
-pub use self::content::format_of_content;
+pub use self::content::{FoundSeries, found_in_content};
 pub use self::layout::{LabelPer, SeriesLayout};
 pub use self::numbers::{Decimal, Missing};
 pub use self::times::TimeFormat;
 use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
+use super::kept::{Keep, Kept};
 use super::{Format, Layout, OnBadRow, file_text};
 use crate::error::{DataError, counted, quoted};
 
@@ -87,6 +89,8 @@ pub struct SeriesOptions {
     pub missing: Missing,
     /// The columns of the training data, where these are other data.
     pub trained: Option<SeriesColumns>,
+    /// The columns of a table that are kept beside the channels.
+    pub keep: Keep,
 }
 
 /// One sequence, its label and where it came from.
@@ -113,8 +117,23 @@ pub struct Series {
     pub columns: SeriesColumns,
 }
 
-/// A series, or why it is none, and the line on which it starts.
-pub type Each = (usize, Result<SeriesExample, DataError>);
+/// A series as it was read.
+#[derive(Debug)]
+pub struct Each {
+    /// The line on which it starts, counted from 1.
+    pub line: usize,
+    /// The series, or why it is none.
+    pub example: Result<SeriesExample, DataError>,
+    /// The columns that are kept.
+    pub kept: Kept,
+}
+
+impl Each {
+    /// A series of which nothing is kept.
+    fn new(line: usize, example: Result<SeriesExample, DataError>) -> Each {
+        Each { line, example, kept: Kept::default() }
+    }
+}
 
 /// What a format's reader gives.
 struct Read {
@@ -144,7 +163,7 @@ pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Series, DataE
     let (all, columns) = read_each_series(file, options)?;
     let file = &file_text::name(file);
     let mut bad = BadRows::of_series();
-    let examples: Vec<SeriesExample> = all.into_iter().filter_map(|(_, example)| bad.keep(example)).collect();
+    let examples: Vec<SeriesExample> = all.into_iter().filter_map(|each| bad.keep(each.example)).collect();
     bad.settle(file, options.layout.on_bad_row)?;
     match examples.is_empty() {
         true => Err(DataError::NoExamples { file: file.into() }),
@@ -169,28 +188,44 @@ pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Eac
     if examples.is_empty() {
         return Err(DataError::NoExamples { file: file.into() });
     }
-    let expected = examples.iter().find_map(|(_, example)| Some(example.as_ref().ok()?.channels)).unwrap_or(0);
+    let expected = examples.iter().find_map(|each| Some(each.example.as_ref().ok()?.channels)).unwrap_or(0);
     let check = |example: SeriesExample| match (example.channels, &example.label, options.labels) {
         (found, ..) if found != expected => {
             Err(DataError::Channels { file: file.into(), line: example.line, found, expected })
         }
-        (_, None, Labels::Required) => Err(DataError::EmptyLabel { file: file.into(), line: example.line }),
+        (_, None, Labels::Required) => Err(DataError::EmptyLabel { file: file.into(), line: example.line, hint: "" }),
         _ => Ok(example),
     };
-    let examples: Vec<Each> = examples.into_iter().map(|(line, example)| (line, example.and_then(check))).collect();
+    let examples: Vec<Each> =
+        examples.into_iter().map(|each| Each { example: each.example.and_then(check), ..each }).collect();
     let parts = [format!("{encoding}, {form}"), in_numbers(&examples, &columns)].into_iter().chain(told);
     let read = format!("{}: {}", file.display(), parts.collect::<Vec<_>>().join("; "));
     match guessed {
         false => tracing::info!("{read}"),
         true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
     }
+    for channel in empty_channels(&examples, expected) {
+        let (name, channel) = (file.display(), columns.call(channel));
+        tracing::warn!("{name}: the channel {channel} has no value in any series, so that nothing is learnt from it");
+    }
     Ok((examples, columns))
+}
+
+/// The channels that have no value at all, counted from 0.
+fn empty_channels(examples: &[Each], channels: usize) -> Vec<usize> {
+    let mut empty = vec![true; channels];
+    for example in examples.iter().filter_map(|each| each.example.as_ref().ok()) {
+        for row in example.values.chunks_exact(channels.max(1)) {
+            empty.iter_mut().zip(row).for_each(|(empty, value)| *empty &= value.is_nan());
+        }
+    }
+    (0..channels).filter(|&channel| empty[channel]).collect()
 }
 
 /// How many series and channels there are, and how long they are.
 fn in_numbers(examples: &[Each], columns: &SeriesColumns) -> String {
     let all = examples.len();
-    let read = || examples.iter().filter_map(|(_, example)| example.as_ref().ok());
+    let read = || examples.iter().filter_map(|each| each.example.as_ref().ok());
     let lengths = || read().map(|example| example.length);
     let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
     let steps = match shortest == longest {

@@ -22,6 +22,8 @@ pub(super) struct Sheet {
     /// At least one. No row is blank.
     pub(super) rows: Vec<Row>,
     pub(super) dialect: Dialect,
+    /// What else may separate the columns, in a sentence.
+    proposal: Option<String>,
 }
 
 impl Sheet {
@@ -44,6 +46,7 @@ impl Sheet {
                 }
             }
         }
+        sheet.proposal = dialect::proposal(&text[start..], sheet.dialect, &options.layout);
         let Some(first) = sheet.rows.first() else { return Err(DataError::Empty { file: file.into() }) };
         match sheet.rows.iter().filter(|_| !ragged).find_map(|row| width_error(file, first, row, sheet.dialect)) {
             Some(wrong) => Err(wrong),
@@ -54,7 +57,7 @@ impl Sheet {
     fn of(file: &Path, text: &str, dialect: Dialect, start: usize) -> Result<Sheet, DataError> {
         let mut rows = rows(file, text, start, dialect)?;
         rows.retain(|row| !row.is_blank());
-        Ok(Sheet { rows, dialect })
+        Ok(Sheet { rows, dialect, proposal: None })
     }
 
     fn is_even(&self) -> bool {
@@ -81,7 +84,8 @@ impl Sheet {
 
     pub(super) fn first<'a>(&'a self, file: &'a Path) -> FirstLine<'a> {
         let line = self.rows.first().map_or(1, |row| row.line);
-        FirstLine { file, line, fields: self.rows.first().map_or_else(Vec::new, |row| row.fields.iter().collect()) }
+        let fields = self.rows.first().map_or_else(Vec::new, |row| row.fields.iter().collect());
+        FirstLine { file, line, fields, proposal: self.proposal.clone() }
     }
 
     /// The rows below the header, if there is one.

@@ -58,7 +58,11 @@ fn wrong_ts_files_are_told_with_line_channel_and_step() {
             ": 2 lines have missing values; training with --missing mask reads them\n",
         ),
         ("padding alone", below("NaN,NaN:NaN,NaN:a"), ", line 11: the sequence has no value"),
-        ("infinite", below("1e99,2:3,4:a"), ", line 11, channel 1, step 1: \"1e99\" is not a finite number"),
+        (
+            "infinite",
+            below("1e99,2:3,4:a"),
+            ", line 11, channel 1, step 1: \"1e99\" is more than 32 bits hold, in which series are read (3.4e38 either way); scale the channel",
+        ),
         ("no number", below("1,x:3,4:a"), ", line 11, channel 1, step 2: \"x\" is not a finite number"),
         ("an empty channel", below("1,2::a"), ", line 11: channel 2 has 1 value but channel 1 has 2; as many expected"),
         (

@@ -84,9 +84,9 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     if header.time_stamps {
         let mut sequences: Vec<(usize, Result<Sequence<'_>, DataError>)> = sequences.collect();
         columns.time_format = order(file, &mut sequences, options)?;
-        examples.extend(sequences.into_iter().map(|(line, sequence)| (line, sequence.and_then(&mut example))));
+        examples.extend(sequences.into_iter().map(|(line, sequence)| Each::new(line, sequence.and_then(&mut example))));
     } else {
-        examples.extend(sequences.map(|(line, sequence)| (line, sequence.and_then(&mut example))));
+        examples.extend(sequences.map(|(line, sequence)| Each::new(line, sequence.and_then(&mut example))));
     }
     let order = columns.time_format.as_ref().map(|format| format!("steps ordered by time stamps ({format})"));
     let told = [order, cut_ends(cut), values.settle()?].into_iter().flatten().collect();
@@ -282,7 +282,7 @@ impl Place<'_> {
         }
         let label = parts.pop().unwrap_or_default();
         if label.is_empty() {
-            return Err(DataError::EmptyLabel { file: self.file.into(), line: self.line });
+            return Err(DataError::EmptyLabel { file: self.file.into(), line: self.line, hint: "" });
         }
         if !header.known.is_empty() && !header.known.contains(label) {
             return Err(DataError::UndeclaredLabel {

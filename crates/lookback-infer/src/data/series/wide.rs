@@ -7,9 +7,10 @@ use super::columns::by_training;
 use super::long_form::{ID_NAMES, LABEL_NAMES};
 use super::numbers::{Values, find_decimal, in_words, is_padding, may_be_number};
 use super::sheet::{Sheet, called, cell, left_aside};
-use super::{Column, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions, WideColumns, cut_ends};
+use super::{Column, Each, Labels, Read, SeriesColumns, SeriesExample, SeriesOptions, WideColumns, cut_ends};
 use crate::data::columns::FirstLine;
 use crate::data::delimited::Row;
+use crate::data::kept::KeptColumns;
 use crate::error::{DataError, counted};
 
 /// Fewer columns that count tell no header.
@@ -44,12 +45,13 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     };
     let mut values = Values::new(file, decimal, options);
     let label_of = label.filter(|_| options.labels != Labels::Ignored);
+    let kept = KeptColumns::find(&options.keep, &first, header)?;
     let mut examples = Vec::with_capacity(body.len());
     let mut cut = 0;
     for row in body {
         let example = series(file, row, &steps, label_of, &mut values);
         cut += usize::from(example.as_ref().is_ok_and(|example| example.length < steps.len()));
-        examples.push((row.line, example));
+        examples.push(Each { line: row.line, example, kept: kept.of(row) });
     }
     let labels = label_of.map(|place| format!("labels from column {}", called(&first, place, header)));
     let unread = |place: &usize| aside.contains(place) || Some(*place) == label && label_of.is_none();

@@ -8,6 +8,7 @@ use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect;
 use crate::data::file_text::Lines;
 use crate::data::kept::KeptColumns;
+use crate::data::label_lists::{are_lists, list};
 use crate::data::roles::{Profiles, first_is_header_of_several};
 use crate::error::DataError;
 
@@ -39,12 +40,16 @@ pub(super) fn read(
     }
     let rows = rows(file, text, start, dialect)?;
     let Some(first_row) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
-    let first = FirstLine { file, line: first_row.line, fields: first_row.fields.iter().collect() };
+    let proposal = dialect::proposal(&text[start..], dialect, &options.layout);
+    let first = FirstLine { file, line: first_row.line, fields: first_row.fields.iter().collect(), proposal };
     let places = find_places(&first, &rows, options)?;
     let field = |row: &Row, place: usize| row.fields.get(place).unwrap_or_default().to_owned();
+    let body = || rows.iter().skip(usize::from(places.header));
+    let in_labels = |place: usize| body().map(move |row| row.fields.get(place).unwrap_or_default());
+    let lists = options.label_separator.is_some() && places.label.is_some_and(|place| are_lists(in_labels(place)));
     let example = |row: &Row| TextExample {
         text: field(row, places.text),
-        labels: places.label.map_or_else(Vec::new, |place| options.labels_in(&field(row, place))),
+        labels: places.label.map_or_else(Vec::new, |place| options.labels_in(&field(row, place), lists)),
         line: row.line,
     };
     let kept = KeptColumns::find(&options.keep, &first, places.header)?;
@@ -53,8 +58,8 @@ pub(super) fn read(
         Read { line: row.line, example: error.map_or_else(|| Ok(example(row)), Err), kept: kept.of(row) }
     };
     let counts = |row: &&Row| options.labels == Labels::Ignored || !row.is_blank();
-    let body = rows.iter().skip(usize::from(places.header)).filter(counts);
-    Ok((body.map(read).collect(), found(&first, places, dialect.to_string())))
+    let form = if lists { format!("{dialect}, lists of labels") } else { dialect.to_string() };
+    Ok((body().filter(counts).map(read).collect(), found(&first, places, form)))
 }
 
 /// How the table was read.
@@ -131,8 +136,8 @@ fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> R
         return Err(DataError::SameColumn { file: first.file.into(), first: "text", second: "label", column });
     }
     let of_several = || {
-        let several = label.zip(options.label_separator);
-        several.is_some_and(|(place, separator)| first_is_header_of_several(rows, place, separator))
+        let labels = |field: &str| options.labels_in(field, list(field).is_some());
+        options.label_separator.is_some() && label.is_some_and(|place| first_is_header_of_several(rows, place, labels))
     };
     let header = header.unwrap_or_else(|| {
         looks_like_header(first, rows, text, label, &label_names)

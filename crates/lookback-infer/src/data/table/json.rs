@@ -126,6 +126,7 @@ fn find_keys(
         line: place.line,
         role,
         present: object.keys().cloned().collect(),
+        hint: String::new(),
     };
     let read_labels = options.labels != Labels::Ignored;
     let trained_text = trained.and_then(|trained| trained.names.get(trained.text));

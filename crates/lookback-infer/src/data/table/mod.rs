@@ -24,7 +24,7 @@
 //!
 //! # Several labels
 //! With a separator for labels a text may have any number of them, none as well: a list in JSON, a field with the separator
-//! between them, several `__label__` of fastText. Their column is searched for as `labels`, `classes`, `categories`,
+//! between them or, where every field does, a list as Python or JSON writes one, several `__label__` of fastText. Their column is searched for as `labels`, `classes`, `categories`,
 //! `intents`, `tags`, `topics`, `genres` and `emotions` first. Without one a text has one label, and a list is an error.
 
 mod delimited;
@@ -41,6 +41,7 @@ use super::bad_rows::BadRows;
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
 use super::kept::{Keep, Kept};
+use super::label_lists::list;
 use super::{Format, Layout, file_text};
 use crate::error::{DataError, counted};
 
@@ -130,9 +131,10 @@ impl TableOptions {
         Self { labels: Labels::Ignored, empty_text: EmptyText::Keep, ..Self::default() }
     }
 
-    /// The labels that stand in a field.
-    fn labels_in(&self, field: &str) -> Vec<String> {
+    /// The labels that stand in a field; `lists`: as a list, where they may be several.
+    fn labels_in(&self, field: &str, lists: bool) -> Vec<String> {
         match self.label_separator {
+            Some(_) if lists => list(field).unwrap_or_default(),
             Some(separator) => field.split(separator).map(|label| label.trim().to_owned()).collect(),
             None => vec![field.trim().to_owned()],
         }
@@ -148,7 +150,10 @@ impl TableOptions {
             }
         }
         match (self.label_separator, kept.len()) {
-            (None, 0) if self.labels == Labels::Required => Err(DataError::EmptyLabel { file: file.into(), line }),
+            (None, 0) if self.labels == Labels::Required => {
+                let hint = "; a text may have none for a model that is trained with --multi-label";
+                Err(DataError::EmptyLabel { file: file.into(), line, hint })
+            }
             (None, 2..) if self.labels != Labels::Ignored => {
                 let found = format!("the text has the labels {}", kept.join(", "));
                 Err(DataError::SeveralLabels { file: file.into(), line, found })

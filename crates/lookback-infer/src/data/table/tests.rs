@@ -150,7 +150,13 @@ fn what_is_wrong_is_told_with_its_place() {
             ("", ""),
             ": the row that starts on line 3 opens a quote (\") that is never closed",
         ),
-        ("empty label", "a.csv", "text,label\nhi,x\nyo, \n", ("", ""), ", line 3: the label is empty"),
+        (
+            "empty label",
+            "a.csv",
+            "text,label\nhi,x\nyo, \n",
+            ("", ""),
+            ", line 3: the label is empty; a text may have none for a model that is trained with --multi-label",
+        ),
         ("empty text", "a.csv", "text,label\nhi,x\n\" \n\",y\n", ("", ""), ", line 3: the text is empty"),
         ("header only", "a.csv", "text,label\n", ("", ""), " holds no examples"),
         ("empty file", "a.csv", "", ("", ""), " is empty; at least one example was expected"),
@@ -183,7 +189,13 @@ fn what_is_wrong_is_told_with_its_place() {
             ", line 1: the label is the list [1]; one label was expected, and several are for a model that is trained with \
              --multi-label",
         ),
-        ("JSON, label null", "a.jsonl", "{\"text\":\"hi\",\"label\":null}\n", ("", ""), ", line 1: the label is empty"),
+        (
+            "JSON, label null",
+            "a.jsonl",
+            "{\"text\":\"hi\",\"label\":null}\n",
+            ("", ""),
+            ", line 1: the label is empty; a text may have none for a model that is trained with --multi-label",
+        ),
         (
             "JSON, a key missing later",
             "a.jsonl",

@@ -46,7 +46,7 @@ impl Classifier {
         fields.push(Field::value("unsure"));
         let (plan, is_text) = (&self.description().plan, self.description().input.text().is_some());
         if is_text {
-            fields.extend(["tokens", "unknown_tokens"].map(|name| Field::value(name).of_objects()));
+            fields.extend(["tokens", "unknown_tokens", "cut_tokens"].map(|name| Field::value(name).of_objects()));
         }
         let pairs = plan.encoder.attention.pair_heads() > 0 || plan.encoder.attention.pools();
         let shown = [("pieces", is_text), ("weights", plan.has_weights()), ("views", pairs)];
@@ -61,7 +61,6 @@ impl Classifier {
             self.labels().iter().zip(prediction.probabilities.iter().copied()).collect();
         likeliest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         likeliest.truncate(ask.top.unwrap_or(likeliest.len()));
-        let unknown = example.unknown();
         let mut object = Map::new();
         let unsure = match self.description().plan.labels_per_text {
             LabelsPerText::One => self.one_label(prediction, example, (&likeliest, ask), &mut object),
@@ -78,9 +77,12 @@ impl Classifier {
             likeliest.into_iter().map(|(label, p)| (label.clone(), json!(p))).collect();
         object.insert("probabilities".into(), Value::Object(probabilities));
         object.insert("unsure".into(), json!(unsure));
-        if example.tokens().is_some() {
-            object.insert("tokens".into(), json!(unknown.len()));
-            object.insert("unknown_tokens".into(), json!(unknown.iter().filter(|&&unknown| unknown).count()));
+        if let Some((tokens, unknown)) = example.count_tokens() {
+            object.insert("tokens".into(), json!(tokens));
+            object.insert("unknown_tokens".into(), json!(unknown));
+            if example.cut > 0 {
+                object.insert("cut_tokens".into(), json!(example.cut));
+            }
         }
         if ask.views {
             show(prediction, example, &mut object);

@@ -109,7 +109,7 @@ pub fn encoded(
     line: usize,
 ) -> Result<Vec<usize>, DataError> {
     if of_text.is_empty() && per_text == LabelsPerText::One {
-        return Err(DataError::EmptyLabel { file: file.into(), line });
+        return Err(DataError::EmptyLabel { file: file.into(), line, hint: "" });
     }
     of_text.iter().map(|label| labels.encode(label, file, line)).collect()
 }

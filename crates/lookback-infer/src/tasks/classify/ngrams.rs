@@ -93,6 +93,11 @@ impl NgramBagConfig {
         hashes
     }
 
+    /// How many buckets the n-grams of a text have, those of characters and those of words each for themselves.
+    pub fn buckets_of(&self, tokens: &[Token<'_>]) -> usize {
+        self.counts(tokens).iter().map(Vec::len).sum()
+    }
+
     /// How many different n-grams these texts have; two that share a hash count as one.
     pub fn distinct<'t>(&self, texts: impl Iterator<Item = Vec<Token<'t>>>) -> usize {
         let mut hashes: HashSet<u32> = HashSet::new();
@@ -129,15 +134,17 @@ pub struct NgramBag {
 }
 
 impl NgramBag {
-    /// Learns from the training texts how rare the buckets are.
-    pub fn fit<'t>(config: NgramBagConfig, texts: impl Iterator<Item = Vec<Token<'t>>>) -> NgramBag {
+    /// Learns from the training texts how rare the buckets are; gives as well how many [`NgramBagConfig::buckets_of`] the texts
+    /// have together.
+    pub fn fit<'t>(config: NgramBagConfig, texts: impl Iterator<Item = Vec<Token<'t>>>) -> (NgramBag, usize) {
         let mut texts_with: HashMap<u32, u32> = HashMap::new();
-        let mut all = 0usize;
+        let (mut all, mut together) = (0usize, 0usize);
         for tokens in texts {
             all += 1;
             // A bucket of both kinds counts for both.
             for (bucket, _) in config.counts(&tokens).into_iter().flatten() {
                 *texts_with.entry(bucket).or_default() += 1;
+                together += 1;
             }
         }
         let mut weights = vec![0.0f32; config.rows()];
@@ -145,7 +152,7 @@ impl NgramBag {
             let rarity = (1.0 + all as f64) / (1.0 + f64::from(with));
             weights[bucket as usize] = (1.0 + rarity.ln().max(0.0)) as f32;
         }
-        NgramBag { config, weights }
+        (NgramBag { config, weights }, together)
     }
 
     /// Which n-grams there are.
@@ -243,7 +250,7 @@ mod tests {
     fn a_bucket_counts_by_how_rare_it_is() {
         let texts = ["good day", "good", "bad day", "once", "day"].map(tokens);
         let config = config(None, Some((1, 1)));
-        let bag = NgramBag::fit(config.clone(), texts.into_iter());
+        let bag = NgramBag::fit(config.clone(), texts.into_iter()).0;
         let weight = |word| bag.weights[bucket(&config, word)];
         for (word, texts) in [("day", 3.0f32), ("good", 2.0), ("once", 1.0)] {
             let expected = (6.0 / (1.0 + texts)).ln() + 1.0;
@@ -262,14 +269,14 @@ mod tests {
         let texts = ["good day", "good", "bad day", "bad luck"].map(tokens);
         let small = NgramBagConfig { buckets: 7, ..config(Some((1, 3)), Some((1, 2))) };
         for config in [config(Some((1, 3)), Some((1, 2))), small] {
-            let bag = NgramBag::fit(config, texts.clone().into_iter());
+            let bag = NgramBag::fit(config, texts.clone().into_iter()).0;
             let values = bag.encode(&tokens("good good luck"));
             let length: f32 = values.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
             assert!((length - 1.0).abs() < 1e-5, "{length}");
             assert!(values.windows(2).all(|pair| pair[0].0 < pair[1].0));
             assert!(bag.encode(&[]).is_empty());
         }
-        let bag = NgramBag::fit(config(Some((1, 3)), Some((1, 2))), texts.into_iter());
+        let bag = NgramBag::fit(config(Some((1, 3)), Some((1, 2))), texts.into_iter()).0;
         assert!(bag.encode(&tokens("零")).is_empty());
     }
 
@@ -277,7 +284,7 @@ mod tests {
     fn characters_and_words_count_the_same_however_many_they_are() {
         let config = config(Some((1, 4)), Some((1, 1)));
         let texts = ["extraordinarily good", "good"].map(tokens);
-        let bag = NgramBag::fit(config.clone(), texts.into_iter());
+        let bag = NgramBag::fit(config.clone(), texts.into_iter()).0;
         let values = bag.encode(&tokens("extraordinarily"));
         let of_word = values.iter().find(|(found, _)| *found as usize == bucket(&config, "extraordinarily")).unwrap();
         assert!((of_word.1 - 0.5f32.sqrt()).abs() < 1e-5, "{}", of_word.1);

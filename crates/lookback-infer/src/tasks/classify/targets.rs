@@ -73,6 +73,17 @@ impl Targets {
         }
     }
 
+    /// Those of these texts alone, in their order.
+    ///
+    /// # Panics
+    /// If there is no such text.
+    #[must_use]
+    pub fn of_rows(&self, rows: &[usize]) -> Targets {
+        let mut of_rows = Targets::new(self.per_text());
+        of_rows.extend(rows.iter().map(|&row| self.of(row).to_vec()));
+        of_rows
+    }
+
     /// The labels of every text.
     pub fn iter(&self) -> impl Iterator<Item = &[usize]> {
         (0..self.len()).map(|row| self.of(row))
@@ -124,6 +135,8 @@ mod tests {
         let mut one = Targets::default();
         one.extend([vec![2], vec![0]]);
         assert_eq!((one.of(0), one.classes(3)), (&[2][..], vec![2, 0]));
+        assert_eq!(one.of_rows(&[1]), Targets::One(vec![0]));
+        assert_eq!(several.of_rows(&[2, 0]), Targets::Several(vec![vec![1], vec![1, 3]]));
     }
 
     #[test]

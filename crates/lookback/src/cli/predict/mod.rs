@@ -30,8 +30,8 @@ const VIEWED: usize = 1 << 18;
 /// Answer inputs, one JSON object per line, or a table.
 ///
 /// An answer of one label has line (of the input, from 1), input (what --keep asks for), label, probabilities (the
-/// likeliest first), unsure, and of a text tokens (how many it has) and unknown_tokens (how many of them the vocabulary does
-/// not have); with --attention pieces (the tokens), weights (how much each counts) and views. A table has line, what is kept,
+/// likeliest first), unsure, and of a text tokens (how many it has), unknown_tokens (how many of them the vocabulary does
+/// not have) and, where the text is longer than the model's longest, cut_tokens (how many at its end were cut off); with --attention pieces (the tokens), weights (how much each counts) and views. A table has line, what is kept,
 /// label, probability (that of the label), with --top label_2, probability_2 and so on, unsure, and error; of several labels a text
 /// labels with | between, or as a list where one holds that, and with --top label_1, probability_1 and so on. Where no token of
 /// a text is known, its answer is unsure.
@@ -58,7 +58,7 @@ pub(super) struct Predict {
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     fields: Option<Vec<String>>,
     /// Columns or keys of the input that go with its answer, by name or number with commas between, or all of them; text keeps
-    /// the text of inputs without columns
+    /// the text of inputs without columns. Of series with a row per step, columns that are the same in all rows of a series
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     keep: Option<Vec<Column>>,
     #[command(flatten)]

@@ -245,7 +245,7 @@ fn choose(names: &[String], mut there: Vec<Field>, is_table: bool) -> Result<Vec
     let all: Vec<String> = there.iter().map(|field| field.name.clone()).collect();
     let mut chosen = Vec::new();
     for name in names {
-        let Some(place) = there.iter().position(|field| field.name == *name) else {
+        let Some(place) = there.iter().position(|field| field.name == name.trim()) else {
             let twice = all.contains(name);
             let problem =
                 if twice { "is named twice".to_owned() } else { format!("is none; there are {}", all.join(", ")) };

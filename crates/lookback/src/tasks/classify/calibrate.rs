@@ -1,7 +1,14 @@
 //! How much the networks and the linear part count, from how they answer what they were not trained on.
 
 use lookback_infer::model::{LabelScores, Validation};
+use lookback_infer::model_file::Tensor;
 use lookback_infer::tasks::classify::{Calibration, Metrics, SeveralMetrics, Targets, Thresholds};
+
+use crate::train::Part;
+
+/// The names of the logits in a checkpoint.
+const NETWORKS: &str = "networks";
+const LINEAR: &str = "linear";
 
 /// What answers of `N` labels are worth, row by row.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +34,21 @@ impl Judged {
             true => self.targets = others.targets,
             false => self.targets.extend(others.targets.iter().map(<[usize]>::to_vec)),
         }
+    }
+
+    /// What a checkpoint keeps of it: all but the right labels. `labels`: `N`.
+    pub(super) fn part(&self, labels: usize) -> Part {
+        let tensor = |data: &Vec<f32>| Tensor { shape: vec![data.len() / labels, labels], data: data.clone() };
+        let linear = self.linear.iter().map(|linear| (LINEAR.to_owned(), tensor(linear)));
+        linear.chain([(NETWORKS.to_owned(), tensor(&self.networks))]).collect()
+    }
+
+    /// Of what a checkpoint kept, and the right labels of the rows; none where there are not as many rows.
+    pub(super) fn of_part(part: &Part, targets: Targets, labels: usize) -> Option<Judged> {
+        let shape = [targets.len(), labels];
+        let fits = part.contains_key(NETWORKS) && part.values().all(|tensor| tensor.shape == shape);
+        let data = |name: &str| part.get(name).map(|tensor| tensor.data.clone());
+        Some(Judged { networks: data(NETWORKS).filter(|_| fits)?, linear: data(LINEAR), targets })
     }
 
     /// Loss and scores of the rows when both answer together. Where thresholds are to be chosen, every other row is answered by
@@ -321,5 +343,16 @@ mod tests {
         all.extend(judged(1.0, Some(1.0)));
         assert_eq!((all.targets.len(), all.networks.len(), all.linear.as_ref().unwrap().len()), (800, 1600, 1600));
         assert_eq!(Judged::default().calibration(2), Calibration { networks: 1.0, linear: 0.0 });
+    }
+
+    #[test]
+    fn what_a_checkpoint_keeps_of_a_part_is_the_same_again() {
+        for linear in [None, Some(8.0)] {
+            let part = judged(0.5, linear);
+            let kept = part.part(2);
+            let again = Judged::of_part(&kept, part.targets.clone(), 2).expect("as many rows");
+            assert!(again.networks == part.networks && again.linear == part.linear && again.targets == part.targets);
+            assert!(Judged::of_part(&kept, Targets::One(vec![0; 3]), 2).is_none(), "other rows");
+        }
     }
 }

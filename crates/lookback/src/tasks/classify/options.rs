@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::input::{FOR_TEXTS, InputOptions, NONE, refuse};
 use crate::network::EncoderOptions;
-use crate::train::TrainOptions;
+use crate::train::{Files, TrainOptions};
 
 /// Everything that `lookback train classify` can be told. What is not said takes its default.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
@@ -54,8 +54,12 @@ impl ClassifyOptions {
         network: &NetworkPlan,
         training: &Map<String, Value>,
     ) -> Result<ClassifyOptions, String> {
-        let learning = LearningOptions::deserialize(Value::Object(training.clone()))
+        let mut learning = LearningOptions::deserialize(Value::Object(training.clone()))
             .map_err(|error| in_plain_words(&error.to_string()))?;
+        if Files::has_init(training) {
+            // It says how large a new network is.
+            learning.quality = None;
+        }
         let input_options = InputOptions::with_places(input);
         let own = ["quality", "class-weights", "label-smoothing", "linear-c", "cross-validate"];
         let others = training.iter().filter(|(name, _)| !own.contains(&name.as_str()));
@@ -104,8 +108,8 @@ const LABEL_SEPARATOR: char = '|';
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Input")]
 pub struct LabelOptions {
-    /// A text may have several labels, or none: a list in JSON, labels with | between them in a table, or several __label__ of
-    /// fastText [default: false]
+    /// A text may have several labels, or none: a list in JSON, labels with | between them in a table or a list such as ['a', 'b'],
+    /// or several __label__ of fastText [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub multi_label: Option<bool>,
     /// What stands between the labels of a text in a table (--multi-label) [default: |]

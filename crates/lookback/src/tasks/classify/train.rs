@@ -25,7 +25,7 @@ use super::told::{self, refuse_too_few, tell_labels, tell_texts};
 use crate::network::option_of;
 use crate::tasks::Fitted;
 use crate::train::split::{folds, parts};
-use crate::train::{self, End, Ensemble, Init, Pretrained, Session, Silent, ValidationPlan, begin, check_tables};
+use crate::train::{self, End, Ensemble, Init, Pretrained, Session, ValidationPlan, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -78,10 +78,10 @@ pub fn fit_inputs(
         0 => None,
         _ => match cross_validate(&inputs, &targets, &labels, data, plan, start, session)? {
             Folds::Judged(judged) => Some(judged),
-            // Nothing of it is kept.
-            Folds::CutShort(end) => {
+            // There is no model yet; what was done of it stands in the checkpoint.
+            Folds::CutShort { end, part, saved } => {
                 let networks = plan.train.ensemble();
-                return Ok(Fitted { model: None, end, saved: false, networks, scores, told: None });
+                return Ok(Fitted { model: None, end, part: Some(part), saved, networks, scores, told: None });
             }
         },
     };
@@ -132,11 +132,19 @@ pub fn fit_inputs(
 enum Folds {
     /// How every row is answered by what was not trained on it.
     Judged(Judged),
-    /// Why one of its trainings did not come to its end.
-    CutShort(End),
+    /// That one of its trainings did not come to its end.
+    CutShort {
+        /// Why.
+        end: End,
+        /// Its number, from 1, and how many there are.
+        part: (usize, usize),
+        /// Whether it stands in the checkpoint.
+        saved: bool,
+    },
 }
 
-/// Trains on the data but one part, for every part, and tells how the parts are answered.
+/// Trains on the data but one part, for every part, and tells how the parts are answered. Parts that were done before the
+/// training was stopped are not trained again.
 fn cross_validate(
     inputs: &[LabelledInput],
     targets: &Targets,
@@ -144,7 +152,7 @@ fn cross_validate(
     data: &Path,
     plan: &ClassifyPlan,
     start: (Option<&Init>, Option<&Pretrained>),
-    session: &Session<'_>,
+    session: &mut Session<'_>,
 ) -> Result<Folds, Error> {
     let folds = folds(&targets.classes(labels.len()), plan.folds, plan.train.seed());
     if folds.len() < 2 {
@@ -155,25 +163,35 @@ fn cross_validate(
     let learner = Learner { plan, labels, data, start, chooses, tells: false };
     let score = plan.network.labels_per_text.scores()[0];
     let (mut all, mut values) = (Judged::default(), Vec::new());
-    for fold in &folds {
-        let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<LabelledInput>>();
-        let mut silent = Silent;
-        let mut session = Session {
-            device: session.device,
-            stop: session.stop,
-            progress: &mut silent,
-            checkpoint: None,
-            resume: false,
-            init: None,
-        };
-        let learnt = learner.learn(pick(&fold.train), Some((pick(&fold.held_out), data)), &mut session)?;
-        if learnt.trained.end.is_cut_short() {
-            return Ok(Folds::CutShort(learnt.trained.end));
-        }
-        let validation = learnt.judged.validation(learnt.judged.calibration(labels.len()), labels.names());
-        values.extend(validation.scores[0]);
-        all.extend(learnt.judged);
+    let done = session.take_up_parts()?;
+    if !done.is_empty() {
+        let (name, parts) = (data.display(), folds.len());
+        tracing::info!("{name}: {} of {parts} parts of the cross-validation were done before", done.len());
     }
+    for (place, fold) in folds.iter().enumerate() {
+        let judged = match done.get(place) {
+            Some(part) => Judged::of_part(part, targets.of_rows(&fold.held_out), labels.len())
+                .ok_or_else(|| PlanError::conflict("resume", "meets a cross-validation of other data"))?,
+            None => {
+                let pick = |rows: &[usize]| rows.iter().map(|&row| inputs[row].clone()).collect::<Vec<LabelledInput>>();
+                let resume = session.resume && place == done.len();
+                let Learnt { trained, judged, .. } = session.with_part(resume, |session| {
+                    learner.learn(pick(&fold.train), Some((pick(&fold.held_out), data)), session)
+                })?;
+                if trained.end.is_cut_short() {
+                    let part = (place + 1, folds.len());
+                    return Ok(Folds::CutShort { end: trained.end, part, saved: trained.saved });
+                }
+                session.part_done(judged.part(labels.len()));
+                judged
+            }
+        };
+        let validation = judged.validation(judged.calibration(labels.len()), labels.names());
+        values.extend(validation.scores[0]);
+        all.extend(judged);
+    }
+    // Behind parts that were trained now, nothing was saved to go on from.
+    session.resume &= done.len() == folds.len();
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let spread = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt();
@@ -313,26 +331,19 @@ impl Learner<'_> {
         of.iter().for_each(|dataset| targets.extend(dataset.targets.iter().map(<[usize]>::to_vec)));
         let (buckets, rows) = (config.rows() as u64, examples.len() as u64);
         // The weights and how rare the buckets are, with the copies of which a file is made; the examples' distributions.
-        let bytes = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
-        let limit = plan.train.max_memory();
-        if bytes > limit.bytes() {
-            let problem = format!(
-                "the linear part would take {} of memory, but --max-memory is {limit} MiB; its largest table is \
-                 linear.weight, {buckets} x {} numbers: choose a smaller --linear-buckets, or allow it with --max-memory {}",
-                readable(bytes),
-                labels.len(),
-                mib_for(bytes)
-            );
-            return Err(PlanError::Unfit(problem).into());
-        }
+        let tables = (3 * buckets * (labels.len() as u64 + 1) + rows * labels.len() as u64) * 4;
+        self.check_linear(tables, 0)?;
         let old = match init {
             Some(init) => Some(LinearPart::take(config, init.known("labels")?, &mut init.file.clone(), &init.path)?),
             None => None,
         };
-        let bag = match &old {
-            Some(old) => old.bag.clone(),
+        let (bag, together) = match &old {
+            Some(old) => {
+                (old.bag.clone(), examples.par_iter().map(|example| config.buckets_of(&example.all_tokens())).sum())
+            }
             None => NgramBag::fit(config.clone(), examples.iter().map(|example| example.all_tokens())),
         };
+        self.check_linear(tables, together as u64 * size_of::<(u32, f32)>() as u64)?;
         let bags: Vec<Bag> = examples.par_iter().map(|example| bag.of(example)).collect();
         let weights = self.class_weights(&targets);
         let problem = Problem {
@@ -351,6 +362,26 @@ impl Learner<'_> {
             );
         }
         Ok(Some(solution.part(bag)))
+    }
+
+    /// Refuses a linear part whose tables and the n-grams of whose texts take so many bytes together.
+    fn check_linear(&self, tables: u64, ngrams: u64) -> Result<(), Error> {
+        let (bytes, limit) = (tables + ngrams, self.plan.train.max_memory());
+        let Some(config) = self.plan.network.linear.as_ref().filter(|_| bytes > limit.bytes()) else { return Ok(()) };
+        let largest = format!("linear.weight, {} x {} numbers", config.rows(), self.labels.len());
+        let problem = match ngrams > tables {
+            false => format!("its largest table is {largest}: choose a smaller --linear-buckets"),
+            true => format!(
+                "the n-grams of the texts alone take {}: choose shorter ones by --linear-characters and --linear-words",
+                readable(ngrams)
+            ),
+        };
+        let problem = format!(
+            "the linear part would take {} of memory, but --max-memory is {limit} MiB; {problem}, or allow it with --max-memory {}",
+            readable(bytes),
+            mib_for(bytes)
+        );
+        Err(PlanError::Unfit(problem).into())
     }
 
     /// The weight of every label in the loss, where they differ.

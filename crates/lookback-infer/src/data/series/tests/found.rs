@@ -131,7 +131,7 @@ fn a_table_that_plainly_holds_series_is_known_by_its_content() {
     let found = |content: &str| {
         let path = folder.path().join("a.csv");
         fs::write(&path, content).expect("a small file");
-        format_of_content(&path, &Layout::default(), None)
+        found_in_content(&path, &Layout::default(), None, false).and_then(|found| found.format)
     };
     assert_eq!(found("id,time,x,label\na,0,1,p\na,1,2,p\nb,0,1,q\nb,1,2,q\n"), Some(Format::CsvLong));
     assert_eq!(found("label,t0,t1,t2\np,1,2,3\nq,1,2,3\np,3,4,6\n"), Some(Format::Wide));
