@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 
+use super::columnar::Kind;
 use super::compression::unpacked;
 use super::encoding::{Decoded, Encoding, Malformed, decode};
 use crate::error::DataError;
@@ -36,11 +37,27 @@ pub(super) fn open(file: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
 }
 
 /// Reads the file, or standard input, in the encoding that is told or else found out. A file of blank lines only is an
-/// error.
+/// error, and so is a table of columns.
 pub(super) fn read(file: &Path, told: Option<Encoding>) -> Result<Decoded, DataError> {
-    let mut bytes = Vec::new();
     let mut opened = open(file)?;
     let file = &name(file);
+    let first = opened.fill_buf().map_err(|source| DataError::Io { file: file.into(), source })?;
+    match Kind::of(first) {
+        Some(kind) => {
+            let problem = format!("this is {}, but a file of text was expected", kind.name());
+            Err(DataError::Columns { file: file.into(), problem })
+        }
+        None => read_opened(opened, file, told),
+    }
+}
+
+/// As [`read`], where `opened` is known to be no table of columns. `file`: as messages call it.
+pub(super) fn read_opened(
+    mut opened: Box<dyn BufRead + Send>,
+    file: &Path,
+    told: Option<Encoding>,
+) -> Result<Decoded, DataError> {
+    let mut bytes = Vec::new();
     opened.read_to_end(&mut bytes).map_err(|source| DataError::Io { file: file.into(), source })?;
     if let Some(problem) = Encoding::refused(&bytes) {
         return Err(DataError::Line { file: file.into(), line: 1, problem: problem.into() });

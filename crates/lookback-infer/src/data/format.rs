@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::columnar::Kind;
 use super::compression;
 use super::fasttext::PREFIX;
+use crate::error::place::has_rows_only;
 
 /// How inputs stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub enum Format {
     Jsonl,
     /// Lines of fastText, which begin with __label__
     Fasttext,
+    /// Table of Parquet or Arrow (.feather as well), known by its first bytes; in builds with --features parquet
+    Parquet,
     /// Numeric series, as the UEA archive has them
     Ts,
     /// Numeric series in a table, one row per step
@@ -32,10 +36,10 @@ pub enum Format {
 
 impl Format {
     /// The formats of texts with labels, for messages.
-    pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl or fasttext";
+    pub(crate) const OF_TEXTS: &str = "csv, tsv, jsonl, fasttext or parquet";
     /// All formats of labelled inputs, for messages.
     pub(crate) const OF_TRAINING: &str =
-        "csv, tsv, jsonl or fasttext for texts, ts, csv-long or wide for numeric series";
+        "csv, tsv, jsonl, fasttext or parquet for texts, ts, csv-long or wide for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
 
@@ -47,14 +51,19 @@ impl Format {
             Format::Tsv => "tsv",
             Format::Jsonl => "jsonl",
             Format::Fasttext => "fasttext",
+            Format::Parquet => "parquet",
             Format::Ts => "ts",
             Format::CsvLong => "csv-long",
             Format::Wide => "wide",
         }
     }
 
-    /// The format of texts that the extension tells: `csv`, `tsv` or `tab`, `jsonl`, `ndjson` or `json`.
+    /// The format of texts that the first bytes of the file tell, which is [`Format::Parquet`], or its extension: `csv`, `tsv` or
+    /// `tab`, `jsonl`, `ndjson` or `json`, `parquet`, `arrow`, `feather` or `ipc`.
     pub fn of_texts(file: &Path) -> Option<Format> {
+        if Kind::of_file(file).is_some() || has_rows_only(file) {
+            return Some(Format::Parquet);
+        }
         match extension(file).as_str() {
             "csv" => Some(Format::Csv),
             "tsv" | "tab" => Some(Format::Tsv),
@@ -75,8 +84,11 @@ impl Format {
         }
     }
 
-    /// The format of series that the extension tells: `ts`, or `csv` for one row per step.
+    /// The format of series that the extension tells: `ts`, or `csv` for one row per step, as it is of a table of columns.
     pub fn of_series(file: &Path) -> Option<Format> {
+        if Format::of_texts(file) == Some(Format::Parquet) {
+            return Some(Format::CsvLong);
+        }
         match extension(file).as_str() {
             "ts" => Some(Format::Ts),
             "csv" => Some(Format::CsvLong),

@@ -174,6 +174,18 @@ impl KeptColumns {
         Kept { names: Arc::clone(&self.names), values: self.places.iter().map(value).collect() }
     }
 
+    /// Where they stand, counted from 0.
+    #[cfg(feature = "parquet")]
+    pub(super) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// These values of them.
+    #[cfg(feature = "parquet")]
+    pub(super) fn with(&self, values: Vec<Value>) -> Kept {
+        Kept { names: Arc::clone(&self.names), values }
+    }
+
     /// Those of a row, as far as it goes.
     pub(super) fn of(&self, row: &Row) -> Kept {
         let value = |&place: &usize| row.fields.get(place).map_or(Value::Null, Value::from);

@@ -76,6 +76,12 @@ impl Layout {
         Ok(())
     }
 
+    /// What is said of a file of text, by option.
+    pub fn of_text_files(&self) -> [(&'static str, bool); 4] {
+        let [separator, quote, escape] = self.of_columns();
+        [("encoding", self.encoding.is_some()), separator, quote, escape]
+    }
+
     /// What is said of columns, by option.
     pub fn of_columns(&self) -> [(&'static str, bool); 3] {
         [("separator", self.separator.is_some()), ("quote", self.quote.is_some()), ("escape", self.escape.is_some())]

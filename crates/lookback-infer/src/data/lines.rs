@@ -5,6 +5,7 @@ use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use super::Column;
+use super::columnar::Kind;
 use super::encoding::Encoding;
 use super::fasttext::parts;
 use super::file_text;
@@ -143,6 +144,11 @@ impl<R: BufRead> TextLines<R> {
             Ok(there) => there,
             Err(source) => return Err(self.broken(source)),
         };
+        if let Some(kind) = Kind::of(there) {
+            self.ended = true;
+            let way_out = "--format parquet reads a table of texts, csv-long and wide those of series";
+            return Err(kind.refused(&self.name, way_out));
+        }
         if let Some(problem) = Encoding::refused(there) {
             self.ended = true;
             return Err(DataError::Line { file: self.name.clone(), line: 1, problem: problem.into() });

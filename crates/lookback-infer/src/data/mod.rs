@@ -12,6 +12,7 @@ pub mod vectors;
 pub mod words;
 
 mod bad_rows;
+mod columnar;
 mod columns;
 mod compression;
 mod delimited;

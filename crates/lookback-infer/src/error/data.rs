@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::counted;
+use super::place::{at, unit};
 
 /// What is wrong with a data file, and where.
 #[derive(Debug, Error)]
@@ -43,8 +44,24 @@ pub enum DataError {
         /// The file.
         file: PathBuf,
     },
+    /// A table that stores column after column, in a build that reads none.
+    #[error("{}: this is {kind}, and this build reads none; build with --features parquet, or write the table as CSV", file.display())]
+    NoParquet {
+        /// The file.
+        file: PathBuf,
+        /// Such as "a Parquet file".
+        kind: &'static str,
+    },
+    /// A table that stores column after column is not as it should be.
+    #[error("{}: {problem}", file.display())]
+    Columns {
+        /// The file.
+        file: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
     /// Bytes that the encoding does not have.
-    #[error("{}, line {line}: byte {byte} of the line is 0x{value:02X}, which is not {encoding}; save the file as UTF-8, or say what it is with --encoding", file.display())]
+    #[error("{}: byte {byte} of the line is 0x{value:02X}, which is not {encoding}; save the file as UTF-8, or say what it is with --encoding", at(file, *line))]
     NotText {
         /// The file.
         file: PathBuf,
@@ -78,7 +95,7 @@ pub enum DataError {
         expected: &'static str,
     },
     /// A column asked for by name is not in the header.
-    #[error("{}, line {line}: there is no column \"{name}\"; the columns are {}", file.display(), quoted(present))]
+    #[error("{}: there is no column \"{name}\"; the columns are {}", at(file, *line), quoted(present))]
     NoColumn {
         /// The file.
         file: PathBuf,
@@ -90,7 +107,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// A column asked for by number is past the last.
-    #[error("{}, line {line}: there is no column {number}; the line has {}: {}", file.display(), counted(present.len(), "column"), quoted(present))]
+    #[error("{}: there is no column {number}; the line has {}: {}", at(file, *line), counted(present.len(), "column"), quoted(present))]
     NoColumnNumber {
         /// The file.
         file: PathBuf,
@@ -102,7 +119,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// No column was asked for, and the file does not tell.
-    #[error("{}, line {line}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number{hint}", file.display(), flag(role), quoted(present))]
+    #[error("{}: cannot tell which column holds the {role}; say with {} which of {} it is, by name or number{hint}", at(file, *line), flag(role), quoted(present))]
     UnclearColumn {
         /// What else may be wrong, or nothing.
         hint: String,
@@ -144,7 +161,7 @@ pub enum DataError {
         number: usize,
     },
     /// A row has more or fewer fields than the first.
-    #[error("{}, line {line}: the row has {}; {expected} expected as on line {first_line}{hint}", file.display(), counted(*found, "field"))]
+    #[error("{}: the row has {}; {expected} expected as on line {first_line}{hint}", at(file, *line), counted(*found, "field"))]
     FieldCount {
         /// The file.
         file: PathBuf,
@@ -168,7 +185,7 @@ pub enum DataError {
         line: usize,
     },
     /// The label is empty or missing.
-    #[error("{}, line {line}: the label is empty{hint}", file.display())]
+    #[error("{}: the label is empty{hint}", at(file, *line))]
     EmptyLabel {
         /// The file.
         file: PathBuf,
@@ -178,7 +195,7 @@ pub enum DataError {
         hint: &'static str,
     },
     /// A text has several labels where one was expected.
-    #[error("{}, line {line}: {found}; one label was expected, and several are for a model that is trained with --multi-label", file.display())]
+    #[error("{}: {found}; one label was expected, and several are for a model that is trained with --multi-label", at(file, *line))]
     SeveralLabels {
         /// The file.
         file: PathBuf,
@@ -188,7 +205,7 @@ pub enum DataError {
         found: String,
     },
     /// The text is empty or only white space.
-    #[error("{}, line {line}: the text is empty", file.display())]
+    #[error("{}: the text is empty", at(file, *line))]
     EmptyText {
         /// The file.
         file: PathBuf,
@@ -196,7 +213,7 @@ pub enum DataError {
         line: usize,
     },
     /// A line is no JSON object.
-    #[error("{}, line {line}: not valid JSON: {problem}", file.display())]
+    #[error("{}: not valid JSON: {problem}", at(file, *line))]
     Json {
         /// The file.
         file: PathBuf,
@@ -206,7 +223,7 @@ pub enum DataError {
         problem: String,
     },
     /// An object lacks a key.
-    #[error("{}, line {line}: the object has no key \"{key}\"; its keys are {}", file.display(), quoted(present))]
+    #[error("{}: the object has no key \"{key}\"; its keys are {}", at(file, *line), quoted(present))]
     NoKey {
         /// The file.
         file: PathBuf,
@@ -218,7 +235,7 @@ pub enum DataError {
         present: Vec<String>,
     },
     /// A JSON value has the wrong type.
-    #[error("{}, line {line}: the {role} is {found}, {expected} was expected", file.display())]
+    #[error("{}: the {role} is {found}, {expected} was expected", at(file, *line))]
     JsonType {
         /// The file.
         file: PathBuf,
@@ -232,7 +249,7 @@ pub enum DataError {
         expected: &'static str,
     },
     /// A line is longer than this program reads.
-    #[error("{}, line {line}: the line is longer than {limit} bytes", file.display())]
+    #[error("{}: the line is longer than {limit} bytes", at(file, *line))]
     LineTooLong {
         /// The file.
         file: PathBuf,
@@ -242,7 +259,7 @@ pub enum DataError {
         limit: usize,
     },
     /// A line is not as its format has it.
-    #[error("{}, line {line}: {problem}", file.display())]
+    #[error("{}: {problem}", at(file, *line))]
     Line {
         /// The file.
         file: PathBuf,
@@ -261,8 +278,8 @@ pub enum DataError {
         /// What was found and what was expected.
         problem: String,
     },
-    /// A value of a series is no number, not finite, or too large.
-    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" {}", file.display(), unfit_value(value))]
+    /// A value of a series is missing, no number, not finite, or too large.
+    #[error("{}, channel {channel}, step {step}: \"{value}\" {}", at(file, *line), unfit_value(value))]
     SeriesValue {
         /// The file.
         file: PathBuf,
@@ -276,7 +293,7 @@ pub enum DataError {
         value: String,
     },
     /// A value of a series is missing, and is not to be masked.
-    #[error("{}, line {line}, channel {channel}, step {step}: \"{value}\" is a missing value; training with --missing mask reads it", file.display())]
+    #[error("{}, channel {channel}, step {step}: \"{value}\" is a missing value; training with --missing mask reads it", at(file, *line))]
     MissingValue {
         /// The file.
         file: PathBuf,
@@ -290,7 +307,7 @@ pub enum DataError {
         value: String,
     },
     /// Several lines have missing values, which are not to be masked.
-    #[error("{}: {count} lines have missing values; training with --missing mask reads them\n{}", file.display(), listed(first, *count))]
+    #[error("{}: {count} {}s have missing values; training with --missing mask reads them\n{}", file.display(), unit(file), listed(first, *count))]
     MissingValues {
         /// The file.
         file: PathBuf,
@@ -300,7 +317,7 @@ pub enum DataError {
         first: Vec<String>,
     },
     /// A value so far from those of the training that a network cannot compute with it.
-    #[error("{}, line {line}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", file.display())]
+    #[error("{}, channel {channel}, step {step}: {value:e} is too far from what the channel has in the training data, where the mean is {mean:?} and the standard deviation {deviation:?}", at(file, *line))]
     FarValue {
         /// The file.
         file: PathBuf,
@@ -318,7 +335,7 @@ pub enum DataError {
         deviation: f32,
     },
     /// A series has another number of channels than the others, or than the model.
-    #[error("{}, line {line}: the sequence has {}; {expected} expected", file.display(), counted(*found, "channel"))]
+    #[error("{}: the sequence has {}; {expected} expected", at(file, *line), counted(*found, "channel"))]
     Channels {
         /// The file.
         file: PathBuf,
@@ -330,7 +347,7 @@ pub enum DataError {
         expected: usize,
     },
     /// The rows of one sequence have several labels.
-    #[error("{}, line {line}: sequence \"{id}\" has the label \"{found}\" here but \"{expected}\" on line {first_line}; one label per sequence was expected", file.display())]
+    #[error("{}: sequence \"{id}\" has the label \"{found}\" here but \"{expected}\" on {} {first_line}; one label per sequence was expected", at(file, *line), unit(file))]
     SeriesLabel {
         /// The file.
         file: PathBuf,
@@ -346,7 +363,7 @@ pub enum DataError {
         first_line: usize,
     },
     /// A label that the header of a `.ts` file does not list.
-    #[error("{}, line {line}: the label \"{label}\" is not among those of \"@classLabel\", {}", file.display(), quoted(declared))]
+    #[error("{}: the label \"{label}\" is not among those of \"@classLabel\", {}", at(file, *line), quoted(declared))]
     UndeclaredLabel {
         /// The file.
         file: PathBuf,
@@ -374,7 +391,7 @@ pub enum DataError {
         only: Option<String>,
     },
     /// An input of another kind than the model reads.
-    #[error("{}, line {line}: {found} stands where {expected} was expected", file.display())]
+    #[error("{}: {found} stands where {expected} was expected", at(file, *line))]
     Kind {
         /// The file.
         file: PathBuf,
@@ -386,7 +403,7 @@ pub enum DataError {
         expected: &'static str,
     },
     /// A row would take more memory than allowed.
-    #[error("{}, line {line}: {problem}", file.display())]
+    #[error("{}: {problem}", at(file, *line))]
     Memory {
         /// The file.
         file: PathBuf,
@@ -410,7 +427,7 @@ pub enum DataError {
         first: Vec<String>,
     },
     /// A label that the training data do not have.
-    #[error("{}, line {line}: the label \"{label}\" was never trained; the labels are {}", file.display(), quoted(known))]
+    #[error("{}: the label \"{label}\" was never trained; the labels are {}", at(file, *line), quoted(known))]
     UnknownLabel {
         /// The file.
         file: PathBuf,

@@ -5,6 +5,7 @@
 
 mod data;
 mod model_file;
+pub(crate) mod place;
 pub mod plan;
 
 use thiserror::Error;

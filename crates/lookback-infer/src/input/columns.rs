@@ -56,6 +56,12 @@ impl Columns {
         ]
     }
 
+    /// What says how rows stand in a file of text.
+    pub(super) fn of_text_files(&self) -> Vec<(&'static str, bool)> {
+        let layout = self.layout.of_text_files();
+        [("header", self.header.is_some())].into_iter().chain(layout).collect()
+    }
+
     /// Refuses the first option of `options` that is set.
     pub(super) fn refuse(&self, options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
         match options.iter().find(|(_, set)| *set) {

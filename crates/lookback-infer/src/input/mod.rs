@@ -34,7 +34,7 @@ pub use self::columns::Columns;
 pub use self::example::{Example, Raw};
 pub use self::labelled::{Labelled, LabelledInput};
 pub(crate) use self::layer::InputLayer;
-pub use self::plan::{FileColumns, InputPlan, SeriesPlan, TextPlan};
+pub use self::plan::{FileColumns, InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
 pub use self::stream::{Item, Stream};
 

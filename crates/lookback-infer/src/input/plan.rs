@@ -14,6 +14,9 @@ use crate::data::table::{EmptyText, TableColumns, TableOptions};
 use crate::data::{Column, Format, Keep, Labels, Layout};
 use crate::error::{PlanError, plan};
 
+/// What is said of an option that does not concern a table of columns.
+pub const NOT_TEXT: &str = "is for files of text, but these data are Parquet or Arrow";
+
 /// What a model reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -247,6 +250,9 @@ impl InputPlan {
                         .refuse(&separator, "stands between several labels of a text, but the model has one a text")?;
                 }
                 text.label_separator = text.label_separator.map(|trained| columns.label_separator.unwrap_or(trained));
+                if text.format == Some(Format::Parquet) {
+                    columns.refuse(&columns.of_text_files(), NOT_TEXT)?;
+                }
                 text.layout = columns.layout.or(&text.layout);
                 text.header = columns.header.map_or(text.header, |header| header.explicit());
                 // A number that the training data had says nothing of keys.
@@ -316,7 +322,10 @@ impl SeriesPlan {
         columns.refuse(&separator, "stands between several labels of a text, but the model reads numeric series")?;
         match columns.format {
             Some(format) if !format.is_of_series() && format != Format::Lines => {
-                let problem = format!("is {}, but the model reads numeric series", format.name());
+                let mut problem = format!("is {}, but the model reads numeric series", format.name());
+                if format == Format::Parquet {
+                    problem.push_str(", which csv-long and wide read from Parquet, too");
+                }
                 return Err(PlanError::conflict("format", problem));
             }
             Some(format) => self.format = format,
@@ -326,6 +335,9 @@ impl SeriesPlan {
             let problem = "is about columns, and these series have none";
             columns.refuse(&columns.of_steps(), problem)?;
             columns.refuse(&columns.layout.of_columns(), problem)?;
+        }
+        if Format::of_texts(file) == Some(Format::Parquet) {
+            columns.refuse(&columns.of_text_files(), NOT_TEXT)?;
         }
         if self.format == Format::Wide {
             let steps = [("time", columns.time.is_some())];
@@ -363,8 +375,10 @@ impl SeriesPlan {
     pub(super) fn format_by_name(&self, file: &Path) -> Option<Format> {
         match (Format::of_series(file), Format::of_texts(file)) {
             (Some(Format::Ts), _) => Some(Format::Ts),
-            (_, Some(Format::Csv | Format::Tsv)) if self.format == Format::Wide => Some(Format::Wide),
-            (_, Some(Format::Csv | Format::Tsv)) => Some(Format::CsvLong),
+            (_, Some(Format::Csv | Format::Tsv | Format::Parquet)) => match self.format {
+                Format::Wide => Some(Format::Wide),
+                _ => Some(Format::CsvLong),
+            },
             _ => None,
         }
     }

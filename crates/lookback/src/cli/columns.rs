@@ -7,7 +7,8 @@ use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 /// Options of every command that reads data for a trained model.
 #[derive(Args, Debug, Default)]
 pub(super) struct Columns {
-    /// Format of the data [default: by the file's extension, else as in training; to be answered, one input per line]
+    /// Format of the data [default: by the file's extension, or first bytes, else as in training; to be answered, one input per
+    /// line]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Whether the first row holds the columns' names [default: as in training]

@@ -9,7 +9,7 @@ use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
 use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
-use lookback_infer::input::{InputPlan, SeriesPlan, TextPlan};
+use lookback_infer::input::{InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::sizes;
@@ -68,7 +68,7 @@ pub struct TokenOptions {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Input")]
 pub struct InputOptions {
-    /// Format of the data [default: by the file's extension; tables that plainly hold series are read as such]
+    /// Format of the data [default: by the file's extension, or first bytes; tables that plainly hold series are read as such]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
     /// Whether the first row holds the columns' names [default: auto]
@@ -250,7 +250,7 @@ impl InputOptions {
         });
         let found = said.or_else(by_content).unwrap_or_default();
         let plan = match found.format {
-            Some(format) if format.is_of_series() => InputPlan::Series(self.with_columns(found).series(format)?),
+            Some(format) if format.is_of_series() => InputPlan::Series(self.with_columns(found).series(format, data)?),
             format => InputPlan::Text(self.texts(format, format.or_else(|| Format::of_texts(data)))?),
         };
         plan.check()?;
@@ -281,6 +281,9 @@ impl InputOptions {
             refuse(&[("header", self.header.is_some())], problem)?;
             refuse(&self.layout.of_columns(), problem)?;
         }
+        if found == Some(Format::Parquet) {
+            self.refuse_of_text_files()?;
+        }
         Ok(TextPlan {
             format,
             header: self.header.and_then(HeaderChoice::explicit),
@@ -291,7 +294,13 @@ impl InputOptions {
         })
     }
 
-    fn series(&self, format: Format) -> Result<SeriesPlan, PlanError> {
+    /// Refuses what does not concern a table of columns.
+    fn refuse_of_text_files(&self) -> Result<(), PlanError> {
+        refuse(&[("header", self.header.is_some())], NOT_TEXT)?;
+        refuse(&self.layout.of_text_files(), NOT_TEXT)
+    }
+
+    fn series(&self, format: Format, data: &Path) -> Result<SeriesPlan, PlanError> {
         let tokens = &self.tokens;
         let text_only = [
             ("text", self.text.is_some()),
@@ -315,6 +324,9 @@ impl InputOptions {
             ("values", !self.values.is_empty()),
             ("header", self.header.is_some()),
         ];
+        if format != Format::Ts && Format::of_texts(data) == Some(Format::Parquet) {
+            self.refuse_of_text_files()?;
+        }
         if format == Format::Ts {
             let problem = "is about columns, but a .ts file has none";
             refuse(&columns, problem)?;

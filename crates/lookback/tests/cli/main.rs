@@ -13,6 +13,7 @@ mod init;
 mod memory;
 mod messages;
 mod numbers;
+mod parquet;
 mod program;
 mod resources;
 mod resume;

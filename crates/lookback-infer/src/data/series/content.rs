@@ -9,12 +9,17 @@ use super::roles::{self, Roles};
 use super::sheet::{Sheet, cell, is_nameless};
 use super::wide::names_columns;
 use super::{Column, SeriesOptions};
+#[cfg(feature = "parquet")]
+use crate::data::columnar::{self, Content};
 use crate::data::columns::{FirstLine, TEXT_NAMES};
 use crate::data::encoding::decode;
 use crate::data::{Format, Layout, file_text};
 
 /// How much of a file is looked at: some rows of long series.
 const SAMPLE: u64 = 2 << 20;
+/// The same of a table of columns, in rows.
+#[cfg(feature = "parquet")]
+const SAMPLE_ROWS: usize = 10_000;
 /// Fewer rows tell nothing.
 const FEWEST_ROWS: usize = 4;
 /// So many columns of numbers are steps, where nothing names them.
@@ -52,26 +57,19 @@ impl FoundSeries {
 /// Nothing of a file that cannot be read, or can be read once only; a table of numbers of which neither is plain is warned of.
 pub fn found_in_content(file: &Path, layout: &Layout, label: Option<&Column>, is_long: bool) -> Option<FoundSeries> {
     let of = |format| Some(FoundSeries::of(format));
-    let is_table = matches!(Format::of_texts(file), Some(Format::Csv | Format::Tsv));
-    if !is_table || !file.is_file() {
+    if !file.is_file() {
         return None;
     }
-    let mut bytes = Vec::new();
-    file_text::open(file).ok()?.take(SAMPLE).read_to_end(&mut bytes).ok()?;
-    if bytes.len() as u64 == SAMPLE {
-        let end = bytes.iter().rposition(|&byte| byte == b'\n')?;
-        bytes.truncate(end + 1);
-    }
-    let text = decode(bytes, layout.encoding).ok()?.text;
-    let options = SeriesOptions { layout: layout.clone(), ..SeriesOptions::default() };
-    // What is wrong with the file is told when it is read.
-    let silent = tracing::subscriber::NoSubscriber::default();
-    let sheet = tracing::subscriber::with_default(silent, || Sheet::read(file, &text, &options, true)).ok()?;
+    let (sheet, header) = match Format::of_texts(file) {
+        Some(Format::Csv | Format::Tsv) => (of_text(file, layout)?, None),
+        Some(Format::Parquet) => (of_columns(file, label)?, Some(true)),
+        _ => return None,
+    };
     if sheet.rows.len() < FEWEST_ROWS || sheet.width() < 3 {
         return None;
     }
     let first = sheet.first(file);
-    let header = names_columns(&first, &sheet);
+    let header = header.unwrap_or_else(|| names_columns(&first, &sheet));
     let label = match label {
         Some(column) => Some(first.find(column).ok()?),
         None => None,
@@ -122,6 +120,43 @@ fn by_roles(first: &FirstLine<'_>, roles: Roles) -> FoundSeries {
         label: column(label, LABEL_NAMES),
         values: channels.into_iter().flatten().filter_map(|channel| column(channel, &[])).collect(),
     }
+}
+
+/// The first rows of a table of text.
+fn of_text(file: &Path, layout: &Layout) -> Option<Sheet> {
+    let mut bytes = Vec::new();
+    file_text::open(file).ok()?.take(SAMPLE).read_to_end(&mut bytes).ok()?;
+    if bytes.len() as u64 == SAMPLE {
+        let end = bytes.iter().rposition(|&byte| byte == b'\n')?;
+        bytes.truncate(end + 1);
+    }
+    let text = decode(bytes, layout.encoding).ok()?.text;
+    let options = SeriesOptions { layout: layout.clone(), ..SeriesOptions::default() };
+    // What is wrong with the file is told when it is read.
+    let silent = tracing::subscriber::NoSubscriber::default();
+    tracing::subscriber::with_default(silent, || Sheet::read(file, &text, &options, true)).ok()
+}
+
+/// The first rows of a table of columns, unless it plainly holds texts.
+#[cfg(feature = "parquet")]
+fn of_columns(file: &Path, label: Option<&Column>) -> Option<Sheet> {
+    let Content::Columns(source) = columnar::content(file, None, None).ok()? else { return None };
+    let names = Sheet::of_names(&source);
+    let first = names.first(file);
+    let label = label.and_then(|column| first.find(column).ok());
+    match first.known(TEXT_NAMES).filter(|&place| Some(place) != label) {
+        // They need not be read twice.
+        Some(_) => None,
+        None => {
+            let all: Vec<usize> = (0..first.fields.len()).collect();
+            Sheet::of_columns(&source, &all, Some(SAMPLE_ROWS)).ok()
+        }
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn of_columns(_file: &Path, _label: Option<&Column>) -> Option<Sheet> {
+    None
 }
 
 /// Whether rows are steps.

@@ -1,6 +1,8 @@
 //! Tables with a row per step; the rules stand in the documentation of the parent module.
 
 use std::cmp::Ordering;
+#[cfg(feature = "parquet")]
+use std::collections::BTreeSet;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use super::{Column, Each, LabelPer, Labels, Read, SeriesColumns, SeriesExample, 
 use crate::data::columns::FirstLine;
 use crate::data::delimited::Row;
 use crate::data::kept::KeptColumns;
+use crate::error::place::unit;
 use crate::error::{DataError, counted, quoted};
 
 pub(super) const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
@@ -41,19 +44,17 @@ struct Reader<'a> {
     values: Values<'a>,
 }
 
-pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
-    let sheet = Sheet::read(file, text, options, false)?;
+pub(super) fn read(file: &Path, sheet: &Sheet, options: &SeriesOptions) -> Result<Read, DataError> {
     let first = sheet.first(file);
     let options = &*by_training(&first, options);
-    let places = find_places(&first, &sheet, options)?;
+    let places = find_places(&first, sheet, options)?;
     let body = sheet.body(places.header);
     let trained = options.trained.as_ref();
     let decimal = match options.series.decimal {
         Some(told) => told,
         None => {
             let cells = body.iter().flat_map(|row| places.values.iter().map(|&place| (row.line, cell(row, place))));
-            let semicolons = sheet.dialect.separator == b';';
-            find_decimal(file, cells, semicolons, trained.and_then(|trained| trained.decimal))?
+            find_decimal(file, cells, sheet.has_semicolons(), trained.and_then(|trained| trained.decimal))?
         }
     };
     let (time_format, times) = match places.time {
@@ -94,14 +95,10 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     let told = [Some(sentence(&first, &places, time_format.as_ref()))].into_iter().chain([in_words(decimal), missing]);
     let name = |place: usize| first.fields.get(place).map(|name| name.trim().to_owned()).filter(|_| places.header);
     let channels = places.values.iter().filter_map(|&place| name(place)).collect();
-    let header = if places.header { "with" } else { "without" };
+    let (form, count) = (sheet.in_words(places.header), counted(body.len(), "row"));
     Ok(Read {
         examples,
-        form: format!(
-            "{}, {header} a header, a row per step (csv-long), {}",
-            sheet.dialect,
-            counted(body.len(), "row")
-        ),
+        form: format!("{form}, a row per step (csv-long), {count}"),
         told: told.flatten().collect(),
         columns: SeriesColumns {
             channels,
@@ -113,6 +110,21 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
             wide: None,
         },
     })
+}
+
+/// The places, in order, of the columns of a table that are needed. `names`: its names alone.
+#[cfg(feature = "parquet")]
+pub(super) fn needed(file: &Path, names: &Sheet, options: &SeriesOptions) -> Result<Vec<usize>, DataError> {
+    let first = names.first(file);
+    // What is found out is told when the rows are read.
+    let silent = tracing::subscriber::NoSubscriber::default();
+    let find = || find_places(&first, names, &by_training(&first, options));
+    let places = tracing::subscriber::with_default(silent, find)?;
+    // A column without a name is a channel unless its values count the rows.
+    let nameless = (0..first.fields.len()).filter(|&place| is_nameless(first.fields[place]));
+    let roles = [Some(places.id), places.time, places.label].into_iter().flatten();
+    let needed: BTreeSet<usize> = roles.chain(places.values.iter().copied()).chain(nameless).collect();
+    Ok(needed.into_iter().collect())
 }
 
 /// The places of the rows of each sequence, in the order of the file.
@@ -310,8 +322,9 @@ impl Reader<'_> {
         for row in rows {
             let found = cell(row, place);
             if found.is_empty() && required && self.label_per == LabelPer::Row {
+                let unit = unit(self.file);
                 let problem = format!(
-                    "the label is empty, but that of the same sequence on line {first_line} is {expected:?}; --label-per \
+                    "the label is empty, but that of the same sequence on {unit} {first_line} is {expected:?}; --label-per \
                      first reads labels from the first row of a sequence alone"
                 );
                 return Err(DataError::Line { file: self.file.into(), line: row.line, problem });
@@ -345,8 +358,9 @@ fn sort_by_time(
     let (other, row) = (&body[pair[0]], &body[pair[1]]);
     let time = places.time.map_or("", |place| cell(row, place));
     let problem = format!(
-        "sequence \"{}\" has the time \"{time}\" here and on line {}; one row per time was expected",
+        "sequence \"{}\" has the time \"{time}\" here and on {} {}; one row per time was expected",
         cell(row, places.id),
+        unit(file),
         other.line
     );
     Err(DataError::Line { file: file.into(), line: row.line, problem })

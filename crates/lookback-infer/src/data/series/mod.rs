@@ -29,6 +29,10 @@
 //! first where there is no header, as the UCR archive has it. The first row is a header when told so, when a column is asked
 //! for by name, when it has words over most columns of numbers, or when it counts (`0,1,2`).
 //!
+//! # Parquet and Arrow
+//! Hold either table. Their names are the header, null is a missing value, and of a table with a row per step the columns that are
+//! needed alone are read.
+//!
 //! # Values
 //! Decimal commas are found out, see [`Decimal`]. Empty cells, `?`, `NaN`, `NA`, `N/A`, `null` and `None` are missing values:
 //! they are refused, or NaN where they are to be masked.
@@ -56,12 +60,14 @@ pub use self::columns::{SeriesColumns, WideColumns};
 pub use self::content::{FoundSeries, found_in_content};
 pub use self::layout::{LabelPer, SeriesLayout};
 pub use self::numbers::{Decimal, Missing};
+use self::sheet::Sheet;
 pub use self::times::TimeFormat;
 use super::bad_rows::BadRows;
+use super::columnar::{self, Content};
 pub use super::columns::{Column, Labels};
-use super::encoding::Decoded;
 use super::kept::{Keep, Kept};
 use super::{Format, Layout, OnBadRow, file_text};
+use crate::error::place::has_rows_only;
 use crate::error::{DataError, counted, quoted};
 
 /// How to read series. The default fits training. Columns concern tables only.
@@ -176,14 +182,17 @@ pub fn read_series(file: &Path, options: &SeriesOptions) -> Result<Series, DataE
 /// # Errors
 /// If the file cannot be read, is no text or is empty; if its header or columns are not as expected, or times cannot be ordered.
 pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Each>, SeriesColumns), DataError> {
-    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
-    let file = &file_text::name(file);
     let format = options.format.or_else(|| Format::of_series(file));
-    let Read { examples, columns, form, told } = match format {
-        Some(Format::Ts) => ts::read(file, &text, options)?,
-        Some(Format::CsvLong) => long_form::read(file, &text, options)?,
-        Some(Format::Wide) => wide::read(file, &text, options)?,
-        _ => return Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+    let container = if has_rows_only(file) { Some(Format::Parquet) } else { format };
+    let content = columnar::content(file, container, options.layout.encoding)?;
+    let file = &file_text::name(file);
+    let (Read { examples, columns, form, told }, guessed) = match &content {
+        Content::Text(decoded) => {
+            let read = of_text(file, &decoded.text, format, options)?;
+            (Read { form: format!("{}, {}", decoded.encoding, read.form), ..read }, decoded.guessed)
+        }
+        #[cfg(feature = "parquet")]
+        Content::Columns(source) => (of_columns(file, source, format, options)?, false),
     };
     if examples.is_empty() {
         return Err(DataError::NoExamples { file: file.into() });
@@ -198,7 +207,7 @@ pub fn read_each_series(file: &Path, options: &SeriesOptions) -> Result<(Vec<Eac
     };
     let examples: Vec<Each> =
         examples.into_iter().map(|each| Each { example: each.example.and_then(check), ..each }).collect();
-    let parts = [format!("{encoding}, {form}"), in_numbers(&examples, &columns)].into_iter().chain(told);
+    let parts = [form, in_numbers(&examples, &columns)].into_iter().chain(told);
     let read = format!("{}: {}", file.display(), parts.collect::<Vec<_>>().join("; "));
     match guessed {
         false => tracing::info!("{read}"),
@@ -220,6 +229,39 @@ fn empty_channels(examples: &[Each], channels: usize) -> Vec<usize> {
         }
     }
     (0..channels).filter(|&channel| empty[channel]).collect()
+}
+
+fn of_text(file: &Path, text: &str, format: Option<Format>, options: &SeriesOptions) -> Result<Read, DataError> {
+    match format {
+        Some(Format::Ts) => ts::read(file, text, options),
+        Some(Format::CsvLong) => long_form::read(file, &Sheet::read(file, text, options, false)?, options),
+        Some(Format::Wide) => wide::read(file, &Sheet::read(file, text, options, true)?, options),
+        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+    }
+}
+
+/// Of a table of columns, whose names are the header.
+#[cfg(feature = "parquet")]
+fn of_columns(
+    file: &Path,
+    source: &columnar::Source,
+    format: Option<Format>,
+    options: &SeriesOptions,
+) -> Result<Read, DataError> {
+    let options = &SeriesOptions { header: Some(true), ..options.clone() };
+    match format {
+        Some(Format::CsvLong) => {
+            let needed = long_form::needed(file, &Sheet::of_names(source), options)?;
+            let read = long_form::read(file, &Sheet::of_columns(source, &needed, None)?, options)?;
+            let of = counted(source.names().len(), "column");
+            Ok(Read { form: format!("{}, {} of {of} read", read.form, needed.len()), ..read })
+        }
+        Some(Format::Wide) => {
+            let all: Vec<usize> = (0..source.names().len()).collect();
+            wide::read(file, &Sheet::of_columns(source, &all, None)?, options)
+        }
+        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+    }
 }
 
 /// How many series and channels there are, and how long they are.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::SeriesOptions;
 use crate::data::bad_rows::NAMED;
 use crate::error::DataError;
+use crate::error::place::unit;
 
 /// What stands before the digits behind the whole part of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,7 +234,7 @@ impl<'a> Values<'a> {
             }
             count => {
                 let tell = |Gap { line, channel, step, value }: &Gap| {
-                    format!("line {line}, channel {channel}, step {step}: {value:?}")
+                    format!("{} {line}, channel {channel}, step {step}: {value:?}", unit(self.file))
                 };
                 let first = self.first.iter().map(tell).collect();
                 Err(DataError::MissingValues { file: self.file.into(), count, first })

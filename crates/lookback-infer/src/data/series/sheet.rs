@@ -3,9 +3,14 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+#[cfg(feature = "parquet")]
+use csv::StringRecord;
+
 use super::SeriesOptions;
 use super::numbers::may_be_number;
 use crate::data::Format;
+#[cfg(feature = "parquet")]
+use crate::data::columnar::{Cells, Source};
 use crate::data::columns::FirstLine;
 use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect::{self, Dialect};
@@ -21,9 +26,18 @@ const SHOWN: usize = 20;
 pub(super) struct Sheet {
     /// At least one. No row is blank.
     pub(super) rows: Vec<Row>,
-    pub(super) dialect: Dialect,
+    form: Form,
     /// What else may separate the columns, in a sentence.
     proposal: Option<String>,
+}
+
+/// What a sheet was read from.
+#[derive(Clone, Copy)]
+enum Form {
+    Text(Dialect),
+    /// A table of columns, such as Parquet. The first row has their names, and its line is 0.
+    #[cfg(feature = "parquet")]
+    Columns(&'static str),
 }
 
 impl Sheet {
@@ -31,6 +45,7 @@ impl Sheet {
     pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions, ragged: bool) -> Result<Sheet, DataError> {
         let tabs = Format::of_texts(file) == Some(Format::Tsv);
         let (found, start) = dialect::find(text, &options.layout, tabs);
+        let mut dialect = found;
         let mut sheet = Sheet::of(file, text, found, start)?;
         // Decimal commas look as separators do where every row has as many of them.
         if options.layout.separator.is_none() && found.separator == b',' {
@@ -40,15 +55,15 @@ impl Sheet {
                 if !text.as_bytes().contains(&other.separator) {
                     continue;
                 }
-                let other = Sheet::of(file, text, other, start)?;
-                if other.is_even() && other.share_of_numbers() > sheet.share_of_numbers() {
-                    sheet = other;
+                let read = Sheet::of(file, text, other, start)?;
+                if read.is_even() && read.share_of_numbers() > sheet.share_of_numbers() {
+                    (sheet, dialect) = (read, other);
                 }
             }
         }
-        sheet.proposal = dialect::proposal(&text[start..], sheet.dialect, &options.layout);
+        sheet.proposal = dialect::proposal(&text[start..], dialect, &options.layout);
         let Some(first) = sheet.rows.first() else { return Err(DataError::Empty { file: file.into() }) };
-        match sheet.rows.iter().filter(|_| !ragged).find_map(|row| width_error(file, first, row, sheet.dialect)) {
+        match sheet.rows.iter().filter(|_| !ragged).find_map(|row| width_error(file, first, row, dialect)) {
             Some(wrong) => Err(wrong),
             None => Ok(sheet),
         }
@@ -57,7 +72,52 @@ impl Sheet {
     fn of(file: &Path, text: &str, dialect: Dialect, start: usize) -> Result<Sheet, DataError> {
         let mut rows = rows(file, text, start, dialect)?;
         rows.retain(|row| !row.is_blank());
-        Ok(Sheet { rows, dialect, proposal: None })
+        Ok(Sheet { rows, form: Form::Text(dialect), proposal: None })
+    }
+
+    /// The columns at `places` of a table of columns, which are in order, in as many rows as `limit` says or all; what the others
+    /// hold is left out.
+    #[cfg(feature = "parquet")]
+    pub(super) fn of_columns(source: &Source, places: &[usize], limit: Option<usize>) -> Result<Sheet, DataError> {
+        let width = source.names().len();
+        let mut rows = vec![Row { line: 0, fields: source.names().into_iter().collect() }];
+        let fields = |cells: &[Option<Cells<'_>>], row: usize| -> Result<StringRecord, String> {
+            cells
+                .iter()
+                .map(|cells| Ok(cells.as_ref().map_or(Ok(None), |cells| cells.text(row))?.unwrap_or_default()))
+                .collect()
+        };
+        source.for_each(places, limit, |batch| {
+            let cells: Vec<Option<Cells<'_>>> = (0..width).map(|place| batch.cells(place)).collect();
+            for row in 0..batch.rows {
+                let line = batch.row + row;
+                let fields = fields(&cells, row).map_err(|problem| source.wrong(line, problem))?;
+                rows.push(Row { line, fields });
+            }
+            Ok(())
+        })?;
+        Ok(Sheet { rows, form: Form::Columns(source.kind()), proposal: None })
+    }
+
+    /// The names of the columns alone.
+    #[cfg(feature = "parquet")]
+    pub(super) fn of_names(source: &Source) -> Sheet {
+        let rows = vec![Row { line: 0, fields: source.names().into_iter().collect() }];
+        Sheet { rows, form: Form::Columns(source.kind()), proposal: None }
+    }
+
+    /// How it was read, in words. `header`: whether the first row has names.
+    pub(super) fn in_words(&self, header: bool) -> String {
+        match self.form {
+            Form::Text(dialect) => format!("{dialect}, {} a header", if header { "with" } else { "without" }),
+            #[cfg(feature = "parquet")]
+            Form::Columns(kind) => kind.to_owned(),
+        }
+    }
+
+    /// Whether semicolons stand between the columns.
+    pub(super) fn has_semicolons(&self) -> bool {
+        matches!(self.form, Form::Text(dialect) if dialect.separator == b';')
     }
 
     fn is_even(&self) -> bool {
@@ -77,9 +137,9 @@ impl Sheet {
 
     /// Refuses a row that is longer than the header.
     pub(super) fn check_below_header(&self, file: &Path) -> Result<(), DataError> {
-        let Some(first) = self.rows.first() else { return Ok(()) };
+        let (Some(first), Form::Text(dialect)) = (self.rows.first(), self.form) else { return Ok(()) };
         let longer = self.rows.iter().filter(|row| row.fields.len() > first.fields.len());
-        longer.filter_map(|row| width_error(file, first, row, self.dialect)).next().map_or(Ok(()), Err)
+        longer.filter_map(|row| width_error(file, first, row, dialect)).next().map_or(Ok(()), Err)
     }
 
     pub(super) fn first<'a>(&'a self, file: &'a Path) -> FirstLine<'a> {
@@ -115,10 +175,13 @@ impl Sheet {
     }
 }
 
-/// Whether a name of a column is none.
+/// Whether a name of a column is none, or one that pandas gives such a column in CSV or in Parquet.
 pub(super) fn is_nameless(name: &str) -> bool {
     let name = name.trim();
-    name.is_empty() || name.strip_prefix("Unnamed: ").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+    let number = name
+        .strip_prefix("Unnamed: ")
+        .or_else(|| name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__")));
+    name.is_empty() || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What stands in a column of a row.

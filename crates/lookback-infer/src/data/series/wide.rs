@@ -18,17 +18,16 @@ const FEWEST_COUNTED: usize = 3;
 /// The same, where nothing else stands beside them.
 const MANY_COUNTED: usize = 6;
 
-pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<Read, DataError> {
-    let sheet = Sheet::read(file, text, options, true)?;
+pub(super) fn read(file: &Path, sheet: &Sheet, options: &SeriesOptions) -> Result<Read, DataError> {
     let first = sheet.first(file);
     let options = &*by_training(&first, options);
-    let header = has_header(&first, &sheet, options)?;
+    let header = has_header(&first, sheet, options)?;
     if header {
         sheet.check_below_header(file)?;
     }
-    refuse_long(&first, &sheet, header)?;
-    let aside = aside(&first, &sheet, options, header)?;
-    let label = find_label(&first, &sheet, options, header, &aside)?;
+    refuse_long(&first, sheet, header)?;
+    let aside = aside(&first, sheet, options, header)?;
+    let label = find_label(&first, sheet, options, header, &aside)?;
     let steps: Vec<usize> =
         (0..sheet.width()).filter(|place| !aside.contains(place) && Some(*place) != label).collect();
     if steps.is_empty() {
@@ -40,7 +39,7 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
         None => {
             let cells = body.iter().flat_map(|row| steps.iter().map(|&place| (row.line, cell(row, place))));
             let trained = options.trained.as_ref().and_then(|trained| trained.decimal);
-            find_decimal(file, cells, sheet.dialect.separator == b';', trained)?
+            find_decimal(file, cells, sheet.has_semicolons(), trained)?
         }
     };
     let mut values = Values::new(file, decimal, options);
@@ -57,10 +56,9 @@ pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions) -> Result<R
     let unread = |place: &usize| aside.contains(place) || Some(*place) == label && label_of.is_none();
     let left: Vec<usize> = (0..sheet.width()).filter(unread).collect();
     let left = left_aside(&first, &left, header);
-    let with = if header { "with" } else { "without" };
     Ok(Read {
         examples,
-        form: format!("{}, {with} a header, a row per series (wide)", sheet.dialect),
+        form: format!("{}, a row per series (wide)", sheet.in_words(header)),
         told: [labels, left, in_words(decimal), cut_ends(cut), values.settle()?].into_iter().flatten().collect(),
         columns: SeriesColumns {
             label: label.filter(|_| header).map(|place| first.fields[place].trim().to_owned()),

@@ -14,9 +14,9 @@ use crate::error::DataError;
 
 /// Where text and label stand, counted from 0, and whether the first row is a header.
 #[derive(Clone, Copy, Debug)]
-struct Places {
-    text: usize,
-    label: Option<usize>,
+pub(super) struct Places {
+    pub(super) text: usize,
+    pub(super) label: Option<usize>,
     header: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) fn read(
 }
 
 /// How the table was read.
-fn found(first: &FirstLine<'_>, places: Places, form: String) -> Found {
+pub(super) fn found(first: &FirstLine<'_>, places: Places, form: String) -> Found {
     let name =
         |(place, name): (usize, &&str)| if places.header { name.trim().to_owned() } else { (place + 1).to_string() };
     let columns = TableColumns {
@@ -75,7 +75,8 @@ fn found(first: &FirstLine<'_>, places: Places, form: String) -> Found {
     Found { form, columns }
 }
 
-fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> Result<Places, DataError> {
+/// The places in a table of which these are the first rows, or all.
+pub(super) fn find_places(first: &FirstLine<'_>, rows: &[Row], options: &TableOptions) -> Result<Places, DataError> {
     let asked_label = options.label.as_ref().filter(|_| options.labels != Labels::Ignored);
     let names = [options.text.as_ref(), asked_label].into_iter().flatten().find_map(|column| match column {
         Column::Name(name) => Some(name),

@@ -1,4 +1,4 @@
-//! Texts and labels from CSV, TSV and JSON Lines files.
+//! Texts and labels from CSV, TSV, JSON Lines, Parquet and Arrow files.
 //!
 //! # Which columns
 //! A column told by name or number is taken as told. For one that is not told, the header is searched for the name that the
@@ -22,14 +22,19 @@
 //! lose surrounding white space, texts keep it. Of JSON a key may be a path such as `data.text`; true, false and numbers are
 //! labels as they are written, and a number is a text.
 //!
+//! Of Parquet and Arrow the columns that are needed alone, whose names are their header; null is an empty field.
+//!
 //! # Several labels
-//! With a separator for labels a text may have any number of them, none as well: a list in JSON, a field with the separator
-//! between them or, where every field does, a list as Python or JSON writes one, several `__label__` of fastText. Their column is searched for as `labels`, `classes`, `categories`,
-//! `intents`, `tags`, `topics`, `genres` and `emotions` first. Without one a text has one label, and a list is an error.
+//! With a separator for labels a text may have any number of them, none as well: a list in JSON or in a column of lists, a
+//! field with the separator between them or, where every field does, a list as Python or JSON writes one, several `__label__` of
+//! fastText. Their column is searched for as `labels`, `classes`, `categories`, `intents`, `tags`, `topics`, `genres` and
+//! `emotions` first. Without one a text has one label, and a list is an error.
 
 mod delimited;
 mod fasttext;
 pub(super) mod json;
+#[cfg(feature = "parquet")]
+mod of_columns;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +43,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::bad_rows::BadRows;
+use super::columnar::{self, Content};
 pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
 use super::kept::{Keep, Kept};
@@ -216,13 +222,37 @@ pub fn read_table(file: &Path, options: &TableOptions) -> Result<Table, DataErro
 /// If the file cannot be read, is no text or is empty; if a column is missing or unclear.
 pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, TableColumns), DataError> {
     // Opening comes first: a missing file should not be reported as a file of unknown format.
-    let Decoded { text, encoding, guessed } = file_text::read(file, options.layout.encoding)?;
+    let format = options.format.or_else(|| Format::of_texts(file));
+    let content = columnar::content(file, format, options.layout.encoding)?;
     let file = &file_text::name(file);
-    let format = options.format.or_else(|| Format::of_texts(file)).or_else(|| Format::of_content(&text));
+    let (rows, columns) = match content {
+        Content::Text(decoded) => of_text(file, &decoded, format, options)?,
+        #[cfg(feature = "parquet")]
+        Content::Columns(source) => of_columns::read(file, &source, options)?,
+    };
+    let checked = |example: TextExample| {
+        let labels = options.checked_labels(example.labels, file, example.line)?;
+        if example.text.trim().is_empty() && options.empty_text == EmptyText::Refuse {
+            return Err(DataError::EmptyText { file: file.into(), line: example.line });
+        }
+        Ok(TextExample { labels, ..example })
+    };
+    Ok((rows.into_iter().map(|row| Read { example: row.example.and_then(&checked), ..row }).collect(), columns))
+}
+
+/// The rows of a text, with nothing checked but their columns; tells how they were read.
+fn of_text(
+    file: &Path,
+    decoded: &Decoded,
+    format: Option<Format>,
+    options: &TableOptions,
+) -> Result<(Vec<Read>, TableColumns), DataError> {
+    let Decoded { text, encoding, guessed } = decoded;
+    let format = format.or_else(|| Format::of_content(text));
     let (rows, Found { form, columns }) = match format {
-        Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, &text, format, options)?,
-        Some(Format::Jsonl) => json::read(file, &text, options)?,
-        Some(Format::Fasttext) => fasttext::read(file, &text, options)?,
+        Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(file, text, format, options)?,
+        Some(Format::Jsonl) => json::read(file, text, options)?,
+        Some(Format::Fasttext) => fasttext::read(file, text, options)?,
         _ => {
             // A model of texts is there already, or what is to be trained may be one of series.
             let expected = if options.trained.is_some() { Format::OF_TEXTS } else { Format::OF_TRAINING };
@@ -240,12 +270,5 @@ pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, Tabl
         false => tracing::info!("{read}"),
         true => tracing::warn!("{read}; the encoding was found out, --encoding says another"),
     }
-    let checked = |example: TextExample| {
-        let labels = options.checked_labels(example.labels, file, example.line)?;
-        if example.text.trim().is_empty() && options.empty_text == EmptyText::Refuse {
-            return Err(DataError::EmptyText { file: file.into(), line: example.line });
-        }
-        Ok(TextExample { labels, ..example })
-    };
-    Ok((rows.into_iter().map(|row| Read { example: row.example.and_then(&checked), ..row }).collect(), columns))
+    Ok((rows, columns))
 }

@@ -165,7 +165,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "a.xlsx",
             "x",
             ("", ""),
-            ": cannot tell the format from its name; say with --format which it is: csv, tsv, jsonl or fasttext for texts, ts, csv-long or wide for numeric series",
+            ": cannot tell the format from its name; say with --format which it is: csv, tsv, jsonl, fasttext or parquet for texts, ts, csv-long or wide for numeric series",
         ),
         (
             "broken JSON",
