@@ -17,6 +17,8 @@ pub struct Parts {
     pub ngrams: bool,
     /// The pair with the token before.
     pub bigrams: bool,
+    /// The token's shape.
+    pub shapes: bool,
 }
 
 /// A padded batch.
@@ -34,7 +36,8 @@ pub struct Batch {
 #[derive(Clone, Debug)]
 pub enum BatchInput {
     /// Texts: which different tokens stand where, row by row of `[B, T]`, and what each is made of: its own vector, then
-    /// the mean of its n-grams' where the encoder has n-grams, then its bigram's where it has bigrams.
+    /// the mean of its n-grams' where the encoder has n-grams, then its bigram's where it has bigrams, and its shape's where it has
+    /// shapes.
     Tokens(Arc<Lookup>),
     /// Series `[B, T, C]`, zero past a row's length.
     Series {
@@ -92,6 +95,7 @@ fn tokens(texts: &[&EncodedText], time: usize, parts: Parts, drop: &mut dyn FnMu
                 id: if drop() { UNK } else { id },
                 ngrams: text.ngrams_of(step),
                 bigram: text.bigram_ids.get(step).copied().unwrap_or(0),
+                shape: text.shape_ids.get(step).copied().unwrap_or(0),
             });
         }
     }
@@ -104,6 +108,7 @@ struct Features<'a> {
     id: u32,
     ngrams: &'a [u32],
     bigram: u32,
+    shape: u32,
 }
 
 /// The unique tokens of a batch, in the order in which they turn up.
@@ -134,6 +139,9 @@ impl<'a> Unique<'a> {
         }
         if parts.bigrams {
             bags.push(Bags::single(tokens.iter().map(|token| token.bigram).collect()));
+        }
+        if parts.shapes {
+            bags.push(Bags::single(tokens.iter().map(|token| token.shape).collect()));
         }
         Lookup { positions, unique: tokens.len(), bags }
     }

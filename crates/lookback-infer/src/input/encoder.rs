@@ -1,9 +1,10 @@
-//! From a text to the ids a model reads: tokens, and if wanted the parts of tokens and pairs of tokens.
+//! From a text to the ids a model reads: tokens, and if wanted the parts of tokens, pairs of tokens and the shapes of tokens.
 //!
 //! Character n-grams are those of fastText (Bojanowski et al. 2017, section 3.2): a token is written between `<`
 //! and `>`, and every substring of `min` to `max` characters is hashed into one of a fixed number of buckets. They
 //! give rare and unknown words a meaning. Bigrams are those of Joulin et al. 2017, section 2.2: each token together
-//! with the one before it, hashed likewise. Both hash with FNV-1a, as fastText does, over UTF-8.
+//! with the one before it, hashed likewise. The shape of a token (Collins 2002) says where it has capitals, digits and
+//! marks, whatever the case in which tokens are read. All hash with FNV-1a, as fastText does, over UTF-8.
 
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,45 @@ impl BigramConfig {
     }
 }
 
+/// Shapes of tokens, as ids from 1 to [`ShapeConfig::buckets`]. Id 0 is free for padding.
+///
+/// In a shape a run of upper case letters is written `X`, of lower case letters `x`, of letters without case `a`, of digits
+/// `0`, and any other character as it is: `Xx` of "Paris", `X.X.` of "U.S.", `0-x` of "1990-ies".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShapeConfig {
+    /// How many buckets the shapes are hashed into; zero is read as one.
+    pub buckets: u32,
+}
+
+impl ShapeConfig {
+    /// The rows that an embedding table needs: one per bucket, and one for padding.
+    pub fn rows(&self) -> usize {
+        self.buckets.max(1) as usize + 1
+    }
+
+    fn id(&self, written: &str) -> u32 {
+        bucket(fnv1a(FNV_START, shape(written).as_bytes()), self.buckets)
+    }
+}
+
+fn shape(written: &str) -> String {
+    let mut shape = String::new();
+    for character in written.chars().take(LONGEST_TOKEN) {
+        let kind = match character {
+            c if c.is_uppercase() => 'X',
+            c if c.is_lowercase() => 'x',
+            c if c.is_alphabetic() => 'a',
+            c if c.is_numeric() => '0',
+            c => c,
+        };
+        if !shape.ends_with(kind) {
+            shape.push(kind);
+        }
+    }
+    shape
+}
+
 /// Turns texts into ids. It is stored with the model, so that prediction reads texts as training did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +135,9 @@ pub struct TextEncoder {
     pub ngrams: Option<NgramConfig>,
     /// Each token with the one before it, if wanted.
     pub bigrams: Option<BigramConfig>,
+    /// The shape of each token, if wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shapes: Option<ShapeConfig>,
     /// Tokens past this many are cut off.
     pub max_length: usize,
 }
@@ -112,6 +155,8 @@ pub struct EncodedText {
     /// Each token with the one before it, from 1 to the number of buckets; the first with the start of the text.
     /// `[T]`, or empty without bigrams.
     pub bigram_ids: Vec<u32>,
+    /// The shape of each token, from 1 to the number of buckets. `[T]`, or empty without shapes.
+    pub shape_ids: Vec<u32>,
     /// How many tokens the limit cut off.
     pub tokens_cut: usize,
 }
@@ -119,7 +164,7 @@ pub struct EncodedText {
 impl EncodedText {
     /// What it takes of memory.
     pub(super) fn bytes(&self) -> usize {
-        let ids = [&self.ids, &self.ngram_offsets, &self.ngram_ids, &self.bigram_ids];
+        let ids = [&self.ids, &self.ngram_offsets, &self.ngram_ids, &self.bigram_ids, &self.shape_ids];
         ids.iter().map(|ids| size_of_val(ids.as_slice())).sum()
     }
 
@@ -185,6 +230,9 @@ impl TextEncoder {
             };
             encoded.bigram_ids = before.zip(kept).map(pair).collect();
         }
+        if let Some(shapes) = &self.shapes {
+            encoded.shape_ids = kept.iter().map(|token| shapes.id(&token.written)).collect();
+        }
         encoded
     }
 }
@@ -204,7 +252,7 @@ mod tests {
     fn encoder(ngrams: Option<NgramConfig>, bigrams: Option<BigramConfig>, max_length: usize) -> TextEncoder {
         let tokenizer = Tokenizer::new(Segmentation::Words);
         let vocabulary = Vocabulary::build(["where", "is", "it"], &VocabularyOptions::default());
-        TextEncoder { tokenizer, vocabulary, ngrams, bigrams, max_length }
+        TextEncoder { tokenizer, vocabulary, ngrams, bigrams, shapes: None, max_length }
     }
 
     #[test]
@@ -230,6 +278,17 @@ mod tests {
         assert_eq!((encoded.ngram_offsets.len(), encoded.bigram_ids.len()), (3, 2));
         let empty = encoder(Some(NgramConfig::default()), None, 2).encode(" \n");
         assert!(empty.is_empty() && empty.ngrams_of(0).is_empty() && empty.tokens_cut == 0);
+    }
+
+    #[test]
+    fn shapes_tell_what_lower_case_hides() {
+        let shapes = ["Paris", "U.S.", "1990-ies", "iPhone", "北京", "", "3.14", "USA"].map(shape);
+        assert_eq!(shapes, ["Xx", "X.X.", "0-x", "xXx", "a", "", "0.0", "X"]);
+        let encoder = TextEncoder { shapes: Some(ShapeConfig { buckets: 1 << 30 }), ..encoder(None, None, 9) };
+        let encoded = encoder.encode("Where where is");
+        assert_eq!(encoded.ids[0], encoded.ids[1]);
+        assert_ne!(encoded.shape_ids[0], encoded.shape_ids[1]);
+        assert_eq!(encoded.shape_ids[1], encoded.shape_ids[2]);
     }
 
     #[test]

@@ -232,10 +232,7 @@ impl Example {
 /// Tokens that were cut before, with a space between any two.
 fn side_by_side<'t>(tokens: &'t [String], tokenizer: &Tokenizer) -> Vec<Token<'t>> {
     if let Some((read, spans)) = tokenizer.reading().read_tokens(tokens) {
-        let owned = |span: &(usize, usize)| {
-            let token = Token::of_read(&read, *span, tokenizer.lowercase);
-            Token { text: token.text.into_owned().into(), start: token.start, end: token.end }
-        };
+        let owned = |span: &(usize, usize)| Token::of_read(&read, *span, tokenizer.lowercase).into_owned();
         return spans.iter().map(owned).collect();
     }
     let mut start = 0;
@@ -286,6 +283,7 @@ mod tests {
             vocabulary: Vocabulary::build(["soup", "!", ",", "\u{1f600}"], &VocabularyOptions::default()),
             ngrams: None,
             bigrams: None,
+            shapes: None,
             max_length: 5,
         };
         let unknown = |text: &str| Example::of_text(text.into(), &encoder, 1).is_unknown();
@@ -304,6 +302,7 @@ mod tests {
             vocabulary: Vocabulary::build(["don't", "new york", "no"], &VocabularyOptions::default()),
             ngrams: None,
             bigrams: None,
+            shapes: None,
             max_length: 3,
         };
         // What a tokenizer would cut, a token with a space, and one past the longest.
@@ -331,6 +330,7 @@ mod tests {
             vocabulary: Vocabulary::build(["great", "film", "cooperate"], &VocabularyOptions::default()),
             ngrams: None,
             bigrams: None,
+            shapes: None,
             max_length: 9,
         };
         let text = "Ｇｒｅａｔ ﬁlm, co\u{AD}operate";

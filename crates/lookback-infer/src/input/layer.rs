@@ -9,7 +9,7 @@ use crate::model_file::Tensors;
 /// Tables of token vectors; none for series.
 #[derive(Clone, Debug)]
 pub(crate) struct InputLayer {
-    /// `[rows, E]` each: tokens, then n-grams and bigrams where the input has them.
+    /// `[rows, E]` each: tokens, then n-grams, bigrams and shapes where the input has them.
     tables: Vec<Vec<f32>>,
     width: usize,
     parts: Parts,
@@ -18,20 +18,25 @@ pub(crate) struct InputLayer {
 impl InputLayer {
     /// `embedding`: the width of the token vectors, `E`.
     pub(crate) fn read(shape: InputShape, embedding: usize, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
-        let (vocabulary, ngrams, bigrams) = match shape {
-            InputShape::Tokens { vocabulary, ngrams, bigrams } => (vocabulary, ngrams, bigrams),
+        let (vocabulary, ngrams, bigrams, shapes) = match shape {
+            InputShape::Tokens { vocabulary, ngrams, bigrams, shapes } => (vocabulary, ngrams, bigrams, shapes),
             InputShape::Channels(channels) => {
                 return Ok(InputLayer { tables: Vec::new(), width: channels, parts: Parts::default() });
             }
         };
-        let rows = [("embedding", Some(vocabulary)), ("ngram_embedding", ngrams), ("bigram_embedding", bigrams)];
+        let rows = [
+            ("embedding", Some(vocabulary)),
+            ("ngram_embedding", ngrams),
+            ("bigram_embedding", bigrams),
+            ("shape_embedding", shapes),
+        ];
         let mut tables = Vec::new();
         for (name, rows) in rows {
             if let Some(rows) = rows {
                 tables.push(tensors.take(&format!("{name}.weight"), &[rows, embedding])?);
             }
         }
-        let parts = Parts { ngrams: ngrams.is_some(), bigrams: bigrams.is_some() };
+        let parts = Parts { ngrams: ngrams.is_some(), bigrams: bigrams.is_some(), shapes: shapes.is_some() };
         Ok(InputLayer { tables, width: embedding, parts })
     }
 

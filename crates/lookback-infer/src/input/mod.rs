@@ -78,7 +78,7 @@ enum Encoder {
 /// What the first layer must be made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputShape {
-    /// Rows of the tables for tokens, n-grams and bigrams.
+    /// Rows of the tables for tokens, n-grams, bigrams and shapes.
     Tokens {
         /// Entries of the vocabulary, `V`.
         vocabulary: usize,
@@ -86,6 +86,8 @@ pub enum InputShape {
         ngrams: Option<usize>,
         /// Rows of the table of pairs of tokens.
         bigrams: Option<usize>,
+        /// Rows of the table of shapes.
+        shapes: Option<usize>,
     },
     /// Channels of a series, `C`.
     Channels(usize),
@@ -162,6 +164,7 @@ impl Input {
                     tokenizer,
                     ngrams: plan.ngrams.clone(),
                     bigrams: plan.bigrams.clone(),
+                    shapes: plan.shapes.clone(),
                     max_length: plan.max_length,
                 };
                 // With the tokenizer that `auto` turned out to be.
@@ -246,6 +249,7 @@ impl Input {
                 vocabulary: encoder.vocabulary.len(),
                 ngrams: encoder.ngrams.as_ref().map(|ngrams| ngrams.rows()),
                 bigrams: encoder.bigrams.as_ref().map(|bigrams| bigrams.rows()),
+                shapes: encoder.shapes.as_ref().map(|shapes| shapes.rows()),
             },
             Encoder::Series(standardizer) => InputShape::Channels(standardizer.width()),
         }
@@ -333,6 +337,9 @@ impl Input {
                 }
                 if let Some(bigrams) = &encoder.bigrams {
                     lines.push(line("bigrams", format!("{} buckets", bigrams.buckets)));
+                }
+                if let Some(shapes) = &encoder.shapes {
+                    lines.push(line("shapes", format!("{} buckets", shapes.buckets)));
                 }
                 lines.push(line("longest", format!("{} tokens", encoder.max_length)));
                 lines

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
 use super::dictionary::DictionaryFile;
-use super::encoder::{BigramConfig, NgramConfig};
+use super::encoder::{BigramConfig, NgramConfig, ShapeConfig};
 use super::normalization::{Chinese, Normalization, Reading};
 use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use crate::data::series::{Missing, SeriesColumns, SeriesLayout, SeriesOptions};
@@ -71,6 +71,9 @@ pub struct TextPlan {
     pub ngrams: Option<NgramConfig>,
     /// Pairs of tokens, added to the second one's vector.
     pub bigrams: Option<BigramConfig>,
+    /// Shapes of tokens, added to their vectors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shapes: Option<ShapeConfig>,
     /// Chance that a token is replaced by the unknown token while training.
     pub word_dropout: f64,
 }

@@ -202,6 +202,7 @@ mod tests {
             max_length: 3,
             ngrams: None,
             bigrams: None,
+            shapes: None,
             word_dropout: 0.0,
         };
         Input::fit(&InputPlan::Text(plan), [Raw::Text("hot soup".into())].iter(), &[], Path::new("x.csv")).unwrap()

@@ -63,6 +63,7 @@ impl Input {
             ),
             ("char-ngrams", plan.ngrams != encoder.ngrams),
             ("bigram-buckets", plan.bigrams != encoder.bigrams),
+            ("shape-buckets", plan.shapes != encoder.shapes),
         ];
         if let Some((option, _)) = other.iter().find(|(_, other)| *other) {
             return Err(PlanError::conflict(option, "is not that of the model in --init").into());

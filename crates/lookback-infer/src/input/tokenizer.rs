@@ -27,6 +27,8 @@ use super::segmentation::{is_han, is_kana};
 pub struct Token<'t> {
     /// What is read of the token, in lower case if the tokenizer says so.
     pub text: Cow<'t, str>,
+    /// The same as it was written, upper and lower case.
+    pub written: Cow<'t, str>,
     /// The byte at which it starts in the original text.
     pub start: usize,
     /// The byte after its last in the original text.
@@ -38,7 +40,13 @@ impl<'t> Token<'t> {
     pub(super) fn new(piece: &'t str, start: usize, lowercase: bool) -> Token<'t> {
         let changes = lowercase && piece.chars().any(|c| !c.to_lowercase().eq([c]));
         let text = if changes { Cow::Owned(piece.to_lowercase()) } else { Cow::Borrowed(piece) };
-        Token { text, start, end: start + piece.len() }
+        Token { text, written: Cow::Borrowed(piece), start, end: start + piece.len() }
+    }
+
+    /// The same, for which nobody else needs to keep its text.
+    pub(super) fn into_owned(self) -> Token<'static> {
+        let owned = |text: Cow<'t, str>| Cow::Owned(text.into_owned());
+        Token { text: owned(self.text), written: owned(self.written), start: self.start, end: self.end }
     }
 
     /// The token at a place of what is read.
@@ -150,7 +158,7 @@ impl Tokenizer {
         let Some(read) = self.read(text) else { return self.cut(text) };
         let owned = |token: Token<'_>| {
             let (start, end) = read.original(token.start, token.end);
-            Token { text: Cow::Owned(token.text.into_owned()), start, end }
+            Token { start, end, ..token.into_owned() }
         };
         self.cut(&read.text).into_iter().map(owned).collect()
     }

@@ -224,7 +224,7 @@ mod tests {
             layer_dropout: 0.0,
             forget_bias: None,
         };
-        let shape = InputShape::Tokens { vocabulary: 9, ngrams: None, bigrams: None };
+        let shape = InputShape::Tokens { vocabulary: 9, ngrams: None, bigrams: None, shapes: None };
         let steps = pooling_numbers(&"attention".parse().unwrap(), plan.width());
         Budget::new(&plan, shape, steps, 8 * NUMBER * 3, purpose, MemoryLimit::try_from(mib).unwrap())
     }

@@ -22,6 +22,7 @@ use crate::model_file::Tensors;
 /// | `embedding.weight` | `[V, E]` | text |
 /// | `ngram_embedding.weight` | `[buckets + 1, E]` | character n-grams |
 /// | `bigram_embedding.weight` | `[buckets + 1, E]` | pairs of tokens |
+/// | `shape_embedding.weight` | `[buckets + 1, E]` | shapes of tokens |
 /// | `recurrent.weight_ih_l0` | `[G*H, E]`, of series `[G*H, C]` | any layer |
 /// | `recurrent.weight_ih_lk`, layer `k` from 1 | `[G*H, O]` | several layers |
 /// | `recurrent.weight_hh_lk` | `[G*H, H]` | any layer |

@@ -16,7 +16,7 @@ pub(crate) const FORMS: [&str; 8] =
     ["none", "additive", "dot", "general", "scaled-dot", "self", "multi-head:2", "structured:3"];
 const POOLINGS: [&str; 7] =
     ["attention", "query", "last", "mean", "max", "max+attention+last+mean", "query+mean+attention"];
-const TEXT: InputShape = InputShape::Tokens { vocabulary: 11, ngrams: Some(7), bigrams: Some(5) };
+const TEXT: InputShape = InputShape::Tokens { vocabulary: 11, ngrams: Some(7), bigrams: Some(5), shapes: Some(4) };
 const SERIES: InputShape = InputShape::Channels(2);
 
 /// A network's plan with what it reads.
@@ -119,9 +119,9 @@ impl Case {
         let mut add = |name: &str, shape: &[usize]| shapes.push((name.to_owned(), shape.to_vec()));
         let mut input = match self.shape {
             InputShape::Channels(channels) => channels,
-            InputShape::Tokens { vocabulary, ngrams, bigrams } => {
+            InputShape::Tokens { vocabulary, ngrams, bigrams, shapes } => {
                 add("encoder.embedding.weight", &[vocabulary, encoder.embedding]);
-                for (name, rows) in [("ngram", ngrams), ("bigram", bigrams)] {
+                for (name, rows) in [("ngram", ngrams), ("bigram", bigrams), ("shape", shapes)] {
                     if let Some(rows) = rows {
                         add(&format!("encoder.{name}_embedding.weight"), &[rows, encoder.embedding]);
                     }
@@ -199,6 +199,7 @@ impl Case {
                             ids: (0..12).map(|place| place * 3 % 7).collect(),
                         },
                         Bags::single((0..11).map(|token| token * 2 % 5).collect()),
+                        Bags::single((0..11).map(|token| token % 4).collect()),
                     ],
                 }))
             }

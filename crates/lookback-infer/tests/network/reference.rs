@@ -94,7 +94,7 @@ fn inputs(case: &Case, named: &Named<'_>, batch: &Batch, row: usize) -> Vec<f64>
         }
         BatchInput::Tokens(lookup) => {
             let width = case.plan.encoder.embedding;
-            let names = ["embedding", "ngram_embedding", "bigram_embedding"];
+            let names = ["embedding", "ngram_embedding", "bigram_embedding", "shape_embedding"];
             let tables = names.map(|name| named.get(&format!("encoder.{name}.weight")));
             let mut vectors = Vec::new();
             for &token in &lookup.positions[row * batch.time..][..length] {

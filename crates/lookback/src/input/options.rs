@@ -6,7 +6,7 @@ use clap::Args;
 use lookback_infer::data::series::{FoundSeries, Missing, SeriesLayout, found_in_content};
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::error::PlanError;
-use lookback_infer::input::encoder::{BigramConfig, NgramConfig};
+use lookback_infer::input::encoder::{BigramConfig, NgramConfig, ShapeConfig};
 use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
@@ -57,6 +57,10 @@ pub struct TokenOptions {
     /// Buckets for pairs of neighbouring tokens, added to the second one's vector; 0 for none [default: 0]
     #[arg(long, value_name = "N")]
     pub bigram_buckets: Option<u32>,
+    /// Buckets for the shapes of tokens (Xx, X.X., 0-x), added to their vectors: where a token has capitals and digits; 0 for none
+    /// [default: 0; to tag: by the data]
+    #[arg(long, value_name = "N")]
+    pub shape_buckets: Option<u32>,
     /// Chance that a token is replaced by the unknown token while training; its n-grams stay [default: 0; texts to
     /// classify: 0.3]
     #[arg(long, value_name = "P")]
@@ -135,6 +139,7 @@ impl TokenOptions {
             ),
             char_buckets: plan.ngrams.as_ref().map(|ngrams| ngrams.buckets),
             bigram_buckets: plan.bigrams.as_ref().map(|bigrams| bigrams.buckets),
+            shape_buckets: plan.shapes.as_ref().map(|shapes| shapes.buckets),
             word_dropout: Some(plan.word_dropout),
         }
     }
@@ -163,6 +168,7 @@ impl TokenOptions {
             }
         };
         let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
+        let shapes = self.shape_buckets.filter(|&buckets| buckets > 0).map(|buckets| ShapeConfig { buckets });
         let plan = TextPlan {
             format: None,
             header: None,
@@ -181,6 +187,7 @@ impl TokenOptions {
             max_length: self.max_length.unwrap_or(512),
             ngrams,
             bigrams,
+            shapes,
             word_dropout: self.word_dropout.unwrap_or(0.0),
         };
         self.user_dictionary.iter().try_fold(plan, |plan, file| {
@@ -315,6 +322,7 @@ impl InputOptions {
             ("char-ngrams", tokens.char_ngrams.is_some()),
             ("char-buckets", tokens.char_buckets.is_some()),
             ("bigram-buckets", tokens.bigram_buckets.is_some()),
+            ("shape-buckets", tokens.shape_buckets.is_some()),
         ];
         refuse(&text_only, FOR_TEXTS)?;
         let columns = [

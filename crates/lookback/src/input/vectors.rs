@@ -6,17 +6,17 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_nn::{Error, ops};
 
-/// Tables of token vectors `[rows, E]`: of tokens, n-grams and bigrams, where the input has them. `width`: `E`; `scale`:
+/// Tables of token vectors `[rows, E]`: of tokens, n-grams, bigrams and shapes, where the input has them. `width`: `E`; `scale`:
 /// the standard deviation at the start.
-pub(crate) fn tables(shape: InputShape, width: usize, scale: f64, device: &Device) -> [Option<Embedding>; 3] {
+pub(crate) fn tables(shape: InputShape, width: usize, scale: f64, device: &Device) -> [Option<Embedding>; 4] {
     let table = |rows: usize| {
         EmbeddingConfig::new(rows, width).with_initializer(Initializer::Normal { mean: 0.0, std: scale }).init(device)
     };
     match shape {
-        InputShape::Tokens { vocabulary, ngrams, bigrams } => {
-            [Some(table(vocabulary)), ngrams.map(table), bigrams.map(table)]
+        InputShape::Tokens { vocabulary, ngrams, bigrams, shapes } => {
+            [Some(table(vocabulary)), ngrams.map(table), bigrams.map(table), shapes.map(table)]
         }
-        InputShape::Channels(_) => [None, None, None],
+        InputShape::Channels(_) => [None, None, None, None],
     }
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn tables(shape: InputShape, width: usize, scale: f64, device: &Devic
 /// # Errors
 /// If the batch was made for other tables.
 pub(crate) fn vectors(
-    tables: [&Option<Embedding>; 3],
+    tables: [&Option<Embedding>; 4],
     batch: &Batch,
     noise: f64,
     device: &Device,

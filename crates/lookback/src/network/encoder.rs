@@ -21,6 +21,8 @@ pub struct Encoder {
     ngram_embedding: Option<Embedding>,
     /// `[buckets + 1, E]`: one vector per bucket of token pairs.
     bigram_embedding: Option<Embedding>,
+    /// `[buckets + 1, E]`: one vector per bucket of shapes.
+    shape_embedding: Option<Embedding>,
     embedding_dropout: Dropout,
     /// Absent where the plan has no layers.
     recurrent: Option<Recurrent>,
@@ -45,7 +47,7 @@ impl Encoder {
     pub fn new(plan: &EncoderPlan, shape: InputShape, device: &Device) -> Result<Encoder, PlanError> {
         plan.check()?;
         let unfit = |error: Error| PlanError::Unfit(error.to_string());
-        let [mut embedding, ngram_embedding, bigram_embedding] =
+        let [mut embedding, ngram_embedding, bigram_embedding, shape_embedding] =
             tables(shape, plan.embedding, plan.embedding_scale, device);
         if plan.layers == 0 && embedding.is_none() {
             return Err(PlanError::conflict("layers", "is 0, which is for texts, but the data are numeric series"));
@@ -74,6 +76,7 @@ impl Encoder {
             embedding,
             ngram_embedding,
             bigram_embedding,
+            shape_embedding,
             embedding_dropout: DropoutConfig::new(plan.embedding_dropout).init(),
             recurrent,
             attend: Attend::new(plan.attention, plan.outputs(), device).map_err(unfit)?,
@@ -85,7 +88,7 @@ impl Encoder {
     /// # Errors
     /// If the batch was made for another encoder.
     pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
-        let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding];
+        let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding, &self.shape_embedding];
         let x = dropout_layer(&self.embedding_dropout, vectors(tables, batch, noise, device)?);
         let (sequence, last) = match &self.recurrent {
             Some(recurrent) => {
@@ -104,6 +107,10 @@ impl Encoder {
 
     /// Which tables there are beside the tokens' own.
     pub(crate) fn parts(&self) -> Parts {
-        Parts { ngrams: self.ngram_embedding.is_some(), bigrams: self.bigram_embedding.is_some() }
+        Parts {
+            ngrams: self.ngram_embedding.is_some(),
+            bigrams: self.bigram_embedding.is_some(),
+            shapes: self.shape_embedding.is_some(),
+        }
     }
 }

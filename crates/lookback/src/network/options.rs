@@ -217,6 +217,7 @@ pub(crate) fn option_of(table: &str) -> &'static str {
         "encoder.embedding.weight" => "--max-vocabulary or --embedding",
         "encoder.ngram_embedding.weight" => "--char-buckets or --embedding",
         "encoder.bigram_embedding.weight" => "--bigram-buckets or --embedding",
+        "encoder.shape_embedding.weight" => "--shape-buckets or --embedding",
         _ => "--hidden",
     }
 }

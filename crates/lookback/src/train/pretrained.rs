@@ -15,8 +15,12 @@ use super::Init;
 use crate::network::filled;
 
 /// The tables that are drawn with the deviation of token vectors. The first has a row per token.
-const TABLES: [&str; 3] =
-    ["encoder.embedding.weight", "encoder.ngram_embedding.weight", "encoder.bigram_embedding.weight"];
+const TABLES: [&str; 4] = [
+    "encoder.embedding.weight",
+    "encoder.ngram_embedding.weight",
+    "encoder.bigram_embedding.weight",
+    "encoder.shape_embedding.weight",
+];
 
 /// Why there are no such vectors for a training that begins with a model.
 pub(crate) const NOT_WITH_INIT: &str = "is for a start without a model, but the one in --init has vectors of its own";

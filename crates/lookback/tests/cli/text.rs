@@ -124,7 +124,7 @@ fn every_cell_pooling_and_optimiser_trains_and_is_read_back() {
         &["--cell", "rnn", "--pooling", "last", "--optimizer", "sgd", "--momentum", "0.9"],
         &["--layers", "2", "--pooling", "max+attention", "--optimizer", "adamw"],
         &["--bidirectional", "false", "--pooling", "mean+max+last", "--optimizer", "rmsprop"],
-        &["--char-ngrams", "1-3", "--char-buckets", "50", "--bigram-buckets", "40", "--word-dropout", "0.2"],
+        &["--char-ngrams", "1-3", "--char-buckets", "50", "--bigram-buckets", "40", "--shape-buckets", "9", "--word-dropout", "0.2"],
         &["--linear-characters", "1-3", "--linear-words", "1-2", "--linear-buckets", "300", "--ensemble", "2"],
         &["--average", "ema", "--average-decay", "0.9", "--schedule", "cosine", "--warmup", "0.5"],
         &["--average", "swa", "--average-start", "1", "--schedule", "linear", "--label-smoothing", "0.1"],

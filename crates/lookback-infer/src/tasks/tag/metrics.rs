@@ -71,6 +71,7 @@ mod tests {
             max_length: 3,
             ngrams: None,
             bigrams: None,
+            shapes: None,
             word_dropout: 0.0,
         });
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();

@@ -24,6 +24,7 @@ fn options(cell: &str, layers: usize, bidirectional: bool, attention: &str, pool
     let mut options = ClassifyOptions::default();
     options.input.tokens.char_ngrams = (layers == 2).then(|| "2-3".into());
     options.input.tokens.bigram_buckets = (layers == 2).then_some(7);
+    options.input.tokens.shape_buckets = (layers == 2).then_some(5);
     options.encoder.embedding = Some(if layers == 0 { 6 } else { 5 });
     options.encoder.layers = Some(layers);
     if layers > 0 {

@@ -15,6 +15,7 @@ fn options(cell: &str, layers: usize, bidirectional: bool, attention: &str) -> T
     let mut options = TagOptions::default();
     options.tokens.char_ngrams = (layers == 2).then(|| "2-3".into());
     options.tokens.bigram_buckets = (layers == 2).then_some(7);
+    options.tokens.shape_buckets = (layers == 2).then_some(5);
     options.encoder.cell = Some(clap::ValueEnum::from_str(cell, false).unwrap());
     options.encoder.embedding = Some(5);
     options.encoder.hidden = Some(6);
