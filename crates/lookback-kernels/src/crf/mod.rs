@@ -10,10 +10,24 @@
 //! and gradients of the parameters are sums over the steps in the order of the batch: neither the batch nor the number of
 //! threads changes a bit.
 
+mod backward;
 mod check;
+mod forward;
+mod k_best;
+mod packed;
+mod prepared;
+mod product;
 pub mod reference;
+mod rows;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod viterbi;
 
 use crate::KernelError;
+use packed::Packed;
+
+pub use prepared::PreparedCrf;
 
 /// The sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +94,20 @@ pub struct CrfPath {
 /// What a forward pass leaves for the backward pass, and memory for both.
 #[derive(Debug, Default)]
 pub struct CrfWorkspace {
-    emissions: Vec<f32>,
+    /// `[all real steps, width]` each; see `forward.rs`.
+    logs: Vec<f32>,
+    weights: Vec<f32>,
+    sums: Vec<f32>,
+    left: Option<Left>,
+}
+
+/// What a forward pass was called with.
+#[derive(Debug)]
+struct Left {
+    time: usize,
+    packed: Packed,
+    lengths: Vec<usize>,
+    tags: Vec<u32>,
 }
 
 /// emissions: `[B, T, N]`. lengths: `[B]`, in any order. tags: `[B, T]`, the path of each row. Gives the negative
@@ -91,7 +118,6 @@ pub struct CrfWorkspace {
 /// # Errors
 /// If a slice has not the length of its shape, a length is beyond `T`, a real step's tag is none, or a path uses what is
 /// forbidden; the row and the step are named.
-#[allow(clippy::too_many_arguments, reason = "plain slices")]
 pub fn forward(
     dims: CrfDims,
     parameters: CrfParameters<'_>,
@@ -104,99 +130,55 @@ pub fn forward(
     check::parameters(dims.tags, parameters)?;
     check::emissions(dims, emissions, lengths)?;
     check::paths(dims, parameters, lengths, tags)?;
-    let _ = threads;
-    workspace.emissions = emissions.to_vec();
-    let (losses, log_partitions) = reference::forward(dims, parameters, emissions, lengths, tags);
-    Ok(CrfLosses { losses, log_partitions })
+    let packed = Packed::new(dims.tags, parameters);
+    check::kept(lengths, packed.width)?;
+    let log_partitions = steps::forward(dims.time, &packed, emissions, lengths, workspace, threads);
+    let of_row = |(row, (&length, &log_partition)): (usize, (&usize, &f64))| {
+        let path = &tags[row * dims.time..][..length];
+        let emissions = &emissions[row * dims.time * dims.tags..][..length * dims.tags];
+        (log_partition - score(dims.tags, parameters, emissions, path)) as f32
+    };
+    let losses = lengths.iter().zip(&log_partitions).enumerate().map(of_row).collect();
+    workspace.left = Some(Left { time: dims.time, packed, lengths: lengths.to_vec(), tags: tags.to_vec() });
+    Ok(CrfLosses { losses, log_partitions: log_partitions.into_iter().map(|value| value as f32).collect() })
 }
 
-/// The gradients of `Σ_b upstream[b] · loss[b]`. parameters, lengths and tags: as [`forward`] had them. upstream: `[B]`.
-/// Uses up what [`forward`] left in the workspace.
+/// The gradients of `Σ_b upstream[b] · loss[b]`, of the call of [`forward`] that the workspace was last used for, whose
+/// trace in the workspace is used up. upstream: `[B]`.
 ///
 /// # Errors
-/// As [`forward`], or if the workspace does not hold a forward pass of these sizes.
-pub fn backward(
+/// If `upstream` has not one value a row, or [`forward`] has not been called since.
+pub fn backward(upstream: &[f32], workspace: &mut CrfWorkspace, threads: usize) -> Result<CrfGradients, KernelError> {
+    let Some(left) = &workspace.left else {
+        return Err(KernelError::Missing { name: "the forward pass", reason: "each backward pass uses one up" });
+    };
+    crate::check::slice("upstream", upstream, &[left.lengths.len()], "[B]")?;
+    let left = workspace.left.take().expect("it was there");
+    Ok(steps::backward(&left, upstream, workspace, threads))
+}
+
+/// Whether each row's path, `[B, T]`, is one that [`forward`] takes.
+///
+/// # Errors
+/// If a slice has not the length of its shape, a length is beyond `T`, a real step's tag is none, or a path uses what is
+/// forbidden; the row and the step are named.
+pub fn check_paths(
     dims: CrfDims,
     parameters: CrfParameters<'_>,
     lengths: &[usize],
     tags: &[u32],
-    upstream: &[f32],
-    workspace: &mut CrfWorkspace,
-    threads: usize,
-) -> Result<CrfGradients, KernelError> {
+) -> Result<(), KernelError> {
     check::parameters(dims.tags, parameters)?;
-    check::paths(dims, parameters, lengths, tags)?;
-    let _ = threads;
-    Ok(reference::backward(dims, parameters, &workspace.emissions, lengths, tags, upstream))
+    crate::check::lengths(lengths, dims.batch, dims.time)?;
+    check::paths(dims, parameters, lengths, tags)
 }
 
-/// A field for answers, packed once.
-#[derive(Debug, Clone)]
-pub struct PreparedCrf {
-    tags: usize,
-    transitions: Vec<f32>,
-    start: Vec<f32>,
-    end: Vec<f32>,
-}
-
-impl PreparedCrf {
-    /// tags: `N`.
-    ///
-    /// # Errors
-    /// If a slice has not the length of its shape, or `N` is 0.
-    pub fn new(tags: usize, parameters: CrfParameters<'_>) -> Result<Self, KernelError> {
-        check::parameters(tags, parameters)?;
-        let CrfParameters { transitions, start, end } = parameters;
-        Ok(PreparedCrf { tags, transitions: transitions.to_vec(), start: start.to_vec(), end: end.to_vec() })
-    }
-
-    /// The best path of each row and its score (Viterbi 1967). emissions: `[B, T, N]`. Of equal paths the one whose last
-    /// tag that differs is the lowest.
-    ///
-    /// # Errors
-    /// If a slice has not the length of its shape, a length is beyond `time`, or a row has no path that is not forbidden.
-    pub fn viterbi(
-        &self,
-        emissions: &[f32],
-        lengths: &[usize],
-        time: usize,
-        threads: usize,
-    ) -> Result<CrfPaths, KernelError> {
-        let _ = threads;
-        let dims = CrfDims { batch: lengths.len(), time, tags: self.tags };
-        check::emissions(dims, emissions, lengths)?;
-        let (tags, scores) = reference::viterbi(dims, self.parameters(), emissions, lengths);
-        Ok(CrfPaths { tags, scores })
-    }
-
-    /// The probability of every tag at every step, `[B, T, N]`, by the forward-backward algorithm. emissions: `[B, T, N]`.
-    ///
-    /// # Errors
-    /// As [`PreparedCrf::viterbi`].
-    pub fn marginals(
-        &self,
-        emissions: &[f32],
-        lengths: &[usize],
-        time: usize,
-        threads: usize,
-    ) -> Result<Vec<f32>, KernelError> {
-        let _ = threads;
-        let dims = CrfDims { batch: lengths.len(), time, tags: self.tags };
-        check::emissions(dims, emissions, lengths)?;
-        Ok(reference::marginals(dims, self.parameters(), emissions, lengths))
-    }
-
-    /// The `k` best paths of one row, the best first, by the list Viterbi algorithm; fewer where there are fewer, none
-    /// for a row without steps. emissions: `[T, N]`.
-    ///
-    /// # Errors
-    /// If `emissions` is no whole number of steps, `k` is not from 1 to 64, or no path is allowed.
-    pub fn k_best(&self, emissions: &[f32], k: usize) -> Result<Vec<CrfPath>, KernelError> {
-        let paths = reference::every_path(self.tags, self.parameters(), emissions);
-        Ok(paths.into_iter().take(k).map(|(tags, score)| CrfPath { tags, score }).collect())
-    }
-
-    fn parameters(&self) -> CrfParameters<'_> {
-        CrfParameters { transitions: &self.transitions, start: &self.start, end: &self.end }
-    }
+/// The score of a path in f64, so that a loss keeps what is left of two large numbers. 0 without a step.
+fn score(tags: usize, parameters: CrfParameters<'_>, emissions: &[f32], path: &[u32]) -> f64 {
+    let CrfParameters { transitions, start, end } = parameters;
+    let (Some(&first), Some(&last)) = (path.first(), path.last()) else { return 0.0 };
+    let ends = f64::from(start[first as usize]) + f64::from(end[last as usize]);
+    let emitted: f64 = path.iter().zip(emissions.chunks_exact(tags)).map(|(&tag, e)| f64::from(e[tag as usize])).sum();
+    let gone = path.windows(2).map(|pair| f64::from(transitions[pair[0] as usize * tags + pair[1] as usize]));
+    ends + emitted + gone.sum::<f64>()
 }
