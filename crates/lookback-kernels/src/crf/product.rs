@@ -101,7 +101,7 @@ unsafe fn columns<C: Chain, S: Simd, const R: usize>(simd: S, product: &Product<
         unsafe {
             done += match vectors - done {
                 1 => tile::<C, S, R, 1>(simd, product, column),
-                // Two and two are faster than three and one.
+                // Three and one would leave one chain a row in the end, which waits for itself.
                 2 | 4 => tile::<C, S, R, 2>(simd, product, column),
                 _ => tile::<C, S, R, VECTORS>(simd, product, column),
             };
