@@ -49,10 +49,10 @@ pub fn backward<R: Real>(
         let emissions = of_row(dims, emissions, row, length);
         let (alphas, betas) = (alphas(count, parameters, emissions), betas(count, parameters, emissions));
         let log_partition = log_partition(count, parameters, &alphas);
-        for step in 0..length {
+        for (step, &own) in path.iter().enumerate() {
             for tag in 0..count {
                 let at = step * count + tag;
-                let one = if path[step] == tag { R::ONE } else { R::ZERO };
+                let one = if own == tag { R::ONE } else { R::ZERO };
                 let slope = up * ((alphas[at] + betas[at] - log_partition).exp() - one);
                 gradients.emissions[row * dims.time * count + at] += slope;
                 if step == 0 {
@@ -172,12 +172,12 @@ fn of_row<R>(dims: CrfDims, emissions: &[R], row: usize, length: usize) -> &[R] 
 fn alphas<R: Real>(tags: usize, parameters: CrfParameters<'_, R>, emissions: &[R]) -> Vec<R> {
     let mut alphas: Vec<R> = (0..tags).map(|tag| parameters.start[tag] + emissions[tag]).collect();
     for (step, emissions) in emissions.chunks_exact(tags).enumerate().skip(1) {
-        for to in 0..tags {
+        for (to, &emission) in emissions.iter().enumerate() {
             let before = &alphas[(step - 1) * tags..][..tags];
             let terms =
                 before.iter().enumerate().map(|(from, &alpha)| alpha + parameters.transitions[from * tags + to]);
             let sum = log_sum(terms.collect());
-            alphas.push(emissions[to] + sum);
+            alphas.push(emission + sum);
         }
     }
     alphas

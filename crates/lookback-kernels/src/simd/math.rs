@@ -120,7 +120,7 @@ pub(crate) fn ln_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let odd = simd.mul_f32s(z, simd.mul_add_e_f32s(w, splat(0.284_987_87), splat(0.666_666_6)));
     let half_square = simd.mul_f32s(splat(0.5), simd.mul_f32s(f, f));
     let rest = simd.mul_f32s(s, simd.add_f32s(half_square, simd.add_f32s(odd, even)));
-    let low = simd.mul_add_e_f32s(k, splat(9.058_000_6e-6), rest);
+    let low = simd.mul_add_e_f32s(k, splat(9.058_001e-6), rest);
     let ln = simd.mul_add_e_f32s(k, splat(0.693_138_1), simd.add_f32s(f, simd.sub_f32s(low, half_square)));
     simd.select_f32s(simd.less_than_f32s(x, splat(f32::INFINITY)), ln, x)
 }

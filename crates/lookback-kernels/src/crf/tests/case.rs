@@ -85,7 +85,7 @@ impl Case {
 
     pub(super) fn fast(&self, threads: usize) -> Fast {
         let [emissions, transitions, start, end, upstream] =
-            [&self.emissions, &self.transitions, &self.start, &self.end, &self.upstream].map(narrow);
+            [&self.emissions, &self.transitions, &self.start, &self.end, &self.upstream].map(|values| narrow(values));
         let parameters = CrfParameters { transitions: &transitions, start: &start, end: &end };
         let Case { dims, lengths, tags, .. } = self;
         let mut workspace = CrfWorkspace::default();
@@ -103,7 +103,7 @@ impl Case {
     }
 
     pub(super) fn prepared(&self) -> PreparedCrf {
-        let [transitions, start, end] = [&self.transitions, &self.start, &self.end].map(narrow);
+        let [transitions, start, end] = [&self.transitions, &self.start, &self.end].map(|values| narrow(values));
         let parameters = CrfParameters { transitions: &transitions, start: &start, end: &end };
         PreparedCrf::new(self.dims.tags, parameters).unwrap()
     }
@@ -154,7 +154,7 @@ pub(super) struct Fast {
     pub(super) paths: CrfPaths,
 }
 
-pub(super) fn narrow(values: &Vec<f64>) -> Vec<f32> {
+pub(super) fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
 
