@@ -140,13 +140,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_gives_losses_and_gradients_of_zeros() {
+        let device = Device::flex().autodiff();
+        let field = CrfConfig::new(2).init(&device).unwrap();
+        for (shape, lengths) in [([0, 3, 2], vec![]), ([2, 0, 2], vec![0, 0]), ([2, 1, 2], vec![0, 0])] {
+            let emissions = Tensor::<3>::zeros(shape, &device);
+            let losses = field.neg_log_likelihood(emissions, &vec![0; shape[0] * shape[1]], &lengths).unwrap();
+            assert!(losses.to_data().iter::<f32>().eq(vec![0.0; shape[0]]), "{shape:?}");
+            let gradients = parameters::gradients(&field, &losses.sum().backward());
+            assert_eq!(gradients.len(), 3);
+            assert!(gradients.values().flat_map(|data| data.iter::<f32>()).all(|slope| slope == 0.0), "{shape:?}");
+        }
+    }
+
+    #[test]
     fn answers_keep_to_what_is_allowed() {
         let allowed =
             CrfAllowed { transitions: vec![true, false, true, true], start: vec![false, true], end: vec![true; 2] };
         let field = CrfConfig::new(2).with_allowed(allowed).init(&Device::flex()).unwrap();
         let prepared = field.prepared().unwrap();
         // Tag 0 first and 1 behind it would score more.
-        let emissions = [9.0, 0.0, 9.0, 0.0, 0.0, 9.0];
+        let emissions = [9.0, 0.0, 12.0, 0.0, 0.0, 9.0];
         assert_eq!(prepared.viterbi(&emissions, &[3], 3, 1).unwrap().tags, [1, 0, 0]);
         assert_eq!(prepared.marginals(&emissions, &[3], 3, 1).unwrap()[0], 0.0);
         let emissions = Tensor::<3>::zeros([1, 3, 2], &Device::flex());
