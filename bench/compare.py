@@ -4,6 +4,7 @@
     python bench/compare.py lstm 64 50 300 128 --layers 2 --bidirectional --peers pytorch,burn
     python bench/compare.py gru 16 28 64 32 --lengths uniform:0.25 --json
     python bench/compare.py additive 32 256 --queries 40 --keys 50 --hidden 256 --mode infer
+    python bench/compare.py crf 32 50 44 --mode infer
     python bench/compare.py --targets --markdown
 
 Every program reads the same weights and inputs and computes once; only programs that agree with ours are timed. A step
@@ -18,8 +19,8 @@ import sys
 
 try:
     from comparison import programs, table, turns
-    from comparison.targets import ATTENTION_TARGETS, TARGETS
-    from comparison.work import ATTENTION, RECURRENT, Work
+    from comparison.targets import ATTENTION_TARGETS, CRF_TARGETS, TARGETS
+    from comparison.work import ATTENTION, CRF, RECURRENT, Work
 except ModuleNotFoundError as error:
     raise SystemExit(f"{error}; install what is needed with: pip install -r bench/peers/requirements.txt") from None
 
@@ -66,14 +67,14 @@ def compared(work: Work, some: list[programs.Program], options: argparse.Namespa
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("layer", nargs="?", choices=[*RECURRENT, *ATTENTION])
-    parser.add_argument("sizes", nargs="*", type=positive, help="recurrent: B T I H; attention: B I")
+    parser.add_argument("layer", nargs="?", choices=[*RECURRENT, *ATTENTION, CRF])
+    parser.add_argument("sizes", nargs="*", type=positive, help="recurrent: B T I H; attention: B I; crf: B T N")
     parser.add_argument(
         "--targets",
         nargs="?",
         const="recurrent",
-        choices=["recurrent", "attention"],
-        help="a whole table of aims instead of one shape: of the recurrent layers, or of attention",
+        choices=["recurrent", "attention", "crf"],
+        help="a whole table of aims instead of one shape: of the recurrent layers, of attention, or of the crf",
     )
     parser.add_argument("--mode", choices=["train", "infer", "step"], default="train")
     parser.add_argument("--layers", type=positive)
@@ -98,20 +99,25 @@ def parse() -> argparse.Namespace:
 def chosen(options: argparse.Namespace) -> list[Work]:
     """One piece of work, or all of the table."""
     if options.targets is not None:
-        table_of = {"recurrent": TARGETS, "attention": ATTENTION_TARGETS}
+        table_of = {"recurrent": TARGETS, "attention": ATTENTION_TARGETS, "crf": CRF_TARGETS}
         return list(dict.fromkeys(target.work for target in table_of[options.targets]))
     names = ["batch", "time", "input", "hidden"] if options.layer in RECURRENT else ["batch", "input"]
+    names = ["batch", "time", "input"] if options.layer == CRF else names
     if len(options.sizes) != len(names):
         raise SystemExit(f"{options.layer} takes the sizes {' '.join(names)}, but {len(options.sizes)} were given")
     sizes = dict(zip(names, options.sizes))
     if options.hidden is not None:
         if "hidden" in sizes:
             raise SystemExit(f"--hidden does not apply to {options.layer}, whose hidden size is the fourth number")
+        if options.layer == CRF:
+            raise SystemExit("--hidden does not apply to crf")
         sizes["hidden"] = options.hidden
     if options.layer in RECURRENT:
         wrong = [name for name in ("queries", "keys", "heads") if getattr(options, name) is not None]
     else:
         wrong = [name for name in ("layers", "bidirectional") if getattr(options, name)]
+        if options.layer == CRF:
+            wrong += [name for name in ("queries", "keys", "heads") if getattr(options, name) is not None]
     if wrong:
         raise SystemExit(f"--{wrong[0]} does not apply to {options.layer}")
     more = {name: getattr(options, name) for name in ("mode", "layers", "bidirectional", "queries", "keys", "heads")}

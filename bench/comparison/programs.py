@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .work import Work
+from .work import ATTENTION, CRF, Work
 
 BENCH = Path(__file__).resolve().parent.parent
 REPOSITORY = BENCH.parent
@@ -41,11 +41,14 @@ class Program:
     build: tuple[str, ...] = ()
 
     def missing(self) -> bool:
-        return self.package is not None and importlib.util.find_spec(self.package.replace("-cpu", "")) is None
+        module = {"tensorflow-cpu": "tensorflow", "pytorch-crf": "torchcrf"}.get(self.package, self.package)
+        return module is not None and importlib.util.find_spec(module) is None
 
     def version(self) -> str:
         if self.peer == "lookback":
             return tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+        if self.package == "pytorch-crf":
+            return f"{importlib.metadata.version('torch')} with pytorch-crf {importlib.metadata.version(self.package)}"
         if self.package is not None:
             return importlib.metadata.version(self.package)
         lock, crate = {"burn": (REPOSITORY, "burn"), "candle": (CANDLE, "candle-nn")}[self.peer]
@@ -78,7 +81,7 @@ def full(work: Work) -> bool:
 
 
 def burn_knows(work: Work) -> bool:
-    return not work.recurrent or (full(work) and (work.layer == "lstm" or not work.bidirectional))
+    return work.layer in ATTENTION or work.recurrent and (full(work) and (work.layer == "lstm" or not work.bidirectional))
 
 
 def candle_knows(work: Work) -> bool:
@@ -102,7 +105,7 @@ OURS = (
         "Lookback through Burn",
         "lookback",
         lookback_bench("modules"),
-        lambda work: work.recurrent and work.mode != "step",
+        lambda work: work.recurrent and work.mode != "step" or work.layer == CRF and work.mode == "train",
         build=build_ours(),
     ),
     Program(
@@ -148,6 +151,7 @@ PEERS = (
         lambda work: work.layer in ("dot", "general", "multi-head"),
         "torch",
     ),
+    Program("pytorch-crf", "pytorch", python("pytorch.py"), lambda work: work.layer == CRF, "pytorch-crf"),
     Program(
         "ONNX Runtime",
         "onnxruntime",

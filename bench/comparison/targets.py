@@ -72,10 +72,16 @@ ATTENTION_TARGETS = (
     ),
 )
 
+# The aims of issue 13.
+CRF_TARGETS = (
+    Target(Work("crf", "train", 32, 50, 44), "pytorch-crf", 10),
+    Target(Work("crf", "infer", 32, 50, 44), "pytorch-crf", 10),
+)
+
 
 def aim(work: Work, peer: str, memory: bool) -> float | None:
     """What the issues ask for, where they ask for something."""
-    for target in TARGETS + ATTENTION_TARGETS:
+    for target in TARGETS + ATTENTION_TARGETS + CRF_TARGETS:
         if (target.work, target.peer, target.memory) == (work, peer, memory):
             return target.at_least
     in_table = any(target.work == work and not target.memory for target in TARGETS)

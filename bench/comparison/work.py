@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 RECURRENT = ("rnn", "lstm", "gru")
 ATTENTION = ("additive", "dot", "general", "multi-head")
+CRF = "crf"
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
@@ -36,7 +37,9 @@ class Work:
 
     def completed(self) -> "Work":
         """With the defaults of lookback-bench where an option that applies was not given."""
-        if self.recurrent:
+        if self.layer == CRF:
+            defaults = {}
+        elif self.recurrent:
             defaults = {"time": 100, "hidden": 128, "layers": 1}
         else:
             defaults = {"queries": 40, "keys": 50}
@@ -62,6 +65,9 @@ class Work:
         if self.mode == "step":
             stacked = f"{self.layers}-layer " if self.layers > 1 else ""
             return f"{stacked}{self.layer.upper()}, one streamed step (I {self.input}, H {self.hidden})"
+        if self.layer == CRF:
+            what = {"train": "loss and gradients", "infer": "decoding"}[self.mode]
+            return f"CRF, {what} ({self.batch}, {self.time}, {self.input}){self.ragged()}"
         what = {"train": "step", "infer": "inference"}[self.mode]
         if not self.recurrent:
             sizes = f"({self.batch}, {self.queries}, {self.keys}, {self.input})"
@@ -81,22 +87,25 @@ class Work:
             return None
         kind, _, text = self.lengths.partition(":")
         share = float(text)
-        axis = self.time if self.recurrent else self.keys
+        axis = self.keys if self.time is None else self.time
         spread = 1 - share if kind == "uniform" else 0.0
         places = [(row + 0.5) / self.batch for row in range(self.batch)]
         # Rust rounds halves away from zero, Python to even.
         return [int((share + spread * place) * axis + 0.5) for place in places]
 
     def write_case(self, path: Path) -> None:
-        """Weights from U(-1/√H, 1/√H) and inputs from U(-1, 1), seed 0."""
+        """Weights from U(-1/√H, 1/√H) and inputs from U(-1, 1), of a field U(-1, 1) and emissions from U(-3, 3), seed 0."""
         draw = np.random.default_rng(0)
         tensors = {}
-        for name, (shape, bound) in (self._recurrent() if self.recurrent else self._attention()).items():
+        wanted = self._crf() if self.layer == CRF else self._recurrent() if self.recurrent else self._attention()
+        for name, (shape, bound) in wanted.items():
             tensors[name] = draw.uniform(-bound, bound, shape).astype(np.float32)
         save_file(tensors, path, {"case": json.dumps(self._about())})
 
     def _about(self) -> dict:
         """In the words of conformance/README.md, and the mode."""
+        if self.layer == CRF:
+            return {"layer": CRF, "tags": self.input, "lengths": self.row_lengths(), "mode": self.mode}
         if self.recurrent:
             return {
                 "layer": "rnn_tanh" if self.layer == "rnn" else self.layer,
@@ -116,6 +125,15 @@ class Work:
             "key_lengths": self.row_lengths(),
             "causal": False,
             "mode": self.mode,
+        }
+
+    def _crf(self) -> dict[str, tuple[list[int], float]]:
+        tags = self.input
+        return {
+            "param.transitions": ([tags, tags], 1.0),
+            "param.start_transitions": ([tags], 1.0),
+            "param.end_transitions": ([tags], 1.0),
+            "input.emissions": ([self.batch, self.time, tags], 3.0),
         }
 
     def _recurrent(self) -> dict[str, tuple[list[int], float]]:

@@ -1,4 +1,4 @@
-"""A peer: PyTorch, as its users write it. Padded or packed recurrent layers, and every attention layer."""
+"""A peer: PyTorch, as its users write it. Padded or packed recurrent layers, every attention layer, and `pytorch-crf`."""
 
 import argparse
 import math
@@ -18,6 +18,8 @@ def make(case: Case, options: argparse.Namespace) -> Peer:
     torch.set_num_threads(options.threads)
     if case.about["layer"] == "attention":
         return attention(case, options.variant)
+    if case.about["layer"] == "crf":
+        return crf(case)
     if case.about["mode"] == "step":
         return stream(case)
     return recurrent(case)
@@ -178,6 +180,44 @@ def attention(case: Case, variant: str) -> Peer:
 
     def computed() -> dict[str, Array]:
         return {name.replace("grad.param.attention.", "grad.param."): v for name, v in results(last, inputs, layer).items()}
+
+    return Peer(run, computed)
+
+
+def crf(case: Case) -> Peer:
+    """A step is the loss of all rows and its gradients, inference is decoding."""
+    # Here, for whoever has no use for it need not have it.
+    from torchcrf import CRF
+
+    field = CRF(case.about["tags"], batch_first=True)
+    field.load_state_dict({name: torch.from_numpy(value) for name, value in case.parameters().items()})
+    train = case.about["mode"] == "train"
+    emissions = torch.from_numpy(case.tensors["input.emissions"]).requires_grad_(train)
+    batch, time, count = emissions.shape
+    mask = torch.arange(time) < torch.tensor(case.about["lengths"] or [time] * batch)[:, None]
+    # The path of lookback-bench.
+    tags = (7 * torch.arange(batch)[:, None] + 3 * torch.arange(time)) % count
+    last: dict[str, Tensor] = {}
+    paths: list[list[int]] = []
+
+    def run() -> None:
+        last.clear()
+        if not train:
+            with torch.inference_mode():
+                paths[:] = field.decode(emissions, mask)
+            return
+        field.zero_grad(set_to_none=True)
+        emissions.grad = None
+        last["y"] = losses = -field(emissions, tags, mask, reduction="none")
+        losses.sum().backward()
+
+    def computed() -> dict[str, Array]:
+        if train:
+            return results(last, {"emissions": emissions}, field)
+        found = np.zeros((batch, time), dtype=np.float32)
+        for row, path in enumerate(paths):
+            found[row, : len(path)] = path
+        return {"y": found}
 
     return Peer(run, computed)
 

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::options::{AttentionShape, Layer, Plan, RecurrentShape, Shape};
+use crate::options::{AttentionShape, CrfShape, Layer, Plan, RecurrentShape, Shape};
 
 /// One tensor: its shape and its values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Weights from `U(-1/√H, 1/√H)` and inputs from `U(-1, 1)`.
+    /// Weights from `U(-1/√H, 1/√H)` and inputs from `U(-1, 1)`; of a field `U(-1, 1)` and emissions from `U(-3, 3)`.
     pub fn draw(plan: &Plan) -> Case {
         let rng = &mut StdRng::seed_from_u64(0);
         let mut case = Case::default();
@@ -159,7 +159,18 @@ fn wanted(plan: &Plan) -> Vec<(String, Vec<usize>, f32)> {
     match &plan.shape {
         Shape::Recurrent(shape) => recurrent(shape),
         Shape::Attention(shape) => attention(shape),
+        Shape::Crf(shape) => crf(shape),
     }
+}
+
+fn crf(shape: &CrfShape) -> Vec<(String, Vec<usize>, f32)> {
+    let CrfShape { batch, time, tags, .. } = *shape;
+    vec![
+        ("param.transitions".into(), vec![tags, tags], 1.0),
+        ("param.start_transitions".into(), vec![tags], 1.0),
+        ("param.end_transitions".into(), vec![tags], 1.0),
+        ("input.emissions".into(), vec![batch, time, tags], 3.0),
+    ]
 }
 
 fn recurrent(shape: &RecurrentShape) -> Vec<(String, Vec<usize>, f32)> {

@@ -14,10 +14,10 @@ pub struct Options {
     /// Rows in the batch (B)
     #[arg(long, value_name = "B")]
     pub batch: Option<usize>,
-    /// Steps (T); recurrent layers only
+    /// Steps (T); recurrent layers and crf only
     #[arg(long, value_name = "T")]
     pub time: Option<usize>,
-    /// Input size (I), or the size of queries, keys and values
+    /// Input size (I), or the size of queries, keys and values, or the tags (N) of a crf
     #[arg(long, value_name = "I")]
     pub input: Option<usize>,
     /// Hidden size (H), or the size in which additive attention adds
@@ -48,7 +48,8 @@ pub struct Options {
     /// share:SHARE for rows that all have SHARE of the axis and are padding after it
     #[arg(long, value_parser = Lengths::parse)]
     pub lengths: Option<Lengths>,
-    /// train: forward and backward of the summed output, gradients of input and weights; step: one streamed input
+    /// train: forward and backward of the summed output, gradients of input and weights; infer: forward, or decoding of a
+    /// crf; step: one streamed input
     #[arg(long, value_enum, default_value_t = Mode::Train)]
     pub mode: Mode,
     /// Threads [default: 2, or 1 for a stream]
@@ -89,6 +90,7 @@ pub enum Layer {
     Dot,
     General,
     MultiHead,
+    Crf,
 }
 
 impl Layer {
@@ -102,6 +104,7 @@ impl Layer {
             Layer::Dot => "dot",
             Layer::General => "general",
             Layer::MultiHead => "multi-head",
+            Layer::Crf => "crf",
         }
     }
 
@@ -205,12 +208,37 @@ pub struct AttentionShape {
     pub lengths: Option<Vec<usize>>,
 }
 
+/// A conditional random field and its batch.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say all")]
+pub struct CrfShape {
+    pub batch: usize,
+    pub time: usize,
+    pub tags: usize,
+    /// `[B]`; `None`: all `T`.
+    pub lengths: Option<Vec<usize>>,
+}
+
+impl CrfShape {
+    /// `[B]`.
+    pub fn row_lengths(&self) -> Vec<usize> {
+        self.lengths.clone().unwrap_or_else(|| vec![self.time; self.batch])
+    }
+
+    /// `[B, T]`: the path whose loss is computed. The peers take the same.
+    pub fn path(&self) -> Vec<u32> {
+        let tag = |at: usize| (7 * (at / self.time) + 3 * (at % self.time)) % self.tags;
+        (0..self.batch * self.time).map(|at| tag(at) as u32).collect()
+    }
+}
+
 /// What is to be timed.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say all")]
 pub enum Shape {
     Recurrent(RecurrentShape),
     Attention(AttentionShape),
+    Crf(CrfShape),
 }
 
 /// A command line that can run.
@@ -249,7 +277,11 @@ impl Options {
             "--seconds is {} but must be a time",
             self.seconds
         );
-        let (shape, through) = if self.layer.recurrent() { self.recurrent()? } else { self.attention()? };
+        let (shape, through) = match self.layer {
+            Layer::Crf => self.crf()?,
+            layer if layer.recurrent() => self.recurrent()?,
+            _ => self.attention()?,
+        };
         let one = self.mode == Mode::Step && through != Through::Burn;
         let threads = self.threads.unwrap_or(if one { 1 } else { 2 });
         anyhow::ensure!(!one || threads == 1, "--threads is {threads} but --mode step runs on one");
@@ -310,6 +342,29 @@ impl Options {
             lengths: self.lengths.and_then(|lengths| lengths.of(batch, time)),
         };
         Ok((Shape::Recurrent(shape), through))
+    }
+
+    fn crf(&self) -> anyhow::Result<(Shape, Through)> {
+        let through = self.through.unwrap_or(Through::Kernels);
+        let elsewhere = [
+            ("--hidden", self.hidden.is_some()),
+            ("--layers", self.layers.is_some()),
+            ("--bidirectional", self.bidirectional),
+            ("--recompute", self.recompute),
+            ("--queries", self.queries.is_some()),
+            ("--keys", self.keys.is_some()),
+            ("--heads", self.heads.is_some()),
+            ("--weights", self.weights),
+            ("--mode step", self.mode == Mode::Step),
+            ("--through burn", through == Through::Burn),
+            ("--through answers", through == Through::Answers),
+        ];
+        self.refuse(&elsewhere, "crf")?;
+        let decodes = through == Through::Modules && self.mode != Mode::Train;
+        self.refuse(&[("--through modules", decodes)], "decoding, which the kernels do")?;
+        let (batch, time) = (self.batch.unwrap_or(32), self.time.unwrap_or(50));
+        let lengths = self.lengths.and_then(|lengths| lengths.of(batch, time));
+        Ok((Shape::Crf(CrfShape { batch, time, tags: self.input.unwrap_or(44), lengths }), through))
     }
 
     fn attention(&self) -> anyhow::Result<(Shape, Through)> {
@@ -389,6 +444,7 @@ impl Plan {
                 tokens * shape.directions * shape.gates() * shape.hidden * inner
             }
             Shape::Attention(shape) => shape.multiply_adds(),
+            Shape::Crf(shape) => shape.row_lengths().iter().sum::<usize>() * shape.tags * shape.tags,
         };
         passes * 2.0 * multiply_adds as f64
     }
@@ -419,6 +475,7 @@ impl Plan {
                 }
                 text
             }
+            Shape::Crf(s) => format!("crf ({}, {}, {})", s.batch, s.time, s.tags),
         }
     }
 }

@@ -125,6 +125,34 @@ pub enum KernelError {
         /// The shapes it may have, with this call's sizes.
         shapes: String,
     },
+    /// A path that uses what the parameters of a conditional random field forbid.
+    #[error("the tags of row {row} are forbidden at step {step}: the path {what}")]
+    Forbidden {
+        /// The row of the batch.
+        row: usize,
+        /// The step.
+        step: usize,
+        /// What the path does there.
+        what: String,
+    },
+    /// A row for which a conditional random field forbids every path.
+    #[error("every path of {length} steps is forbidden, and row {row} has as many")]
+    NoPath {
+        /// The row of the batch.
+        row: usize,
+        /// Its length.
+        length: usize,
+    },
+    /// A number above what the call can give.
+    #[error("{name} is {found} but must be at most {most}")]
+    TooMany {
+        /// The number's name.
+        name: &'static str,
+        /// The most that works.
+        most: usize,
+        /// What came.
+        found: usize,
+    },
     /// No probability.
     #[error("the dropout probability is {found} but must be from 0 to 1")]
     Probability {

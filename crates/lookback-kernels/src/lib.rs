@@ -1,5 +1,5 @@
 //! Fused, exact kernels for recurrence over ragged batches, and for what stands around it: token vectors, dropout,
-//! attention pooling.
+//! attention pooling, losses.
 //!
 //! Pure functions over slices: no tensor, no framework, no file. Everything is `f32`, row-major and
 //! batch-first. A batch may be ragged: `lengths[b]` steps of row `b` are real, the rest is padding that
@@ -7,7 +7,7 @@
 //!
 //! # Legend of shapes
 //! `B` batch, `T` time, `I` input, `H` hidden, `D` directions (1 or 2), `G` gates (1 RNN, 3 GRU, 4 LSTM),
-//! `Q` queries, `K` keys, `N` heads.
+//! `Q` queries, `K` keys, `N` heads, or the tags of a conditional random field.
 //!
 //! # What holds for every kernel
 //! - A row computed alone equals the same row in any batch, bit for bit; of linear maps those whose weight is packed before.
@@ -47,6 +47,7 @@
 pub mod attention;
 mod cell;
 mod check;
+pub mod crf;
 pub mod cross_entropy;
 pub mod dropout;
 mod error;

@@ -36,7 +36,13 @@ pub(crate) struct Unwritten {
 
 impl Unwritten {
     pub(crate) fn new(len: usize) -> Self {
-        let mut values = Vec::with_capacity(len);
+        Self::over(Vec::new(), len)
+    }
+
+    /// In the memory of a vector that is no longer needed, where that is enough.
+    pub(crate) fn over(mut values: Vec<f32>, len: usize) -> Self {
+        values.clear();
+        values.reserve_exact(len);
         if cfg!(any(debug_assertions, test)) {
             values.resize(len, f32::NAN);
             values.clear();

@@ -6,6 +6,7 @@
 //! --target x86_64-unknown-linux-gnu --test refusals --test pools`.
 
 use lookback_kernels::attention::{self, Mask, Score, Wanted, Window};
+use lookback_kernels::crf::{self, CrfDims, CrfParameters, CrfWorkspace, PreparedCrf};
 use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
 use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
@@ -202,6 +203,22 @@ proptest! {
         let mut sums = values(len(&[ids.len()], offs[1]));
         _ = cross_entropy::forward(c, &logits, &ids, &mut sums, threads);
         _ = cross_entropy::backward(c, &logits, &ids, &sums, 1.0, threads);
+
+        let dims = CrfDims { batch: a, time: b, tags: c };
+        let emissions = values(len(&[a, b, c], offs[0]));
+        let (transitions, start) = (values(len(&[c, c], offs[1])), values(len(&[c], offs[2])));
+        let (end, upstream) = (values(len(&[c], offs[3])), values(len(&[a], offs[4])));
+        let tags: Vec<u32> = (0..len(&[a, b], offs[5])).map(|at| ids.get(at % 9).map_or(0, |&id| id / 3)).collect();
+        let (parameters, workspace) = (CrfParameters { transitions: &transitions, start: &start, end: &end }, &mut CrfWorkspace::default());
+        let made = crf::forward(dims, parameters, &emissions, &lengths, &tags, workspace, threads).is_ok();
+        prop_assert!(made || crf::backward(&upstream, workspace, threads).is_err());
+        _ = crf::backward(&upstream, workspace, threads);
+        _ = crf::check_paths(dims, parameters, &lengths, &tags);
+        if let Ok(prepared) = PreparedCrf::new(c, parameters) {
+            _ = prepared.viterbi(&emissions, &lengths, b, threads);
+            _ = prepared.marginals(&emissions, &lengths, b, threads);
+            _ = prepared.k_best(&emissions, a);
+        }
         prop_assert_eq!(dropout(&x, probability, 1, threads).is_ok(), (0.0..=1.0).contains(&probability));
     }
 }

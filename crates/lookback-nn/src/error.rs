@@ -128,6 +128,12 @@ pub enum Error {
         /// How many heads.
         heads: usize,
     },
+    /// A path through tags that a conditional random field does not have, or does not allow.
+    #[error("the path does not fit the field: {what}")]
+    Path {
+        /// What does not fit, with the row and the step.
+        what: String,
+    },
     /// Token vectors asked for that no table has.
     #[error("the lookup does not fit its tables: {what}")]
     Lookup {

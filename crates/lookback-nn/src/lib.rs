@@ -23,6 +23,7 @@
 
 pub mod attention;
 mod check;
+mod crf;
 pub mod decoder;
 mod error;
 mod linear;
@@ -30,6 +31,7 @@ pub mod ops;
 pub mod parameters;
 mod recurrent;
 
+pub use crf::{Crf, CrfConfig};
 pub use error::Error;
 pub use linear::{Linear, LinearConfig};
 pub use lookback_kernels::{Activation, Reset};

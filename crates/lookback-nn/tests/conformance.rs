@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use lookback_nn::attention::{Attention, AttentionConfig, Mask, MultiHeadAttention, MultiHeadConfig, Score};
-use lookback_nn::{Activation, Cell, Recurrent, RecurrentConfig, State, parameters};
+use lookback_nn::{Activation, Cell, CrfConfig, Recurrent, RecurrentConfig, State, parameters};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -252,6 +252,32 @@ fn run_attention(case: &Case, device: &Device) -> (f64, String) {
     errors.into_iter().fold((0.0, String::new()), |worst, next| if next.0 >= worst.0 { next } else { worst })
 }
 
+/// Runs one case of a conditional random field and gives its largest error with the tensor's name.
+fn run_crf(case: &Case, device: &Device) -> (f64, String) {
+    let emissions: Tensor<3> = case.tensor("input.emissions", device).expect("input.emissions");
+    let (emissions, [_, time, tags]) = (emissions.clone().require_grad(), emissions.dims());
+    let lengths = case.about["lengths"].as_array().expect("lengths").iter();
+    let lengths: Vec<usize> = lengths.map(|length| length.as_u64().unwrap() as usize).collect();
+    let path: Vec<u32> = case.tensors["input.tags"].iter::<f32>().map(|tag| tag as u32).collect();
+    let field = CrfConfig::new(tags).init(device).unwrap();
+    let field = parameters::replace(field, case.named("param.")).unwrap();
+    let losses = field.neg_log_likelihood(emissions.clone(), &path, &lengths).unwrap();
+    let upstream: Tensor<1> = case.tensor("upstream.losses", device).expect("upstream.losses");
+    let gradients = (losses.clone() * upstream).sum().backward();
+    let mut found = parameters::gradients(&field, &gradients);
+    found.insert("emissions".into(), emissions.grad(&gradients).unwrap().into_data());
+    let mut errors = vec![(error("losses", &losses.to_data(), &case.tensors["expect.losses"]), "expect.losses".into())];
+    for (name, want) in case.named("grad.") {
+        let found = &found[name.strip_prefix("param.").unwrap_or(&name)];
+        errors.push((error(&name, found, &want), format!("grad.{name}")));
+    }
+    let values: Vec<f32> = case.tensors["input.emissions"].iter::<f32>().collect();
+    let paths = field.prepared().unwrap().viterbi(&values, &lengths, time, 2).unwrap();
+    let want: Vec<u32> = case.tensors["expect.paths"].iter::<f32>().map(|tag| tag as u32).collect();
+    assert_eq!(paths.tags, want);
+    errors.into_iter().fold((0.0, String::new()), |worst, next| if next.0 >= worst.0 { next } else { worst })
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -274,8 +300,11 @@ fn agrees_with_pytorch_on_every_case() {
     let mut failures = Vec::new();
     for file in files(&folder) {
         let case = Case::read(&file, "case");
-        let attention = case.about["layer"] == "attention";
-        let (error, tensor) = if attention { run_attention(&case, &device) } else { run(&case, &device) };
+        let (error, tensor) = match case.about["layer"].as_str() {
+            Some("attention") => run_attention(&case, &device),
+            Some("crf") => run_crf(&case, &device),
+            _ => run(&case, &device),
+        };
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         // Straight to standard output, which the test harness does not hold back when the test passes.
         writeln!(std::io::stdout(), "{name} {error:.2e} ({tensor})").unwrap();

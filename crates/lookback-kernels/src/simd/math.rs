@@ -1,4 +1,4 @@
-//! `exp`, `sigmoid` and `tanh` over slices, within 3 ulp or 1e-7, right at infinities; NaN in gives NaN out.
+//! `exp`, `ln`, `sigmoid` and `tanh` over slices, within 3 ulp or 1e-7, right at infinities; NaN in gives NaN out.
 //!
 //! One polynomial of degree 6 after Cody and Waite's reduction `x = n ln 2 + r` serves all three: `e^r` as
 //! `1 + r + r² q(r)`, with `q` fitted by Lawson's iteration to a relative error of 3.1e-9 on `|r| <= ln 2 / 2`.
@@ -18,6 +18,8 @@ const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 /// Adding this rounds to the nearest integer and leaves that integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
+/// The bits of `√½`.
+const SQRT_HALF: u32 = 0x3f35_04f3;
 const COEFFICIENTS: [f32; 5] = [1.381_459_9e-3, 8.368_717e-3, 4.166_839e-2, 1.666_652_1e-1, 4.999_999_4e-1];
 
 /// `x` held between `low` and `high`, NaN kept.
@@ -88,6 +90,39 @@ pub(crate) fn exp_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // 2 e^r times 2^(n-1), so that the largest results overflow to infinity and not to NaN.
     let two = simd.splat_f32s(2.0);
     simd.mul_f32s(simd.mul_add_e_f32s(minus_one, two, two), half)
+}
+
+/// `e^x` of one vector, exactly 0 below -86.5.
+#[inline(always)]
+pub(crate) fn exp_to_zero_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let e = exp_vector(simd, x);
+    simd.select_f32s(simd.less_than_f32s(x, simd.splat_f32s(-86.5)), simd.splat_f32s(0.0), e)
+}
+
+/// `ln x` of one vector of normal numbers above 0; infinity and NaN stay what they are. Within 1 ulp.
+///
+/// `x = 2^k (1 + f)` with `1 + f` between `√½` and `√2`, and `ln(1 + f) = f - f²/2 + s (f²/2 + R(s²))` with
+/// `s = f / (2 + f)`, the coefficients of `R` from FreeBSD's `e_logf.c`.
+#[inline(always)]
+pub(crate) fn ln_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let splat = |value: f32| simd.splat_f32s(value);
+    let bits = simd.add_u32s(simd.transmute_u32s_f32s(x), simd.splat_u32s(0x3f80_0000 - SQRT_HALF));
+    let exponent = simd.wrapping_dyn_shr_u32s(bits, simd.splat_u32s(23));
+    // 2^23 and a whole number in its low bits, less 2^23 and the exponent's bias.
+    let k = simd.transmute_f32s_u32s(simd.or_u32s(exponent, simd.splat_u32s(0x4b00_0000)));
+    let k = simd.sub_f32s(k, splat(8_388_608.0 + 127.0));
+    let mantissa = simd.add_u32s(simd.and_u32s(bits, simd.splat_u32s(0x007f_ffff)), simd.splat_u32s(SQRT_HALF));
+    let f = simd.sub_f32s(simd.transmute_f32s_u32s(mantissa), splat(1.0));
+    let s = simd.div_f32s(f, simd.add_f32s(splat(2.0), f));
+    let z = simd.mul_f32s(s, s);
+    let w = simd.mul_f32s(z, z);
+    let even = simd.mul_f32s(w, simd.mul_add_e_f32s(w, splat(0.242_790_79), splat(0.400_009_72)));
+    let odd = simd.mul_f32s(z, simd.mul_add_e_f32s(w, splat(0.284_987_87), splat(0.666_666_6)));
+    let half_square = simd.mul_f32s(splat(0.5), simd.mul_f32s(f, f));
+    let rest = simd.mul_f32s(s, simd.add_f32s(half_square, simd.add_f32s(odd, even)));
+    let low = simd.mul_add_e_f32s(k, splat(9.058_001e-6), rest);
+    let ln = simd.mul_add_e_f32s(k, splat(0.693_138_1), simd.add_f32s(f, simd.sub_f32s(low, half_square)));
+    simd.select_f32s(simd.less_than_f32s(x, splat(f32::INFINITY)), ln, x)
 }
 
 /// `1 / (1 + e^-x)` of one vector.
@@ -171,10 +206,11 @@ macro_rules! over_slice {
 
 over_slice!(
     /// `e^x` of every value, in place. Exactly 0 below -87.3, where the result would not be a normal number.
-    exp, simd, x => {
-        let e = exp_vector(simd, x);
-        simd.select_f32s(simd.less_than_f32s(x, simd.splat_f32s(-86.5)), simd.splat_f32s(0.0), e)
-    }
+    exp, simd, x => exp_to_zero_vector(simd, x)
+);
+over_slice!(
+    /// `ln x` of every value, in place. Values are normal numbers above 0, infinity or NaN.
+    ln, simd, x => ln_vector(simd, x)
 );
 over_slice!(
     /// `1 / (1 + e^-x)` of every value, in place.
@@ -208,6 +244,22 @@ mod tests {
                 assert!(overflows || error <= 1e-7 || error <= 3.0 * ulp, "{name}({x}) = {y}, want {want}");
             }
         }
+    }
+
+    #[test]
+    fn the_logarithm_is_within_an_ulp_and_keeps_what_is_no_number() {
+        let mut inputs: Vec<f32> = (1..2_000_000).map(|i| i as f32 * 1e-5).collect();
+        inputs.extend((-126..128).flat_map(|e| [0.9, 1.0, 1.3].map(|x| x * 2f32.powi(e))).filter(|x| x.is_normal()));
+        let mut found = inputs.clone();
+        ln(&mut found);
+        for (&x, &y) in inputs.iter().zip(&found) {
+            let want = f64::from(x).ln();
+            let ulp = f64::from((want as f32).abs().next_up()) - f64::from((want as f32).abs());
+            assert!((f64::from(y) - want).abs() <= 1.5 * ulp, "ln({x}) = {y}, want {want}");
+        }
+        let mut ends = [f32::INFINITY, f32::NAN];
+        ln(&mut ends);
+        assert!(ends[0] == f32::INFINITY && ends[1].is_nan(), "{ends:?}");
     }
 
     #[test]

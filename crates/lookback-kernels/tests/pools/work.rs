@@ -1,6 +1,7 @@
 //! What runs in the pools: each kernel forward and backward, and the bits of all it gives.
 
 use lookback_kernels::attention::{self, Mask, Score, Wanted};
+use lookback_kernels::crf::{self, CrfDims, CrfParameters, CrfWorkspace, PreparedCrf};
 use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
 use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
@@ -150,6 +151,8 @@ pub(crate) fn everything() -> Vec<Work> {
         pooling(),
         token_vectors(),
         loss(),
+        field("conditional random field", 3.0),
+        field("conditional random field, scores far apart", 50.0),
         work("dropout", |threads| vec![dropout(&values(50_000, 1), 0.3, 5, threads).unwrap()]),
     ]
 }
@@ -241,5 +244,27 @@ fn loss() -> Work {
         let loss = cross_entropy::forward(33, &logits, &labels, &mut sums, threads).unwrap();
         let gradient = cross_entropy::backward(33, &logits, &labels, &sums, 1.0, threads).unwrap();
         vec![vec![loss], sums, gradient]
+    })
+}
+
+fn field(name: &str, limit: f32) -> Work {
+    let (dims, lengths) = (CrfDims { batch: 9, time: 13, tags: 37 }, [13, 2, 0, 13, 7, 1, 12, 13, 5]);
+    let emissions = values(9 * 13 * 37, 1);
+    let [transitions, start, end] =
+        [(37 * 37, 2), (37, 3), (37, 4)].map(|(len, seed)| values(len, seed).iter().map(|v| v * limit).collect());
+    let tags: Vec<u32> = (0..9 * 13).map(|at| at * 5 % 37).collect();
+    let upstream = values(9, 5);
+    work(name, move |threads| {
+        let (transitions, start, end): (&Vec<f32>, &Vec<f32>, &Vec<f32>) = (&transitions, &start, &end);
+        let parameters = CrfParameters { transitions, start, end };
+        let workspace = &mut CrfWorkspace::default();
+        let found = crf::forward(dims, parameters, &emissions, &lengths, &tags, workspace, threads).unwrap();
+        let gradients = crf::backward(&upstream, workspace, threads).unwrap();
+        let prepared = PreparedCrf::new(37, parameters).unwrap();
+        let paths = prepared.viterbi(&emissions, &lengths, 13, threads).unwrap();
+        let marginals = prepared.marginals(&emissions, &lengths, 13, threads).unwrap();
+        let tags = paths.tags.iter().map(|&tag| tag as f32).collect();
+        let crf::CrfGradients { emissions, transitions, start, end } = gradients;
+        vec![found.losses, found.log_partitions, emissions, transitions, start, end, tags, paths.scores, marginals]
     })
 }

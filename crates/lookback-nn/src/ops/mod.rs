@@ -1,5 +1,5 @@
 //! Fused operations as backend extensions of Burn: a recurrent layer, attention, pooling, lookup, a linear map, dropout,
-//! cross-entropy.
+//! cross-entropy, the loss of a conditional random field.
 //!
 //! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take the same made of
 //! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
@@ -10,6 +10,7 @@ mod attention_steps;
 mod autodiff;
 mod composite;
 mod composite_attention;
+mod crf;
 mod cross_entropy;
 mod dropout;
 mod flex;
@@ -38,6 +39,8 @@ pub(crate) use attention_steps::AttentionSteps;
 pub use composite::composite;
 pub use composite_attention::composite_attention;
 pub(crate) use composite_attention::masked_softmax;
+pub(crate) use crf::Forbidding;
+pub use crf::{CrfAllowed, CrfTensors, crf_loss};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, dropout_layer};
 pub use layer::{DirectionTensors, LayerOutput, LayerSpec};

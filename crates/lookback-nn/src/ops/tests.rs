@@ -5,9 +5,12 @@ use std::sync::Arc;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
+use super::crf::composite as composite_crf;
 use super::lookup::composite as composite_lookup;
 use super::pool::composite as composite_pool;
-use super::{Bags, Lookup, NO_TOKEN, PoolQuery, attention_pool, cross_entropy, dropout, lookup};
+use super::{
+    Bags, CrfAllowed, CrfTensors, Lookup, NO_TOKEN, PoolQuery, attention_pool, crf_loss, cross_entropy, dropout, lookup,
+};
 use crate::Error;
 
 fn device() -> Device {
@@ -127,4 +130,44 @@ fn cross_entropy_equals_burns_own_and_refuses_what_does_not_fit() {
     let refused = |labels: Tensor<1, Int>| cross_entropy(logits.clone(), labels).unwrap_err().to_string();
     assert!(refused(Tensor::from_data([1, 2], &device)).contains("the logits are [5, 37]"));
     assert!(refused(Tensor::from_data([1, 2, 3, 4, 37], &device)).contains("37"));
+}
+
+#[test]
+fn the_loss_of_a_field_equals_the_composed_loss_forward_and_backward() {
+    let device = device();
+    for (time, forbidding) in [(6, false), (6, true), (1, false)] {
+        let (batch, count, lengths) = (4, 5, [time, 0, time.min(3), 1]);
+        let emissions = random([batch, time, count], &device);
+        let (transitions, start, end) =
+            (random([count, count], &device), random([count], &device), random([count], &device));
+        // Tag 1 does not follow tag 0, tag 2 does not begin, tag 3 does not end.
+        let allowed = CrfAllowed {
+            transitions: (0..count * count).map(|at| at != 1).collect(),
+            start: (0..count).map(|tag| tag != 2).collect(),
+            end: (0..count).map(|tag| tag != 3).collect(),
+        };
+        let allowed = forbidding.then_some(&allowed);
+        // What stands in the padding is no tag.
+        let tag = |row: usize, step: usize| if step < lengths[row] { (4 * row + step) as u32 % 2 * 4 } else { 99 };
+        let tags: Vec<u32> = (0..batch * time).map(|at| tag(at / time, at % time)).collect();
+        let parameters = || CrfTensors { transitions: transitions.clone(), start: start.clone(), end: end.clone() };
+        let up = random([batch], &device);
+        let run = |losses: Tensor<1>| {
+            let gradients = (losses.clone() * up.clone()).sum().backward();
+            let of_emissions = emissions.grad(&gradients).unwrap();
+            let of_transitions = transitions.grad(&gradients).unwrap();
+            (losses, of_emissions, of_transitions, [&start, &end].map(|x| x.grad(&gradients).unwrap()))
+        };
+        let fused = run(crf_loss(emissions.clone(), parameters(), allowed, &tags, &lengths).unwrap());
+        let composed = run(composite_crf(emissions.clone(), parameters(), allowed, &tags, &lengths));
+        assert_eq!(values(fused.0.clone())[1], 0.0);
+        if forbidding {
+            assert_eq!(values(fused.2.clone())[1], 0.0);
+        }
+        close(fused.0, composed.0);
+        close(fused.1, composed.1);
+        close(fused.2, composed.2);
+        let [fused, composed] = [fused.3, composed.3];
+        fused.into_iter().zip(composed).for_each(|(fused, composed)| close(fused, composed));
+    }
 }
