@@ -1,0 +1,207 @@
+"""What others reach on the recipes of tagging, on the valid part: a linear CRF, and a trainable perceptron that cuts words.
+
+    python recipes/tagger_peers.py crfsuite turkish tweets
+    python recipes/tagger_peers.py perceptron
+    python recipes/tagger_peers.py words FILE
+
+The first trains python-crfsuite with its usual features on a recipe. The second trains the cutter and the tagger of
+ltp-extension on peoples-daily. The third judges the words in FILE, columns of a character, its tag and the tag that was
+predicted, as `lookback predict --output-format conll` writes them for the recipe words-zh. `tagger_requirements.txt` names
+the versions.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tagged import Sentence, accuracy, read_columns, read_part
+
+HERE = Path(__file__).resolve().parent
+Span = tuple[int, int, str]
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description="Train and judge others' taggers on the recipes.")
+    commands = parser.add_subparsers(required=True)
+    crf = commands.add_parser("crfsuite", help="a linear CRF on recipes")
+    crf.add_argument("recipes", nargs="+", help="peoples-daily, brown, turkish, tweets")
+    crf.add_argument(
+        "--neighbours", choices=("usual", "all"), default="usual", help="which features of a token its neighbours see"
+    )
+    crf.set_defaults(run=crfsuite)
+    perceptron_of = commands.add_parser("perceptron", help="ltp-extension's perceptron on peoples-daily")
+    perceptron_of.add_argument("--epochs", type=int, default=10)
+    perceptron_of.add_argument(
+        "--algorithm", choices=("AP", "Pa", "PaI", "PaII"), default="AP", help="averaged or passive-aggressive"
+    )
+    perceptron_of.set_defaults(run=perceptron)
+    words = commands.add_parser("words", help="judge predicted words")
+    words.add_argument("file", type=Path)
+    words.set_defaults(run=predicted_words)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def crfsuite(arguments: argparse.Namespace) -> None:
+    """Train and judge a CRF on every recipe that is named."""
+    import pycrfsuite
+
+    for recipe in arguments.recipes:
+        train, valid = (read_part(HERE / recipe, part) for part in ("train", "valid"))
+        trainer = pycrfsuite.Trainer(verbose=False)
+        trainer.set_params({"c1": 1.0, "c2": 1e-3, "max_iterations": 50, "feature.possible_transitions": True})
+        start = time.perf_counter()
+        for sentence in train:
+            trainer.append(features(sentence, arguments.neighbours), [tag for _, tag in sentence])
+        with tempfile.TemporaryDirectory() as folder:
+            model = str(Path(folder) / "model")
+            trainer.train(model)
+            trained = time.perf_counter() - start
+            tagger = pycrfsuite.Tagger()
+            tagger.open(model)
+            start = time.perf_counter()
+            answers = [tagger.tag(features(sentence, arguments.neighbours)) for sentence in valid]
+            speed = sum(map(len, answers)) / (time.perf_counter() - start)
+        scores = f"token accuracy {100 * accuracy(answers, valid):.2f} %"
+        if is_bio(train):
+            gold = [[tag for _, tag in sentence] for sentence in valid]
+            scores += f", of entities {f1(map(entities, answers), map(entities, gold))}"
+        print(f"{recipe}: {scores}; trained {trained:.1f} s, {speed:,.0f} tokens a second", flush=True)
+
+
+def features(sentence: Sentence, neighbours: str) -> list[list[str]]:
+    """Of each token: itself in lower case, its last letters, how it is written, and some of its neighbours."""
+    tokens = [token for token, _ in sentence]
+    own = [[f"{name}={value}" for name, value in of_token(token).items()] for token in tokens]
+    seen = own if neighbours == "all" else [[f"{name}={of_token(token)[name]}" for name in USUAL] for token in tokens]
+    rows = []
+    for index, of_this in enumerate(own):
+        before = [f"-1:{feature}" for feature in seen[index - 1]] if index else ["BOS"]
+        behind = [f"+1:{feature}" for feature in seen[index + 1]] if index + 1 < len(tokens) else ["EOS"]
+        rows.append(["bias", *of_this, *before, *behind])
+    return rows
+
+
+# What the tutorial of python-crfsuite shows of a token to its neighbours; it has no suffix of them.
+USUAL = ("word.lower", "word.istitle", "word.isupper")
+
+
+def of_token(token: str) -> dict[str, str | bool]:
+    """The features of python-crfsuite's tutorial, without the part of speech that its data have."""
+    return {
+        "word.lower": token.lower(),
+        "word[-3:]": token[-3:],
+        "word[-2:]": token[-2:],
+        "word.isupper": token.isupper(),
+        "word.istitle": token.istitle(),
+        "word.isdigit": token.isdigit(),
+    }
+
+
+def perceptron(arguments: argparse.Namespace) -> None:
+    """Train a cutter on words and a tagger on words with tags; judge them one behind the other, as they are used."""
+    from ltp_extension.perceptron import Algorithm, CWSTrainer, POSTrainer
+
+    train, valid = (read_part(HERE / "peoples-daily", part) for part in ("train", "valid"))
+    labels = sorted({tag for sentence in train for _, tag in sentence})
+    cutter, cut_in = fit(
+        CWSTrainer(), Algorithm(arguments.algorithm), arguments.epochs, (" ".join(w for w, _ in s) for s in train)
+    )
+    lines = (" ".join(f"{word}/{tag}" for word, tag in sentence) for sentence in train)
+    tagger, tagged_in = fit(POSTrainer(labels), Algorithm(arguments.algorithm), arguments.epochs, lines)
+    print(f"trained {arguments.epochs} epochs: the cutter {cut_in:.1f} s, the tagger {tagged_in:.1f} s")
+
+    start = time.perf_counter()
+    words = [cutter.predict("".join(word for word, _ in sentence)) for sentence in valid]
+    cut = time.perf_counter()
+    tags = [tagger.predict(row) for row in words]
+    end = time.perf_counter()
+    gold = [spans_of_words(sentence) for sentence in valid]
+    found = [spans_of_words(list(zip(*row))) for row in zip(words, tags)]
+    print(f"words: {f1(map(without_labels, found), map(without_labels, gold))}")
+    print(f"words with tags: {f1(found, gold)}")
+    answers = (tagger.predict([word for word, _ in sentence]) for sentence in valid)
+    print(f"tags of the words as they are: {100 * accuracy(answers, valid):.2f} %")
+    characters, count = sum(len(word) for row in words for word in row), sum(map(len, words))
+    print(
+        f"predicted on one thread: {characters / (cut - start):,.0f} characters a second cut, {count / (end - cut):,.0f} words a "
+        f"second tagged, {characters / (end - start):,.0f} characters a second both"
+    )
+
+
+def fit(trainer: object, algorithm: object, epochs: int, lines: Iterable[str]) -> tuple[object, float]:
+    """A model of a trainer of ltp-extension, and the seconds that its training took. It reads files."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "train.txt"
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        trainer.load_train_data(str(file))
+        trainer.epoch, trainer.algorithm, trainer.eval_threads, trainer.verbose = epochs, algorithm, 1, False
+        start = time.perf_counter()
+        return trainer.train(), time.perf_counter() - start
+
+
+def predicted_words(arguments: argparse.Namespace) -> None:
+    """Words by the predicted tags against those by the right ones, both B, M, E or S and a part of speech."""
+    text = arguments.file.read_text(encoding="utf-8")
+    gold, found = ([joined(sentence) for sentence in read_columns(text, tag=column)] for column in (-2, -1))
+    print(f"words: {f1(map(without_labels, found), map(without_labels, gold))}")
+    print(f"words with tags: {f1(found, gold)}")
+
+
+def spans_of_words(sentence: Sentence) -> set[Span]:
+    """Where each word begins and ends in characters, and its tag."""
+    spans, start = set(), 0
+    for word, tag in sentence:
+        spans.add((start, start + len(word), tag))
+        start += len(word)
+    return spans
+
+
+def joined(sentence: Sentence) -> set[Span]:
+    """The words of characters whose tags say that they begin one (B), stand inside it (M), end it (E) or are one (S)."""
+    spans, start = set(), 0
+    for index, (_, tag) in enumerate(sentence):
+        following = sentence[index + 1][1][0] if index + 1 < len(sentence) else "B"
+        if tag[0] in "ES" or following in "BS":
+            spans.add((start, index + 1, sentence[start][1][2:]))
+            start = index + 1
+    return spans
+
+
+def without_labels(spans: set[Span]) -> set[Span]:
+    """The same spans, whatever they are."""
+    return {(start, end, "") for start, end, _ in spans}
+
+
+def is_bio(sentences: list[Sentence]) -> bool:
+    """Whether tags say where entities begin."""
+    return all(tag == "O" or tag[:2] in ("B-", "I-") for sentence in sentences for _, tag in sentence)
+
+
+def entities(tags: list[str]) -> set[Span]:
+    """Entities as seqeval's default mode reads BIO tags: an I- that continues nothing begins one."""
+    spans, start = set(), 0
+    for index, tag in enumerate([*tags, "O"]):
+        before = tags[index - 1] if index else "O"
+        continues = tag[:2] == "I-" and before[2:] == tag[2:]
+        if before != "O" and not continues:
+            spans.add((start, index, before[2:]))
+        if not continues:
+            start = index
+    return spans
+
+
+def f1(found: Iterable[set[Span]], gold: Iterable[set[Span]]) -> str:
+    """Precision, recall and F1 of spans, in words."""
+    counts = [(len(some & right), len(some), len(right)) for some, right in zip(found, gold, strict=True)]
+    right, answered, wanted = map(sum, zip(*counts))
+    precision, recall = right / max(answered, 1), right / max(wanted, 1)
+    both = 2 * right / max(answered + wanted, 1)
+    return f"F1 {100 * both:.2f} % (precision {100 * precision:.2f}, recall {100 * recall:.2f})"
+
+
+if __name__ == "__main__":
+    main()
