@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from spans import entities, f1, is_bio, joined, spans_of_words, without_labels
 from tagged import Sentence, accuracy, read_columns, read_part
 
 HERE = Path(__file__).resolve().parent
-Span = tuple[int, int, str]
 
 
 def main() -> None:
@@ -66,8 +66,8 @@ def crfsuite(arguments: argparse.Namespace) -> None:
             answers = [tagger.tag(features(sentence, arguments.neighbours)) for sentence in valid]
             speed = sum(map(len, answers)) / (time.perf_counter() - start)
         scores = f"token accuracy {100 * accuracy(answers, valid):.2f} %"
-        if is_bio(train):
-            gold = [[tag for _, tag in sentence] for sentence in valid]
+        gold = [[tag for _, tag in sentence] for sentence in valid]
+        if is_bio(gold):
             scores += f", of entities {f1(map(entities, answers), map(entities, gold))}"
         print(f"{recipe}: {scores}; trained {trained:.1f} s, {speed:,.0f} tokens a second", flush=True)
 
@@ -149,58 +149,6 @@ def predicted_words(arguments: argparse.Namespace) -> None:
     gold, found = ([joined(sentence) for sentence in read_columns(text, tag=column)] for column in (-2, -1))
     print(f"words: {f1(map(without_labels, found), map(without_labels, gold))}")
     print(f"words with tags: {f1(found, gold)}")
-
-
-def spans_of_words(sentence: Sentence) -> set[Span]:
-    """Where each word begins and ends in characters, and its tag."""
-    spans, start = set(), 0
-    for word, tag in sentence:
-        spans.add((start, start + len(word), tag))
-        start += len(word)
-    return spans
-
-
-def joined(sentence: Sentence) -> set[Span]:
-    """The words of characters whose tags say that they begin one (B), stand inside it (M), end it (E) or are one (S)."""
-    spans, start = set(), 0
-    for index, (_, tag) in enumerate(sentence):
-        following = sentence[index + 1][1][0] if index + 1 < len(sentence) else "B"
-        if tag[0] in "ES" or following in "BS":
-            spans.add((start, index + 1, sentence[start][1][2:]))
-            start = index + 1
-    return spans
-
-
-def without_labels(spans: set[Span]) -> set[Span]:
-    """The same spans, whatever they are."""
-    return {(start, end, "") for start, end, _ in spans}
-
-
-def is_bio(sentences: list[Sentence]) -> bool:
-    """Whether tags say where entities begin."""
-    return all(tag == "O" or tag[:2] in ("B-", "I-") for sentence in sentences for _, tag in sentence)
-
-
-def entities(tags: list[str]) -> set[Span]:
-    """Entities as seqeval's default mode reads BIO tags: an I- that continues nothing begins one."""
-    spans, start = set(), 0
-    for index, tag in enumerate([*tags, "O"]):
-        before = tags[index - 1] if index else "O"
-        continues = tag[:2] == "I-" and before[2:] == tag[2:]
-        if before != "O" and not continues:
-            spans.add((start, index, before[2:]))
-        if not continues:
-            start = index
-    return spans
-
-
-def f1(found: Iterable[set[Span]], gold: Iterable[set[Span]]) -> str:
-    """Precision, recall and F1 of spans, in words."""
-    counts = [(len(some & right), len(some), len(right)) for some, right in zip(found, gold, strict=True)]
-    right, answered, wanted = map(sum, zip(*counts))
-    precision, recall = right / max(answered, 1), right / max(wanted, 1)
-    both = 2 * right / max(answered + wanted, 1)
-    return f"F1 {100 * both:.2f} % (precision {100 * precision:.2f}, recall {100 * recall:.2f})"
 
 
 if __name__ == "__main__":
