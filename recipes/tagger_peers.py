@@ -108,7 +108,9 @@ def perceptron(arguments: argparse.Namespace) -> None:
     train, valid = (read_part(HERE / "peoples-daily", part) for part in ("train", "valid"))
     labels = sorted({tag for sentence in train for _, tag in sentence})
     cutter, cut_in = fit(CWSTrainer(), arguments, [words_of(train), words_of(valid)])
-    tagger, tagged_in = fit(POSTrainer(labels), arguments, [pairs_of(train), pairs_of(valid)])
+    # A tag that it was never told of would stop it; it is judged without those sentences here, but not below.
+    known = [sentence for sentence in valid if all(tag in labels for _, tag in sentence)]
+    tagger, tagged_in = fit(POSTrainer(labels), arguments, [pairs_of(train), pairs_of(known)])
     print(f"trained {arguments.epochs} epochs: the cutter {cut_in:.1f} s, the tagger {tagged_in:.1f} s")
 
     start = time.perf_counter()
