@@ -1,6 +1,7 @@
 """Seconds an epoch of a recipe's network, Lookback and its twin in PyTorch in turns.
 
     python recipes/epochs.py PROGRAM questions reviews-zh
+    python recipes/epochs.py PROGRAM peoples-daily --epochs 2
 
 PROGRAM is `target/release/lookback`. Each turn trains both with the recipe's own configuration from a seed of its own, on as
 many threads; the linear part is solved once and is no part of an epoch. An epoch of either is its steps alone, without
@@ -15,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tagged import file_of
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -22,7 +25,7 @@ def main() -> None:
     """Measure every recipe that is named."""
     parser = argparse.ArgumentParser(description="Compare seconds an epoch with the twin's.")
     parser.add_argument("program", type=Path, help="target/release/lookback")
-    parser.add_argument("recipes", nargs="+", help="questions, reviews-zh")
+    parser.add_argument("recipes", nargs="+", help="recipes with a twin: questions, reviews-zh, peoples-daily and others")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4, help="epochs a turn")
     parser.add_argument("--threads", type=int, default=2)
@@ -46,17 +49,25 @@ def twin(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
 
 def lookback(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
     """The median of our epochs, from the log of a training."""
-    data = HERE / recipe / "data"
+    task, train, valid = data_of(recipe)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
-        command = [arguments.program, "train", "classify", data / "train.tsv", "--validation", data / "valid.tsv"]
+        command = [arguments.program, "train", task, train, "--validation", valid]
         command += ["--config", HERE / recipe / "config.toml", "--seed", str(seed), "--epochs", str(arguments.epochs)]
         command += ["--threads", str(arguments.threads), "-o", Path(folder) / "model", "--log", log]
-        run = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        run = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True)
         if run.returncode != 0:
             raise SystemExit(run.stderr)
         lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
         return statistics.median(line["seconds"] for line in lines if "seconds" in line)
+
+
+def data_of(recipe: str) -> tuple[str, Path, Path]:
+    """The task of a recipe, by what its data are, and its train and valid parts."""
+    train, valid = (HERE / recipe / "data" / f"{part}.tsv" for part in ("train", "valid"))
+    if train.exists():
+        return "classify", train, valid
+    return "tag", file_of(HERE / recipe, "train"), file_of(HERE / recipe, "valid")
 
 
 if __name__ == "__main__":

@@ -104,24 +104,22 @@ def stepper(model: nn.Module, loss_of: Callable[[], Tensor]) -> Callable[[], flo
 
 def classifier(recipe: Path, packed: bool) -> Callable[[], float]:
     """An epoch of recipes/classifier_twin.py, validation left out."""
-    import classifier_twin as twin
+    import classifier_twin
+    import training_twin
 
-    options = twin.Options.read(recipe / "config.toml")
-    data = twin.Data.read(recipe / "data", options)
+    options = classifier_twin.Options.read(recipe / "config.toml")
+    task = classifier_twin.Classification.read(recipe / "data", options, share=1.0)
     torch.manual_seed(0)
     draw = np.random.default_rng(0)
-    model = twin.Classifier(options, data.vocabulary, len(data.labels), packed)
+    model = task.network(packed)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate)
-    averaged = twin.averaged_model(options, model)
+    averaged = training_twin.averaged_network(options, model)
 
     def epoch() -> float:
         model.train()
         total = 0.0
-        for batch in twin.batches(data.parts["train"], options.batch_size, draw):
-            targets = torch.tensor([example.target for example in batch])
-            # Each part has a loss of its own.
-            losses = [cross_entropy(part, targets, label_smoothing=options.label_smoothing) for part in model(batch, draw)]
-            loss = sum(losses) / len(losses)
+        for rows in training_twin.batches(task.lengths, options.batch_size, draw):
+            loss = task.loss(model, rows, draw)
             optimizer.zero_grad()
             loss.backward()
             if options.clip > 0:
