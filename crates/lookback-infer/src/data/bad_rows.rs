@@ -11,16 +11,47 @@ pub(super) const NAMED: usize = 20;
 /// Rows that cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct BadRows {
-    /// Whether they are whole series.
-    are_series: bool,
+    unit: Unit,
     first: Vec<DataError>,
     count: usize,
+}
+
+/// What cannot be read as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+enum Unit {
+    #[default]
+    Row,
+    Series,
+    Sentence,
+}
+
+impl Unit {
+    fn plural(self) -> &'static str {
+        match self {
+            Unit::Row => "rows",
+            Unit::Series => "series",
+            Unit::Sentence => "sentences",
+        }
+    }
+
+    fn counted(self, count: usize) -> String {
+        match self {
+            Unit::Row => counted(count, "row"),
+            Unit::Series => format!("{count} series"),
+            Unit::Sentence => counted(count, "sentence"),
+        }
+    }
 }
 
 impl BadRows {
     /// For series in place of rows.
     pub(super) fn of_series() -> BadRows {
-        BadRows { are_series: true, ..BadRows::default() }
+        BadRows { unit: Unit::Series, ..BadRows::default() }
+    }
+
+    /// For sentences in place of rows.
+    pub(super) fn of_sentences() -> BadRows {
+        BadRows { unit: Unit::Sentence, ..BadRows::default() }
     }
 
     /// The value of a row that can be read.
@@ -39,7 +70,7 @@ impl BadRows {
 
     /// What becomes of them, once all of `file` is read.
     pub(super) fn settle(mut self, file: &Path, choice: Option<OnBadRow>) -> Result<(), DataError> {
-        let unit = if self.are_series { "series" } else { "rows" };
+        let unit = self.unit.plural();
         match (choice.unwrap_or_default(), self.count) {
             (_, 0) => Ok(()),
             (OnBadRow::Stop, 1) => {
@@ -58,8 +89,7 @@ impl BadRows {
                     0 => String::new(),
                     more => format!(", {more} of them not named"),
                 };
-                let count = if self.are_series { format!("{count} series") } else { counted(count, "row") };
-                tracing::warn!("{}: {count} left out{more}", file.display());
+                tracing::warn!("{}: {} left out{more}", file.display(), self.unit.counted(count));
                 Ok(())
             }
         }

@@ -32,6 +32,12 @@ pub enum Format {
     CsvLong,
     /// Numeric series of one channel in a table, one row per series
     Wide,
+    /// Tokens in columns with their tags, one line per token, a blank line behind each sentence
+    Conll,
+    /// Tokens in the ten columns of CoNLL-U
+    Conllu,
+    /// Tokens with their tags as word/tag, one line per sentence
+    Slash,
 }
 
 impl Format {
@@ -42,6 +48,8 @@ impl Format {
         "csv, tsv, jsonl, fasttext or parquet for texts, ts, csv-long or wide for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
+    /// The formats of sentences with a tag per token, for messages.
+    pub(crate) const OF_TAGS: &str = "conll, conllu, slash or jsonl";
 
     /// The name in options.
     pub fn name(self) -> &'static str {
@@ -55,6 +63,9 @@ impl Format {
             Format::Ts => "ts",
             Format::CsvLong => "csv-long",
             Format::Wide => "wide",
+            Format::Conll => "conll",
+            Format::Conllu => "conllu",
+            Format::Slash => "slash",
         }
     }
 
@@ -99,6 +110,11 @@ impl Format {
     /// Whether it holds numeric series and nothing else.
     pub fn is_of_series(self) -> bool {
         matches!(self, Format::Ts | Format::CsvLong | Format::Wide)
+    }
+
+    /// Whether it holds sentences with a tag per token and nothing else.
+    pub fn is_of_tags(self) -> bool {
+        matches!(self, Format::Conll | Format::Conllu | Format::Slash)
     }
 }
 

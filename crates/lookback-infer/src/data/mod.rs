@@ -1,13 +1,13 @@
-//! Reading files: a reader ([`table`], [`lines`], [`series`] or [`conll`]) gives examples with their line numbers, [`labels`] turns
+//! Reading files: a reader ([`table`], [`lines`], [`series`] or [`tagged`]) gives examples with their line numbers, [`labels`] turns
 //! labels into classes. No reader guesses silently: what was found out is told as an event of `tracing`, and what does not fit is an
 //! error that names the file and the line.
 
-pub mod conll;
 pub mod doubts;
 pub mod labels;
 pub mod lines;
 pub mod series;
 pub mod table;
+pub mod tagged;
 pub mod vectors;
 pub mod words;
 

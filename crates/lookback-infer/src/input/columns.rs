@@ -1,6 +1,7 @@
 //! Where data differ from those a model was trained on.
 
 use crate::data::series::SeriesLayout;
+use crate::data::tagged::{TaggedColumns, TaggedLayout};
 use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
 
@@ -25,25 +26,46 @@ pub struct Columns {
     pub series: SeriesLayout,
     /// What stands between the labels of a text in a table.
     pub label_separator: Option<char>,
+    /// How tagged sentences stand in it.
+    pub tagged: TaggedLayout,
 }
 
 impl Columns {
-    /// Refuses whatever is said, for a file that is always read in the same way.
-    pub(crate) fn refuse_all(&self, problem: &str) -> Result<(), PlanError> {
-        let options = [
-            ("format", self.format.is_some()),
+    /// How a file of sentences is read, where `trained` is how the training data were: what is said of this file goes first.
+    /// `tagged`: whether its tags are read, or its tokens alone.
+    ///
+    /// # Errors
+    /// If something is said that is of other files, or does not go together.
+    pub fn of_sentences(&self, trained: &TaggedColumns, tagged: bool) -> Result<TaggedColumns, PlanError> {
+        let others = [
             ("header", self.header.is_some()),
             ("text", self.text.is_some()),
             ("label", self.label.is_some()),
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
-            ("encoding", self.layout.encoding.is_some()),
-            ("on-bad-row", self.layout.on_bad_row.is_some()),
             ("label-separator", self.label_separator.is_some()),
         ];
-        self.refuse(&options, problem)?;
+        let problem =
+            "is not for sentences of tokens; --token-column and --tag-column say where those and their tags stand";
+        self.refuse(&others, problem)?;
         self.refuse(&self.layout.of_columns(), problem)?;
-        self.refuse(&self.series.said(), problem)
+        self.refuse(&self.series.said(), problem)?;
+        // What was said of the training data says nothing of another format.
+        let is_same = self.format.is_none_or(|format| Some(format) == trained.format);
+        let mut of_training = if is_same { trained.layout.clone() } else { TaggedLayout::default() };
+        if self.tagged.tag_separator.is_some() {
+            of_training = TaggedLayout::default();
+        } else if self.tagged != TaggedLayout::default() {
+            of_training.tag_separator = None;
+        }
+        let columns = TaggedColumns {
+            format: self.format.or(trained.format),
+            layout: self.tagged.or(&of_training),
+            encoding: self.layout.encoding.or(trained.encoding),
+            on_bad_row: self.layout.on_bad_row.or(trained.on_bad_row),
+        };
+        columns.check(tagged)?;
+        Ok(columns)
     }
 
     /// What says how the steps of series stand in columns.

@@ -231,9 +231,10 @@ impl InputPlan {
                 let problem = "tells how series stand in columns, but the model reads texts";
                 columns.refuse(&series, problem)?;
                 columns.refuse(&columns.series.said(), problem)?;
+                columns.refuse(&columns.tagged.said(), "is of sentences of tokens, but texts are read")?;
                 let by_extension = Format::of_series(file).filter(|format| *format == Format::Ts);
                 match columns.format.or(by_extension) {
-                    Some(format) if format.is_of_series() => {
+                    Some(format) if format.is_of_series() || format.is_of_tags() => {
                         let problem = format!("is {}, but the model reads texts", format.name());
                         return Err(PlanError::conflict("format", problem));
                     }
@@ -323,6 +324,7 @@ impl SeriesPlan {
         columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
         let separator = [("label-separator", columns.label_separator.is_some())];
         columns.refuse(&separator, "stands between several labels of a text, but the model reads numeric series")?;
+        columns.refuse(&columns.tagged.said(), "is of sentences of tokens, but the model reads numeric series")?;
         match columns.format {
             Some(format) if !format.is_of_series() && format != Format::Lines => {
                 let mut problem = format!("is {}, but the model reads numeric series", format.name());

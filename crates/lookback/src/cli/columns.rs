@@ -2,6 +2,7 @@
 
 use clap::Args;
 use lookback_infer::data::series::SeriesLayout;
+use lookback_infer::data::tagged::TaggedLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 
 /// Options of every command that reads data for a trained model.
@@ -27,13 +28,15 @@ pub(super) struct Columns {
     layout: Layout,
     #[command(flatten)]
     series: SeriesLayout,
+    #[command(flatten)]
+    tagged: TaggedLayout,
 }
 
 impl Columns {
     /// With the column of the label, where that is read.
     pub(super) fn with_label(self, label: Option<Column>) -> lookback_infer::input::Columns {
-        let Columns { format, header, text, id, time, layout, series } = self;
+        let Columns { format, header, text, id, time, layout, series, tagged } = self;
         let label_separator = None;
-        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series, label_separator }
+        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series, label_separator, tagged }
     }
 }

@@ -246,6 +246,10 @@ impl InputOptions {
         if self.format == Some(Format::Lines) {
             return Err(PlanError::conflict("format", "is lines, which have no labels to learn"));
         }
+        if let Some(format) = self.format.filter(|format| format.is_of_tags()) {
+            let problem = format!("is {}, which has a tag for every token; train tag reads that", format.name());
+            return Err(PlanError::conflict("format", problem));
+        }
         // A CSV is a table of texts unless another format is asked for, or it plainly holds series.
         let by_extension = || Format::of_series(data).filter(|format| *format == Format::Ts);
         let look = |is_long: bool| found_in_content(data, &self.layout, self.label.as_ref(), is_long);

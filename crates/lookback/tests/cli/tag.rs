@@ -177,9 +177,181 @@ fn what_cannot_be_learnt_or_judged_is_refused_with_file_and_line() {
 
     train(&data, &model, &["--epochs", "1"]).ok();
     let other = folder.write("other.conll", "she - O\n\n# one\nsoup - O\nshe - COLD\n");
-    lookback(&["evaluate", &model, &other]).refused(2, &["other.conll, line 5", "\"COLD\" was never trained"]);
-    lookback(&["evaluate", &model, &data, "--format", "csv"]).refused(2, &["--format is not for tagged sentences"]);
+    let judged = lookback(&["evaluate", &model, &other, "--json"]);
+    let told = "1 token with tags that were never trained count as wrong: \"COLD\" (1)";
+    assert!(judged.err.contains(told), "{}", judged.err);
+    assert_eq!(json(&judged.ok())["tokens"], 3);
+    train(&data, &model, &["--validation", &other]).refused(2, &["other.conll, line 5", "\"COLD\" was never trained"]);
     lookback(&["predict", &model, "--format", "ts"]).refused(2, &["--format is ts, but the model reads texts"]);
+}
+
+/// The same sentences as entities: what [`sentences`] calls HOT begins with B, and so on.
+fn entities() -> String {
+    sentences().replace(" HOT\n", " B-HOT\n").replace(" PAST\n", " B-PAST\n")
+}
+
+#[test]
+fn every_format_is_found_out_told_and_read_the_same() {
+    let folder = Folder::new();
+    let columns = sentences();
+    let rows = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let blocks = || columns.trim_start_matches("# made by a rule\n").split("\n\n").filter(|block| !block.is_empty());
+    let of = |write: &dyn Fn(&[Vec<String>]) -> String| {
+        blocks().map(|block| write(&block.lines().map(rows).collect::<Vec<_>>())).collect::<String>()
+    };
+    let conllu = of(&|rows| {
+        let line = |(id, row): (usize, &Vec<String>)| format!("{id}\t{}\t_\t{}\t_\t_\t_\t_\t_\t_\n", row[0], row[2]);
+        format!("# text\n1-2\tx\t_\t_\t_\t_\t_\t_\t_\t_\n{}\n", (1..).zip(rows).map(line).collect::<String>())
+    });
+    let slash = of(&|rows| {
+        let pairs: Vec<String> = rows.iter().map(|row| format!("{}/{}", row[0], row[2])).collect();
+        format!("{}\n", pairs.join("  "))
+    });
+    let objects = of(&|rows| {
+        let list = |place: usize| rows.iter().map(|row| row[place].as_str()).collect::<Vec<_>>();
+        format!("{}\n", serde_json::json!({"tokens": list(0), "tags": list(2)}))
+    });
+    let data = folder.write("data.conll", &columns);
+    let model = folder.path("model");
+    let said = train(&data, &model, &["--epochs", "1"]);
+    let told = "columns between blanks, tokens from column 1, tags from column 3 of 3; 120 sentences of";
+    assert!(said.err.contains(told), "{}", said.err);
+    for (name, content, told) in [
+        ("data.conllu", conllu, "CoNLL-U, tokens from FORM, tags from UPOS"),
+        ("slash.txt", slash, "lines of word/tag"),
+        ("data.jsonl", objects, "JSON, tokens from \"tokens\", tags from \"tags\""),
+    ] {
+        let (data, other) = (folder.write(name, content), folder.path("other"));
+        let said = train(&data, &other, &["--epochs", "1"]);
+        assert!(said.err.contains(told), "{}", said.err);
+        let judged = |model: &str| lookback(&["evaluate", model, &data, "--json"]).ok();
+        assert_eq!(judged(&model), judged(&other), "{name}");
+    }
+}
+
+#[test]
+fn columns_are_said_kept_and_said_again() {
+    let folder = Folder::new();
+    // The token is the third column and the tag the first; the second tells nothing.
+    let swapped: String = sentences()
+        .lines()
+        .map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+            [token, other, tag] if !line.starts_with('#') => format!("{tag}\t{other}\t{token}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let (data, model) = (folder.write("data.conll", swapped), folder.path("model"));
+    let columns = ["--token-column", "3", "--tag-column", "1"];
+    train(&data, &model, &[&columns[..], &["--epochs", "1", "--encoding", "utf-8"]].concat()).ok();
+    let inspected = lookback(&["inspect", &model, "--config"]).ok();
+    for part in ["token-column = 3", "tag-column = 1", "encoding = \"UTF-8\"", "scheme = \"none\""] {
+        assert!(inspected.contains(part), "'{part}' is not in:\n{inspected}");
+    }
+    let (config, again) = (folder.write("again.toml", inspected), folder.path("again"));
+    lookback(&["train", "tag", &data, "-o", &again, "--config", &config]).ok();
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
+    // Evaluation finds them again, and may say others.
+    let judged = lookback(&["evaluate", &model, &data, "--json"]).ok();
+    let usual = folder.write("usual.conll", sentences());
+    lookback(&["evaluate", &model, &usual])
+        .refused(2, &["usual.conll, line 2", "neither is any other of the file", "--tag-column says where they stand"]);
+    let said = ["evaluate", &model, &usual, "--json", "--token-column", "1", "--tag-column", "3"];
+    assert_eq!(lookback(&said).ok(), judged);
+    let refused =
+        |more: &[&str], parts: &[&str]| lookback(&[&["evaluate", &model, &data], more].concat()).refused(2, parts);
+    refused(&["--tag-column", "4"], &["data.conll, line 2: --tag-column is 4, but a number from 1 to 3"]);
+    refused(&["--tag-column", "XPOS"], &["--tag-column is XPOS, but a number from 1 to 3"]);
+    refused(&["--format", "csv"], &["--format is csv; it must be conll, conllu, slash or jsonl"]);
+    refused(&["--text", "1"], &["--text is not for sentences of tokens", "--token-column"]);
+    train(&data, &model, &["--format", "slash", "--tag-column", "1"])
+        .refused(2, &["--tag-column does not concern the format slash"]);
+    let texts = folder.write("t.tsv", "label\ttext\na\tx\nb\ty\n");
+    lookback(&["train", "classify", &texts, "-o", &model, "--format", "conllu"]).refused(2, &["train tag reads that"]);
+    lookback(&["predict", &model, "--tag-column", "2"]).refused(2, &["--tag-column is of sentences of tokens"]);
+}
+
+#[test]
+fn bad_sentences_are_named_together_or_left_out() {
+    let folder = Folder::new();
+    let model = folder.path("model");
+    let data = folder.write("data.conll", format!("{}she O\nsoup - O\n\nold - x HOT\n\n", sentences()));
+    let whole = folder.write("whole.conll", sentences());
+    train(&data, &model, &["--epochs", "1"]).refused(
+        2,
+        &[
+            "2 sentences cannot be read; --on-bad-row skip",
+            "the row has 2 fields; 3 expected",
+            "tabs must stand between",
+        ],
+    );
+    let skipped = train(&data, &model, &["--epochs", "1", "--on-bad-row", "skip"]);
+    assert!(skipped.err.contains("2 sentences left out"), "{}", skipped.err);
+    let judged = |model: &str| lookback(&["evaluate", model, &whole, "--json"]).ok();
+    let other = folder.path("other");
+    train(&whole, &other, &["--epochs", "1"]).ok();
+    assert_eq!(judged(&model), judged(&other));
+    // A file in which no sentence ends is one of 5,000 tokens.
+    let long = folder.write("long.conll", "she - O\nsoup - HOT\n".repeat(2_500));
+    let run = lookback(&["evaluate", &model, &long, "--json"]);
+    assert!(run.err.contains("no blank line ends a sentence, so that all 5000 tokens are one"), "{}", run.err);
+    assert_eq!(json(&run.ok())["examples"], 1);
+}
+
+#[test]
+fn entities_are_judged_as_seqeval_judges_them() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.conll", entities()), folder.path("model"));
+    let said = train(&data, &model, &LEARN);
+    assert!(said.err.contains("tags spell spans as bio has them"), "{}", said.err);
+    assert!(lookback(&["inspect", &model]).ok().contains("scheme      bio"));
+    let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
+    for key in ["accuracy", "precision", "recall", "f1"] {
+        assert!(judged[key].as_f64().unwrap() > 0.9, "{key}: {judged}");
+    }
+    let names = |key: &str| {
+        judged[key].as_array().unwrap().iter().map(|row| row["label"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((names("labels"), names("tags").len()), (vec!["HOT".to_owned(), "PAST".to_owned()], 3));
+    let table = lookback(&["evaluate", &model, &data]).ok();
+    for part in ["precision", "F1", "strict F1", "spans", "HOT"] {
+        assert!(table.contains(part), "'{part}' is not in:\n{table}");
+    }
+
+    // I behind no B begins a span, as seqeval reads it; another scheme is read as the one that was trained.
+    let lines = entities();
+    let lines: Vec<&str> = lines.lines().collect();
+    let i_first = |place: usize| {
+        let tag = |place: usize| lines[place].split(' ').next_back();
+        // Behind another of its label a B has to stay.
+        let touches = place > 0 && tag(place) == tag(place - 1);
+        if touches { format!("{}\n", lines[place]) } else { format!("{}\n", lines[place].replace(" B-", " I-")) }
+    };
+    let first = folder.write("first.conll", (0..lines.len()).map(i_first).collect::<String>());
+    let run = lookback(&["evaluate", &model, &first, "--json"]);
+    assert!(run.err.contains("spelt against bio are read as they must be meant, the first of them I-"), "{}", run.err);
+    let figures = |run: Run| {
+        let judged = json(&run.ok());
+        ["accuracy", "f1", "labels"].map(|key| judged[key].clone())
+    };
+    assert_eq!(figures(run), ["accuracy", "f1", "labels"].map(|key| judged[key].clone()));
+    let bioes = folder.write("bioes.conll", entities().replace(" B-", " S-"));
+    let run = lookback(&["evaluate", &model, &bioes, "--json"]);
+    assert!(run.err.contains("its tags are of bioes, and read as those of bio"), "{}", run.err);
+    assert_eq!(figures(run), ["accuracy", "f1", "labels"].map(|key| judged[key].clone()));
+
+    let on = folder.path("on");
+    lookback(&["train", "tag", &data, "-o", &on, "--init", &model, "--scheme", "io"])
+        .refused(2, &["--scheme is another than bio, which the model in --init has and keeps"]);
+    // A model that is trained on keeps its scheme, whatever that of the data.
+    lookback(&["train", "tag", &bioes, "-o", &on, "--init", &model, "--epochs", "1", "--learning-rate", "0.0001"]).ok();
+    assert!(lookback(&["inspect", &on]).ok().contains("tags        3: B-HOT, B-PAST, O"));
+    train(&data, &model, &["--scheme", "bmes", "--epochs", "1"]).ok();
+    let refused = ["--scheme", "io"];
+    train(&data, &model, &refused)
+        .refused(2, &["--scheme is io, but the tag \"B-", "--scheme none takes tags as they are"]);
+    train(&data, &model, &["--scheme", "none", "--epochs", "1"]).ok();
+    let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
+    assert_eq!((&judged["f1"], judged["labels"].as_array().unwrap().len()), (&Value::Null, 3));
 }
 
 #[test]

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::data::{Dataset, read};
+use super::data::{Dataset, convert, read};
 use super::metrics::Metrics;
 use super::network::{Network, answer_together};
-use super::{ACCURACY, NAME, NetworkPlan, SCORES, UNKNOWN_ACCURACY};
+use super::scheme::Schemes;
+use super::span_scores::SpanScores;
+use super::{ACCURACY, F1, NAME, NetworkPlan, PRECISION, RECALL, SCORES, STRICT_F1, UNKNOWN_ACCURACY};
 use crate::data::labels::LabelSet;
+use crate::data::tagged::TaggedColumns;
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
@@ -22,6 +25,10 @@ use crate::network::{Output, Weights, cross_entropy, likeliest, softmax};
 pub struct Description {
     /// How inputs are read.
     pub input: Input,
+    /// How tagged sentences stand in files, where it was said.
+    pub data: TaggedColumns,
+    /// What tags are spelt in.
+    pub schemes: Schemes,
     /// The networks' plan.
     pub plan: NetworkPlan,
     /// The tags.
@@ -60,6 +67,8 @@ impl Description {
     pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
         let mut file = ModelFile::new(NAME);
         self.input.put(&mut file)?;
+        file.put_json("data", &self.data)?;
+        file.put_json("schemes", &self.schemes)?;
         file.put_json("network", &self.plan)?;
         file.put_json("tags", &self.tags)?;
         file.put_json("record", &self.record)?;
@@ -90,6 +99,8 @@ impl Tagger {
             let problem = "it is of numeric series, but a tagger reads texts".to_owned();
             return Err(ModelFileError::Entry { file: path.into(), key: "input".into(), problem });
         }
+        let data = file.checked_json(path, "data", |data: &TaggedColumns| data.check(true))?;
+        let schemes: Schemes = file.json(path, "schemes")?;
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let tags: LabelSet = file.json(path, "tags")?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
@@ -97,8 +108,8 @@ impl Tagger {
         let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), tags.len(), tensors)
         })?;
-        file.check_all_read(path, &[&Input::KEYS[..], &["network", "tags", "record"]].concat())?;
-        Ok(Tagger { description: Description { input, plan, tags, record }, networks, largest })
+        file.check_all_read(path, &[&Input::KEYS[..], &["data", "schemes", "network", "tags", "record"]].concat())?;
+        Ok(Tagger { description: Description { input, data, schemes, plan, tags, record }, networks, largest })
     }
 
     /// The tags, in the order of their numbers.
@@ -177,13 +188,20 @@ impl Model for Tagger {
     fn describe(&self) -> Vec<(String, String)> {
         let tags = self.tags();
         let mut lines = vec![("tags".into(), format!("{}: {}", tags.len(), tags.join(", ")))];
+        if self.description.schemes.written.has_spans() {
+            lines.push(("scheme".into(), self.description.schemes.written.to_string()));
+        }
         lines.extend(self.input().describe());
         lines.push(("network".into(), self.description.plan.summary()));
         lines
     }
 
     fn options(&self) -> Vec<(&'static str, Value)> {
-        vec![("input", json!(self.input().plan())), ("network", json!(self.description.plan))]
+        vec![
+            ("input", json!(self.input().plan())),
+            ("data", json!(self.description.data)),
+            ("network", json!(self.description.plan)),
+        ]
     }
 
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
@@ -221,11 +239,11 @@ impl Model for Tagger {
     }
 
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
-        columns
-            .refuse_all("is not for tagged sentences, which are read from files with a token and its tag per line")?;
         let description = &self.description;
-        let examples = description.input.encode_labelled(read(data)?, data)?;
-        let dataset = Dataset::new(examples, &description.tags, data)?;
+        let mut sentences = read(data, &columns.of_sentences(&description.data, true)?)?;
+        convert(&mut sentences, description.schemes, data);
+        let examples = description.input.encode_labelled(sentences, data)?;
+        let dataset = Dataset::to_be_judged(examples, &description.tags, description.schemes, data)?;
         let budget = description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
         let metrics = judge(&self.networks, &dataset, self.tags(), &budget);
@@ -247,8 +265,11 @@ pub fn judge(networks: &[Network], dataset: &Dataset, tags: &[String], budget: &
             let logits = of_row(&output.logits, (place, rows.len()), dataset.lengths[row] * tags.len());
             for (step, &target) in logits.chunks_exact(tags.len()).zip(&dataset.targets[row]) {
                 answers[row].push(likeliest(step));
-                loss += cross_entropy(step, target);
-                tokens += 1;
+                // What was never trained has no probability.
+                if target < tags.len() {
+                    loss += cross_entropy(step, target);
+                    tokens += 1;
+                }
             }
         }
     }
@@ -269,7 +290,13 @@ fn report(metrics: &Metrics) -> Report {
     let figure = |score: Score, value: f64| Figure { score, value };
     let mut figures = vec![figure(ACCURACY, metrics.accuracy)];
     figures.extend(metrics.unknown_accuracy.map(|value| figure(UNKNOWN_ACCURACY, value)));
+    if let Some(spans) = &metrics.spans {
+        let SpanScores { micro, strict, .. } = spans;
+        figures.extend([figure(PRECISION, micro.precision), figure(RECALL, micro.recall), figure(F1, micro.f1)]);
+        figures.push(figure(STRICT_F1, strict.f1));
+    }
     figures.push(figure(Score::LOSS, metrics.loss));
-    let tables = vec![LabelScores::table(&metrics.labels, "tokens")];
+    let counted = if metrics.spans.is_some() { "spans" } else { "tokens" };
+    let tables = vec![LabelScores::table(&metrics.labels, counted)];
     Report { examples: metrics.examples, figures, tables, json: json!(metrics) }
 }

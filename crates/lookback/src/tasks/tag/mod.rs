@@ -12,9 +12,11 @@ mod train;
 
 use std::path::Path;
 
+use lookback_infer::data::tagged::TaggedColumns;
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
 use lookback_infer::model::{Record, Score};
+use lookback_infer::tasks::tag::scheme::Schemes;
 pub use network::Network;
 pub use options::TagOptions;
 pub use plan::TagPlan;
@@ -32,15 +34,14 @@ pub struct Tag;
 impl Task for Tag {
     const NAME: &'static str = lookback_infer::tasks::tag::NAME;
     const ABOUT: &'static str = "One label per token of a text";
-    const DATA: &'static str =
-        "a token and its tag per line, in the first and last column; a blank line between sentences";
+    const DATA: &'static str = "sentences with a tag per token: columns (CoNLL), CoNLL-U, word/tag lines or JSON Lines";
     type Options = TagOptions;
     type Plan = TagPlan;
 
     fn options_of(model: &Init) -> Result<TagOptions, Error> {
         let plan = model.file.json(&model.path, "network")?;
         match Input::of_file(&model.file, &model.path)?.plan() {
-            InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan)),
+            InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan, data_of(model)?)),
             InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
         }
     }
@@ -49,7 +50,7 @@ impl Task for Tag {
         let (input, network) = (Input::of_file(&model.file, &model.path)?, model.file.json(&model.path, "network")?);
         let record: Record = model.file.json(&model.path, "record")?;
         match input.plan() {
-            InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, &record.training)
+            InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, data_of(model)?, &record.training)
                 .map_err(|problem| model.wrong_entry("record", problem))?),
             InputPlan::Series(_) => Err(model.wrong_entry("input", "it is of no texts".into()).into()),
         }
@@ -72,7 +73,7 @@ impl Task for Tag {
     }
 
     fn parts(plan: &TagPlan) -> Vec<Value> {
-        vec![json!(plan.input), json!(plan.network)]
+        vec![json!(plan.data), json!(plan.scheme), json!(plan.input), json!(plan.network)]
     }
 
     fn scores(_plan: &TagPlan) -> &'static [Score] {
@@ -97,4 +98,9 @@ impl Task for Tag {
     fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
         fit(data, plan, session)
     }
+}
+
+/// How the data of a model were read, and what their tags are spelt in.
+fn data_of(model: &Init) -> Result<(TaggedColumns, Schemes), Error> {
+    Ok((model.file.json(&model.path, "data")?, model.file.json(&model.path, "schemes")?))
 }

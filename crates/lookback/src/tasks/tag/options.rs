@@ -1,8 +1,10 @@
 //! Tagging options as a person types them, on the command line or in a TOML file.
 
 use clap::Args;
+use lookback_infer::data::tagged::TaggedColumns;
 use lookback_infer::input::TextPlan;
 use lookback_infer::tasks::tag::NetworkPlan;
+use lookback_infer::tasks::tag::scheme::{SchemeChoice, Schemes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,6 +16,14 @@ use crate::train::TrainOptions;
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagOptions {
+    /// How the sentences stand in the file.
+    #[command(flatten, next_help_heading = "Input")]
+    #[serde(flatten)]
+    pub data: TaggedColumns,
+    /// Scheme in which tags spell spans of tokens, such as entities [default: auto]
+    #[arg(long, value_enum, help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<SchemeChoice>,
     /// How texts become tokens.
     #[command(flatten)]
     #[serde(flatten)]
@@ -36,20 +46,23 @@ impl TagOptions {
     pub(super) fn whole(
         texts: &TextPlan,
         network: &NetworkPlan,
+        (data, schemes): (TaggedColumns, Schemes),
         training: &Map<String, Value>,
     ) -> Result<TagOptions, String> {
         let (tokens, train) = (TokenOptions::with_files(texts), TrainOptions::of(training)?);
-        let of = TagOptions::of(texts, network);
+        let of = TagOptions::of(texts, network, (data, schemes));
         let encoder = EncoderOptions {
             output_dropout: of.encoder.output_dropout,
             ..EncoderOptions::with_files(&network.encoder, true)
         };
-        Ok(TagOptions { tokens, encoder, train })
+        Ok(TagOptions { tokens, encoder, train, ..of })
     }
 
-    /// The options by which texts were cut up and the network was made.
-    pub(super) fn of(texts: &TextPlan, network: &NetworkPlan) -> TagOptions {
+    /// The options by which sentences were read, texts were cut up and the network was made.
+    pub(super) fn of(texts: &TextPlan, network: &NetworkPlan, (data, schemes): (TaggedColumns, Schemes)) -> TagOptions {
         let mut options = TagOptions {
+            data,
+            scheme: Some(schemes.written.into()),
             tokens: TokenOptions::of(texts),
             encoder: EncoderOptions::of(&network.encoder, true),
             train: TrainOptions::default(),

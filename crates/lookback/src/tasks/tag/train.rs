@@ -4,11 +4,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::Error;
-use lookback_infer::input::{Batch, Example, Input, InputShape};
+use lookback_infer::error::{Error, PlanError};
+use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::tag::{self, Dataset, Description, NetworkPlan, SCORES, budget, judge, read};
+use lookback_infer::tasks::tag::scheme::{SchemeChoice, Schemes};
+use lookback_infer::tasks::tag::{self, Dataset, Description, NetworkPlan, SCORES, Tags, budget, convert, judge, read};
 use lookback_nn::ops::cross_entropy;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -18,16 +19,23 @@ use super::plan::TagPlan;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
-use crate::train::{self, Loss, Objective, Pretrained, Session, begin, check_tables};
+use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let sentences = read(data)?;
-    let names = sentences.iter().flat_map(|sentence| &sentence.label).map(String::as_str);
+    let mut sentences = read(data, &plan.data)?;
     let init = session.init.take();
+    let schemes = schemes(&sentences, plan, init.as_ref(), data)?;
+    convert(&mut sentences, schemes, data);
+    let read = |file: &Path| {
+        let mut sentences = read(file, &plan.data)?;
+        convert(&mut sentences, schemes, file);
+        Ok(sentences)
+    };
+    let names = sentences.iter().flat_map(|sentence| &sentence.label.names).map(String::as_str);
     let tags = match &init {
         Some(init) => init.labels("tags", names, data)?,
         None => LabelSet::build(data, None, names)?,
@@ -43,7 +51,7 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     };
     let input = pretrained.iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
     let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
-    let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, file);
+    let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, schemes, file);
     let training = dataset(training, data)?;
     let validation = held_out.map(|(sentences, file)| dataset(sentences, file)).transpose()?;
 
@@ -73,10 +81,24 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
     Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+        let (data, tags, record) = (plan.data.clone(), tags.clone(), record.clone());
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        let (tags, record) = (tags.clone(), record.clone());
-        Description { input, plan, tags, record }.file(tensors)
+        Description { input, data, schemes, plan, tags, record }.file(tensors)
     })
+}
+
+/// The schemes of the model that the training goes on from, else the one that the plan says or the tags tell.
+fn schemes(sentences: &[Labelled<Tags>], plan: &TagPlan, init: Option<&Init>, data: &Path) -> Result<Schemes, Error> {
+    let Some(init) = init else {
+        let written = plan.scheme.of(data, sentences.iter().map(|sentence| sentence.label.names.as_slice()))?;
+        return Ok(Schemes { written, trained: written });
+    };
+    let own: Schemes = init.file.json(&init.path, "schemes")?;
+    if plan.scheme != SchemeChoice::Auto && plan.scheme != own.written.into() {
+        let problem = format!("is another than {}, which the model in --init has and keeps", own.written);
+        return Err(PlanError::conflict("scheme", problem).into());
+    }
+    Ok(own)
 }
 
 struct Tagging<'a> {
