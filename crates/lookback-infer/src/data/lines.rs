@@ -295,7 +295,11 @@ impl<R: BufRead> TextLines<R> {
         while let Some(content) = self.next_content()? {
             let text = match &self.format {
                 LineFormat::Plain | LineFormat::Found { .. } => content,
-                LineFormat::Fasttext => parts(&content).1.to_owned(),
+                // A line without labels stays as it is, its blanks as well.
+                LineFormat::Fasttext => match parts(&content) {
+                    (labels, _) if labels.is_empty() => content,
+                    (_, text) => text.to_owned(),
+                },
                 LineFormat::JsonLines { .. } if content.trim().is_empty() => continue,
                 LineFormat::JsonLines { text, trained } => {
                     let place = Place { file: &self.name, line: self.line };

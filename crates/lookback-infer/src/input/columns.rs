@@ -24,10 +24,12 @@ pub struct Columns {
     pub layout: Layout,
     /// How series stand in it.
     pub series: SeriesLayout,
-    /// What stands between the labels of a text in a table.
-    pub label_separator: Option<char>,
+    /// Whether a text is its tokens with white space between, which are not cut again.
+    pub pretokenized: bool,
     /// How tagged sentences stand in it.
     pub tagged: TaggedLayout,
+    /// What stands between the labels of a text in a table.
+    pub label_separator: Option<char>,
 }
 
 impl Columns {

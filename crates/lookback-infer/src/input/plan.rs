@@ -322,9 +322,9 @@ impl SeriesPlan {
     fn over(&mut self, columns: &Columns, file: &Path) -> Result<(), PlanError> {
         let texts = [("text", columns.text.is_some())];
         columns.refuse(&texts, "names a column of texts, but the model reads numeric series")?;
+        columns.refuse(&columns.tagged.said(), "is of sentences of tokens, but the model reads numeric series")?;
         let separator = [("label-separator", columns.label_separator.is_some())];
         columns.refuse(&separator, "stands between several labels of a text, but the model reads numeric series")?;
-        columns.refuse(&columns.tagged.said(), "is of sentences of tokens, but the model reads numeric series")?;
         match columns.format {
             Some(format) if !format.is_of_series() && format != Format::Lines => {
                 let mut problem = format!("is {}, but the model reads numeric series", format.name());

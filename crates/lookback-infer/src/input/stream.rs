@@ -7,6 +7,7 @@ use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
 use crate::data::series::{Each, SeriesOptions, read_each_series};
 use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
+use crate::data::tagged::{Document, Sentence};
 use crate::data::{Column, Format, Keep, Kept, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
 
@@ -18,6 +19,8 @@ pub struct Stream<'a> {
     input: &'a Input,
     name: PathBuf,
     source: Source,
+    /// Whether texts are tokens with white space between.
+    pretokenized: bool,
 }
 
 /// One input of a stream.
@@ -124,7 +127,29 @@ impl<'a> Stream<'a> {
         if columns.label.is_some() {
             return Err(PlanError::conflict("label", "names a column of labels, but only inputs are read").into());
         }
-        Ok(Stream { input, name, source })
+        if columns.pretokenized && !plan.is_text() {
+            return Err(PlanError::conflict("pretokenized", "is for texts, but the model reads numeric series").into());
+        }
+        Ok(Stream { input, name, source, pretokenized: columns.pretokenized })
+    }
+
+    /// The sentences of a document that was read before; messages call it `name`.
+    pub fn of_document(input: &'a Input, document: &Document, name: &Path) -> Stream<'a> {
+        let raw = |sentence: &Sentence| RawItem {
+            line: sentence.line,
+            raw: Ok(Raw::Tokens(sentence.tokens.clone())),
+            kept: Kept::default(),
+        };
+        let raws: Vec<RawItem> = document.sentences().iter().map(raw).collect();
+        Stream { input, name: name.into(), source: Source::Read(raws.into_iter()), pretokenized: false }
+    }
+
+    /// A text, or its tokens.
+    fn of_text(&self, raw: Raw) -> Raw {
+        match raw {
+            Raw::Text(text) if self.pretokenized => Raw::Tokens(text.split_whitespace().map(str::to_owned).collect()),
+            raw => raw,
+        }
     }
 
     /// What messages call the file.
@@ -140,6 +165,7 @@ impl Iterator for Stream<'_> {
         Some(Ok(match &mut self.source {
             Source::Read(raws) => {
                 let RawItem { line, raw, kept } = raws.next()?;
+                let raw = raw.map(|raw| self.of_text(raw));
                 Item { line, example: raw.and_then(|raw| self.input.encode(raw, &self.name, line)), kept }
             }
             Source::Lines(lines) => {
@@ -148,6 +174,10 @@ impl Iterator for Stream<'_> {
                 match read {
                     Err(error) if lines.has_ended() => return Some(Err(error)),
                     Err(error) => Item { line: lines.line(), example: Err(error), kept },
+                    Ok(TextLine { text, line }) if self.pretokenized => {
+                        let raw = self.of_text(Raw::Text(text));
+                        Item { line, example: self.input.encode(raw, &self.name, line), kept }
+                    }
                     Ok(TextLine { text, line }) => {
                         Item { line, example: self.input.encode_owned_line(text, &self.name, line), kept }
                     }

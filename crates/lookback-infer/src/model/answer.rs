@@ -75,6 +75,8 @@ pub struct Answer {
     pub json: Map<String, Value>,
     /// What `lookback explain` says first; names and labels in it stand as they came.
     pub line: String,
+    /// What else it says, a line each.
+    pub notes: Vec<String>,
     /// What the model looked at, where that was asked for and there is anything.
     pub views: Vec<View>,
 }

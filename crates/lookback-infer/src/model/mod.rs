@@ -17,6 +17,7 @@ pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};
 pub use self::score::{Figure, Score, Unit, Validation};
 pub use self::view::View;
+use crate::data::tagged::Document;
 use crate::error::{DataError, PlanError, Result};
 use crate::input::{Columns, Example, Input};
 
@@ -73,6 +74,20 @@ pub trait Model: Send + Sync + Debug {
 
     /// What an answer's object says, in its order.
     fn fields(&self, ask: &Ask) -> Vec<Field>;
+
+    /// The sentences of `file`, where these are cut into tokens already and the model answers token by token: as `columns` say, or
+    /// as a file is found to be.
+    ///
+    /// # Errors
+    /// If the sentences cannot be read.
+    fn document(&self, _file: &Path, _columns: &Columns) -> Result<Option<Document>> {
+        Ok(None)
+    }
+
+    /// Why answers are no tags that can stand beside tokens, where they are not.
+    fn without_tags(&self) -> Option<String> {
+        Some("the model does not answer token by token".into())
+    }
 
     /// Why there are no views, where the model has none to show.
     fn without_views(&self) -> Option<String>;

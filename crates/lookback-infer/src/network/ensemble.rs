@@ -17,20 +17,31 @@ pub struct Output {
 }
 
 /// What the networks of one ensemble answer together: the logits of their mean probabilities (Hansen and Salamon 1990), and the
-/// mean of their weights over the steps and of their views. One network answers as if it were alone. `classes`: `N`.
+/// mean of their weights over the steps and of their views. One network answers as if it were alone. `classes`: `N`; `link`: how
+/// logits become probabilities, or nothing where they are scores, whose own mean is taken.
 ///
 /// # Panics
 /// If there is no network.
-pub(crate) fn together<N>(networks: &[N], classes: usize, link: Link, forward: impl Fn(&N) -> Output) -> Output {
+pub(crate) fn together<N>(
+    networks: &[N],
+    classes: usize,
+    link: Option<Link>,
+    forward: impl Fn(&N) -> Output,
+) -> Output {
+    let probabilities = |logits: &mut [f32]| {
+        if let Some(link) = link {
+            link.probabilities(logits, classes);
+        }
+    };
     let (first, others) = networks.split_first().expect("a model has at least one network");
     let mut together = forward(first);
     if others.is_empty() {
         return together;
     }
-    link.probabilities(&mut together.logits, classes);
+    probabilities(&mut together.logits);
     for network in others {
         let mut output = forward(network);
-        link.probabilities(&mut output.logits, classes);
+        probabilities(&mut output.logits);
         add(&mut together.logits, &output.logits);
         // All have the same plan, so all have weights or none, and the same views.
         if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
@@ -40,7 +51,8 @@ pub(crate) fn together<N>(networks: &[N], classes: usize, link: Link, forward: i
     }
     let share = 1.0 / networks.len() as f32;
     for logit in &mut together.logits {
-        *logit = link.logit(*logit * share);
+        *logit *= share;
+        *logit = link.map_or(*logit, |link| link.logit(*logit));
     }
     let views = together.views.iter_mut().map(|view| &mut view.values);
     for values in together.weights.iter_mut().chain(views) {
@@ -66,7 +78,7 @@ mod tests {
                 weights: Some(vec![logits[0]]),
                 views: Vec::new(),
             };
-            let together = together(&networks, 2, link, output);
+            let together = together(&networks, 2, Some(link), output);
             let probabilities = |logits: &[f32]| {
                 let mut probabilities = logits.to_vec();
                 link.probabilities(&mut probabilities, 2);

@@ -36,7 +36,19 @@ impl Columns {
     /// With the column of the label, where that is read.
     pub(super) fn with_label(self, label: Option<Column>) -> lookback_infer::input::Columns {
         let Columns { format, header, text, id, time, layout, series, tagged } = self;
-        let label_separator = None;
-        lookback_infer::input::Columns { format, header, text, label, id, time, layout, series, label_separator, tagged }
+        let (label_separator, pretokenized) = (None, false);
+        lookback_infer::input::Columns {
+            format,
+            header,
+            text,
+            label,
+            id,
+            time,
+            layout,
+            series,
+            label_separator,
+            pretokenized,
+            tagged,
+        }
     }
 }

@@ -72,8 +72,10 @@ pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: Memo
     model.check_memory(&example, &ask, file)?;
     let mut explained = String::new();
     for answer in model.answer(&[&example], &ask)? {
-        explained.push_str(&terminal::printable(&answer.line));
-        explained.push('\n');
+        for line in std::iter::once(&answer.line).chain(&answer.notes) {
+            explained.push_str(&terminal::printable(line));
+            explained.push('\n');
+        }
         if example.is_unknown() {
             let (what, unit) = example.unit();
             explained.push_str(&match example.len() {

@@ -44,7 +44,7 @@ pub struct TokenOptions {
     /// Largest vocabulary, the commonest tokens first [default: 50000]
     #[arg(long, value_name = "N")]
     pub max_vocabulary: Option<usize>,
-    /// Longest sequence, in tokens or steps; what is longer is cut [default: 512 tokens; series are not cut]
+    /// Longest sequence, in tokens or steps; what is longer is cut [default: 512 tokens, to tag 20000; series are not cut]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
     /// Character n-grams, shortest-longest, whose mean is added to a token's vector, for example 3-5, or none [default: none; texts to

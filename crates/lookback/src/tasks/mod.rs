@@ -1,5 +1,6 @@
 //! The tasks: one folder each, with the same file names. No task imports another, and this is the only list of them.
 
+mod chosen;
 pub mod classify;
 pub mod tag;
 

@@ -90,7 +90,8 @@ fn a_tagger_is_trained_judged_asked_and_looked_at() {
     assert_eq!(lookback(&["predict", &model, &objects]).ok().lines().next(), answered.lines().next());
 
     let explained = lookback(&["explain", &model, line]).ok();
-    assert!(explained.starts_with("The/O old/HOT soup/O yesterday/O she/PAST cooks/O\n"), "{explained}");
+    let first = "The/O old/HOT soup/O yesterday/O she/PAST cooks/O\nThis path scores ";
+    assert!(explained.starts_with(first) && explained.contains("times less likely: "), "{explained}");
     assert!(explained.contains("The model has no attention"), "{explained}");
     lookback(&["predict", &model, "--attention"]).refused(2, &["the model has no attention"]);
     let inspected = lookback(&["inspect", &model]).ok();
@@ -172,7 +173,7 @@ fn what_cannot_be_learnt_or_judged_is_refused_with_file_and_line() {
     for option in [["--pooling", "max"], ["--linear-words", "1"], ["--label", "2"], ["--values", "x"]] {
         train(&data, &model, &option).refused(2, &["unexpected argument", option[0]]);
     }
-    train(&data, &model, &["--score", "macro-f1"]).refused(2, &["one of accuracy, unknown-accuracy, loss"]);
+    train(&data, &model, &["--score", "macro-f1"]).refused(2, &["one of accuracy, unknown-accuracy, f1, loss"]);
     assert!(!folder.holds("model"));
 
     train(&data, &model, &["--epochs", "1"]).ok();
@@ -181,7 +182,9 @@ fn what_cannot_be_learnt_or_judged_is_refused_with_file_and_line() {
     let told = "1 token with tags that were never trained count as wrong: \"COLD\" (1)";
     assert!(judged.err.contains(told), "{}", judged.err);
     assert_eq!(json(&judged.ok())["tokens"], 3);
-    train(&data, &model, &["--validation", &other]).refused(2, &["other.conll, line 5", "\"COLD\" was never trained"]);
+    let validated = train(&data, &model, &["--validation", &other, "--epochs", "1"]);
+    assert!(validated.err.contains(told), "{}", validated.err);
+    assert!(validated.ok().contains("validation accuracy"));
     lookback(&["predict", &model, "--format", "ts"]).refused(2, &["--format is ts, but the model reads texts"]);
 }
 
@@ -371,4 +374,122 @@ fn a_tagger_is_trained_on_with_new_tags_and_tokens() {
     let classifier =
         ["train", "classify", &folder.write("t.tsv", "label\ttext\na\tx\nb\ty\n"), "-o", &on, "--init", &model];
     lookback(&classifier).refused(2, &["is a model for \"tag\""]);
+}
+
+/// A tagger of [`entities`] that has learnt them.
+fn tagger_of_entities(folder: &Folder, more: &[&str]) -> String {
+    let (data, model) = (folder.write("entities.conll", entities()), folder.path("entities.safetensors"));
+    train(&data, &model, &[&LEARN[..], &["--validation-split", "0"], more].concat()).ok();
+    model
+}
+
+#[test]
+fn entities_have_their_places_in_the_text_and_the_best_paths_their_scores() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &["--attention", "scaled-dot"]);
+    let text = "  é cooks  the soup yesterday she";
+    let answer = json(&lookback_with_input(&["predict", &model], &format!("{text}\n")).ok());
+    let characters: Vec<char> = text.chars().collect();
+    for entity in answer["entities"].as_array().unwrap() {
+        let [start, end] = ["start", "end"].map(|key| entity[key].as_u64().unwrap() as usize);
+        let own: String = characters[start..end].iter().collect();
+        assert_eq!(entity["text"], own);
+        assert!(entity["score"].as_f64().unwrap() > 0.0 && entity["label"].is_string(), "{entity}");
+    }
+    assert!(!answer["entities"].as_array().unwrap().is_empty(), "{answer}");
+    let explained = lookback(&["explain", &model, &text]).ok();
+    assert!(explained.contains("This path scores") && explained.contains("times less likely"), "{explained}");
+    let paths = json(&lookback_with_input(&["predict", &model, "--attention"], &format!("{text}\n")).ok());
+    let paths = paths["paths"].as_array().unwrap().clone();
+    assert_eq!(paths[0]["tags"], answer["tags"], "the best path is the answer");
+    assert!(paths[0]["score"].as_f64() >= paths[1]["score"].as_f64() && paths[0]["tags"] != paths[1]["tags"]);
+}
+
+#[test]
+fn a_file_comes_back_with_one_column_more_and_all_that_stood_in_it() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &[]);
+    let tokens = "-DOCSTART-\t_\n\n# a comment\nshe\t_\ncooks\t_\nsoup\t_\n\n\nyesterday\t_\nshe\t_\n";
+    let file = folder.write("new.conll", tokens);
+    let run = lookback(&["predict", &model, &file, "--output-format", "conll"]);
+    let written = run.ok();
+    let before = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written.lines().count(), before.lines().count(), "{written}");
+    for (written, before) in written.lines().zip(before.lines()) {
+        let added = written.strip_prefix(before.trim_end()).unwrap_or_else(|| panic!("{before:?} became {written:?}"));
+        let is_token = before.ends_with("\t_") && !before.starts_with('-');
+        assert_eq!(added.starts_with('\t') && added.len() > 1, is_token, "{written:?}");
+    }
+    // The same tags as tokens that are given in lines get, and as answers in JSON have.
+    let given = "she cooks soup";
+    let lines = lookback_with_input(&["predict", &model, "--pretokenized"], &format!("{given}\n")).ok();
+    let tags: Vec<String> =
+        json(&lines)["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap().to_owned()).collect();
+    let columns = lookback_with_input(&["predict", &model, "--pretokenized", "--output-format", "conll"], given).ok();
+    let expected: String = given.split(' ').zip(&tags).map(|(token, tag)| format!("{token}\t{tag}\n")).collect();
+    assert_eq!(columns, format!("{expected}\n"));
+    let dash = json(&lookback_with_input(&["predict", &model, "--pretokenized"], "New-York isn't\n").ok());
+    assert_eq!(dash["tokens"], serde_json::json!(["New-York", "isn't"]), "tokens are not cut again");
+}
+
+#[test]
+fn what_does_not_go_with_tags_beside_tokens_is_refused() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &[]);
+    let file = folder.write("new.conll", entities());
+    for (more, said) in [
+        (&["--output-format", "conll", "--fields", "tags"][..], "--fields"),
+        (&["--output-format", "csv"], "lists"),
+        (&["--keep", "all"], "--output-format conll"),
+        (&["--top", "2"], "--top"),
+    ] {
+        lookback(&[&["predict", &model, &file], more].concat()).refused(2, &[said]);
+    }
+    train(&file, &folder.path("x"), &["--segment", "--tokenizer", "words"]).refused(2, &["--tokenizer", "--segment"]);
+    train(&file, &folder.path("x"), &["--train-scheme", "none"]).refused(2, &["--train-scheme"]);
+}
+
+#[test]
+fn a_tagger_trained_on_another_scheme_answers_in_that_of_the_data() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &["--train-scheme", "bioes"]);
+    let inspected = lookback(&["inspect", &model]).ok();
+    assert!(inspected.contains("S-"), "{inspected}");
+    let file = folder.write("new.conll", entities());
+    let judged = json(&lookback(&["evaluate", &model, &file, "--json"]).ok());
+    assert!(judged["f1"].as_f64().unwrap() > 0.9, "{judged}");
+    let answer = lookback(&["predict", &model, &file, "--output-format", "conll"]).ok();
+    assert!(answer.contains(" B-HOT B-HOT\n") && !answer.contains(" S-"), "{answer}");
+}
+
+#[test]
+fn characters_go_in_and_words_with_their_tags_come_out() {
+    let folder = Folder::new();
+    let lines = ["我们/r 喝/v 热/a 汤/n", "他们/r 喝/v 汤/n", "我们/r 做/v 汤/n", "他们/r 做/v 热/a 汤/n"];
+    let data = folder.write("words.txt", format!("{}\n", lines.join("\n")).repeat(30));
+    let model = folder.path("words.safetensors");
+    let learn = ["--segment", "--epochs", "15", "--learning-rate", "0.03", "--validation-split", "0"];
+    train(&data, &model, &learn).ok();
+    let answer = json(&lookback_with_input(&["predict", &model], "他们喝热汤\n").ok());
+    assert_eq!(answer["tokens"], serde_json::json!(["他们", "喝", "热", "汤"]));
+    assert_eq!(answer["tags"], serde_json::json!(["r", "v", "a", "n"]));
+    assert_eq!(answer["scores"].as_array().unwrap().len(), 4);
+    let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
+    assert_eq!((&judged["f1"], &judged["unlabelled"]["f1"]), (&Value::from(1.0), &Value::from(1.0)));
+    lookback(&["predict", &model, &data]).refused(2, &["finds the words itself"]);
+    // The configuration trains the same bytes again.
+    let (config, again) =
+        (folder.write("c.toml", lookback(&["inspect", &model, "--config"]).ok()), folder.path("again"));
+    lookback(&["train", "tag", &data, "--config", &config, "-o", &again]).ok();
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
+}
+
+#[test]
+fn a_sentence_of_five_thousand_tokens_is_tagged_whole() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &["--crf", "false"]);
+    let long = "she cooks soup ".repeat(1667);
+    let answer = json(&lookback_with_input(&["predict", &model, "--pretokenized"], &format!("{long}\n")).ok());
+    assert_eq!(answer["tags"].as_array().unwrap().len(), 5001);
+    assert!(answer.get("paths").is_none());
 }

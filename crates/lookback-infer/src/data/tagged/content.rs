@@ -67,6 +67,14 @@ fn is_json(text: &str) -> bool {
     is_array || first.trim_start().starts_with("{\"") || serde_json::from_str::<Map<String, Value>>(first).is_ok()
 }
 
+/// Whether the first object of JSON has a list of strings among its values.
+pub(super) fn has_lists(text: &str) -> bool {
+    let first = text.trim_start().trim_start_matches('[').trim_start();
+    let object = serde_json::Deserializer::from_str(first).into_iter::<Map<String, Value>>().next();
+    let is_list = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    object.is_some_and(|object| object.is_ok_and(|object| object.values().any(is_list)))
+}
+
 /// Whether the first line that is no comment has the columns of CoNLL-U, or the first comment names columns.
 fn is_conllu(text: &str) -> bool {
     let first = sample(text).next().unwrap_or_default();

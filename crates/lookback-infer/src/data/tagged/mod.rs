@@ -39,7 +39,7 @@ use self::sheet::Sheet;
 pub use self::write::Document;
 use super::bad_rows::BadRows;
 use super::encoding::Decoded;
-use super::{Format, file_text};
+use super::{Encoding, Format, file_text};
 use crate::error::{DataError, counted};
 
 /// From this many tokens on a file of one sentence is told: the blank lines between its sentences may be missing.
@@ -73,6 +73,19 @@ pub fn read_tagged(file: &Path, columns: &TaggedColumns) -> Result<Vec<Sentence>
     }
     tell_doubts(&name, &sentences);
     Ok(sentences)
+}
+
+/// Whether a file holds sentences cut into tokens, in columns or as `word/tag` or as JSON with lists, by its content; without such
+/// marks its lines are texts.
+///
+/// # Errors
+/// If the file cannot be read, or is no text.
+pub fn holds_tokens(file: &Path, encoding: Option<Encoding>) -> Result<bool, DataError> {
+    let Decoded { text, .. } = file_text::read(file, encoding)?;
+    Ok(match content::format(&text, &TaggedColumns::default(), false) {
+        Format::Jsonl => content::has_lists(&text),
+        format => format != Format::Lines,
+    })
 }
 
 /// A sentence in a text.

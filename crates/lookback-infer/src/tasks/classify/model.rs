@@ -277,6 +277,7 @@ impl Model for Classifier {
         let answer = |(prediction, example): (Prediction, &&Example)| Answer {
             json: self.json(&prediction, example, ask),
             line: self.line(&prediction),
+            notes: Vec::new(),
             views: prediction.views,
         };
         Ok(predictions.into_iter().zip(inputs).map(answer).collect())

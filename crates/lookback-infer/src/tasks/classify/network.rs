@@ -88,5 +88,5 @@ impl Network {
 /// If there is no network, or the batch was made for others.
 pub fn answer_together(networks: &[Network], batch: &Batch, views: bool) -> Output {
     let (labels, link) = networks.first().map_or((0, Link::Softmax), |network| (network.labels, network.link));
-    together(networks, labels, link, |network| network.forward(batch, views))
+    together(networks, labels, Some(link), |network| network.forward(batch, views))
 }

@@ -103,8 +103,12 @@ impl Dataset {
         let mut dataset = Dataset { file: file.into(), schemes, ..Dataset::default() };
         for (example, own) in examples {
             let encode = |(tag, &line): (&String, &usize)| tags.encode(tag, file, line);
-            let targets = own.names.iter().zip(&own.lines).take(example.len()).map(encode);
-            dataset.targets.push(targets.collect::<Result<_, _>>()?);
+            let kept = &own.names[..own.names.len().min(example.len())];
+            // A span that is cut through ends where the tokens do.
+            let ended = (example.cut > 0).then(|| schemes.trained.convert(kept, schemes.trained));
+            let ended = ended.filter(|ended| ended.iter().all(|tag| tags.id(tag).is_some()));
+            let names = ended.as_deref().unwrap_or(kept);
+            dataset.targets.push(names.iter().zip(&own.lines).map(encode).collect::<Result<_, _>>()?);
             dataset.lengths.push(example.len());
             dataset.examples.push(example);
         }

@@ -1,21 +1,27 @@
 //! Tagging: one label per token of a text.
 //!
-//! `plan` says what the network is, `network` answers; `data` are sentences with their tags, `scheme` is how tags spell spans, `metrics`
-//! and `span_scores` are the figures it is judged by, `model` is the trained tagger.
+//! `plan` says what the network is, `network` scores tags and `decoder` chooses them; `segment` makes words of characters; `data` are sentences with their tags, `scheme` is how tags spell spans, `metrics`
+//! and `span_scores` are the figures it is judged by, `model` is the trained tagger and
+//! `answer` what it says.
 
+mod answer;
 mod data;
+mod decoder;
 mod metrics;
 mod model;
 mod network;
 mod plan;
 pub mod scheme;
+mod segment;
 mod span_scores;
 
 pub use self::data::{Dataset, Tags, convert, read};
+pub use self::decoder::Decoder;
 pub use self::metrics::Metrics;
-pub use self::model::{Description, Prediction, Tagger, budget, judge};
-pub use self::network::{Network, answer_together};
+pub use self::model::{Description, Prediction, Tagger, budget, decoder, judge};
+pub use self::network::{Network, TagScores, answer_together};
 pub use self::plan::NetworkPlan;
+pub use self::segment::{SCHEME as WORDS, to_characters};
 pub use self::span_scores::{Average, SpanScores};
 use crate::model::Score;
 
@@ -36,4 +42,4 @@ pub const F1: Score = Score::share("f1", "F1");
 pub const STRICT_F1: Score = Score::share("strict-f1", "strict F1");
 
 /// What a tagger is validated by; the first decides unless another is asked for.
-pub const SCORES: [Score; 2] = [ACCURACY, UNKNOWN_ACCURACY];
+pub const SCORES: [Score; 3] = [ACCURACY, UNKNOWN_ACCURACY, F1];

@@ -2,23 +2,28 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use lookback_kernels::crf::CrfPath;
+use serde_json::{Value, json};
 
+use super::answer;
 use super::data::{Dataset, convert, read};
+use super::decoder::{Decoder, Scored};
 use super::metrics::Metrics;
 use super::network::{Network, answer_together};
-use super::scheme::Schemes;
+use super::scheme::{Schemes, Transitions};
+use super::segment::to_characters;
 use super::span_scores::SpanScores;
 use super::{ACCURACY, F1, NAME, NetworkPlan, PRECISION, RECALL, SCORES, STRICT_F1, UNKNOWN_ACCURACY};
+use crate::data::Format;
 use crate::data::labels::LabelSet;
-use crate::data::tagged::TaggedColumns;
+use crate::data::tagged::{Document, TaggedColumns, holds_tokens};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, LabelScores, Model, Record, Report, Score, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, Purpose};
-use crate::network::{Output, Weights, cross_entropy, likeliest, softmax};
+use crate::network::{Output, Weights};
 
 /// What a tagger's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ pub struct Description {
     pub data: TaggedColumns,
     /// What tags are spelt in.
     pub schemes: Schemes,
+    /// Whether tokens are characters, whose tags spell words.
+    pub segment: bool,
     /// The networks' plan.
     pub plan: NetworkPlan,
     /// The tags.
@@ -37,12 +44,25 @@ pub struct Description {
     pub record: Record,
 }
 
+/// The entries of a tagger's file beside those of its input.
+const KEYS: [&str; 6] = ["data", "schemes", "segment", "network", "tags", "record"];
+
+/// What chooses the tags of networks that answer together.
+///
+/// # Errors
+/// If what they have learnt chooses none.
+pub fn decoder(networks: &[Network], tags: &LabelSet, schemes: Schemes) -> Result<Decoder, String> {
+    let allowed = Transitions::of(schemes.trained, tags.names());
+    Decoder::new(networks, tags.len(), &allowed).map_err(|error| error.to_string())
+}
+
 /// A trained tagger.
 #[derive(Debug)]
 pub struct Tagger {
     description: Description,
     /// At least one.
     networks: Vec<Network>,
+    decoder: Decoder,
     /// The tensor with the largest weight, and that weight: what an overflow is told by.
     largest: Overflow,
 }
@@ -56,6 +76,8 @@ pub struct Prediction {
     pub scores: Vec<f32>,
     /// What was looked at, where this was asked for.
     pub views: Vec<View>,
+    /// The two best paths with their scores, where this was asked for and tags are chosen together.
+    pub paths: Vec<CrfPath>,
 }
 
 impl Description {
@@ -69,6 +91,7 @@ impl Description {
         self.input.put(&mut file)?;
         file.put_json("data", &self.data)?;
         file.put_json("schemes", &self.schemes)?;
+        file.put_json("segment", &self.segment)?;
         file.put_json("network", &self.plan)?;
         file.put_json("tags", &self.tags)?;
         file.put_json("record", &self.record)?;
@@ -101,6 +124,7 @@ impl Tagger {
         }
         let data = file.checked_json(path, "data", |data: &TaggedColumns| data.check(true))?;
         let schemes: Schemes = file.json(path, "schemes")?;
+        let segment = file.json(path, "segment")?;
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let tags: LabelSet = file.json(path, "tags")?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
@@ -108,8 +132,14 @@ impl Tagger {
         let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), tags.len(), tensors)
         })?;
-        file.check_all_read(path, &[&Input::KEYS[..], &["data", "schemes", "network", "tags", "record"]].concat())?;
-        Ok(Tagger { description: Description { input, data, schemes, plan, tags, record }, networks, largest })
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
+        let description = Description { input, data, schemes, segment, plan, tags, record };
+        let decoder = decoder(&networks, &description.tags, schemes).map_err(|problem| ModelFileError::Entry {
+            file: path.into(),
+            key: "tags".into(),
+            problem,
+        })?;
+        Ok(Tagger { description, networks, decoder, largest })
     }
 
     /// The tags, in the order of their numbers.
@@ -129,42 +159,32 @@ impl Tagger {
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         self.description.budget(purpose, ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            let output = run(&self.networks, &batch, ask.views);
-            let answer = |(place, example)| self.prediction(&output, (place, rows.len()), example);
-            batch.into_iter().enumerate().map(answer).collect()
+            self.together(&batch, ask.views).ok_or_else(|| self.largest.clone())
         })
     }
 
-    /// The answer to the example that stands in the row `place.0` of a batch of `place.1`.
-    fn prediction(&self, output: &Output, place: (usize, usize), example: &Example) -> Result<Prediction, Overflow> {
+    /// The answers to a batch; `None` where numbers overflow.
+    fn together(&self, examples: &[&Example], views: bool) -> Option<Vec<Prediction>> {
+        let (output, batch) = run(&self.networks, examples, views);
         let count = self.tags().len();
-        let mut probabilities = of_row(&output.logits, place, example.len() * count).to_vec();
-        softmax(&mut probabilities, count);
-        if probabilities.iter().any(|probability| !probability.is_finite()) {
-            return Err(self.largest.clone());
-        }
-        let tags: Vec<usize> = probabilities.chunks_exact(count).map(likeliest).collect();
-        let scores = probabilities.chunks_exact(count).zip(&tags).map(|(step, &tag)| step[tag]).collect();
-        let view = |view: &Weights| {
-            View::of_batch(&view.name, example.names(), example.names(), &view.values, view.queries, place)
-        };
-        Ok(Prediction { tags, scores, views: output.views.iter().map(view).collect() })
-    }
-
-    fn answer_of(&self, prediction: Prediction, example: &Example) -> Answer {
-        // As they stand in the text, not as the vocabulary has them.
-        let (text, tokens) = example.tokens().unwrap_or_default();
-        let tokens: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
-        let tags: Vec<&String> = prediction.tags.iter().map(|&tag| &self.tags()[tag]).collect();
-        let line: Vec<String> = tokens.iter().zip(&tags).map(|(token, tag)| format!("{token}/{tag}")).collect();
-        let mut json = Map::new();
-        json.insert("tokens".into(), json!(tokens));
-        json.insert("tags".into(), json!(tags));
-        json.insert("scores".into(), json!(prediction.scores));
-        if !prediction.views.is_empty() {
-            json.insert("views".into(), Value::Object(View::by_name(&prediction.views)));
-        }
-        Answer { json, line: line.join(" "), views: prediction.views }
+        let scored = Scored { scores: &output.logits, lengths: &batch.lengths, time: batch.time };
+        let probabilities = self.decoder.probabilities(scored).ok()?;
+        let tags = self.decoder.tags(scored).ok()?;
+        let predictions = tags.into_iter().zip(examples).enumerate().map(|(row, (tags, example))| {
+            let place = (row, examples.len());
+            let own = of_row(&probabilities, place, example.len() * count);
+            let scores: Vec<f32> = own.chunks_exact(count).zip(&tags).map(|(step, &tag)| step[tag].min(1.0)).collect();
+            let is_number = own.iter().all(|probability| probability.is_finite());
+            let view = |view: &Weights| {
+                View::of_batch(&view.name, example.names(), example.names(), &view.values, view.queries, place)
+            };
+            let paths = match views {
+                true => self.decoder.best_two(of_row(&output.logits, place, example.len() * count)).ok()?,
+                false => Vec::new(),
+            };
+            is_number.then(|| Prediction { tags, scores, views: output.views.iter().map(view).collect(), paths })
+        });
+        predictions.collect()
     }
 }
 
@@ -207,7 +227,8 @@ impl Model for Tagger {
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
         self.description.input.check_made(inputs)?;
         let predictions = self.predict(inputs, ask)?;
-        Ok(predictions.into_iter().zip(inputs).map(|(prediction, input)| self.answer_of(prediction, input)).collect())
+        let answer = |(prediction, example): (_, &&Example)| answer::of(&self.description, prediction, example);
+        Ok(predictions.into_iter().zip(inputs).map(answer).collect())
     }
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
@@ -225,8 +246,38 @@ impl Model for Tagger {
     }
 
     fn fields(&self, ask: &Ask) -> Vec<Field> {
-        let views = (ask.views && self.without_views().is_none()).then_some("views");
-        ["tokens", "tags", "scores"].into_iter().chain(views).map(Field::lists).collect()
+        let entities = answer::has_entities(&self.description).then_some(answer::ENTITIES);
+        let views = (ask.views && self.without_views().is_none()).then_some(answer::VIEWS);
+        let paths = (ask.views && self.description.plan.crf).then_some(answer::PATHS);
+        let of_tokens = [answer::TOKENS, answer::TAGS, answer::SCORES];
+        of_tokens.into_iter().chain(entities).chain(views).chain(paths).map(Field::lists).collect()
+    }
+
+    fn document(&self, file: &Path, columns: &Columns) -> Result<Option<Document>> {
+        let is_said = columns.format.is_some_and(|format| format.is_of_tags())
+            || columns.pretokenized && !matches!(columns.format, None | Some(Format::Lines));
+        let is_open = columns.format.is_none();
+        // What can be read only once is not looked at, and lines are answered as they come.
+        let is_found = || is_open && file.metadata().is_ok_and(|found| found.is_file());
+        if !is_said && !(is_found() && holds_tokens(file, columns.layout.encoding)?) {
+            return Ok(None);
+        }
+        if self.description.segment {
+            let problem =
+                "is of sentences in words, but the model finds the words itself; it reads texts (--format lines)";
+            return Err(match is_said {
+                true => PlanError::conflict("format", problem).into(),
+                false => PlanError::Unfit(format!("{} {problem}", file.display())).into(),
+            });
+        }
+        if is_open && !columns.pretokenized {
+            tracing::info!("{}: sentences cut into tokens; --format lines reads a text per line", file.display());
+        }
+        Ok(Some(Document::read(file, &columns.of_sentences(&self.description.data, false)?)?))
+    }
+
+    fn without_tags(&self) -> Option<String> {
+        None
     }
 
     fn without_table(&self) -> Option<String> {
@@ -241,12 +292,15 @@ impl Model for Tagger {
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         let description = &self.description;
         let mut sentences = read(data, &columns.of_sentences(&description.data, true)?)?;
+        if description.segment {
+            sentences = to_characters(sentences);
+        }
         convert(&mut sentences, description.schemes, data);
         let examples = description.input.encode_labelled(sentences, data)?;
         let dataset = Dataset::to_be_judged(examples, &description.tags, description.schemes, data)?;
         let budget = description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
-        let metrics = judge(&self.networks, &dataset, self.tags(), &budget);
+        let metrics = judge(&self.networks, &self.decoder, &dataset, self.tags(), &budget);
         if metrics.loss.is_finite() { Ok(report(&metrics)) } else { Err(self.largest.clone().into()) }
     }
 }
@@ -255,29 +309,31 @@ impl Model for Tagger {
 ///
 /// # Panics
 /// If there is no network, or the data were made for another one.
-pub fn judge(networks: &[Network], dataset: &Dataset, tags: &[String], budget: &Budget) -> Metrics {
+pub fn judge(networks: &[Network], decoder: &Decoder, dataset: &Dataset, tags: &[String], budget: &Budget) -> Metrics {
     let mut answers = vec![Vec::new(); dataset.examples.len()];
     let (mut loss, mut tokens) = (0.0, 0);
     for rows in budget.batches(&dataset.lengths) {
         let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
-        let output = run(networks, &examples, false);
-        for (place, &row) in rows.iter().enumerate() {
-            let logits = of_row(&output.logits, (place, rows.len()), dataset.lengths[row] * tags.len());
-            for (step, &target) in logits.chunks_exact(tags.len()).zip(&dataset.targets[row]) {
-                answers[row].push(likeliest(step));
-                // What was never trained has no probability.
-                if target < tags.len() {
-                    loss += cross_entropy(step, target);
-                    tokens += 1;
-                }
+        let (output, batch) = run(networks, &examples, false);
+        let scored = Scored { scores: &output.logits, lengths: &batch.lengths, time: batch.time };
+        let targets: Vec<&[usize]> = rows.iter().map(|&row| dataset.targets[row].as_slice()).collect();
+        let judged = decoder.tags(scored).and_then(|tags| Ok((tags, decoder.losses(scored, &targets)?)));
+        let (tags, losses) = judged.unwrap_or_else(|error| panic!("{error}"));
+        for ((&row, tags), cost) in rows.iter().zip(tags).zip(losses) {
+            answers[row] = tags;
+            // What was never trained has no probability.
+            if let Some(cost) = cost {
+                loss += cost;
+                tokens += dataset.lengths[row];
             }
         }
     }
     Metrics::new(tags, dataset, &answers, loss / tokens.max(1) as f64)
 }
 
-fn run(networks: &[Network], examples: &[&Example], views: bool) -> Output {
-    answer_together(networks, &Batch::new(examples, networks[0].parts(), &mut || false), views)
+fn run(networks: &[Network], examples: &[&Example], views: bool) -> (Output, Batch) {
+    let batch = Batch::new(examples, networks[0].parts(), &mut || false);
+    (answer_together(networks, &batch, views), batch)
 }
 
 /// The first `count` numbers of a row of `[rows, ..]`.

@@ -13,7 +13,9 @@ pub struct NetworkPlan {
     pub encoder: EncoderPlan,
     /// Dropout before the output.
     pub output_dropout: f64,
-    /// Networks whose probabilities are averaged.
+    /// Whether tags are chosen together, by a conditional random field over the scores of all steps; else each by itself.
+    pub crf: bool,
+    /// Networks that answer together.
     pub ensemble: usize,
 }
 
@@ -36,6 +38,7 @@ impl NetworkPlan {
     /// The network in one line, for people.
     pub fn summary(&self) -> String {
         let networks = if self.ensemble == 1 { String::new() } else { format!("{} networks, each ", self.ensemble) };
-        format!("{networks}{}", self.encoder.summary())
+        let head = if self.crf { ", conditional random field" } else { "" };
+        format!("{networks}{}{head}", self.encoder.summary())
     }
 }

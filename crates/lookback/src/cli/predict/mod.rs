@@ -1,6 +1,7 @@
 //! `lookback predict MODEL [FILE|-]`.
 
 mod read;
+mod sentences;
 mod write;
 
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use lookback_infer::input::Example;
 use lookback_infer::model::{Answer, Ask, Model, Unsure};
 
 use self::read::{Ahead, Read, Source, read};
-use self::write::{OutputFormat, Writer};
+use self::write::{OutputFormat, Writer, Written};
 use super::columns::Columns;
 use super::load::load;
 use super::max_memory::MaxMemory;
@@ -50,7 +51,7 @@ pub(super) struct Predict {
     /// Tell only so many labels, the likeliest first
     #[arg(long, value_name = "K")]
     top: Option<usize>,
-    /// How answers are written
+    /// How answers are written; conll puts the tag of every token behind it, where the input is columns as one column more
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     output_format: OutputFormat,
     /// Fields of an answer that are written, in this order, with commas between; in a table probabilities has a column for
@@ -66,7 +67,11 @@ pub(super) struct Predict {
     /// What is answered in place of a label that is unsure [default: the likeliest label, with unsure set]
     #[arg(long, value_name = "LABEL")]
     unknown: Option<String>,
-    /// Add what the attention looked at: the tokens, the weight of each, and whole matrices where there are any
+    /// Texts are tokens with white space between, which are not cut again
+    #[arg(long)]
+    pretokenized: bool,
+    /// Add what led to the answer: what the attention looked at (the tokens, the weight of each, and whole matrices where there are
+    /// any), and the best paths through the tags
     #[arg(long)]
     attention: bool,
     /// Stop at the first input that cannot be answered
@@ -94,8 +99,18 @@ impl Predict {
             Some(columns) if columns == [Column::Name("all".into())] => Keep::All,
             Some(columns) => Keep::Columns(columns),
         };
-        let writer = Writer::new(self.output_format, self.fields.as_deref(), keep.clone(), &*model, &ask)?;
-        let source = Source { file: self.input, columns: self.columns.with_label(None), keep };
+        let mut columns = self.columns.with_label(None);
+        columns.pretokenized = self.pretokenized;
+        let document = model.document(&self.input, &columns)?.map(Arc::new);
+        if document.is_some() && !keep.is_nothing() {
+            let problem =
+                "--keep: sentences of tokens have no columns; --output-format conll writes all that stands in the file";
+            return Err(UsageError(problem.into()).into());
+        }
+        let written =
+            Written { format: self.output_format, fields: self.fields.as_deref(), document: document.clone() };
+        let writer = Writer::new(written, keep.clone(), &*model, &ask)?;
+        let source = Source { file: self.input, columns, keep, document };
         let ahead = Arc::new(Ahead::default());
         let read = read(Arc::clone(&model), source, ask.clone(), Arc::clone(&ahead))?;
         let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict, writer };
@@ -202,6 +217,7 @@ impl Answers {
     fn finish(mut self) -> anyhow::Result<()> {
         // A table without rows has a header still.
         self.writer.begin(std::iter::empty())?;
+        self.writer.end()?;
         super::print_as_it_is(&self.writer.take()?)?;
         let Answers { inputs, refused, cut, .. } = &self;
         if *cut > TOLD {

@@ -7,6 +7,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use lookback_infer::data::Keep;
+use lookback_infer::data::tagged::Document;
 use lookback_infer::input::{Columns, Item, Stream};
 use lookback_infer::model::{Ask, Model};
 
@@ -63,6 +64,8 @@ pub(super) struct Source {
     pub(super) file: PathBuf,
     pub(super) columns: Columns,
     pub(super) keep: Keep,
+    /// The sentences, where they are read already.
+    pub(super) document: Option<Arc<Document>>,
 }
 
 /// Begins to read. The thread is not waited for: it may be reading from a terminal when nobody wants answers any more.
@@ -74,7 +77,11 @@ pub(super) fn read(
 ) -> anyhow::Result<Receiver<Read>> {
     let (send, receive) = sync_channel(2 * TOGETHER);
     let work = move || {
-        let stream = match Stream::open(model.input(), &source.file, &source.columns, &source.keep) {
+        let opened = match &source.document {
+            Some(document) => Ok(Stream::of_document(model.input(), document, &source.file)),
+            None => Stream::open(model.input(), &source.file, &source.columns, &source.keep),
+        };
+        let stream = match opened {
             Ok(stream) => stream,
             Err(error) => return drop(send.send(Read::Broken(error.into()))),
         };

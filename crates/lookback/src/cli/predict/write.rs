@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, stdout};
+use std::sync::Arc;
 
 use clap::ValueEnum;
+use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep, Kept};
 use lookback_infer::model::{Answer, Ask, Field, Model, Shape};
 use serde_json::{Map, Value, json};
 
+use super::sentences::{Sentences, check_sentences};
 use crate::cli::UsageError;
 use crate::insight::terminal;
 
@@ -28,17 +31,28 @@ pub(super) enum OutputFormat {
     Csv,
     /// A table of tabs, with a header
     Tsv,
+    /// A token and its tag per line, a blank line between sentences; of a file in such a format the same with the tags in it
+    Conll,
 }
 
 impl OutputFormat {
     /// What stands between the columns of a table.
     fn separator(self) -> Option<u8> {
         match self {
-            OutputFormat::Jsonl => None,
+            OutputFormat::Jsonl | OutputFormat::Conll => None,
             OutputFormat::Csv => Some(b','),
             OutputFormat::Tsv => Some(b'\t'),
         }
     }
+}
+
+/// What is to be written, and how.
+pub(super) struct Written<'a> {
+    pub(super) format: OutputFormat,
+    /// Names of fields, where they are said.
+    pub(super) fields: Option<&'a [String]>,
+    /// The sentences that are answered, where the inputs are such.
+    pub(super) document: Option<Arc<Document>>,
 }
 
 /// Writes answers to inputs, in their order.
@@ -51,6 +65,8 @@ pub(super) struct Writer {
     /// Whether it was told that an input has others.
     others_told: bool,
     text: String,
+    /// The sentences into which tags are written, where they are.
+    sentences: Option<Sentences>,
     /// The rows of a table since they were last asked for.
     rows: Option<csv::Writer<Vec<u8>>>,
 }
@@ -65,14 +81,13 @@ impl Writer {
     ///
     /// # Errors
     /// If there is no such field, or it does not go into a table.
-    pub(super) fn new(
-        format: OutputFormat,
-        chosen: Option<&[String]>,
-        keep: Keep,
-        model: &dyn Model,
-        ask: &Ask,
-    ) -> Result<Writer, UsageError> {
+    pub(super) fn new(written: Written<'_>, keep: Keep, model: &dyn Model, ask: &Ask) -> Result<Writer, UsageError> {
+        let Written { format, fields: chosen, document } = written;
         let separator = format.separator();
+        let sentences = (format == OutputFormat::Conll).then(|| Sentences { document, next: 0 });
+        if sentences.is_some() {
+            check_sentences(model, ask, chosen, &keep)?;
+        }
         if let (Some(_), Some(why)) = (separator, model.without_table()) {
             return Err(UsageError(format!("--output-format: {why}; jsonl has a place for them")));
         }
@@ -94,7 +109,7 @@ impl Writer {
             return Err(UsageError(format!("--attention {problem}")));
         }
         let rows = separator.map(rows);
-        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), rows })
+        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), sentences, rows })
     }
 
     /// What was written since this was last asked.
@@ -102,11 +117,15 @@ impl Writer {
     /// # Errors
     /// If the cells of a table cannot be written.
     pub(super) fn take(&mut self) -> anyhow::Result<String> {
-        let Some(separator) = self.separator else { return Ok(std::mem::take(&mut self.text)) };
+        let shown = |text: String| if stdout().is_terminal() { terminal::printable_lines(&text) } else { text };
+        let Some(separator) = self.separator else {
+            let text = std::mem::take(&mut self.text);
+            return Ok(if self.sentences.is_some() { shown(text) } else { text });
+        };
         let Some(written) = self.rows.replace(rows(separator)) else { return Ok(String::new()) };
         let text = String::from_utf8(written.into_inner()?)?;
         // A table keeps its cells as they are, unless somebody looks at it.
-        Ok(if stdout().is_terminal() { terminal::printable_lines(&text) } else { text })
+        Ok(shown(text))
     }
 
     /// Begins a table, whose columns follow from the first input that has any.
@@ -140,12 +159,29 @@ impl Writer {
 
     /// An answer.
     pub(super) fn answer(&mut self, line: usize, kept: &Kept, answer: Answer) -> anyhow::Result<()> {
-        self.write(line, kept, answer.json, None)
+        match &mut self.sentences {
+            Some(sentences) => sentences.write(&answer.json, &mut self.text),
+            None => self.write(line, kept, answer.json, None),
+        }
     }
 
     /// Why there is none.
     pub(super) fn error(&mut self, line: usize, kept: &Kept, sentence: &str) -> anyhow::Result<()> {
-        self.write(line, kept, Map::new(), Some(sentence))
+        match &mut self.sentences {
+            Some(sentences) => {
+                tracing::warn!("line {line}: {sentence}");
+                sentences.write(&Map::new(), &mut self.text)
+            }
+            None => self.write(line, kept, Map::new(), Some(sentence)),
+        }
+    }
+
+    /// Writes what stands behind the last input.
+    pub(super) fn end(&mut self) -> anyhow::Result<()> {
+        match &self.sentences {
+            Some(sentences) => sentences.end(&mut self.text),
+            None => Ok(()),
+        }
     }
 
     fn write(

@@ -1,6 +1,5 @@
 //! What is chosen by the data where nobody says otherwise.
 
-use std::fmt::Display;
 use std::path::Path;
 
 use lookback_infer::error::Error;
@@ -12,6 +11,7 @@ use lookback_infer::tasks::classify::{LabelsPerText, NgramBagConfig};
 use super::options::{ClassifyOptions, Quality};
 use super::plan::ClassifyPlan;
 use crate::input::NONE;
+use crate::tasks::chosen::Chosen;
 use crate::train::{AverageChoice, ScheduleChoice, ValidationPlan};
 
 /// Texts that are looked at to tell how they are cut and how many n-grams they have.
@@ -85,25 +85,6 @@ pub(super) fn look(
     let segmentation = input.segmentation().unwrap_or(Segmentation::Words);
     let kind = Kind::Texts { segmentation, characters: characters as f64 / tokens.max(1) as f64 };
     Ok((Facts { rows, labels, kind }, examples))
-}
-
-/// What was chosen: options by name, and their values.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Chosen(pub(super) Vec<(&'static str, String)>);
-
-impl Chosen {
-    /// `value` for an option of which nothing is said.
-    fn fill<T: Clone + Display>(&mut self, name: &'static str, option: &mut Option<T>, value: T) {
-        if option.is_none() {
-            self.0.push((name, value.to_string()));
-            *option = Some(value);
-        }
-    }
-
-    /// `--hidden 64 --epochs 15`
-    pub(super) fn in_words(&self) -> String {
-        self.0.iter().map(|(name, value)| format!("--{name} {value}")).collect::<Vec<_>>().join(" ")
-    }
 }
 
 /// The names of options that are chosen by the data, whatever these are: of few rows or of many, held out or not.

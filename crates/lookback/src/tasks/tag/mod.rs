@@ -3,6 +3,7 @@
 //! `options` become a checked `plan`; `network` is what is trained; `train` is the data, the loss and the way from a file
 //! to a model.
 
+mod auto;
 mod network;
 mod options;
 mod plan;
@@ -12,12 +13,11 @@ mod train;
 
 use std::path::Path;
 
-use lookback_infer::data::tagged::TaggedColumns;
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
 use lookback_infer::model::{Record, Score};
-use lookback_infer::tasks::tag::scheme::Schemes;
 pub use network::Network;
+use options::Read;
 pub use options::TagOptions;
 pub use plan::TagPlan;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ impl Task for Tag {
     fn options_of(model: &Init) -> Result<TagOptions, Error> {
         let plan = model.file.json(&model.path, "network")?;
         match Input::of_file(&model.file, &model.path)?.plan() {
-            InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan, data_of(model)?)),
+            InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan, read_of(model)?)),
             InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
         }
     }
@@ -50,7 +50,7 @@ impl Task for Tag {
         let (input, network) = (Input::of_file(&model.file, &model.path)?, model.file.json(&model.path, "network")?);
         let record: Record = model.file.json(&model.path, "record")?;
         match input.plan() {
-            InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, data_of(model)?, &record.training)
+            InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, read_of(model)?, &record.training)
                 .map_err(|problem| model.wrong_entry("record", problem))?),
             InputPlan::Series(_) => Err(model.wrong_entry("input", "it is of no texts".into()).into()),
         }
@@ -73,7 +73,12 @@ impl Task for Tag {
     }
 
     fn parts(plan: &TagPlan) -> Vec<Value> {
-        vec![json!(plan.data), json!(plan.scheme), json!(plan.input), json!(plan.network)]
+        let read = json!({ "scheme": plan.scheme, "train-scheme": plan.train_scheme, "segment": plan.segment });
+        vec![json!(plan.data), read, json!(plan.input), json!(plan.network)]
+    }
+
+    fn open(plan: &TagPlan) -> Vec<&'static str> {
+        auto::open(&plan.options)
     }
 
     fn scores(_plan: &TagPlan) -> &'static [Score] {
@@ -82,16 +87,16 @@ impl Task for Tag {
 
     fn choices(_plan: &TagPlan) -> Vec<Choice> {
         vec![
-            Choice::new("learning-rate", [0.0005, 0.002, 0.004]),
-            Choice::new("batch-size", [8, 16, 64]),
-            Choice::new("hidden", [64, 96, 192]),
+            Choice::new("learning-rate", [0.002, 0.006]),
+            Choice::new("batch-size", [8, 64]),
+            Choice::new("hidden", [64, 192]),
             Choice::new("embedding", [64, 192]),
             Choice::new("layers", [2]),
             Choice::new("cell", ["gru"]),
             Choice::new("dropout", [0.3, 0.6]),
             Choice::new("char-ngrams", ["2-4", "3-5"]),
             Choice::new("word-dropout", [0.1, 0.3]),
-            Choice::new("average", ["ema"]),
+            Choice::new("attention", ["scaled-dot"]),
         ]
     }
 
@@ -100,7 +105,12 @@ impl Task for Tag {
     }
 }
 
-/// How the data of a model were read, and what their tags are spelt in.
-fn data_of(model: &Init) -> Result<(TaggedColumns, Schemes), Error> {
-    Ok((model.file.json(&model.path, "data")?, model.file.json(&model.path, "schemes")?))
+/// How the data of a model were read.
+fn read_of(model: &Init) -> Result<Read, Error> {
+    let Init { file, path, .. } = model;
+    Ok(Read {
+        data: file.json(path, "data")?,
+        schemes: file.json(path, "schemes")?,
+        segment: file.json(path, "segment")?,
+    })
 }

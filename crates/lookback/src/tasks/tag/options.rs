@@ -12,9 +12,17 @@ use crate::input::TokenOptions;
 use crate::network::EncoderOptions;
 use crate::train::TrainOptions;
 
+/// How the sentences of a model's training data were read.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) data: TaggedColumns,
+    pub(super) schemes: Schemes,
+    pub(super) segment: bool,
+}
+
 /// Everything that `lookback train tag` can be told. What is not said takes its default.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct TagOptions {
     /// How the sentences stand in the file.
     #[command(flatten, next_help_heading = "Input")]
@@ -24,6 +32,14 @@ pub struct TagOptions {
     #[arg(long, value_enum, help_heading = "Input")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<SchemeChoice>,
+    /// Scheme on which the network is trained; answers are spelt as the data are [default: that of the data]
+    #[arg(long, value_enum, value_name = "SCHEME", help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_scheme: Option<SchemeChoice>,
+    /// Whether words are cut into characters, so that the model finds the words of a text, and the tag of each [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<bool>,
     /// How texts become tokens.
     #[command(flatten)]
     #[serde(flatten)]
@@ -32,6 +48,11 @@ pub struct TagOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub encoder: EncoderOptions,
+    /// Whether tags are chosen together, by a linear-chain conditional random field (Lafferty 2001); else each by itself, by a
+    /// softmax [default: true]
+    #[arg(long, value_name = "BOOL", help_heading = "Network")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crf: Option<bool>,
     /// How it is trained.
     #[command(flatten)]
     #[serde(flatten)]
@@ -46,11 +67,11 @@ impl TagOptions {
     pub(super) fn whole(
         texts: &TextPlan,
         network: &NetworkPlan,
-        (data, schemes): (TaggedColumns, Schemes),
+        read: Read,
         training: &Map<String, Value>,
     ) -> Result<TagOptions, String> {
         let (tokens, train) = (TokenOptions::with_files(texts), TrainOptions::of(training)?);
-        let of = TagOptions::of(texts, network, (data, schemes));
+        let of = TagOptions::of(texts, network, read);
         let encoder = EncoderOptions {
             output_dropout: of.encoder.output_dropout,
             ..EncoderOptions::with_files(&network.encoder, true)
@@ -59,12 +80,17 @@ impl TagOptions {
     }
 
     /// The options by which sentences were read, texts were cut up and the network was made.
-    pub(super) fn of(texts: &TextPlan, network: &NetworkPlan, (data, schemes): (TaggedColumns, Schemes)) -> TagOptions {
+    pub(super) fn of(texts: &TextPlan, network: &NetworkPlan, read: Read) -> TagOptions {
+        let Read { data, schemes, segment } = read;
         let mut options = TagOptions {
             data,
-            scheme: Some(schemes.written.into()),
+            // What characters spell is no option.
+            scheme: (!segment).then(|| schemes.written.into()),
+            train_scheme: (!segment).then(|| schemes.trained.into()),
+            segment: Some(segment),
             tokens: TokenOptions::of(texts),
             encoder: EncoderOptions::of(&network.encoder, true),
+            crf: Some(network.crf),
             train: TrainOptions::default(),
         };
         options.encoder.output_dropout = Some(network.output_dropout);

@@ -2,20 +2,23 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::{Error, PlanError};
+use lookback_infer::error::{DataError, Error, PlanError};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::tag::scheme::{SchemeChoice, Schemes};
-use lookback_infer::tasks::tag::{self, Dataset, Description, NetworkPlan, SCORES, Tags, budget, convert, judge, read};
-use lookback_nn::ops::cross_entropy;
+use lookback_infer::tasks::tag::scheme::{Schemes, Transitions};
+use lookback_infer::tasks::tag::{
+    self, Dataset, Description, NetworkPlan, SCORES, Tags, WORDS, budget, convert, decoder, judge, read, to_characters,
+};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::auto::{self, Facts};
 use super::network::Network;
 use super::plan::TagPlan;
+use crate::input::refuse;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
@@ -26,12 +29,17 @@ use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, chec
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let mut sentences = read(data, &plan.data)?;
+    let read = |file: &Path| {
+        let sentences = read(file, &plan.data)?;
+        Ok::<_, DataError>(if plan.segment { to_characters(sentences) } else { sentences })
+    };
+    let mut sentences = read(data)?;
     let init = session.init.take();
     let schemes = schemes(&sentences, plan, init.as_ref(), data)?;
     convert(&mut sentences, schemes, data);
+    let plan = &plan.by_data(&sentences, schemes, init.is_some(), data)?;
     let read = |file: &Path| {
-        let mut sentences = read(file, &plan.data)?;
+        let mut sentences = read(file)?;
         convert(&mut sentences, schemes, file);
         Ok(sentences)
     };
@@ -53,14 +61,16 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
     let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, schemes, file);
     let training = dataset(training, data)?;
-    let validation = held_out.map(|(sentences, file)| dataset(sentences, file)).transpose()?;
+    let judged =
+        |sentences, file: &Path| Dataset::to_be_judged(input.encode_labelled(sentences, file)?, &tags, schemes, file);
+    let validation = held_out.map(|(sentences, file)| judged(sentences, file)).transpose()?;
 
-    let shape = input.shape();
+    let (shape, allowed) = (input.shape(), Transitions::of(schemes.trained, tags.names()));
     let make = |device: &Device, place: usize| {
-        let network = Network::new(&plan.network, shape, tags.len(), device)?;
+        let network = Network::new(&plan.network, shape, &allowed, device)?;
         begin(network, (init.as_ref(), vectors.as_ref()), place, &plan.train)
     };
-    let empty = Network::new(&plan.network, shape, tags.len(), session.device)?;
+    let empty = Network::new(&plan.network, shape, &allowed, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |purpose| budget(&plan.network, shape, tags.len(), purpose, plan.train.max_memory());
     let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
@@ -74,31 +84,62 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
         validation,
         budget,
         judging,
-        tags: tags.names(),
+        tags: &tags,
         device: session.device.clone().autodiff(),
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
     Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
-        let (data, tags, record) = (plan.data.clone(), tags.clone(), record.clone());
+        let (data, segment, tags, record) = (plan.data.clone(), plan.segment, tags.clone(), record.clone());
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        Description { input, data, schemes, plan, tags, record }.file(tensors)
+        Description { input, data, schemes, segment, plan, tags, record }.file(tensors)
     })
 }
 
-/// The schemes of the model that the training goes on from, else the one that the plan says or the tags tell.
+/// The schemes of the model that the training goes on from, else those that the plan says or the tags tell.
 fn schemes(sentences: &[Labelled<Tags>], plan: &TagPlan, init: Option<&Init>, data: &Path) -> Result<Schemes, Error> {
     let Some(init) = init else {
+        if plan.segment {
+            return Ok(Schemes { written: WORDS, trained: WORDS });
+        }
         let written = plan.scheme.of(data, sentences.iter().map(|sentence| sentence.label.names.as_slice()))?;
-        return Ok(Schemes { written, trained: written });
+        let trained = plan.train_scheme.said().unwrap_or(written);
+        if trained.has_spans() != written.has_spans() {
+            let problem = format!("is {trained}, but the scheme of the data is {written}");
+            return Err(PlanError::conflict("train-scheme", problem).into());
+        }
+        return Ok(Schemes { written, trained });
     };
-    let own: Schemes = init.file.json(&init.path, "schemes")?;
-    if plan.scheme != SchemeChoice::Auto && plan.scheme != own.written.into() {
-        let problem = format!("is another than {}, which the model in --init has and keeps", own.written);
-        return Err(PlanError::conflict("scheme", problem).into());
+    let (own, segment): (Schemes, bool) =
+        (init.file.json(&init.path, "schemes")?, init.file.json(&init.path, "segment")?);
+    let schemes = [("scheme", plan.scheme, own.written), ("train-scheme", plan.train_scheme, own.trained)];
+    if let Some((option, _, own)) =
+        schemes.into_iter().find(|(_, choice, own)| choice.said().is_some_and(|said| said != *own))
+    {
+        let problem = format!("is another than {own}, which the model in --init has and keeps");
+        return Err(PlanError::conflict(option, problem).into());
     }
+    refuse(&[("segment", plan.segment != segment)], "is not as in the training of the model in --init")?;
     Ok(own)
+}
+
+impl TagPlan {
+    /// With all that is left open chosen by the data, and told.
+    fn by_data(
+        &self,
+        sentences: &[Labelled<Tags>],
+        schemes: Schemes,
+        is_init: bool,
+        data: &Path,
+    ) -> Result<TagPlan, PlanError> {
+        let facts = Facts::of(sentences, schemes.written.has_spans() && !self.segment);
+        let (options, chosen) = auto::choose(&self.options, &facts);
+        if !chosen.0.is_empty() && !is_init {
+            tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
+        }
+        Ok(TagPlan { options: self.options.clone(), ..TagPlan::new(&options)? })
+    }
 }
 
 struct Tagging<'a> {
@@ -111,7 +152,7 @@ struct Tagging<'a> {
     budget: Budget,
     /// What a batch of validation may take.
     judging: Budget,
-    tags: &'a [String],
+    tags: &'a LabelSet,
     device: Device,
 }
 
@@ -130,20 +171,16 @@ impl Objective for Tagging<'_> {
         self.budget.parts(&self.training.lengths, examples)
     }
 
-    /// Cross-entropy, averaged over the real tokens of the batch.
+    /// The negative logarithm of the right tags' probability, averaged over the real tokens of the batch.
     fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
         let inputs: Vec<&Example> = part.iter().map(|&row| &self.training.examples[row]).collect();
         let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
         let padded = Batch::new(&inputs, network.parts(), &mut drop);
-        let targets: Vec<i64> =
-            part.iter().flat_map(|&row| &self.training.targets[row]).map(|&target| target as i64).collect();
-        let count = targets.len();
-        let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [count]), &self.device);
+        let targets: Vec<&[usize]> = part.iter().map(|&row| self.training.targets[row].as_slice()).collect();
         let mean = network
-            .forward(&padded, &self.device)
-            .and_then(|logits| cross_entropy(logits, targets))
+            .loss(&padded, &targets, &self.device)
             .expect("batches are made for the network that is trained, and a sentence has a token");
-        let whole = self.training.tokens(batch);
+        let (count, whole) = (self.training.tokens(part), self.training.tokens(batch));
         let share = if count < whole { mean.mul_scalar(count as f64 / whole as f64) } else { mean };
         Loss { share, weight: count as f64 }
     }
@@ -153,8 +190,13 @@ impl Objective for Tagging<'_> {
         // Judged as it will answer: without Burn.
         let answering = |network: &&Network| answering(network, self.plan, self.shape, self.tags.len());
         let networks: Vec<tag::Network> = networks.iter().map(answering).collect();
-        let metrics = judge(&networks, validation, self.tags, &self.judging);
-        Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), metrics.unknown_accuracy] })
+        // What is no number any more chooses no tags; the loss tells.
+        let Ok(decoder) = decoder(&networks, self.tags, validation.schemes) else {
+            return Some(Validation { loss: f64::NAN, scores: vec![None; SCORES.len()] });
+        };
+        let metrics = judge(&networks, &decoder, validation, self.tags.names(), &self.judging);
+        let f1 = metrics.spans.as_ref().map(|spans| spans.micro.f1);
+        Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), metrics.unknown_accuracy, f1] })
     }
 }
 

@@ -61,7 +61,8 @@ impl SchemeChoice {
         }
     }
 
-    fn said(self) -> Option<Scheme> {
+    /// The scheme that is said.
+    pub fn said(self) -> Option<Scheme> {
         match self {
             SchemeChoice::Auto => None,
             SchemeChoice::None => Some(Scheme::None),

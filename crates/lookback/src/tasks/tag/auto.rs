@@ -1,0 +1,104 @@
+//! What is chosen by the data where nobody says otherwise.
+
+use lookback_infer::input::{Labelled, Raw};
+use lookback_infer::tasks::tag::Tags;
+
+use super::options::TagOptions;
+use crate::input::NONE;
+use crate::tasks::chosen::Chosen;
+use crate::train::{AverageChoice, ScheduleChoice};
+
+/// What the choice depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Facts {
+    /// Tokens of the training data, those among them that may be held out.
+    pub(super) tokens: usize,
+    /// Characters of a token, in the mean: about 1.7 in Chinese, 1 where tokens are characters.
+    pub(super) characters: f64,
+    /// Whether some letters are capitals.
+    pub(super) has_case: bool,
+    /// Whether tags spell spans, which are what counts.
+    pub(super) has_spans: bool,
+}
+
+impl Facts {
+    pub(super) fn of(sentences: &[Labelled<Tags>], has_spans: bool) -> Facts {
+        let all = || {
+            sentences.iter().flat_map(|sentence| match &sentence.raw {
+                Raw::Tokens(tokens) => tokens.as_slice(),
+                _ => &[],
+            })
+        };
+        let tokens = all().count();
+        let characters: usize = all().map(|token| token.chars().count()).sum();
+        Facts {
+            tokens,
+            characters: characters as f64 / tokens.max(1) as f64,
+            has_case: all().any(|token| token.chars().any(char::is_uppercase)),
+            has_spans,
+        }
+    }
+}
+
+/// Characters of a token below which every character is one, but for what is written in other scripts.
+const SINGLE: f64 = 1.15;
+/// Characters of a token below which they are words of Chinese or the like.
+const SHORT: f64 = 2.5;
+/// Tokens below which there are few.
+const FEW: usize = 100_000;
+/// Tokens that all epochs together go through.
+const GONE_THROUGH: usize = 700_000;
+
+/// The names of options that are chosen by the data, whatever these are.
+pub(super) fn open(options: &TagOptions) -> Vec<&'static str> {
+    let facts = Facts { tokens: 0, characters: 1.0, has_case: true, has_spans: true };
+    choose(options, &facts).1.0.into_iter().map(|(name, _)| name).collect()
+}
+
+/// `options` with what is chosen by these facts, and what that is.
+pub(super) fn choose(options: &TagOptions, facts: &Facts) -> (TagOptions, Chosen) {
+    let (mut options, mut chosen) = (options.clone(), Chosen::default());
+    let few = facts.tokens < FEW;
+    let tokens = &mut options.tokens;
+    let (ngrams, pairs) = match facts.characters {
+        characters if characters < SINGLE => (NONE, 50_000),
+        characters if characters < SHORT => ("1-2", 0),
+        _ => ("2-5", 0),
+    };
+    if tokens.char_buckets.is_none() {
+        chosen.fill("char-ngrams", &mut tokens.char_ngrams, ngrams.into());
+    }
+    if tokens.char_ngrams.as_deref().is_some_and(|range| range != NONE) {
+        chosen.fill("char-buckets", &mut tokens.char_buckets, 20_000);
+    }
+    chosen.fill("bigram-buckets", &mut tokens.bigram_buckets, pairs);
+    chosen.fill("shape-buckets", &mut tokens.shape_buckets, if facts.has_case { 500 } else { 0 });
+    chosen.fill("word-dropout", &mut tokens.word_dropout, 0.2);
+    if options.encoder.layers != Some(0) {
+        chosen.fill("hidden", &mut options.encoder.hidden, 128);
+    }
+    if options.encoder.embeddings.is_none() {
+        chosen.fill("embedding", &mut options.encoder.embedding, 128);
+    }
+    let train = &mut options.train;
+    chosen.fill("epochs", &mut train.epochs, (GONE_THROUGH / facts.tokens.max(1)).clamp(6, 20));
+    chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });
+    chosen.fill("learning-rate", &mut train.learning_rate, 0.004);
+    if train.schedule.is_none() {
+        train.schedule = Some(ScheduleChoice::Cosine);
+        chosen.0.push(("schedule", "cosine".into()));
+    }
+    if train.average.is_none() && train.average_start.is_none() {
+        train.average = Some(AverageChoice::Ema);
+        chosen.0.push(("average", "ema".into()));
+        chosen.fill("average-decay", &mut train.average_decay, if few { 0.99 } else { 0.998 });
+    }
+    if train.validation.is_none() {
+        chosen.fill("validation-split", &mut train.validation_split, 0.1);
+    }
+    if train.validation_split != Some(0.0) {
+        chosen.fill("patience", &mut train.patience, 0);
+        chosen.fill("score", &mut train.score, if facts.has_spans { "f1" } else { "accuracy" }.into());
+    }
+    (options, chosen)
+}
