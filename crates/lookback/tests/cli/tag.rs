@@ -397,7 +397,7 @@ fn entities_have_their_places_in_the_text_and_the_best_paths_their_scores() {
         assert!(entity["score"].as_f64().unwrap() > 0.0 && entity["label"].is_string(), "{entity}");
     }
     assert!(!answer["entities"].as_array().unwrap().is_empty(), "{answer}");
-    let explained = lookback(&["explain", &model, &text]).ok();
+    let explained = lookback(&["explain", &model, text]).ok();
     assert!(explained.contains("This path scores") && explained.contains("times less likely"), "{explained}");
     let paths = json(&lookback_with_input(&["predict", &model, "--attention"], &format!("{text}\n")).ok());
     let paths = paths["paths"].as_array().unwrap().clone();

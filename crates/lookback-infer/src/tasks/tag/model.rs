@@ -259,7 +259,8 @@ impl Model for Tagger {
         let is_open = columns.format.is_none();
         // What can be read only once is not looked at, and lines are answered as they come.
         let is_found = || is_open && file.metadata().is_ok_and(|found| found.is_file());
-        if !is_said && !(is_found() && holds_tokens(file, columns.layout.encoding)?) {
+        let is_document = is_said || is_found() && holds_tokens(file, columns.layout.encoding)?;
+        if !is_document {
             return Ok(None);
         }
         if self.description.segment {

@@ -84,7 +84,7 @@ impl Writer {
     pub(super) fn new(written: Written<'_>, keep: Keep, model: &dyn Model, ask: &Ask) -> Result<Writer, UsageError> {
         let Written { format, fields: chosen, document } = written;
         let separator = format.separator();
-        let sentences = (format == OutputFormat::Conll).then(|| Sentences { document, next: 0 });
+        let sentences = (format == OutputFormat::Conll).then_some(Sentences { document, next: 0 });
         if sentences.is_some() {
             check_sentences(model, ask, chosen, &keep)?;
         }

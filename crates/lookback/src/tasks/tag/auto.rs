@@ -69,7 +69,7 @@ pub(super) fn choose(options: &TagOptions, facts: &Facts) -> (TagOptions, Chosen
         chosen.fill("char-ngrams", &mut tokens.char_ngrams, ngrams.into());
     }
     if tokens.char_ngrams.as_deref().is_some_and(|range| range != NONE) {
-        chosen.fill("char-buckets", &mut tokens.char_buckets, 20_000);
+        chosen.fill("char-buckets", &mut tokens.char_buckets, if few { 20_000 } else { 50_000 });
     }
     chosen.fill("bigram-buckets", &mut tokens.bigram_buckets, pairs);
     chosen.fill("shape-buckets", &mut tokens.shape_buckets, if facts.has_case { 500 } else { 0 });
@@ -80,6 +80,7 @@ pub(super) fn choose(options: &TagOptions, facts: &Facts) -> (TagOptions, Chosen
     if options.encoder.embeddings.is_none() {
         chosen.fill("embedding", &mut options.encoder.embedding, 128);
     }
+    chosen.fill("dropout", &mut options.encoder.dropout, if few { 0.5 } else { 0.3 });
     let train = &mut options.train;
     chosen.fill("epochs", &mut train.epochs, (GONE_THROUGH / facts.tokens.max(1)).clamp(6, 20));
     chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });

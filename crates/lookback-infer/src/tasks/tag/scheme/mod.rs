@@ -1,7 +1,7 @@
 //! How tags spell spans of tokens: entities, chunks, or the words of a text of characters.
 //!
 //! A tag is `O`, or a letter and, behind a hyphen, a label, such as `B-PER`; without labels it is the letter alone. [`Scheme`] says
-//! which letters there are and what they mean; all schemes are read through the five [`Part`]s.
+//! which letters there are and what they mean; all schemes are read through the same five parts.
 
 mod choice;
 mod read;
