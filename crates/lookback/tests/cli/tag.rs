@@ -270,7 +270,7 @@ fn columns_are_said_kept_and_said_again() {
         .refused(2, &["--tag-column does not concern the format slash"]);
     let texts = folder.write("t.tsv", "label\ttext\na\tx\nb\ty\n");
     lookback(&["train", "classify", &texts, "-o", &model, "--format", "conllu"]).refused(2, &["train tag reads that"]);
-    lookback(&["predict", &model, "--tag-column", "2"]).refused(2, &["--tag-column is of sentences of tokens"]);
+    lookback(&["predict", &model, "--tag-column", "2"]).refused(2, &["<stdin> is empty"]);
 }
 
 #[test]
@@ -476,7 +476,8 @@ fn characters_go_in_and_words_with_their_tags_come_out() {
     assert_eq!(answer["scores"].as_array().unwrap().len(), 4);
     let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
     assert_eq!((&judged["f1"], &judged["unlabelled"]["f1"]), (&Value::from(1.0), &Value::from(1.0)));
-    lookback(&["predict", &model, &data]).refused(2, &["finds the words itself"]);
+    lookback(&["predict", &model, &data, "--format", "slash"]).refused(2, &["finds the words itself"]);
+    lookback(&["predict", &model, "--pretokenized"]).refused(2, &["--pretokenized", "finds the words itself"]);
     // The configuration trains the same bytes again.
     let (config, again) =
         (folder.write("c.toml", lookback(&["inspect", &model, "--config"]).ok()), folder.path("again"));
@@ -492,4 +493,53 @@ fn a_sentence_of_five_thousand_tokens_is_tagged_whole() {
     let answer = json(&lookback_with_input(&["predict", &model, "--pretokenized"], &format!("{long}\n")).ok());
     assert_eq!(answer["tags"].as_array().unwrap().len(), 5001);
     assert!(answer.get("paths").is_none());
+}
+
+#[test]
+fn a_file_is_texts_or_tokens_by_its_name_or_by_what_nothing_else_looks_like() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &[]);
+    let tokens = |file: &str, more: &[&str]| {
+        let run = lookback(&[&["predict", &model, file, "--fields", "tokens"], more].concat());
+        assert_eq!(run.code, 0, "{}", run.err);
+        (run.out.lines().map(|line| json(line)["tokens"].to_string()).collect::<Vec<_>>(), run.err)
+    };
+    // Three words a line, and a blank line: texts, though columns look like that, too.
+    let texts = folder.write("texts.txt", "she cooks soup\nthe old soup\n\nsoup she cooks\n");
+    let (read, told) = tokens(&texts, &[]);
+    assert_eq!((read.len(), read[0].as_str()), (4, r#"["she","cooks","soup"]"#));
+    assert!(told.contains("--format conll reads it so"), "{told}");
+    assert_eq!(tokens(&texts, &["--format", "conll"]).0, [r#"["she","the"]"#, r#"["soup"]"#]);
+    let slashes = folder.write("slashes.txt", "and/or either/or\nhe/she\n");
+    assert_eq!(tokens(&slashes, &[]).0.len(), 2);
+    // A name that tells, though there is one sentence alone; and a mark that tells.
+    let one = folder.write("one.conll", "she - O\ncooks - O\n");
+    assert_eq!(tokens(&one, &[]).0, [r#"["she","cooks"]"#]);
+    let tabs = folder.write("tabs.txt", "she\tO\ncooks\tO\n");
+    assert_eq!(tokens(&tabs, &[]).0, [r#"["she","cooks"]"#]);
+    // A row that is wrong is named, and the file not read as something else.
+    let wrong = folder.write("wrong.conll", "she - O\ncooks - O O\n\nsoup - O\n");
+    lookback(&["predict", &model, &wrong]).refused(2, &["wrong.conll, line 2"]);
+    // Objects with lists on standard input, by their keys.
+    let objects = "{\"tokens\": [\"she\", \"cooks\"]}\n";
+    let answer =
+        lookback_with_input(&["predict", &model, "--token-column", "tokens", "--format", "jsonl"], objects).ok();
+    assert_eq!(json(&answer)["tokens"], serde_json::json!(["she", "cooks"]));
+}
+
+#[test]
+fn what_is_cut_off_is_told_in_the_answer_and_in_the_judgement() {
+    let folder = Folder::new();
+    let model = tagger_of_entities(&folder, &["--max-length", "3"]);
+    let answer = json(&lookback_with_input(&["predict", &model], "she cooks the old soup\n").ok());
+    assert_eq!((&answer["cut_tokens"], answer["tags"].as_array().unwrap().len()), (&Value::from(2), 3));
+    let file = folder.write("new.conll", "she - O\ncooks - O\nthe - O\nold - B-HOT\nsoup - O\n");
+    let judged = lookback(&["evaluate", &model, &file]);
+    assert!(
+        judged.err.contains("2 tokens past --max-length of the training are cut off, and not judged"),
+        "{}",
+        judged.err
+    );
+    let written = lookback(&["predict", &model, &file, "--output-format", "conll"]).ok();
+    assert!(written.ends_with("old - B-HOT _\nsoup - O _\n"), "{written}");
 }

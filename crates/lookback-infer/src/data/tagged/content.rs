@@ -84,14 +84,19 @@ fn is_conllu(text: &str) -> bool {
     first.starts_with(GLOBAL_COLUMNS) || (10..=11).contains(&columns.len()) && is_id(columns[0])
 }
 
+/// Whether nothing but columns looks like this: there are tabs in most lines, or marks of documents.
+pub(super) fn is_marked(text: &str) -> bool {
+    let tokens = || sample(text).filter(|line| !line.starts_with("# "));
+    let tabs = tokens().filter(|line| line.contains('\t')).count();
+    2 * tabs > tokens().count() || sample(text).any(|line| line.starts_with(DOCUMENT))
+}
+
 /// Whether lines are tokens with columns, and not sentences of tokens: there are tabs or marks of documents, or every line has as
 /// many columns as the first and a blank line stands among them.
 fn is_in_columns(text: &str) -> bool {
     let tokens = || sample(text).filter(|line| !line.starts_with("# "));
     let count = |line: &str| line.split_ascii_whitespace().count();
-    let tabs = tokens().filter(|line| line.contains('\t')).count();
     let first = tokens().next().map_or(0, count);
     let blank = text.trim().lines().take(SAMPLE).any(|line| line.trim().is_empty());
-    let marked = sample(text).any(|line| line.starts_with(DOCUMENT));
-    2 * tabs > tokens().count() || marked || blank && tokens().all(|line| count(line) == first)
+    is_marked(text) || blank && tokens().all(|line| count(line) == first)
 }

@@ -75,17 +75,41 @@ pub fn read_tagged(file: &Path, columns: &TaggedColumns) -> Result<Vec<Sentence>
     Ok(sentences)
 }
 
-/// Whether a file holds sentences cut into tokens, in columns or as `word/tag` or as JSON with lists, by its content; without such
-/// marks its lines are texts.
-///
-/// # Errors
-/// If the file cannot be read, or is no text.
-pub fn holds_tokens(file: &Path, encoding: Option<Encoding>) -> Result<bool, DataError> {
-    let Decoded { text, .. } = file_text::read(file, encoding)?;
-    Ok(match content::format(&text, &TaggedColumns::default(), false) {
-        Format::Jsonl => content::has_lists(&text),
-        format => format != Format::Lines,
-    })
+/// Whether a file of which nothing is said holds sentences that are cut into tokens, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Its name or its content says so.
+    Tokens(Format),
+    /// Its lines may be texts, but look like this, too.
+    Perhaps(Format),
+    /// Nothing speaks for it.
+    Texts,
+}
+
+impl Holds {
+    /// Of a file, by its extension, else by its content. Columns with blanks between, and `word/tag`, may be texts as well.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is no text.
+    pub fn of(file: &Path, encoding: Option<Encoding>) -> Result<Holds, DataError> {
+        let extension = file.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+        let is_columns = match extension.as_deref() {
+            Some("conllu") => return Ok(Holds::Tokens(Format::Conllu)),
+            Some("conll" | "iob" | "iob1" | "iob2" | "bio" | "bioes" | "bmes") => true,
+            // Tables hold texts.
+            Some("csv" | "tsv" | "tab") => return Ok(Holds::Texts),
+            _ => false,
+        };
+        let Decoded { text, .. } = file_text::read(file, encoding)?;
+        Ok(match content::format(&text, &TaggedColumns::default(), false) {
+            Format::Conllu => Holds::Tokens(Format::Conllu),
+            _ if is_columns => Holds::Tokens(Format::Conll),
+            Format::Jsonl if content::has_lists(&text) => Holds::Tokens(Format::Jsonl),
+            Format::Jsonl | Format::Lines => Holds::Texts,
+            Format::Conll if content::is_marked(&text) => Holds::Tokens(Format::Conll),
+            format => Holds::Perhaps(format),
+        })
+    }
 }
 
 /// A sentence in a text.

@@ -18,6 +18,8 @@ pub(super) const SCORES: &str = "scores";
 pub(super) const ENTITIES: &str = "entities";
 /// What the attention looked at.
 pub(super) const VIEWS: &str = "views";
+/// How many tokens past the longest have no tag, where there are any.
+pub(super) const CUT_TOKENS: &str = "cut_tokens";
 /// The two best paths.
 pub(super) const PATHS: &str = "paths";
 
@@ -55,6 +57,9 @@ pub(super) fn of(description: &Description, prediction: Prediction, example: &Ex
     if has_entities(description) {
         let spans = description.schemes.written.spans(&tags);
         json.insert(ENTITIES.into(), entities(text, &tokens, &scores, spans));
+    }
+    if example.cut > 0 {
+        json.insert(CUT_TOKENS.into(), json!(example.cut));
     }
     if !views.is_empty() {
         json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));

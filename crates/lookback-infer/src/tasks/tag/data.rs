@@ -125,6 +125,11 @@ impl Dataset {
         schemes: Schemes,
         file: &Path,
     ) -> Result<Dataset, DataError> {
+        let cut: usize = examples.iter().map(|(example, _)| example.cut).sum();
+        if cut > 0 {
+            let (name, tokens) = (file.display(), counted(cut, "token"));
+            tracing::warn!("{name}: {tokens} past --max-length of the training are cut off, and not judged");
+        }
         let names = || {
             let of = |(example, own): &'_ (Example, Tags)| own.names.len().min(example.len());
             examples.iter().flat_map(move |both| both.1.names[..of(both)].iter().zip(&both.1.lines))

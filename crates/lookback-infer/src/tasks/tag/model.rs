@@ -16,7 +16,7 @@ use super::span_scores::SpanScores;
 use super::{ACCURACY, F1, NAME, NetworkPlan, PRECISION, RECALL, SCORES, STRICT_F1, UNKNOWN_ACCURACY};
 use crate::data::Format;
 use crate::data::labels::LabelSet;
-use crate::data::tagged::{Document, TaggedColumns, holds_tokens};
+use crate::data::tagged::{Document, Holds, TaggedColumns};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
@@ -250,30 +250,53 @@ impl Model for Tagger {
         let views = (ask.views && self.without_views().is_none()).then_some(answer::VIEWS);
         let paths = (ask.views && self.description.plan.crf).then_some(answer::PATHS);
         let of_tokens = [answer::TOKENS, answer::TAGS, answer::SCORES];
-        of_tokens.into_iter().chain(entities).chain(views).chain(paths).map(Field::lists).collect()
+        of_tokens
+            .into_iter()
+            .chain(entities)
+            .chain([answer::CUT_TOKENS])
+            .chain(views)
+            .chain(paths)
+            .map(Field::lists)
+            .collect()
     }
 
     fn document(&self, file: &Path, columns: &Columns) -> Result<Option<Document>> {
-        let is_said = columns.format.is_some_and(|format| format.is_of_tags())
+        let names_columns = columns.tagged.said().iter().any(|(_, said)| *said);
+        let is_said = names_columns
+            || columns.format.is_some_and(|format| format.is_of_tags())
             || columns.pretokenized && !matches!(columns.format, None | Some(Format::Lines));
-        let is_open = columns.format.is_none();
         // What can be read only once is not looked at, and lines are answered as they come.
-        let is_found = || is_open && file.metadata().is_ok_and(|found| found.is_file());
-        let is_document = is_said || is_found() && holds_tokens(file, columns.layout.encoding)?;
-        if !is_document {
+        let is_open = columns.format.is_none() && !names_columns && file.metadata().is_ok_and(|found| found.is_file());
+        let found = if is_open { Holds::of(file, columns.layout.encoding)? } else { Holds::Texts };
+        let name = file.display();
+        let format = match found {
+            Holds::Tokens(format) => Some(format),
+            Holds::Perhaps(format) if columns.pretokenized => Some(format),
+            Holds::Perhaps(format) if !self.description.segment => {
+                let option = format.name();
+                tracing::warn!("{name}: a text per line; if it holds tokens with tags, --format {option} reads it so");
+                None
+            }
+            Holds::Perhaps(_) | Holds::Texts => None,
+        };
+        if self.description.segment && columns.pretokenized {
+            let problem = "is of texts that are cut into tokens, but the model finds the words itself";
+            return Err(PlanError::conflict("pretokenized", problem).into());
+        }
+        if !is_said && format.is_none() {
             return Ok(None);
         }
         if self.description.segment {
-            let problem =
-                "is of sentences in words, but the model finds the words itself; it reads texts (--format lines)";
+            let problem = "is of sentences in words, but the model finds the words itself: it reads texts, a line each";
             return Err(match is_said {
                 true => PlanError::conflict("format", problem).into(),
                 false => PlanError::Unfit(format!("{} {problem}", file.display())).into(),
             });
         }
         if is_open && !columns.pretokenized {
-            tracing::info!("{}: sentences cut into tokens; --format lines reads a text per line", file.display());
+            tracing::info!("{name}: sentences that are cut into tokens; --format lines reads a text per line");
         }
+        let columns = Columns { format: columns.format.or(format), ..columns.clone() };
         Ok(Some(Document::read(file, &columns.of_sentences(&self.description.data, false)?)?))
     }
 

@@ -37,6 +37,11 @@ const VIEWED: usize = 1 << 18;
 /// labels with | between, or as a list where one holds that, and with --top label_1, probability_1 and so on. Where no token of
 /// a text is known, its answer is unsure.
 ///
+/// A tagger's answer has tokens, tags, scores (the probability of each tag, of the scheme that it was trained on) and, where tags spell
+/// spans, entities, each with text, label, start and end in characters of the text (of tokens that were given: with one blank between
+/// any two) and score, the least of its tokens'; cut_tokens tells how many past --max-length have no tag, which is _ in conll. With
+/// --segment tokens are words.
+///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
 /// error filled, the others are answered, and the exit code is 3.
