@@ -1,13 +1,15 @@
 //! The inputs of any file or pipe, one after another.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
 use crate::data::series::{Each, SeriesOptions, read_each_series};
 use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
-use crate::data::tagged::{Document, Sentence};
+use crate::data::tagged::Document;
 use crate::data::{Column, Format, Keep, Kept, Labels, Layout};
 use crate::error::{DataError, Error, PlanError};
 
@@ -37,6 +39,7 @@ pub struct Item<E = DataError> {
 enum Source {
     Lines(Box<TextLines<Box<dyn std::io::BufRead + Send>>>),
     Read(vec::IntoIter<RawItem>),
+    Document { document: Arc<Document>, errors: BTreeMap<usize, DataError>, next: usize },
 }
 
 /// One input as it was read.
@@ -133,15 +136,16 @@ impl<'a> Stream<'a> {
         Ok(Stream { input, name, source, pretokenized: columns.pretokenized })
     }
 
-    /// The sentences of a document that was read before; messages call it `name`.
-    pub fn of_document(input: &'a Input, document: &Document, name: &Path) -> Stream<'a> {
-        let raw = |sentence: &Sentence| RawItem {
-            line: sentence.line,
-            raw: Ok(Raw::Tokens(sentence.tokens.clone())),
-            kept: Kept::default(),
-        };
-        let raws: Vec<RawItem> = document.sentences().iter().map(raw).collect();
-        Stream { input, name: name.into(), source: Source::Read(raws.into_iter()), pretokenized: false }
+    /// The sentences of a document that was read before; messages call it `name`. `errors`: why some of them cannot be read, by
+    /// their places.
+    pub fn of_document(
+        input: &'a Input,
+        document: Arc<Document>,
+        errors: BTreeMap<usize, DataError>,
+        name: &Path,
+    ) -> Stream<'a> {
+        let source = Source::Document { document, errors, next: 0 };
+        Stream { input, name: name.into(), source, pretokenized: false }
     }
 
     /// A text, or its tokens.
@@ -167,6 +171,16 @@ impl Iterator for Stream<'_> {
                 let RawItem { line, raw, kept } = raws.next()?;
                 let raw = raw.map(|raw| self.of_text(raw));
                 Item { line, example: raw.and_then(|raw| self.input.encode(raw, &self.name, line)), kept }
+            }
+            Source::Document { document, errors, next } => {
+                let sentence = document.sentences().get(*next)?;
+                let error = errors.remove(next);
+                *next += 1;
+                let example = match error {
+                    Some(error) => Err(error),
+                    None => self.input.encode(Raw::Tokens(sentence.tokens.clone()), &self.name, sentence.line),
+                };
+                Item { line: sentence.line, example, kept: Kept::default() }
             }
             Source::Lines(lines) => {
                 let read = lines.next()?;

@@ -138,8 +138,8 @@ impl TokenOptions {
                 plan.ngrams.as_ref().map_or_else(|| NONE.to_owned(), |ngrams| format!("{}-{}", ngrams.min, ngrams.max)),
             ),
             char_buckets: plan.ngrams.as_ref().map(|ngrams| ngrams.buckets),
-            bigram_buckets: plan.bigrams.as_ref().map(|bigrams| bigrams.buckets),
-            shape_buckets: plan.shapes.as_ref().map(|shapes| shapes.buckets),
+            bigram_buckets: Some(plan.bigrams.as_ref().map_or(0, |bigrams| bigrams.buckets)),
+            shape_buckets: Some(plan.shapes.as_ref().map_or(0, |shapes| shapes.buckets)),
             word_dropout: Some(plan.word_dropout),
         }
     }

@@ -517,9 +517,16 @@ fn a_file_is_texts_or_tokens_by_its_name_or_by_what_nothing_else_looks_like() {
     assert_eq!(tokens(&one, &[]).0, [r#"["she","cooks"]"#]);
     let tabs = folder.write("tabs.txt", "she\tO\ncooks\tO\n");
     assert_eq!(tokens(&tabs, &[]).0, [r#"["she","cooks"]"#]);
-    // A row that is wrong is named, and the file not read as something else.
+    // A row that is wrong is named in its sentence's place, and the file not read as something else.
     let wrong = folder.write("wrong.conll", "she - O\ncooks - O O\n\nsoup - O\n");
-    lookback(&["predict", &model, &wrong]).refused(2, &["wrong.conll, line 2"]);
+    let run = lookback(&["predict", &model, &wrong]);
+    let answers: Vec<Value> = run.out.lines().map(json).collect();
+    assert_eq!((run.code, answers.len()), (3, 2));
+    assert!(answers[0]["error"].as_str().unwrap().contains("wrong.conll, line 2"), "{}", answers[0]);
+    assert_eq!(answers[1]["tokens"], serde_json::json!(["soup"]));
+    let run = lookback(&["predict", &model, &wrong, "--output-format", "conll"]);
+    assert_eq!((run.code, run.out.as_str()), (3, "she - O\ncooks - O O\n\nsoup - O O\n"));
+    lookback(&["predict", &model, &wrong, "--on-bad-row", "skip"]).refused(2, &["--on-bad-row is not needed here"]);
     // Objects with lists on standard input, by their keys.
     let objects = "{\"tokens\": [\"she\", \"cooks\"]}\n";
     let answer =
@@ -542,4 +549,30 @@ fn what_is_cut_off_is_told_in_the_answer_and_in_the_judgement() {
     );
     let written = lookback(&["predict", &model, &file, "--output-format", "conll"]).ok();
     assert!(written.ends_with("old - B-HOT _\nsoup - O _\n"), "{written}");
+}
+
+#[test]
+fn a_span_that_is_cut_where_no_tag_ends_it_is_not_learnt() {
+    let folder = Folder::new();
+    // Cut behind one token the span would be S-A, which is no tag of the set.
+    let long = "a B-A\nb E-A\n\n";
+    let data = folder.write("data.conll", format!("{}{}", "a O\nb O\n\n".repeat(20), long.repeat(3)));
+    let model = folder.path("model");
+    let run =
+        train(&data, &model, &["--scheme", "bioes", "--max-length", "1", "--epochs", "1", "--validation-split", "0"]);
+    assert!(run.err.contains("3 sentences left out, which --max-length cuts through a span"), "{}", run.err);
+    run.ok();
+}
+
+#[test]
+fn a_tagger_without_shapes_keeps_none_when_it_is_trained_on_or_again() {
+    let folder = Folder::new();
+    // Capitals, by which shapes would be chosen.
+    let data = folder.write("data.conll", entities().replace("she", "She"));
+    let (model, on, again) = (folder.path("model"), folder.path("on"), folder.path("again"));
+    train(&data, &model, &["--epochs", "1", "--shape-buckets", "0"]).ok();
+    lookback(&["train", "tag", &data, "--init", &model, "--epochs", "1", "-o", &on]).ok();
+    let config = folder.write("c.toml", lookback(&["inspect", &model, "--config"]).ok());
+    lookback(&["train", "tag", &data, "--config", &config, "-o", &again]).ok();
+    assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap());
 }

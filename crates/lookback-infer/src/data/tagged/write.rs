@@ -1,5 +1,6 @@
 //! Sentences to be tagged, and the file they came from with the tags in it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,7 +11,6 @@ use super::content::parts;
 use super::sheet::is_id;
 use super::{Form, Line, Parsed, Part, Sentence, lines, parse};
 use crate::data::Format;
-use crate::data::bad_rows::BadRows;
 use crate::error::DataError;
 
 /// What stands in the added column of a line of CoNLL-U that is no token.
@@ -25,6 +25,8 @@ pub struct Document {
     sentences: Vec<Sentence>,
     /// Where each sentence stands.
     places: Vec<Place>,
+    /// Why a sentence cannot be read, by its place.
+    errors: BTreeMap<usize, DataError>,
 }
 
 /// Where a sentence stands in a text.
@@ -36,27 +38,35 @@ struct Place {
     end: usize,
     /// The line at `start`.
     line: usize,
+    /// Whether its tokens are known.
+    is_read: bool,
 }
 
 impl Document {
     /// Reads the tokens of a file, or of standard input where it is `-`; tags need not be there. A sentence that cannot be read
-    /// and is to be left out is written as it stands.
+    /// has no tokens, and is written as it stands; [`Document::take_errors`] says why.
     ///
     /// # Errors
-    /// As [`read_tagged`](super::read_tagged).
+    /// If the file cannot be read, is no text or is empty, or a column or key is missing.
     pub fn read(file: &Path, columns: &TaggedColumns) -> Result<Document, DataError> {
-        let Parsed { text, name, parts, form } = parse(file, columns, false)?;
-        let mut bad = BadRows::of_sentences();
-        let (mut sentences, mut places, mut before) = (Vec::new(), Vec::new(), 0);
-        for Part { read, line, start, end } in parts {
-            if let Some(sentence) = bad.keep(read) {
-                sentences.push(sentence);
-                places.push(Place { before, start, end, line });
-                before = end;
-            }
+        let Parsed { text, parts, form, .. } = parse(file, columns, false)?;
+        let (sentences, places) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+        let mut document = Document { text, form, sentences, places, errors: BTreeMap::new() };
+        let mut before = 0;
+        for (place, Part { read, line, start, end }) in parts.into_iter().enumerate() {
+            document.places.push(Place { before, start, end, line, is_read: read.is_ok() });
+            before = end;
+            document.sentences.push(read.unwrap_or_else(|error| {
+                document.errors.insert(place, error);
+                Sentence { line, ..Sentence::default() }
+            }));
         }
-        bad.settle(&name, columns.on_bad_row)?;
-        Ok(Document { text, form, sentences, places })
+        Ok(document)
+    }
+
+    /// Why sentences cannot be read, by their places.
+    pub fn take_errors(&mut self) -> BTreeMap<usize, DataError> {
+        std::mem::take(&mut self.errors)
     }
 
     /// How sentences stand in the file: in columns, of CoNLL-U or not, as `word/tag` lines, as JSON, or as lines of tokens.
@@ -89,6 +99,12 @@ impl Document {
             return Err(wrong("a sentence needs a tag for each of its tokens"));
         }
         let (between, own) = (&self.text[at.before..at.start], &self.text[at.start..at.end]);
+        if !at.is_read {
+            return match self.form {
+                Form::Json { .. } => writeln!(out, "{}", own.trim()),
+                _ => write!(out, "{between}{own}"),
+            };
+        }
         match &self.form {
             Form::Tokens => {
                 for (token, tag) in sentence.tokens.iter().zip(tags) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::scheme::{Scheme, Schemes};
+use super::scheme::{Scheme, Schemes, Transitions};
 use crate::data::labels::LabelSet;
 use crate::data::tagged::{Sentence, TaggedColumns, read_tagged};
 use crate::error::{DataError, counted};
@@ -67,8 +67,9 @@ pub fn convert(sentences: &mut [Labelled<Tags>], schemes: Schemes, file: &Path) 
         }
     }
     if let Some(first) = first {
-        let tags = counted(count, "tag");
-        tracing::warn!("{name}: {tags} spelt against {own} are read as they must be meant, the first of them {first}");
+        let (tags, are) = (counted(count, "tag"), if count == 1 { "is" } else { "are" });
+        let meant = if count == 1 { "it must be" } else { "they must be" };
+        tracing::warn!("{name}: {tags} spelt against {own} {are} read as {meant} meant, the first of them {first}");
     }
 }
 
@@ -113,6 +114,32 @@ impl Dataset {
             dataset.examples.push(example);
         }
         Ok(dataset)
+    }
+
+    /// Leaves out sentences whose tags cannot stand so, and tells how many: a span that was cut through may end in a tag that is none
+    /// of the set.
+    ///
+    /// # Errors
+    /// If nothing is left.
+    pub fn leave_out_forbidden(&mut self, allowed: &Transitions) -> Result<(), DataError> {
+        let (name, all) = (self.file.display().to_string(), self.targets.len());
+        let kept: Vec<bool> = self.targets.iter().map(|path| allowed.allow(path)).collect();
+        let keep = |row: &mut usize| {
+            *row += 1;
+            kept[*row - 1]
+        };
+        let mut row = 0;
+        self.examples.retain(|_| keep(&mut row));
+        row = 0;
+        self.lengths.retain(|_| keep(&mut row));
+        row = 0;
+        self.targets.retain(|_| keep(&mut row));
+        let out = all - self.targets.len();
+        if out > 0 {
+            let sentences = counted(out, "sentence");
+            tracing::warn!("{name}: {sentences} left out, which --max-length cuts through a span that no tag ends");
+        }
+        if self.targets.is_empty() { Err(DataError::NoExamples { file: self.file.clone() }) } else { Ok(()) }
     }
 
     /// As [`Dataset::new`], but tags that were never trained are told and counted as wrong.

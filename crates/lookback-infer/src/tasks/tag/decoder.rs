@@ -13,6 +13,7 @@ pub struct Decoder {
     tags: usize,
     /// Of what goes from tag to tag, -inf where that is forbidden.
     scores: TagScores,
+    allowed: Transitions,
     /// Absent where every step is answered by itself and nothing is forbidden.
     field: Option<PreparedCrf>,
     /// Whether the networks have a conditional random field.
@@ -32,7 +33,7 @@ impl Decoder {
     ///
     /// # Errors
     /// If a score that they have learnt is no number.
-    pub fn new(networks: &[Network], tags: usize, allowed: &Transitions) -> Result<Decoder, KernelError> {
+    pub fn new(networks: &[Network], tags: usize, allowed: Transitions) -> Result<Decoder, KernelError> {
         let learnt: Vec<&TagScores> = networks.iter().filter_map(Network::transitions).collect();
         let is_crf = !learnt.is_empty();
         let mut scores = TagScores::mean(tags, learnt.into_iter());
@@ -47,7 +48,7 @@ impl Decoder {
             }
         }
         let field = (is_crf || !allowed.is_free).then(|| PreparedCrf::new(tags, parameters(&scores))).transpose()?;
-        Ok(Decoder { tags, scores, field, is_crf })
+        Ok(Decoder { tags, scores, allowed, field, is_crf })
     }
 
     /// The best tags of every row.
@@ -100,7 +101,8 @@ impl Decoder {
     /// If the scores were made for other tags.
     pub(super) fn losses(&self, batch: Scored<'_>, targets: &[&[usize]]) -> Result<Vec<Option<f64>>, KernelError> {
         let Scored { scores, lengths, time } = batch;
-        let may = |path: &[usize]| path.iter().all(|&tag| tag < self.tags) && (!self.is_crf || self.allows(path));
+        let may =
+            |path: &[usize]| path.iter().all(|&tag| tag < self.tags) && (!self.is_crf || self.allowed.allow(path));
         if !self.is_crf {
             let rows = scores.chunks_exact((time * self.tags).max(1)).zip(targets);
             let loss = |row: &[f32], path: &[usize]| {
@@ -121,14 +123,6 @@ impl Decoder {
         let workspace = &mut CrfWorkspace::default();
         let losses = crf::forward(dims, parameters(&self.scores), scores, &lengths, &tags, workspace, threads)?.losses;
         Ok(losses.into_iter().zip(counted).map(|(loss, counts)| counts.then_some(f64::from(loss))).collect())
-    }
-
-    /// Whether these tags may stand so.
-    fn allows(&self, path: &[usize]) -> bool {
-        let may = |score: f32| score != f32::NEG_INFINITY;
-        path.first().is_none_or(|&first| may(self.scores.start[first]))
-            && path.last().is_none_or(|&last| may(self.scores.end[last]))
-            && path.windows(2).all(|pair| may(self.scores.between[pair[0] * self.tags + pair[1]]))
     }
 }
 

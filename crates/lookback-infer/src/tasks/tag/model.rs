@@ -11,7 +11,7 @@ use super::decoder::{Decoder, Scored};
 use super::metrics::Metrics;
 use super::network::{Network, answer_together};
 use super::scheme::{Schemes, Transitions};
-use super::segment::to_characters;
+use super::segment::{SCHEME as WORDS, to_characters};
 use super::span_scores::SpanScores;
 use super::{ACCURACY, F1, NAME, NetworkPlan, PRECISION, RECALL, SCORES, STRICT_F1, UNKNOWN_ACCURACY};
 use crate::data::Format;
@@ -52,8 +52,8 @@ const KEYS: [&str; 6] = ["data", "schemes", "segment", "network", "tags", "recor
 /// # Errors
 /// If what they have learnt chooses none.
 pub fn decoder(networks: &[Network], tags: &LabelSet, schemes: Schemes) -> Result<Decoder, String> {
-    let allowed = Transitions::of(schemes.trained, tags.names());
-    Decoder::new(networks, tags.len(), &allowed).map_err(|error| error.to_string())
+    Decoder::new(networks, tags.len(), Transitions::of(schemes.trained, tags.names()))
+        .map_err(|error| error.to_string())
 }
 
 /// A trained tagger.
@@ -125,6 +125,10 @@ impl Tagger {
         let data = file.checked_json(path, "data", |data: &TaggedColumns| data.check(true))?;
         let schemes: Schemes = file.json(path, "schemes")?;
         let segment = file.json(path, "segment")?;
+        if segment && schemes.trained != WORDS {
+            let problem = format!("characters spell words in {WORDS}, but the tags are of {}", schemes.trained);
+            return Err(ModelFileError::Entry { file: path.into(), key: "segment".into(), problem });
+        }
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let tags: LabelSet = file.json(path, "tags")?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
@@ -220,6 +224,7 @@ impl Model for Tagger {
         vec![
             ("input", json!(self.input().plan())),
             ("data", json!(self.description.data)),
+            ("schemes", json!(self.description.schemes)),
             ("network", json!(self.description.plan)),
         ]
     }
@@ -279,6 +284,10 @@ impl Model for Tagger {
             }
             Holds::Perhaps(_) | Holds::Texts => None,
         };
+        if columns.layout.on_bad_row.is_some() {
+            let problem = "is not needed here: in the place of a row that cannot be read stands why";
+            return Err(PlanError::conflict("on-bad-row", problem).into());
+        }
         if self.description.segment && columns.pretokenized {
             let problem = "is of texts that are cut into tokens, but the model finds the words itself";
             return Err(PlanError::conflict("pretokenized", problem).into());

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
 use lookback_infer::input::Example;
@@ -106,7 +107,9 @@ impl Predict {
         };
         let mut columns = self.columns.with_label(None);
         columns.pretokenized = self.pretokenized;
-        let document = model.document(&self.input, &columns)?.map(Arc::new);
+        let mut document = model.document(&self.input, &columns)?;
+        let errors = document.as_mut().map(Document::take_errors).unwrap_or_default();
+        let document = document.map(Arc::new);
         if document.is_some() && !keep.is_nothing() {
             let problem =
                 "--keep: sentences of tokens have no columns; --output-format conll writes all that stands in the file";
@@ -115,7 +118,7 @@ impl Predict {
         let written =
             Written { format: self.output_format, fields: self.fields.as_deref(), document: document.clone() };
         let writer = Writer::new(written, keep.clone(), &*model, &ask)?;
-        let source = Source { file: self.input, columns, keep, document };
+        let source = Source { file: self.input, columns, keep, document: document.map(|document| (document, errors)) };
         let ahead = Arc::new(Ahead::default());
         let read = read(Arc::clone(&model), source, ask.clone(), Arc::clone(&ahead))?;
         let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict, writer };

@@ -1,5 +1,6 @@
 //! Reads inputs on a thread of its own, some ahead of the answers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::thread;
 use anyhow::Context as _;
 use lookback_infer::data::Keep;
 use lookback_infer::data::tagged::Document;
+use lookback_infer::error::DataError;
 use lookback_infer::input::{Columns, Item, Stream};
 use lookback_infer::model::{Ask, Model};
 
@@ -64,8 +66,8 @@ pub(super) struct Source {
     pub(super) file: PathBuf,
     pub(super) columns: Columns,
     pub(super) keep: Keep,
-    /// The sentences, where they are read already.
-    pub(super) document: Option<Arc<Document>>,
+    /// The sentences, where they are read already, and why some of them cannot be, by their places.
+    pub(super) document: Option<(Arc<Document>, BTreeMap<usize, DataError>)>,
 }
 
 /// Begins to read. The thread is not waited for: it may be reading from a terminal when nobody wants answers any more.
@@ -77,8 +79,8 @@ pub(super) fn read(
 ) -> anyhow::Result<Receiver<Read>> {
     let (send, receive) = sync_channel(2 * TOGETHER);
     let work = move || {
-        let opened = match &source.document {
-            Some(document) => Ok(Stream::of_document(model.input(), document, &source.file)),
+        let opened = match source.document {
+            Some((document, errors)) => Ok(Stream::of_document(model.input(), document, errors, &source.file)),
             None => Stream::open(model.input(), &source.file, &source.columns, &source.keep),
         };
         let stream = match opened {

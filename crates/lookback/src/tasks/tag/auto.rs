@@ -51,7 +51,7 @@ const GONE_THROUGH: usize = 700_000;
 
 /// The names of options that are chosen by the data, whatever these are.
 pub(super) fn open(options: &TagOptions) -> Vec<&'static str> {
-    let facts = Facts { tokens: 0, characters: 1.0, has_case: true, has_spans: true };
+    let facts = Facts { tokens: 0, characters: 5.0, has_case: true, has_spans: true };
     choose(options, &facts).1.0.into_iter().map(|(name, _)| name).collect()
 }
 
@@ -102,4 +102,51 @@ pub(super) fn choose(options: &TagOptions, facts: &Facts) -> (TagOptions, Chosen
         chosen.fill("score", &mut train.score, if facts.has_spans { "f1" } else { "accuracy" }.into());
     }
     (options, chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(options: &TagOptions, facts: Facts) -> String {
+        choose(options, &facts).1.in_words()
+    }
+
+    #[test]
+    fn tokens_are_made_of_what_their_script_has() {
+        let facts = |characters, has_case| Facts { tokens: 30_000, characters, has_case, has_spans: false };
+        let words = chosen(&TagOptions::default(), facts(4.5, true));
+        assert!(
+            words.contains("--char-ngrams 2-5 --char-buckets 20000") && words.contains("--shape-buckets 500"),
+            "{words}"
+        );
+        let chinese = chosen(&TagOptions::default(), facts(1.7, false));
+        assert!(chinese.contains("--char-ngrams 1-2") && chinese.contains("--shape-buckets 0"), "{chinese}");
+        let characters = chosen(&TagOptions::default(), facts(1.0, false));
+        assert!(characters.contains("--char-ngrams none --bigram-buckets 50000"), "{characters}");
+        assert!(!characters.contains("char-buckets"), "{characters}");
+    }
+
+    #[test]
+    fn the_more_tokens_there_are_the_fewer_epochs_and_the_less_is_dropped() {
+        let facts = |tokens| Facts { tokens, characters: 4.5, has_case: false, has_spans: true };
+        let few = chosen(&TagOptions::default(), facts(20_000));
+        assert!(few.contains("--dropout 0.5 --epochs 20 --batch-size 16") && few.contains("--score f1"), "{few}");
+        let many = chosen(&TagOptions::default(), facts(900_000));
+        assert!(many.contains("--dropout 0.3 --epochs 6 --batch-size 32"), "{many}");
+    }
+
+    #[test]
+    fn what_was_said_stays() {
+        let mut options = TagOptions::default();
+        options.encoder.hidden = Some(9);
+        options.train.validation_split = Some(0.0);
+        let facts = Facts { tokens: 9, characters: 4.5, has_case: true, has_spans: false };
+        let (filled, chosen) = choose(&options, &facts);
+        assert_eq!(filled.encoder.hidden, Some(9));
+        assert!(
+            ["hidden", "validation-split", "patience", "score"].iter().all(|name| !chosen.in_words().contains(name))
+        );
+        assert!(open(&TagOptions::default()).contains(&"char-buckets"));
+    }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use lookback_infer::data::tagged::TaggedColumns;
 use lookback_infer::input::TextPlan;
 use lookback_infer::tasks::tag::NetworkPlan;
-use lookback_infer::tasks::tag::scheme::{SchemeChoice, Schemes};
+use lookback_infer::tasks::tag::scheme::{Scheme, Schemes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,14 +28,14 @@ pub struct TagOptions {
     #[command(flatten, next_help_heading = "Input")]
     #[serde(flatten)]
     pub data: TaggedColumns,
-    /// Scheme in which tags spell spans of tokens, such as entities [default: auto]
+    /// Scheme in which tags spell spans of tokens, such as entities [default: found out]
     #[arg(long, value_enum, help_heading = "Input")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scheme: Option<SchemeChoice>,
+    pub scheme: Option<Scheme>,
     /// Scheme on which the network is trained; answers are spelt as the data are [default: that of the data]
     #[arg(long, value_enum, value_name = "SCHEME", help_heading = "Input")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_scheme: Option<SchemeChoice>,
+    pub train_scheme: Option<Scheme>,
     /// Whether words are cut into characters, so that the model finds the words of a text, and the tag of each [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Input")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +85,8 @@ impl TagOptions {
         let mut options = TagOptions {
             data,
             // What characters spell is no option.
-            scheme: (!segment).then(|| schemes.written.into()),
-            train_scheme: (!segment).then(|| schemes.trained.into()),
+            scheme: (!segment).then_some(schemes.written),
+            train_scheme: (!segment).then_some(schemes.trained),
             segment: Some(segment),
             tokens: TokenOptions::of(texts),
             encoder: EncoderOptions::of(&network.encoder, true),

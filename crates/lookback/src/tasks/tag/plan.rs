@@ -4,7 +4,7 @@ use lookback_infer::data::tagged::TaggedColumns;
 use lookback_infer::error::PlanError;
 use lookback_infer::input::InputPlan;
 use lookback_infer::input::tokenizer::TokenizerChoice;
-use lookback_infer::tasks::tag::scheme::SchemeChoice;
+use lookback_infer::tasks::tag::scheme::Scheme;
 use lookback_infer::tasks::tag::{NetworkPlan, SCORES};
 use serde_json::{Map, Value, json};
 
@@ -19,9 +19,9 @@ const LONGEST: usize = 20_000;
 #[derive(Clone, Debug)]
 pub struct TagPlan {
     pub(super) data: TaggedColumns,
-    pub(super) scheme: SchemeChoice,
+    pub(super) scheme: Option<Scheme>,
     /// What the network is trained on, where that is not the data's own.
-    pub(super) train_scheme: SchemeChoice,
+    pub(super) train_scheme: Option<Scheme>,
     /// Whether words are cut into characters.
     pub(super) segment: bool,
     pub(super) input: InputPlan,
@@ -39,8 +39,8 @@ impl TagPlan {
     /// If an option has a value by which nothing can be trained, or does not go with another one.
     pub fn new(options: &TagOptions) -> Result<TagPlan, PlanError> {
         options.data.check(true)?;
-        let (data, scheme) = (options.data.clone(), options.scheme.unwrap_or_default());
-        let (train_scheme, segment) = (options.train_scheme.unwrap_or_default(), options.segment.unwrap_or(false));
+        let (data, scheme) = (options.data.clone(), options.scheme);
+        let (train_scheme, segment) = (options.train_scheme, options.segment.unwrap_or(false));
         let mut tokens = options.tokens.clone();
         // Every token wants a tag, those of long sentences as well.
         tokens.max_length = tokens.max_length.or(Some(LONGEST));

@@ -8,7 +8,7 @@ use lookback_infer::error::{DataError, Error, PlanError};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::tag::scheme::{Schemes, Transitions};
+use lookback_infer::tasks::tag::scheme::{Scheme, Schemes, Transitions};
 use lookback_infer::tasks::tag::{
     self, Dataset, Description, NetworkPlan, SCORES, Tags, WORDS, budget, convert, decoder, judge, read, to_characters,
 };
@@ -37,7 +37,7 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let init = session.init.take();
     let schemes = schemes(&sentences, plan, init.as_ref(), data)?;
     convert(&mut sentences, schemes, data);
-    let plan = &plan.by_data(&sentences, schemes, init.is_some(), data)?;
+    let plan = &plan.by_data(&sentences, schemes, data)?;
     let read = |file: &Path| {
         let mut sentences = read(file)?;
         convert(&mut sentences, schemes, file);
@@ -60,12 +60,15 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     let input = pretrained.iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
     let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
     let dataset = |sentences, file: &Path| Dataset::new(input.encode_labelled(sentences, file)?, &tags, schemes, file);
-    let training = dataset(training, data)?;
+    let mut training = dataset(training, data)?;
     let judged =
         |sentences, file: &Path| Dataset::to_be_judged(input.encode_labelled(sentences, file)?, &tags, schemes, file);
     let validation = held_out.map(|(sentences, file)| judged(sentences, file)).transpose()?;
 
     let (shape, allowed) = (input.shape(), Transitions::of(schemes.trained, tags.names()));
+    if plan.network.crf {
+        training.leave_out_forbidden(&allowed)?;
+    }
     let make = |device: &Device, place: usize| {
         let network = Network::new(&plan.network, shape, &allowed, device)?;
         begin(network, (init.as_ref(), vectors.as_ref()), place, &plan.train)
@@ -103,8 +106,8 @@ fn schemes(sentences: &[Labelled<Tags>], plan: &TagPlan, init: Option<&Init>, da
         if plan.segment {
             return Ok(Schemes { written: WORDS, trained: WORDS });
         }
-        let written = plan.scheme.of(data, sentences.iter().map(|sentence| sentence.label.names.as_slice()))?;
-        let trained = plan.train_scheme.said().unwrap_or(written);
+        let written = Scheme::of(plan.scheme, data, sentences.iter().map(|sentence| sentence.label.names.as_slice()))?;
+        let trained = plan.train_scheme.unwrap_or(written);
         if trained.has_spans() != written.has_spans() {
             let problem = format!("is {trained}, but the scheme of the data is {written}");
             return Err(PlanError::conflict("train-scheme", problem).into());
@@ -114,9 +117,7 @@ fn schemes(sentences: &[Labelled<Tags>], plan: &TagPlan, init: Option<&Init>, da
     let (own, segment): (Schemes, bool) =
         (init.file.json(&init.path, "schemes")?, init.file.json(&init.path, "segment")?);
     let schemes = [("scheme", plan.scheme, own.written), ("train-scheme", plan.train_scheme, own.trained)];
-    if let Some((option, _, own)) =
-        schemes.into_iter().find(|(_, choice, own)| choice.said().is_some_and(|said| said != *own))
-    {
+    if let Some((option, _, own)) = schemes.into_iter().find(|(_, said, own)| said.is_some_and(|said| said != *own)) {
         let problem = format!("is another than {own}, which the model in --init has and keeps");
         return Err(PlanError::conflict(option, problem).into());
     }
@@ -126,16 +127,10 @@ fn schemes(sentences: &[Labelled<Tags>], plan: &TagPlan, init: Option<&Init>, da
 
 impl TagPlan {
     /// With all that is left open chosen by the data, and told.
-    fn by_data(
-        &self,
-        sentences: &[Labelled<Tags>],
-        schemes: Schemes,
-        is_init: bool,
-        data: &Path,
-    ) -> Result<TagPlan, PlanError> {
+    fn by_data(&self, sentences: &[Labelled<Tags>], schemes: Schemes, data: &Path) -> Result<TagPlan, PlanError> {
         let facts = Facts::of(sentences, schemes.written.has_spans() && !self.segment);
         let (options, chosen) = auto::choose(&self.options, &facts);
-        if !chosen.0.is_empty() && !is_init {
+        if !chosen.0.is_empty() {
             tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
         }
         Ok(TagPlan { options: self.options.clone(), ..TagPlan::new(&options)? })

@@ -3,48 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Part, Scheme, cut};
 use crate::error::PlanError;
 
-/// Which scheme tags are of, as a person says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum SchemeChoice {
-    /// Found out from the tags
-    #[default]
-    Auto,
-    /// Tags spell no spans; each is a label of its token
-    None,
-    /// I within spans
-    Io,
-    /// I within spans, B where one begins behind another of its label
-    Iob1,
-    /// B begins a span, I goes on with it
-    Bio,
-    /// B, I, E, and S for one token alone
-    Bioes,
-    /// The same as B, I, L and U
-    Bilou,
-    /// The same as B, M, E and S
-    Bmes,
-    /// The same as B, M, E and W
-    Bmewo,
-}
-
-impl SchemeChoice {
+impl Scheme {
     /// The scheme that is said, else the one that the tags of whole sentences tell, which is told in turn.
     ///
     /// # Errors
     /// If a tag is none of the scheme that is said.
     pub fn of<'a>(
-        self,
+        said: Option<Scheme>,
         file: &Path,
         sentences: impl Iterator<Item = &'a [String]> + Clone,
     ) -> Result<Scheme, PlanError> {
-        let Some(scheme) = self.said() else {
+        let Some(scheme) = said else {
             let scheme = Scheme::find(sentences);
             if scheme.has_spans() {
                 tracing::info!("{}: tags spell spans as {scheme} has them; --scheme says otherwise", file.display());
@@ -61,38 +33,6 @@ impl SchemeChoice {
         }
     }
 
-    /// The scheme that is said.
-    pub fn said(self) -> Option<Scheme> {
-        match self {
-            SchemeChoice::Auto => None,
-            SchemeChoice::None => Some(Scheme::None),
-            SchemeChoice::Io => Some(Scheme::Io),
-            SchemeChoice::Iob1 => Some(Scheme::Iob1),
-            SchemeChoice::Bio => Some(Scheme::Bio),
-            SchemeChoice::Bioes => Some(Scheme::Bioes),
-            SchemeChoice::Bilou => Some(Scheme::Bilou),
-            SchemeChoice::Bmes => Some(Scheme::Bmes),
-            SchemeChoice::Bmewo => Some(Scheme::Bmewo),
-        }
-    }
-}
-
-impl From<Scheme> for SchemeChoice {
-    fn from(scheme: Scheme) -> SchemeChoice {
-        match scheme {
-            Scheme::None => SchemeChoice::None,
-            Scheme::Io => SchemeChoice::Io,
-            Scheme::Iob1 => SchemeChoice::Iob1,
-            Scheme::Bio => SchemeChoice::Bio,
-            Scheme::Bioes => SchemeChoice::Bioes,
-            Scheme::Bilou => SchemeChoice::Bilou,
-            Scheme::Bmes => SchemeChoice::Bmes,
-            Scheme::Bmewo => SchemeChoice::Bmewo,
-        }
-    }
-}
-
-impl Scheme {
     /// The scheme that the tags of whole sentences are of; none if one of them looks otherwise.
     pub fn find<'a>(sentences: impl Iterator<Item = &'a [String]> + Clone) -> Scheme {
         let distinct: BTreeSet<&str> = sentences.clone().flatten().map(String::as_str).collect();

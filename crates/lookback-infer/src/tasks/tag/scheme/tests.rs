@@ -48,16 +48,17 @@ fn the_scheme_is_found_by_the_letters_and_by_where_they_stand() {
 #[test]
 fn a_scheme_that_is_said_has_all_tags() {
     let sentences = [words("B-PER O"), words("E-PER")];
-    let of = |choice: SchemeChoice| {
-        choice.of(std::path::Path::new("a"), sentences.iter().map(Vec::as_slice)).map_err(|error| error.to_string())
+    let of = |said: Option<Scheme>| {
+        let sentences = sentences.iter().map(Vec::as_slice);
+        Scheme::of(said, std::path::Path::new("a"), sentences).map_err(|error| error.to_string())
     };
-    assert_eq!(of(SchemeChoice::Auto), Ok(Scheme::Bioes));
-    assert_eq!(of(SchemeChoice::Bmes), Ok(Scheme::Bmes));
-    assert_eq!(of(SchemeChoice::None), Ok(Scheme::None));
+    assert_eq!(of(None), Ok(Scheme::Bioes));
+    assert_eq!(of(Some(Scheme::Bmes)), Ok(Scheme::Bmes));
+    assert_eq!(of(Some(Scheme::None)), Ok(Scheme::None));
     let expected = "--scheme is bio, but the tag \"E-PER\" is none of it; --scheme none takes tags as they are";
-    assert_eq!(of(SchemeChoice::Bio), Err(expected.to_owned()));
+    assert_eq!(of(Some(Scheme::Bio)), Err(expected.to_owned()));
     for scheme in ALL {
-        assert_eq!(SchemeChoice::from(scheme).of(std::path::Path::new("a"), std::iter::empty()), Ok(scheme));
+        assert_eq!(Scheme::of(Some(scheme), std::path::Path::new("a"), std::iter::empty()), Ok(scheme));
     }
 }
 

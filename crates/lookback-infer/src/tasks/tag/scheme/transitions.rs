@@ -32,6 +32,16 @@ impl Transitions {
     }
 }
 
+impl Transitions {
+    /// Whether tags, by their numbers, may be those of a sentence.
+    pub fn allow(&self, path: &[usize]) -> bool {
+        let tags = self.start.len();
+        path.first().is_none_or(|&first| self.start[first])
+            && path.last().is_none_or(|&last| self.end[last])
+            && path.windows(2).all(|pair| self.between[pair[0] * tags + pair[1]])
+    }
+}
+
 impl Scheme {
     /// Whether the tag `to` may stand behind the tag `from`.
     pub fn allowed(self, from: &str, to: &str) -> bool {
