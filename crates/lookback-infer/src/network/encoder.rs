@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::attend::{Attend, Attended};
 use super::plan::EncoderPlan;
 use super::ragged::Ragged;
-use super::recurrent::Recurrent;
+use super::recurrent::{LayerState, Recurrent, RecurrentShape};
 use super::workspace::Workspaces;
 use crate::error::{ModelFileError, PlanError};
 use crate::input::{Batch, InputLayer, InputShape, Parts};
@@ -43,6 +43,8 @@ pub struct Encoder {
     /// Absent where the plan has no layers.
     recurrent: Option<Recurrent>,
     attend: Attend,
+    /// `H`
+    hidden: usize,
     workspaces: Workspaces,
 }
 
@@ -56,6 +58,8 @@ pub struct Encoded {
     /// `[B, O]`: each row's final hidden state of the last recurrent layer, both directions side by side; empty without
     /// layers.
     pub last: Vec<f32>,
+    /// The same of every recurrent layer, `[B, O]`, and its final cell states, empty where the cell has none.
+    pub finals: Vec<[Vec<f32>; 2]>,
     /// One vector per row, where the attention pools by itself.
     pub pooled: Option<Pooled>,
     /// What the attention looked at, a view per head or hop, where that was asked for.
@@ -97,10 +101,19 @@ impl Encoder {
                 return Err(tensors.refused("network", &problem));
             }
             0 => None,
-            _ => Some(Recurrent::read(plan, input.width(), &mut tensors.within("recurrent"))?),
+            _ => {
+                let shape = RecurrentShape {
+                    cell: plan.cell,
+                    input: input.width(),
+                    hidden: plan.hidden,
+                    layers: plan.layers,
+                    bidirectional: plan.bidirectional,
+                };
+                Some(Recurrent::read(shape, &mut tensors.within("recurrent"))?)
+            }
         };
         let attend = Attend::read(plan.attention, plan.outputs(), &mut tensors.within("attend"))?;
-        Ok(Encoder { input, recurrent, attend, workspaces: Workspaces::default() })
+        Ok(Encoder { input, recurrent, attend, hidden: plan.hidden, workspaces: Workspaces::default() })
     }
 
     /// What a token is made of, by which batches are made.
@@ -121,12 +134,20 @@ impl Encoder {
             0 => Cow::Borrowed(&[][..]),
             _ => self.input.forward(batch, rows.threads),
         };
-        let (steps, last) = match &self.recurrent {
+        let (steps, finals) = match &self.recurrent {
             Some(recurrent) => recurrent.forward(&x, rows, &mut workspace.recurrent),
             None => (x.into_owned(), Vec::new()),
         };
         let Attended { steps, width, pooled, views } =
             self.attend.forward(steps, rows, views, &mut workspace.attention);
-        Encoded { steps, width, last, pooled, views }
+        let of_layer = |state: &LayerState| [&state.hidden, &state.cell].map(|states| self.side_by_side(states, rows));
+        let finals: Vec<[Vec<f32>; 2]> = finals.iter().map(of_layer).collect();
+        let last = finals.last().map_or_else(Vec::new, |[hidden, _]| hidden.clone());
+        Encoded { steps, width, last, finals, pooled, views }
+    }
+
+    /// Final states `[D, B, H]` as `[B, O]`.
+    fn side_by_side(&self, states: &[f32], rows: Ragged<'_>) -> Vec<f32> {
+        LayerState::beside(states, self.hidden, rows.batch())
     }
 }

@@ -2,10 +2,29 @@
 
 use lookback_kernels::{Cell, Dims, Inputs, Packed, Saving, Weights, Workspace, forward_owned};
 
-use super::plan::EncoderPlan;
+use super::cell;
 use super::ragged::Ragged;
 use crate::error::ModelFileError;
 use crate::model_file::Tensors;
+
+/// What recurrent layers are made by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecurrentShape {
+    pub(crate) cell: cell::Cell,
+    /// `I`, of the first layer.
+    pub(crate) input: usize,
+    /// `H`
+    pub(crate) hidden: usize,
+    pub(crate) layers: usize,
+    pub(crate) bidirectional: bool,
+}
+
+/// The states of one layer: `[D, B, H]` each, and no cell states where the cell has none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LayerState {
+    pub(crate) hidden: Vec<f32>,
+    pub(crate) cell: Vec<f32>,
+}
 
 /// Recurrent layers on one another, in one direction or both.
 #[derive(Debug)]
@@ -24,14 +43,15 @@ struct Layer {
 }
 
 impl Recurrent {
-    /// Layers that read vectors of `input` numbers. Takes, of every layer `k` from 0 and with `_reverse` behind the names
+    /// Takes, of every layer `k` from 0 and with `_reverse` behind the names
     /// of the second direction, `weight_ih_lk` `[G*H, I]`, `weight_hh_lk` `[G*H, H]`, `bias_ih_lk` and `bias_hh_lk` `[G*H]`.
     ///
     /// # Errors
     /// If one of them is missing or has another shape, or a size is 0.
-    pub(crate) fn read(plan: &EncoderPlan, input: usize, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
-        let (cell, hidden) = (plan.cell.kernel(), plan.hidden);
-        let directions = if plan.bidirectional { 2 } else { 1 };
+    pub(crate) fn read(shape: RecurrentShape, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
+        let RecurrentShape { cell, input, hidden, layers, bidirectional } = shape;
+        let cell = cell.kernel();
+        let directions = if bidirectional { 2 } else { 1 };
         let gates = cell.gates() * hidden;
         let layer = |index: usize| {
             let input = if index == 0 { input } else { directions * hidden };
@@ -63,35 +83,80 @@ impl Recurrent {
                 Err(problem) => Err(tensors.unfit(&format!("weight_ih_l{index}"), &problem)),
             }
         };
-        let layers = (0..plan.layers).map(layer).collect::<Result<_, _>>()?;
+        let layers = (0..layers).map(layer).collect::<Result<_, _>>()?;
         Ok(Recurrent { cell, hidden, directions, layers })
     }
 
-    /// x: `[B, T, I]`. Gives the steps of the last layer `[B, T, O]`, zero past a row's length, and its final hidden states
-    /// `[B, O]`.
+    /// x: `[B, T, I]`. Gives the steps of the last layer `[B, T, O]`, zero past a row's length, and the final states of
+    /// every layer.
     ///
     /// # Panics
     /// If `x` has not the length of its shape, or a row is longer than `T`.
-    pub(crate) fn forward(&self, x: &[f32], rows: Ragged<'_>, workspace: &mut Workspace) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn forward(
+        &self,
+        x: &[f32],
+        rows: Ragged<'_>,
+        workspace: &mut Workspace,
+    ) -> (Vec<f32>, Vec<LayerState>) {
         let Ragged { lengths, time, threads } = rows;
-        let (batch, steps) = (rows.batch(), rows.batch() * time * self.directions * self.hidden);
-        // The steps of a layer, `[B, T, O]`, and behind them its final states, `[D, B, H]` each.
-        let mut made: Option<Vec<f32>> = None;
+        let (batch, states) = (rows.batch(), self.directions * rows.batch() * self.hidden);
+        let mut below: Option<Vec<f32>> = None;
+        let mut finals = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            let x = made.as_ref().map_or(x, |below| &below[..steps]);
             let dims = Dims { batch, time, input: layer.input, hidden: self.hidden, directions: self.directions };
-            let inputs = Inputs { x, lengths: Some(lengths), h0: None, c0: None };
+            let inputs = Inputs { x: below.as_deref().unwrap_or(x), lengths: Some(lengths), h0: None, c0: None };
             let output = forward_owned(self.cell, &dims, &layer.packed, &inputs, Saving::Nothing, workspace, threads);
-            made = Some(output.unwrap_or_else(|error| panic!("{error}")).0);
+            // The steps of the layer, `[B, T, O]`, and behind them its final states.
+            let mut made = output.unwrap_or_else(|error| panic!("{error}")).0;
+            finals.push(LayerState::split_off(&mut made, batch * time * self.directions * self.hidden, states));
+            below = Some(made);
         }
-        let mut made = made.unwrap_or_default();
-        let mut last = Vec::with_capacity(batch * self.directions * self.hidden);
+        (below.unwrap_or_default(), finals)
+    }
+
+    /// One step of layers that read one way. x: `[B, I]`; `states`: of every layer, which become those after the step. The
+    /// hidden states of the last are what it gives, `[B, H]`.
+    ///
+    /// # Panics
+    /// If the layers read both ways, or something has not the length of its shape.
+    pub(crate) fn step(&self, x: &[f32], states: &mut [LayerState], workspace: &mut Workspace, threads: usize) {
+        assert!(self.directions == 1 && states.len() == self.layers.len(), "steps go one way, through every layer");
+        for place in 0..self.layers.len() {
+            let layer = &self.layers[place];
+            let (below, here) = states.split_at_mut(place);
+            let state = &mut here[0];
+            let batch = state.hidden.len() / self.hidden;
+            let dims = Dims { batch, time: 1, input: layer.input, hidden: self.hidden, directions: 1 };
+            let x = below.last().map_or(x, |below| &below.hidden);
+            let c0 = (!state.cell.is_empty()).then_some(&state.cell[..]);
+            let inputs = Inputs { x, lengths: None, h0: Some(&state.hidden), c0 };
+            let output = forward_owned(self.cell, &dims, &layer.packed, &inputs, Saving::Nothing, workspace, threads);
+            let mut made = output.unwrap_or_else(|error| panic!("{error}")).0;
+            // Of one step, its output is the final hidden state.
+            *state = LayerState::split_off(&mut made, batch * self.hidden, batch * self.hidden);
+        }
+    }
+
+}
+
+impl LayerState {
+    /// The states behind the steps, `h_n` and, where there is one, `c_n`, of so many numbers each.
+    fn split_off(made: &mut Vec<f32>, steps: usize, states: usize) -> LayerState {
+        let hidden = made[steps..][..states].to_vec();
+        let cell = made[steps + states..].to_vec();
+        made.truncate(steps);
+        LayerState { hidden, cell }
+    }
+
+    /// `[B, D * H]`: the hidden states of both directions side by side; `hidden`: `H`.
+    pub(crate) fn beside(states: &[f32], hidden: usize, batch: usize) -> Vec<f32> {
+        let directions = states.len() / (batch * hidden).max(1);
+        let mut beside = Vec::with_capacity(states.len());
         for row in 0..batch {
-            for direction in 0..self.directions {
-                last.extend_from_slice(&made[steps + (direction * batch + row) * self.hidden..][..self.hidden]);
+            for direction in 0..directions {
+                beside.extend_from_slice(&states[(direction * batch + row) * hidden..][..hidden]);
             }
         }
-        made.truncate(steps);
-        (made, last)
+        beside
     }
 }

@@ -13,6 +13,19 @@ pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
     }
 }
 
+/// Logits `[.., N]` as logarithms of probabilities, safe from overflow.
+pub(crate) fn log_softmax(logits: &mut [f32], classes: usize) {
+    let mut powers = vec![0.0; classes];
+    for row in logits.chunks_exact_mut(classes) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        powers.iter_mut().zip(&*row).for_each(|(power, logit)| *power = logit - largest);
+        math::exp(&mut powers);
+        let sum: f32 = powers.iter().sum();
+        let log_sum = largest + sum.ln();
+        row.iter_mut().for_each(|logit| *logit -= log_sum);
+    }
+}
+
 /// `log Σ exp(z) - z[target]`, in f64 and safe from overflow.
 pub(crate) fn cross_entropy(logits: &[f32], target: usize) -> f64 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);

@@ -7,7 +7,7 @@ use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, InputShape, Parts};
 use lookback_infer::network::{Cell, EncoderPlan};
 use lookback_nn::ops::dropout_layer;
-use lookback_nn::{Error, Recurrent, RecurrentConfig};
+use lookback_nn::{Error, Recurrent, RecurrentConfig, State};
 
 use super::attend::{Attend, Attended};
 use crate::input::{tables, vectors};
@@ -35,6 +35,8 @@ pub(crate) struct Encoded {
     pub(crate) steps: Tensor<3>,
     /// `[B, O]`: the final hidden states of the last recurrent layer; zeros without layers.
     pub(crate) last: Tensor<2>,
+    /// The final states of all recurrent layers; `None` without layers.
+    pub(crate) state: Option<State>,
     /// Where the attention pools: the pooled vectors `[B, hops * O]`, and the penalty `[1]` that the loss adds.
     pub(crate) pooled: Option<(Tensor<2>, Tensor<1>)>,
 }
@@ -90,19 +92,19 @@ impl Encoder {
     pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
         let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding, &self.shape_embedding];
         let x = dropout_layer(&self.embedding_dropout, vectors(tables, batch, noise, device)?);
-        let (sequence, last) = match &self.recurrent {
+        let (sequence, last, state) = match &self.recurrent {
             Some(recurrent) => {
                 let output = recurrent.forward(x, Some(&batch.lengths), None)?;
-                (output.sequence.clone(), output.last_layer())
+                (output.sequence.clone(), output.last_layer(), Some(output.state))
             }
             None => {
                 let [rows, _, width] = x.dims();
                 let last = Tensor::zeros([rows, width], &x.device());
-                (x, last)
+                (x, last, None)
             }
         };
         let Attended { steps, pooled } = self.attend.forward(sequence, &batch.lengths)?;
-        Ok(Encoded { steps, last, pooled })
+        Ok(Encoded { steps, last, state, pooled })
     }
 
     /// Which tables there are beside the tokens' own.

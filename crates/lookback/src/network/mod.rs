@@ -7,6 +7,7 @@ mod pooling;
 mod tensors;
 mod twin;
 
+pub(crate) use encoder::Encoded;
 pub use encoder::Encoder;
 pub use options::EncoderOptions;
 pub(crate) use options::option_of;

@@ -3,6 +3,7 @@
 mod chosen;
 pub mod classify;
 pub mod tag;
+pub mod translate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,318 @@
+//! The decoder: recurrent layers that look at the source, a step at a time.
+
+use lookback_kernels::attention::{self, Dims, Inputs, Mask, Score};
+use lookback_kernels::simd::math;
+use rayon::prelude::*;
+
+use super::plan::{DecoderForm, DecoderPlan, DecoderScore};
+use crate::error::ModelFileError;
+use crate::model_file::Tensors;
+use crate::network::{LayerState, Linear, Ragged, Recurrent, RecurrentShape, Workspaces};
+
+/// The decoder of one network, its weights packed once.
+///
+/// # Tensors
+/// With `E` the width of a target token's vector, `H` the decoder's hidden units, `M` the width of a step of the source,
+/// `F` what is fed beside a token's vector (`H` of Luong's, `M` of Bahdanau's) and `V` the target's vocabulary:
+///
+/// | tensor | shape | where there is |
+/// |---|---|---|
+/// | `target_embedding.weight` | `[V, E]` | |
+/// | `decoder.recurrent.weight_ih_l0` | `[G*H, E + F]` | |
+/// | `decoder.recurrent.weight_ih_lk`, layer `k` from 1 | `[G*H, H]` | several layers |
+/// | `decoder.recurrent.weight_hh_lk`, `bias_ih_lk`, `bias_hh_lk` | `[G*H, H]`, `[G*H]` | |
+/// | `decoder.attention.w_query`, `w_key` | `[H, H]`, `[H, M]` | `additive` |
+/// | `decoder.attention.bias`, `v` | `[H]` | `additive` |
+/// | `decoder.attention.w` | `[H, M]` | `general` |
+/// | `decoder.combine.projection.weight`, `bias` | `[H, M + H]`, `[H]` | Luong's |
+/// | `output` | `[V, H]`, of Bahdanau's `[V, H + M]` | not tied |
+/// | `output_bias` | `[V]` | |
+#[derive(Debug)]
+pub(super) struct Decoder {
+    plan: DecoderPlan,
+    /// `M`
+    memory: usize,
+    /// `V`
+    vocabulary: usize,
+    /// `[V, E]`
+    embedding: Vec<f32>,
+    recurrent: Recurrent,
+    compare: Compare,
+    /// `tanh(W [c; h])`
+    combine: Option<Linear>,
+    output: Linear,
+    workspaces: Workspaces,
+}
+
+/// How a state and a step of the source are compared.
+#[derive(Debug)]
+enum Compare {
+    /// `scale q · k`
+    Product(f32),
+    /// `qᵀ (W k)`: the source is mapped once.
+    General { keys: Linear },
+    /// `v · tanh(W q + b + U k)`
+    Additive { query: Linear, keys: Linear, v: Vec<f32> },
+}
+
+/// What the decoder looks at: the sources of a batch, mapped once.
+#[derive(Debug)]
+pub(super) struct Memory {
+    sources: Vec<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    length: usize,
+    /// `[S, M]`
+    values: Vec<f32>,
+    /// `[S, W]`; the values themselves where nothing maps them.
+    keys: Option<Vec<f32>>,
+}
+
+/// The states of some targets that are being written.
+#[derive(Clone, Debug)]
+pub(super) struct States {
+    /// Which source each is of.
+    pub(super) sources: Vec<usize>,
+    /// Of every layer, `[rows, H]`.
+    pub(super) layers: Vec<LayerState>,
+    /// `[rows, H]`: of Luong's, the attentional vectors before.
+    fed: Vec<f32>,
+}
+
+/// What a step gives.
+#[derive(Debug)]
+pub(super) struct Stepped {
+    /// `[rows, V]`
+    pub(super) logits: Vec<f32>,
+    /// What each row looked at, as many as its source is long, where that was asked for.
+    pub(super) weights: Option<Vec<Vec<f32>>>,
+}
+
+impl States {
+    /// Those of these rows, which may repeat.
+    pub(super) fn reorder(&mut self, rows: &[usize], hidden: usize) {
+        self.sources = rows.iter().map(|&row| self.sources[row]).collect();
+        let taken = |values: &[f32]| -> Vec<f32> {
+            if values.is_empty() {
+                return Vec::new();
+            }
+            rows.iter().flat_map(|&row| &values[row * hidden..][..hidden]).copied().collect()
+        };
+        for layer in &mut self.layers {
+            *layer = LayerState { hidden: taken(&layer.hidden), cell: taken(&layer.cell) };
+        }
+        self.fed = taken(&self.fed);
+    }
+}
+
+impl Decoder {
+    /// Takes the decoder's tensors. `memory`: the width of a step of the source.
+    ///
+    /// # Errors
+    /// If one of them is missing or has another shape.
+    pub(super) fn read(
+        plan: &DecoderPlan,
+        memory: usize,
+        vocabulary: usize,
+        tensors: &mut Tensors<'_>,
+    ) -> Result<Decoder, ModelFileError> {
+        let (hidden, width) = (plan.hidden, plan.output_width(memory));
+        let embedding = tensors.take("target_embedding.weight", &[vocabulary, plan.embedding])?;
+        let bias = tensors.take("output_bias", &[vocabulary])?;
+        let output = if plan.tied {
+            Linear::new([vocabulary, width], &embedding, Some(&bias), "target_embedding.weight", tensors)?
+        } else {
+            let weight = tensors.take("output", &[vocabulary, width])?;
+            Linear::new([vocabulary, width], &weight, Some(&bias), "output", tensors)?
+        };
+        let mut tensors = tensors.within("decoder");
+        let shape = RecurrentShape {
+            cell: plan.cell,
+            input: plan.embedding + plan.fed(memory),
+            hidden,
+            layers: plan.layers,
+            bidirectional: false,
+        };
+        let recurrent = Recurrent::read(shape, &mut tensors.within("recurrent"))?;
+        let compare = Compare::read(plan.score, hidden, memory, &mut tensors.within("attention"))?;
+        let combine = (plan.form == DecoderForm::Luong)
+            .then(|| Linear::read(memory + hidden, hidden, true, &mut tensors.within("combine.projection")))
+            .transpose()?;
+        let workspaces = Workspaces::default();
+        let plan = plan.clone();
+        Ok(Decoder { plan, memory, vocabulary, embedding, recurrent, compare, combine, output, workspaces })
+    }
+
+    /// `V`
+    pub(super) fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// `H`
+    pub(super) fn hidden(&self) -> usize {
+        self.plan.hidden
+    }
+
+    /// steps: `[B, T, M]` of the source, of which the first of every row are real.
+    pub(super) fn memory(&self, steps: &[f32], rows: Ragged<'_>) -> Memory {
+        let keys = match &self.compare {
+            Compare::Product(_) => None,
+            Compare::General { keys } | Compare::Additive { keys, .. } => Some(keys.forward_steps(steps, rows)),
+        };
+        let width = self.compare.width(self.plan.hidden, self.memory);
+        let row = |(row, &length): (usize, &usize)| Source {
+            length,
+            values: steps[row * rows.time * self.memory..][..length * self.memory].to_vec(),
+            keys: keys.as_ref().map(|keys| keys[row * rows.time * width..][..length * width].to_vec()),
+        };
+        Memory { sources: rows.lengths.iter().enumerate().map(row).collect() }
+    }
+
+    /// The states before the first token, of these sources and layers.
+    pub(super) fn start(&self, sources: Vec<usize>, layers: Vec<LayerState>) -> States {
+        let fed = if self.combine.is_some() { vec![0.0; sources.len() * self.plan.hidden] } else { Vec::new() };
+        States { sources, layers, fed }
+    }
+
+    /// A step of every row: `tokens` are those before. A row alone gives the same as among any others, bit for bit.
+    pub(super) fn step(&self, states: &mut States, memory: &Memory, tokens: &[u32], weights: bool) -> Stepped {
+        let threads = rayon::current_num_threads();
+        let mut workspace = self.workspaces.take();
+        let (hidden, rows) = (self.plan.hidden, tokens.len());
+        if let DecoderForm::Luong = self.plan.form {
+            let x = self.beside_tokens(tokens, &states.fed, hidden);
+            self.recurrent.step(&x, &mut states.layers, &mut workspace.recurrent, threads);
+            let query = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
+            let (context, weights) = self.look(query, &states.sources, memory, weights, threads);
+            let mut both = Vec::with_capacity(rows * (self.memory + hidden));
+            for row in 0..rows {
+                both.extend_from_slice(&context[row * self.memory..][..self.memory]);
+                both.extend_from_slice(&query[row * hidden..][..hidden]);
+            }
+            let mut attentional = self.combine.as_ref().map_or_else(Vec::new, |map| map.forward(&both, threads));
+            math::tanh(&mut attentional);
+            let logits = self.output.forward(&attentional, threads);
+            states.fed = attentional;
+            return Stepped { logits, weights };
+        }
+        let query = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
+        let (context, weights) = self.look(query, &states.sources, memory, weights, threads);
+        let x = self.beside_tokens(tokens, &context, self.memory);
+        self.recurrent.step(&x, &mut states.layers, &mut workspace.recurrent, threads);
+        let made = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
+        let mut both = Vec::with_capacity(rows * (self.memory + hidden));
+        for row in 0..rows {
+            both.extend_from_slice(&made[row * hidden..][..hidden]);
+            both.extend_from_slice(&context[row * self.memory..][..self.memory]);
+        }
+        Stepped { logits: self.output.forward(&both, threads), weights }
+    }
+
+    /// `[rows, E + width]`: the vectors of these tokens with what is fed, `[rows, width]`, beside them.
+    fn beside_tokens(&self, tokens: &[u32], fed: &[f32], width: usize) -> Vec<f32> {
+        let embedding = self.plan.embedding;
+        let mut x = Vec::with_capacity(tokens.len() * (embedding + width));
+        for (row, &token) in tokens.iter().enumerate() {
+            x.extend_from_slice(&self.embedding[token as usize * embedding..][..embedding]);
+            x.extend_from_slice(&fed[row * width..][..width]);
+        }
+        x
+    }
+
+    /// The contexts `[rows, M]` of queries `[rows, H]`, and what each looked at where that is asked for. Rows of one source
+    /// stand together.
+    fn look(
+        &self,
+        query: &[f32],
+        sources: &[usize],
+        memory: &Memory,
+        weights: bool,
+        threads: usize,
+    ) -> (Vec<f32>, Option<Vec<Vec<f32>>>) {
+        let hidden = self.plan.hidden;
+        let mapped;
+        let (query, score) = match &self.compare {
+            Compare::Product(scale) => (query, Score::Product { scale: *scale }),
+            Compare::General { .. } => (query, Score::Product { scale: 1.0 }),
+            Compare::Additive { query: map, v, .. } => {
+                mapped = map.forward(query, threads);
+                (&mapped[..], Score::Additive { v })
+            }
+        };
+        let mut context = vec![0.0; sources.len() * self.memory];
+        let groups = groups(sources, &mut context, self.memory);
+        let least = if threads <= 1 { usize::MAX } else { 4 };
+        let looked: Vec<Vec<Vec<f32>>> = groups
+            .into_par_iter()
+            .with_min_len(least)
+            .map(|(from, count, context)| {
+                let source = &memory.sources[sources[from]];
+                let query = &query[from * hidden..][..count * hidden];
+                let keys = source.keys.as_deref().unwrap_or(&source.values);
+                let inputs = Inputs { query, keys, values: &source.values };
+                let keys = source.length;
+                let dims = Dims { batch: 1, queries: count, keys, heads: 1, width: hidden, value: self.memory };
+                let mut workspace = self.workspaces.take();
+                let mask = Mask::default();
+                let scratch = &mut workspace.attention;
+                let output = attention::forward_owned(score, &dims, &mask, None, &inputs, weights, scratch, 1)
+                    .unwrap_or_else(|error| panic!("{error}"));
+                context.copy_from_slice(&output.context);
+                let seen = output.weights.unwrap_or_default();
+                if keys == 0 { vec![Vec::new(); count] } else { seen.chunks_exact(keys).map(<[f32]>::to_vec).collect() }
+            })
+            .collect();
+        (context, weights.then(|| looked.into_iter().flatten().collect()))
+    }
+}
+
+/// The first row of every group of rows that share a source, how many there are, and their part of `context`.
+fn groups<'a>(sources: &[usize], mut context: &'a mut [f32], width: usize) -> Vec<(usize, usize, &'a mut [f32])> {
+    let mut groups = Vec::new();
+    let mut from = 0;
+    for group in sources.chunk_by(|a, b| a == b) {
+        let (own, others) = context.split_at_mut(group.len() * width);
+        groups.push((from, group.len(), own));
+        from += group.len();
+        context = others;
+    }
+    groups
+}
+
+impl Compare {
+    fn read(
+        score: DecoderScore,
+        hidden: usize,
+        memory: usize,
+        tensors: &mut Tensors<'_>,
+    ) -> Result<Compare, ModelFileError> {
+        Ok(match score {
+            DecoderScore::Dot => Compare::Product(1.0),
+            DecoderScore::ScaledDot => Compare::Product(1.0 / (hidden as f32).sqrt()),
+            DecoderScore::General => {
+                let w = tensors.take("w", &[hidden, memory])?;
+                Compare::General { keys: Linear::new([hidden, memory], &w, None, "w", tensors)? }
+            }
+            DecoderScore::Additive => {
+                let query = tensors.take("w_query", &[hidden, hidden])?;
+                let keys = tensors.take("w_key", &[hidden, memory])?;
+                let bias = tensors.take("bias", &[hidden])?;
+                Compare::Additive {
+                    query: Linear::new([hidden; 2], &query, Some(&bias), "w_query", tensors)?,
+                    keys: Linear::new([hidden, memory], &keys, None, "w_key", tensors)?,
+                    v: tensors.take("v", &[hidden])?,
+                }
+            }
+        })
+    }
+
+    /// The width of a key.
+    fn width(&self, hidden: usize, memory: usize) -> usize {
+        match self {
+            Compare::Product(_) => memory,
+            Compare::General { .. } | Compare::Additive { .. } => hidden,
+        }
+    }
+}

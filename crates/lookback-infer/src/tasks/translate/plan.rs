@@ -1,0 +1,211 @@
+//! The translator's plan: encoder, bridge, decoder.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{PlanError, plan};
+use crate::network::{Cell, EncoderPlan, MOST_NETWORKS};
+
+/// The network's shape, apart from what the data decide, and how it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// What reads the source.
+    pub encoder: EncoderPlan,
+    /// From the encoder's final states to the decoder's first.
+    pub bridge: Bridge,
+    /// What writes the target.
+    pub decoder: DecoderPlan,
+    /// Networks that answer together.
+    pub ensemble: usize,
+}
+
+/// The decoder's shape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DecoderPlan {
+    /// What comes first in a step, attention or recurrence.
+    pub form: DecoderForm,
+    /// The recurrent cell.
+    pub cell: Cell,
+    /// Hidden units, `H`.
+    pub hidden: usize,
+    /// Recurrent layers.
+    pub layers: usize,
+    /// How the attention compares a state and a step of the source.
+    pub score: DecoderScore,
+    /// Width of the vectors of target tokens, `E`.
+    pub embedding: usize,
+    /// Whether the output layer's weights are the vectors of the target tokens (Press and Wolf 2017).
+    pub tied: bool,
+    /// Dropout on the vectors of target tokens.
+    pub embedding_dropout: f64,
+    /// Dropout between layers.
+    pub layer_dropout: f64,
+    /// Dropout before the output.
+    pub output_dropout: f64,
+}
+
+/// What comes first in a step of the decoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum DecoderForm {
+    /// A recurrent step, then attention, whose result is fed to the next step (Luong 2015, input feeding)
+    #[default]
+    Luong,
+    /// Attention by the state before, then a recurrent step on what it gave (Bahdanau 2015)
+    Bahdanau,
+}
+
+/// From the encoder's final states to the decoder's first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Bridge {
+    /// A dense layer with tanh from the last layer's final hidden states
+    #[default]
+    Dense,
+    /// The final states themselves, layer by layer, both directions side by side
+    Copy,
+    /// Zeros
+    Zero,
+}
+
+/// How the attention compares a state `h` of the decoder and a step `s` of the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum DecoderScore {
+    /// hᵀ W s (Luong 2015)
+    #[default]
+    General,
+    /// v · tanh(W h + U s + b) (Bahdanau 2015)
+    Additive,
+    /// h · s (Luong 2015)
+    Dot,
+    /// h · s / √H (Vaswani 2017)
+    ScaledDot,
+}
+
+impl fmt::Display for DecoderScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DecoderScore::General => "general",
+            DecoderScore::Additive => "additive",
+            DecoderScore::Dot => "dot",
+            DecoderScore::ScaledDot => "scaled-dot",
+        })
+    }
+}
+
+impl NetworkPlan {
+    /// Whether a network can be made; a plan from a file may say anything.
+    ///
+    /// # Errors
+    /// If an option has a value that no network has, or parts do not fit.
+    pub fn check(&self) -> Result<(), PlanError> {
+        plan::size("ensemble", self.ensemble, MOST_NETWORKS)?;
+        self.encoder.check()?;
+        self.decoder.check()?;
+        if self.encoder.layers == 0 {
+            return Err(PlanError::conflict("layers", "is 0, but a source is read by recurrent layers"));
+        }
+        if self.encoder.attention.pools() {
+            let form = self.encoder.attention;
+            let problem = format!("{form} makes one vector of a whole text, but the decoder looks at every token of it");
+            return Err(PlanError::conflict("attention", problem));
+        }
+        let (memory, hidden) = (self.encoder.width(), self.decoder.hidden);
+        if matches!(self.decoder.score, DecoderScore::Dot | DecoderScore::ScaledDot) && memory != hidden {
+            let score = self.decoder.score;
+            let problem = format!(
+                "{score} compares states of {hidden} numbers with steps of {memory}; make --decoder-hidden {memory}, or \
+                 use general or additive"
+            );
+            return Err(PlanError::conflict("decoder-attention", problem));
+        }
+        if self.bridge == Bridge::Copy {
+            let (encoder, decoder) = (&self.encoder, &self.decoder);
+            let ours = (decoder.cell, decoder.layers, decoder.hidden);
+            let theirs = (encoder.cell, encoder.layers, encoder.outputs());
+            if ours != theirs {
+                let problem = format!(
+                    "copy wants a decoder as the encoder is: {} layers of {} numbers of the same cell",
+                    encoder.layers,
+                    encoder.outputs()
+                );
+                return Err(PlanError::conflict("bridge", problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers that the dense bridge makes for a row: every layer's hidden state and, where there is one, its cell state.
+    pub fn states(&self) -> usize {
+        self.decoder.layers * self.decoder.hidden * self.decoder.states_per_layer()
+    }
+
+    /// The network in one line, for people.
+    pub fn summary(&self) -> String {
+        let networks = if self.ensemble == 1 { String::new() } else { format!("{} networks, each ", self.ensemble) };
+        format!("{networks}{}; {}", self.encoder.summary(), self.decoder.summary())
+    }
+}
+
+impl DecoderPlan {
+    /// What the output layer reads: of Luong's the attentional vector, of Bahdanau's state and context.
+    pub fn output_width(&self, memory: usize) -> usize {
+        match self.form {
+            DecoderForm::Luong => self.hidden,
+            DecoderForm::Bahdanau => self.hidden + memory,
+        }
+    }
+
+    /// What stands beside a target token's vector in a step: of Luong's the attentional vector before, of Bahdanau's the
+    /// context.
+    pub fn fed(&self, memory: usize) -> usize {
+        match self.form {
+            DecoderForm::Luong => self.hidden,
+            DecoderForm::Bahdanau => memory,
+        }
+    }
+
+    /// Two where the cell has a state beside the hidden one.
+    pub fn states_per_layer(&self) -> usize {
+        if self.cell == Cell::Lstm { 2 } else { 1 }
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        plan::size("decoder-hidden", self.hidden, 1 << 16)?;
+        plan::size("decoder-layers", self.layers, 64)?;
+        plan::size("target-embedding", self.embedding, 1 << 16)?;
+        plan::below_one("embedding-dropout", self.embedding_dropout)?;
+        plan::below_one("layer-dropout", self.layer_dropout)?;
+        plan::below_one("output-dropout", self.output_dropout)?;
+        if self.tied && (self.form == DecoderForm::Bahdanau || self.embedding != self.hidden) {
+            let problem = match self.form {
+                DecoderForm::Bahdanau => {
+                    "is for --decoder luong, whose output reads a vector as wide as a token's".to_owned()
+                }
+                DecoderForm::Luong => format!(
+                    "needs token vectors as wide as the decoder, but --target-embedding is {} and --decoder-hidden {}",
+                    self.embedding, self.hidden
+                ),
+            };
+            return Err(PlanError::conflict("tie-embeddings", problem));
+        }
+        Ok(())
+    }
+
+    fn summary(&self) -> String {
+        let layers = if self.layers == 1 { "1 layer".into() } else { format!("{} layers", self.layers) };
+        let form = match self.form {
+            DecoderForm::Luong => "Luong's decoder",
+            DecoderForm::Bahdanau => "Bahdanau's decoder",
+        };
+        let (cell, hidden, score) = (self.cell.name(), self.hidden, self.score);
+        format!("{form}, {layers} of {cell} with {hidden} hidden units, {score} attention")
+    }
+}

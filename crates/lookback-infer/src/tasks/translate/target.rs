@@ -1,0 +1,299 @@
+//! Targets: how a text that is written becomes tokens, and tokens become a text again.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::input::tokenizer::TokenizerChoice;
+use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
+
+/// How targets are cut into tokens. Whatever it is, the tokens make up the text again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum TargetCut {
+    /// Words as Unicode finds them and marks of punctuation; a token knows whether a blank stands before it
+    Words,
+    /// Single characters, blanks among them
+    Characters,
+    /// What stands between blanks, such as the signs of a pronunciation
+    Blanks,
+}
+
+impl TargetCut {
+    /// What these training targets are cut into. Those without blanks, and those in Chinese or Japanese, are cut into
+    /// characters; those of a few hundred different pieces between blanks (the signs of a pronunciation) into these; all
+    /// others into words.
+    pub fn of<'a>(targets: impl Iterator<Item = &'a str> + Clone) -> TargetCut {
+        let (mut all, mut with_blanks) = (0usize, 0usize);
+        for target in targets.clone() {
+            all += 1;
+            with_blanks += usize::from(target.trim().contains(char::is_whitespace));
+        }
+        let by_script = TokenizerChoice::Auto.resolve(targets.clone(), false);
+        if with_blanks * 10 < all || TokenizerChoice::from(by_script) != TokenizerChoice::Words {
+            return TargetCut::Characters;
+        }
+        let mut pieces = std::collections::HashSet::new();
+        let mut count = 0usize;
+        for piece in targets.flat_map(str::split_whitespace) {
+            count += 1;
+            pieces.insert(piece);
+            if pieces.len() > FEW {
+                return TargetCut::Words;
+            }
+        }
+        // Few sentences have few words as well.
+        if count > 20 * pieces.len() { TargetCut::Blanks } else { TargetCut::Words }
+    }
+
+    /// The tokens of a text.
+    pub fn tokens(self, text: &str) -> Vec<String> {
+        match self {
+            TargetCut::Characters => text.graphemes(true).map(str::to_owned).collect(),
+            TargetCut::Blanks => text.split_whitespace().map(str::to_owned).collect(),
+            TargetCut::Words => words(text),
+        }
+    }
+
+    /// The text that tokens make up.
+    pub fn text<T: AsRef<str>>(self, tokens: impl IntoIterator<Item = T>) -> String {
+        let mut text = String::new();
+        for token in tokens {
+            if self == TargetCut::Blanks && !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(token.as_ref());
+        }
+        // The blank that every text of words begins with.
+        match self {
+            TargetCut::Words => text.strip_prefix(' ').map(str::to_owned).unwrap_or(text),
+            _ => text,
+        }
+    }
+
+    /// A token as people see it, without the blank before it.
+    pub fn shown(self, token: &str) -> &str {
+        match self {
+            TargetCut::Words if token.len() > 1 => token.strip_prefix(' ').unwrap_or(token),
+            _ => token,
+        }
+    }
+}
+
+/// More different pieces than this are words.
+const FEW: usize = 300;
+
+impl fmt::Display for TargetCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TargetCut::Words => "words",
+            TargetCut::Characters => "characters",
+            TargetCut::Blanks => "blanks",
+        })
+    }
+}
+
+/// Words and marks, each with the blank before it; a text begins with one. White space that is no single blank is a token.
+fn words(text: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut blank = true;
+    for piece in text.split_word_bounds() {
+        if piece == " " && !blank {
+            blank = true;
+            continue;
+        }
+        tokens.push(if blank { format!(" {piece}") } else { piece.to_owned() });
+        blank = false;
+    }
+    if blank && !tokens.is_empty() {
+        tokens.push(" ".into());
+    }
+    tokens
+}
+
+/// How targets are read and written, with the vocabulary that was learnt of the training data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TargetText {
+    /// How they are cut.
+    pub cut: TargetCut,
+    /// The tokens, [`BOS`] and [`EOS`] among them.
+    pub vocabulary: Vocabulary,
+    /// Tokens past this many are not learnt, and no answer is longer.
+    pub max_length: usize,
+}
+
+impl TargetText {
+    /// Learns the vocabulary of these training targets: tokens that stand there at least `min_count` times, at most
+    /// `max_vocabulary` of them.
+    pub fn fit<'a>(
+        cut: TargetCut,
+        targets: impl Iterator<Item = &'a str>,
+        (min_count, max_vocabulary): (usize, usize),
+        max_length: usize,
+    ) -> TargetText {
+        let special = vec![BOS.to_owned(), EOS.to_owned()];
+        let options = VocabularyOptions { min_count, max_size: Some(max_vocabulary), special };
+        let vocabulary = Vocabulary::build(targets.flat_map(|target| cut.tokens(target)), &options);
+        TargetText { cut, vocabulary, max_length }
+    }
+
+    /// Whether targets can be written by it; what a file says may be anything.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check(&self) -> Result<(), String> {
+        match (self.vocabulary.special(BOS), self.vocabulary.special(EOS)) {
+            _ if self.max_length == 0 => Err("the longest target has no token".into()),
+            (Some(_), Some(_)) => Ok(()),
+            _ => Err(format!("the vocabulary of the targets lacks {BOS} or {EOS}")),
+        }
+    }
+
+    /// The id with which every target begins.
+    pub fn bos(&self) -> u32 {
+        self.vocabulary.special(BOS).unwrap_or(PAD)
+    }
+
+    /// The id with which every target ends.
+    pub fn eos(&self) -> u32 {
+        self.vocabulary.special(EOS).unwrap_or(PAD)
+    }
+
+    /// The ids of a target, without beginning and end, and how many were cut off.
+    pub fn encode(&self, text: &str) -> (Vec<u32>, usize) {
+        let tokens = self.cut.tokens(text);
+        let cut = tokens.len().saturating_sub(self.max_length);
+        (tokens.iter().take(self.max_length).map(|token| self.vocabulary.encode(token)).collect(), cut)
+    }
+
+    /// The tokens of these ids; `unknown` tells what stands for one that the vocabulary does not have, by its place.
+    pub fn tokens(&self, ids: &[u32], unknown: impl Fn(usize) -> Option<String>) -> Vec<String> {
+        let token = |(place, &id): (usize, &u32)| match id {
+            UNK => unknown(place).unwrap_or_else(|| "<unk>".into()),
+            id => self.vocabulary.token(id).unwrap_or_default().to_owned(),
+        };
+        ids.iter().enumerate().map(token).collect()
+    }
+}
+
+/// The targets of a batch, in ids.
+#[derive(Clone, Debug)]
+pub struct Targets<'a> {
+    rows: &'a [&'a [u32]],
+    eos: u32,
+    /// The tokens before each step, `[B, T]`, [`PAD`] past a row's end.
+    before: Vec<u32>,
+    time: usize,
+}
+
+impl<'a> Targets<'a> {
+    /// rows: the ids of every target, without beginning and end. `drop`: whether a token that is read is replaced by the unknown
+    /// one, asked for each; what is wanted stays.
+    pub fn new(rows: &'a [&'a [u32]], text: &TargetText, mut drop: impl FnMut() -> bool) -> Targets<'a> {
+        let eos = text.eos();
+        let time = rows.iter().map(|row| row.len() + 1).max().unwrap_or(0);
+        let mut before = Vec::with_capacity(rows.len() * time);
+        for row in rows {
+            let start = before.len();
+            before.push(text.bos());
+            before.extend(row.iter().map(|&id| if drop() { UNK } else { id }));
+            before.resize(start + time, PAD);
+        }
+        Targets { rows, eos, before, time }
+    }
+
+    /// `B`
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// `T`: the steps of the longest, its end among them.
+    pub fn time(&self) -> usize {
+        self.time
+    }
+
+    /// The steps of a row, its end among them.
+    pub fn length(&self, row: usize) -> usize {
+        self.rows[row].len() + 1
+    }
+
+    /// `[B, T]`: the token before each step, [`PAD`] past a row's end.
+    pub fn before(&self) -> &[u32] {
+        &self.before
+    }
+
+    /// The token that is right at every real step, row by row.
+    pub fn wanted(&self) -> Vec<i64> {
+        let row = |row: &&'a [u32]| row.iter().copied().chain([self.eos]).map(i64::from).collect::<Vec<_>>();
+        self.rows.iter().flat_map(row).collect()
+    }
+
+    /// The token that is right at step `t` of a row: its end behind the last.
+    pub fn at(&self, row: usize, t: usize) -> u32 {
+        self.rows[row].get(t).copied().unwrap_or(self.eos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn targets_are_cut_as_their_kind_says() {
+        let cases: [(TargetCut, &str, &[&str]); 5] = [
+            (TargetCut::Words, "The U.S. won, 3-1!", &[" The", " U.S", ".", " won", ",", " 3", "-", "1", "!"]),
+            (TargetCut::Words, "", &[]),
+            (TargetCut::Words, "a  b ", &[" a", "  ", "b", " "]),
+            (TargetCut::Characters, "a b", &["a", " ", "b"]),
+            (TargetCut::Blanks, " K  AE1 T", &["K", "AE1", "T"]),
+        ];
+        for (cut, text, expected) in cases {
+            assert_eq!(cut.tokens(text), expected, "{cut} of {text:?}");
+        }
+        assert_eq!(TargetCut::Blanks.text(["K", "AE1", "T"]), "K AE1 T");
+        assert_eq!((TargetCut::Words.shown(" the"), TargetCut::Characters.shown(" ")), ("the", " "));
+    }
+
+    #[test]
+    fn the_cut_is_found_by_the_targets() {
+        let signs: Vec<String> = (0..200).map(|i| format!("{} {} {}", "KTS".chars().nth(i % 3).unwrap(), i % 7, i % 5)).collect();
+        let sentences: Vec<String> = (0..50).map(|i| format!("the cat number {i} sat, and {}", i * 7)).collect();
+        let dates: Vec<String> = (1..50).map(|i| format!("2021-05-{i}")).collect();
+        let chinese = ["打开 文件。".to_owned(), "关闭 这个 窗口".to_owned()];
+        let of = |texts: &[String]| TargetCut::of(texts.iter().map(String::as_str));
+        assert_eq!(of(&signs), TargetCut::Blanks);
+        assert_eq!(of(&sentences), TargetCut::Words);
+        assert_eq!((of(&dates), of(&chinese)), (TargetCut::Characters, TargetCut::Characters));
+    }
+
+    #[test]
+    fn a_batch_begins_ends_and_pads() {
+        let text = TargetText::fit(TargetCut::Characters, ["ab", "c"].into_iter(), (1, 100), 2);
+        assert_eq!(text.encode("abc"), (vec![4, 5], 1));
+        let (long, short) = (text.encode("ab").0, text.encode("zz").0);
+        assert_eq!(short, [UNK, UNK]);
+        let rows: [&[u32]; 3] = [&long, &short[..1], &[]];
+        let targets = Targets::new(&rows, &text, || false);
+        let (bos, eos) = (text.bos(), text.eos());
+        assert_eq!((targets.time(), targets.length(2)), (3, 1));
+        assert_eq!(targets.before(), [bos, 4, 5, bos, UNK, PAD, bos, PAD, PAD]);
+        assert_eq!(targets.wanted(), [4, 5, i64::from(eos), i64::from(UNK), i64::from(eos), i64::from(eos)]);
+        assert_eq!(text.tokens(&[4, UNK], |place| Some(format!("{place}!"))), ["a", "1!"]);
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_make_up_their_text(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
+            for cut in [TargetCut::Words, TargetCut::Characters] {
+                prop_assert_eq!(cut.text(cut.tokens(&text)), text.clone());
+            }
+            let blanks = TargetCut::Blanks;
+            let expected: Vec<&str> = text.split_whitespace().collect();
+            prop_assert_eq!(blanks.text(blanks.tokens(&text)), expected.join(" "));
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The network on Burn: encoder, bridge, and a decoder that looks at what was read.
+
+use std::sync::Arc;
+
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Dropout, DropoutConfig, Embedding, EmbeddingConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use lookback_infer::error::PlanError;
+use lookback_infer::input::vocabulary::PAD;
+use lookback_infer::input::{Batch, InputShape, Parts};
+use lookback_infer::network::Cell;
+use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, Targets};
+use lookback_nn::attention::{AttentionConfig, Mask, Score};
+use lookback_nn::decoder::{BahdanauDecoder, LuongDecoder};
+use lookback_nn::ops::{Bags, Lookup, NO_TOKEN, cross_entropy, dropout_layer, linear, lookup, tanh};
+use lookback_nn::{Error, Linear, LinearConfig, RecurrentConfig, State};
+
+use crate::network::{Encoded, Encoder};
+
+/// The network. Its parameters have the names of the file; its twin without Burn is
+/// `lookback_infer::tasks::translate::Network`.
+#[derive(Module, Debug)]
+pub struct Network {
+    encoder: Encoder,
+    /// Where the bridge is dense.
+    bridge: Option<Linear>,
+    target_embedding: Embedding,
+    target_dropout: Dropout,
+    decoder: Decoder,
+    output_dropout: Dropout,
+    /// `[V, W]`; absent where it is the table of token vectors.
+    output: Option<Param<Tensor<2>>>,
+    /// `[V]`
+    output_bias: Param<Tensor<1>>,
+    #[module(skip)]
+    copies: bool,
+    #[module(skip)]
+    layers: usize,
+    #[module(skip)]
+    has_cell_state: bool,
+}
+
+/// What writes the target.
+#[derive(Module, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a network")]
+enum Decoder {
+    Luong(LuongDecoder),
+    Bahdanau(BahdanauDecoder),
+}
+
+impl Network {
+    /// A network whose parameters are drawn when they are first asked for. `vocabulary`: of the target.
+    ///
+    /// # Errors
+    /// If the plan is of no network.
+    pub fn new(
+        plan: &NetworkPlan,
+        shape: InputShape,
+        vocabulary: usize,
+        device: &Device,
+    ) -> Result<Network, PlanError> {
+        plan.check()?;
+        let unfit = |error: Error| PlanError::Unfit(error.to_string());
+        let (decoder, memory) = (&plan.decoder, plan.encoder.width());
+        let bridge = (plan.bridge == Bridge::Dense)
+            .then(|| LinearConfig::new(plan.encoder.outputs(), plan.states()).init(device))
+            .transpose()
+            .map_err(unfit)?;
+        let start = Initializer::Normal { mean: 0.0, std: plan.encoder.embedding_scale };
+        let width = decoder.output_width(memory);
+        let bound = 1.0 / (width as f64).sqrt();
+        let uniform = Initializer::Uniform { min: -bound, max: bound };
+        Ok(Network {
+            encoder: Encoder::new(&plan.encoder, shape, device)?,
+            bridge,
+            target_embedding: EmbeddingConfig::new(vocabulary, decoder.embedding).with_initializer(start).init(device),
+            target_dropout: DropoutConfig::new(decoder.embedding_dropout).init(),
+            decoder: Decoder::new(decoder, memory, device).map_err(unfit)?,
+            output_dropout: DropoutConfig::new(decoder.output_dropout).init(),
+            output: (!decoder.tied).then(|| uniform.init([vocabulary, width], device)),
+            output_bias: uniform.init([vocabulary], device),
+            copies: plan.bridge == Bridge::Copy,
+            layers: decoder.layers,
+            has_cell_state: decoder.states_per_layer() == 2,
+        })
+    }
+
+    /// The logits `[N, V]` of the next token at every real step of the targets, row by row.
+    ///
+    /// # Errors
+    /// If the batch or the targets were made for another network.
+    pub fn forward(&self, batch: &Batch, targets: &Targets<'_>, device: &Device) -> Result<Tensor<2>, Error> {
+        let encoded = self.encoder.forward(batch, 0.0, device)?;
+        let mask = Mask::none().with_key_lengths(&batch.lengths);
+        let x = dropout_layer(&self.target_dropout, self.vectors(targets)?);
+        let outputs = self.decode(encoded, x, &mask, device)?;
+        let [rows, time, width] = outputs.dims();
+        let real: Vec<i64> = (0..rows).flat_map(|row| (0..targets.length(row)).map(move |t| (row, t))).map(|(row, t)| {
+            (row * time + t) as i64
+        }).collect();
+        let count = real.len();
+        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [count]), device);
+        let real = outputs.reshape([rows * time, width]).select(0, real);
+        let real = dropout_layer(&self.output_dropout, real);
+        let weight = self.output.as_ref().unwrap_or(&self.target_embedding.weight).val();
+        let [vocabulary, _] = weight.dims();
+        let logits = linear("outputs", real.unsqueeze_dim(0), weight, Some(self.output_bias.val()))?;
+        Ok(logits.reshape([count, vocabulary]))
+    }
+
+    /// What the right tokens cost in nats, the mean over them. `smoothing`: the share of probability that all tokens have
+    /// alike in what is wanted (Szegedy 2016, section 7).
+    ///
+    /// # Errors
+    /// If the batch or the targets were made for another network.
+    pub fn loss(
+        &self,
+        batch: &Batch,
+        targets: &Targets<'_>,
+        smoothing: f64,
+        device: &Device,
+    ) -> Result<Tensor<1>, Error> {
+        let logits = self.forward(batch, targets, device)?;
+        let wanted = targets.wanted();
+        let count = wanted.len();
+        let wanted = Tensor::<1, Int>::from_data(TensorData::new(wanted, [count]), device);
+        if smoothing == 0.0 {
+            return cross_entropy(logits, wanted);
+        }
+        // (1 - ε) (log Σ e^z - z_w) + ε (log Σ e^z - mean z) = cross entropy + ε (z_w - mean z)
+        let own = logits.clone().gather(1, wanted.clone().unsqueeze_dim(1)).mean();
+        let mean = logits.clone().mean();
+        Ok(cross_entropy(logits, wanted)? + (own - mean).mul_scalar(smoothing))
+    }
+
+    /// Which tables the network has beside the tokens' own.
+    pub fn parts(&self) -> Parts {
+        self.encoder.parts()
+    }
+
+    /// `[B, T, E]`: the vectors of the tokens before each step.
+    fn vectors(&self, targets: &Targets<'_>) -> Result<Tensor<3>, Error> {
+        let (rows, time) = (targets.rows(), targets.time());
+        let before = targets.before();
+        let vocabulary = self.target_embedding.weight.val().dims()[0];
+        // Every token of the table once, or those that there are, whichever is less.
+        let mut known = vec![NO_TOKEN; vocabulary];
+        let mut unique = Vec::new();
+        let position = |token: u32, known: &mut Vec<u32>, unique: &mut Vec<u32>| {
+            if token == PAD {
+                return NO_TOKEN;
+            }
+            let place = &mut known[token as usize];
+            if *place == NO_TOKEN {
+                *place = unique.len() as u32;
+                unique.push(token);
+            }
+            *place
+        };
+        let positions = before.iter().map(|&token| position(token, &mut known, &mut unique)).collect();
+        let lookup_of = Lookup { positions, unique: unique.len(), bags: vec![Bags::single(unique)] };
+        let vectors = lookup(vec![self.target_embedding.weight.val()], Arc::new(lookup_of))?;
+        let width = vectors.dims()[1];
+        Ok(vectors.reshape([rows, time, width]))
+    }
+
+    /// What the output layer reads at every step.
+    fn decode(&self, encoded: Encoded, x: Tensor<3>, mask: &Mask, device: &Device) -> Result<Tensor<3>, Error> {
+        let [rows, time, _] = x.dims();
+        let steps = encoded.steps.clone();
+        let state = self.first_state(encoded, rows, device)?;
+        match &self.decoder {
+            Decoder::Luong(decoder) => {
+                let memory = decoder.memory(steps, mask)?;
+                let hidden = decoder.recurrent().hidden();
+                let previous = Tensor::zeros([rows, hidden], device);
+                Ok(decoder.forward(x, previous, Some(state), &memory, mask)?.0)
+            }
+            Decoder::Bahdanau(decoder) => {
+                let memory = decoder.memory(steps, mask)?;
+                let mut state = state;
+                let mut outputs = Vec::with_capacity(time);
+                for t in 0..time {
+                    let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
+                    let step = decoder.step(x_t, state, &memory, mask, false)?;
+                    state = step.state;
+                    outputs.push(Tensor::cat(vec![step.output, step.context], 1).unsqueeze_dim::<3>(1));
+                }
+                Ok(Tensor::cat(outputs, 1))
+            }
+        }
+    }
+
+    fn first_state(&self, encoded: Encoded, rows: usize, device: &Device) -> Result<State, Error> {
+        let hidden = self.decoder.hidden();
+        if let Some(bridge) = &self.bridge {
+            let states = tanh(bridge.forward(encoded.last)?);
+            // [B, states * L * H]
+            let part = |from: usize| {
+                let part = states.clone().slice([0..rows, from * hidden..(from + self.layers) * hidden]);
+                part.reshape([rows, self.layers, hidden]).swap_dims(0, 1)
+            };
+            return Ok(State { hidden: part(0), cell: self.has_cell_state.then(|| part(self.layers)) });
+        }
+        let Some(state) = encoded.state.filter(|_| self.copies) else {
+            let zeros = || Tensor::zeros([self.layers, rows, hidden], device);
+            return Ok(State { hidden: zeros(), cell: self.has_cell_state.then(zeros) });
+        };
+        // [L*D, B, H] as [L, B, D*H]
+        let beside = |states: Tensor<3>| {
+            let [all, rows, each] = states.dims();
+            let directions = all / self.layers;
+            let states = states.reshape([self.layers, directions, rows, each]).swap_dims(1, 2);
+            states.reshape([self.layers, rows, directions * each])
+        };
+        Ok(State { hidden: beside(state.hidden), cell: state.cell.map(beside) })
+    }
+}
+
+impl Decoder {
+    fn new(plan: &DecoderPlan, memory: usize, device: &Device) -> Result<Decoder, Error> {
+        let cell = match plan.cell {
+            Cell::Lstm => lookback_nn::Cell::Lstm,
+            Cell::Gru => lookback_nn::Cell::Gru,
+            Cell::Rnn => lookback_nn::Cell::Rnn,
+        };
+        let score = match plan.score {
+            DecoderScore::General => Score::General,
+            DecoderScore::Additive => Score::Additive { hidden: plan.hidden },
+            DecoderScore::Dot => Score::Dot,
+            DecoderScore::ScaledDot => Score::ScaledDot,
+        };
+        let recurrent = RecurrentConfig::new(cell, plan.embedding + plan.fed(memory), plan.hidden)
+            .with_layers(plan.layers)
+            .with_dropout(plan.layer_dropout)
+            .init(device)?;
+        let attention = AttentionConfig::new(score, plan.hidden, memory).init(device)?;
+        Ok(match plan.form {
+            DecoderForm::Luong => {
+                Decoder::Luong(LuongDecoder::new(plan.embedding, memory, recurrent, attention, device)?)
+            }
+            DecoderForm::Bahdanau => {
+                Decoder::Bahdanau(BahdanauDecoder::new(plan.embedding, memory, recurrent, attention)?)
+            }
+        })
+    }
+
+    fn hidden(&self) -> usize {
+        match self {
+            Decoder::Luong(decoder) => decoder.recurrent().hidden(),
+            Decoder::Bahdanau(decoder) => decoder.recurrent().hidden(),
+        }
+    }
+}
