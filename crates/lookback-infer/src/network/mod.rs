@@ -30,4 +30,5 @@ pub use self::plan::{EmbeddingsMode, EncoderPlan};
 pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;
+pub use self::softmax::log_softmax;
 pub(crate) use self::softmax::{cross_entropy, likeliest, softmax};
