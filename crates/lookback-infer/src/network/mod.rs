@@ -31,5 +31,6 @@ pub(crate) use self::pool::Pool;
 pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;
 pub(crate) use self::recurrent::{LayerState, Recurrent, RecurrentShape};
-pub(crate) use self::softmax::{cross_entropy, likeliest, log_softmax, softmax};
+pub use self::softmax::log_softmax;
+pub(crate) use self::softmax::{cross_entropy, likeliest, softmax};
 pub(crate) use self::workspace::Workspaces;

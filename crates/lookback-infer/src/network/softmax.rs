@@ -13,16 +13,28 @@ pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
     }
 }
 
-/// Logits `[.., N]` as logarithms of probabilities, safe from overflow.
-pub(crate) fn log_softmax(logits: &mut [f32], classes: usize) {
-    let mut powers = vec![0.0; classes];
-    for row in logits.chunks_exact_mut(classes) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        powers.iter_mut().zip(&*row).for_each(|(power, logit)| *power = logit - largest);
-        math::exp(&mut powers);
-        let sum: f32 = powers.iter().sum();
-        let log_sum = largest + sum.ln();
-        row.iter_mut().for_each(|logit| *logit -= log_sum);
+/// Logits `[.., N]` as log-probabilities, safe from overflow; `normalizers`, `[..]`, get `log Σ exp(z)` of each row, which
+/// is by how much its logits were above. A row of nothing but minus infinity becomes NaN.
+///
+/// # Panics
+/// If there are fewer normalisers than rows.
+pub fn log_softmax(logits: &mut [f32], classes: usize, normalizers: &mut [f32]) {
+    /// Powers at once, on the stack: the logits themselves are still needed.
+    const BLOCK: usize = 256;
+    let mut powers = [0.0f32; BLOCK];
+    for (index, row) in logits.chunks_exact_mut(classes).enumerate() {
+        let largest =
+            row.iter().copied().fold(f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
+        let mut sum = 0.0f64;
+        for block in row.chunks(BLOCK) {
+            let powers = &mut powers[..block.len()];
+            powers.iter_mut().zip(block).for_each(|(power, logit)| *power = logit - largest);
+            math::exp(powers);
+            sum += f64::from(powers.iter().sum::<f32>());
+        }
+        let log_sum = sum.ln() as f32;
+        row.iter_mut().for_each(|logit| *logit = (*logit - largest) - log_sum);
+        normalizers[index] = largest + log_sum;
     }
 }
 
@@ -47,6 +59,25 @@ pub(crate) fn likeliest(values: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_probabilities_are_those_of_exact_arithmetic_and_nothing_overflows() {
+        let logit = |i: usize| ((i * 7919) % 1009) as f32 / 50.0 - 3.0;
+        let row: Vec<f32> = (0..700).map(logit).collect();
+        let log_sum = row.iter().map(|&z| f64::from(z).exp()).sum::<f64>().ln();
+        let mut rows = [row.clone(), row.iter().map(|z| z + 3e6).collect()].concat();
+        rows[0] = f32::NEG_INFINITY;
+        let mut normalizers = [0.0; 2];
+        log_softmax(&mut rows, 700, &mut normalizers);
+        assert!((f64::from(normalizers[0]) - log_sum).abs() < 1e-3 && normalizers[1] > 3e6, "{normalizers:?}");
+        assert!(rows[0] == f32::NEG_INFINITY && rows.iter().all(|value| *value <= 0.0));
+        for (found, &z) in rows[1..700].iter().zip(&row[1..]) {
+            assert!((f64::from(*found) - (f64::from(z) - log_sum)).abs() < 1e-3, "{found} {z}");
+        }
+        let mut none = [f32::NEG_INFINITY; 3];
+        log_softmax(&mut none, 3, &mut normalizers);
+        assert!(none.iter().all(|value| value.is_nan()));
+    }
 
     #[test]
     fn a_row_becomes_its_probabilities_and_what_is_no_number_stays_none() {

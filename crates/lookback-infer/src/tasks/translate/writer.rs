@@ -50,7 +50,7 @@ impl<'a> Writer<'a> {
         let first = of_each.next().expect("a model has at least one network");
         if self.networks.len() == 1 {
             let mut log_probabilities = first.logits;
-            log_softmax(&mut log_probabilities, vocabulary);
+            log_softmax(&mut log_probabilities, vocabulary, &mut vec![0.0; tokens.len()]);
             return Written { log_probabilities, weights: first.weights };
         }
         let (mut sum, mut looked) = (first.logits, first.weights);

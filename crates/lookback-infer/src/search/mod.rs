@@ -1,0 +1,175 @@
+//! The search for sequences that a decoder continues token by token: greedy, beams, samples, of any [`Decoder`].
+//!
+//! [`SearchOptions`] become a [`SearchPlan`]; [`Search::run`] searches for many sources at once. The search knows nothing of
+//! what the decoder is, nor of what its sources are. Whatever ends leaves the decoder's state at once, so that no step
+//! computes it any more, and what is found for a source does not depend on the others, bit for bit, if the decoder's rows do
+//! not.
+//!
+//! Two tokens, or two hypotheses, that are worth the same are always told apart in the same way: the lower token first.
+
+mod beam;
+mod decoder;
+mod draw;
+mod error;
+mod forbidden;
+mod hypothesis;
+mod options;
+mod paths;
+mod plan;
+mod request;
+mod required;
+mod samples;
+mod score;
+mod scratch;
+mod source;
+#[cfg(test)]
+mod tests;
+mod top;
+
+pub use self::decoder::{Decoder, Step};
+pub use self::error::SearchError;
+pub use self::hypothesis::{Ending, Hypothesis};
+pub use self::options::SearchOptions;
+pub use self::plan::{MOST_HYPOTHESES, MOST_TOKENS, SearchPlan};
+pub use self::request::Request;
+
+use self::forbidden::Forbidden;
+use self::scratch::Scratch;
+use self::source::Source;
+use crate::error::PlanError;
+
+/// How sequences are searched for, and which tokens end them or never come.
+#[derive(Clone, Debug)]
+pub struct Search {
+    plan: SearchPlan,
+    end: Option<u32>,
+    forbidden: Forbidden,
+    /// The largest token of all that are forbidden.
+    largest_forbidden: Option<u32>,
+}
+
+impl Search {
+    /// With a token that ends a sequence; without one every sequence goes on to its maximum.
+    pub fn new(plan: SearchPlan, end: Option<u32>) -> Self {
+        Self { plan, end, forbidden: Forbidden::default(), largest_forbidden: None }
+    }
+
+    /// Sequences of tokens that are in no hypothesis. The end may be the last token of one: then nothing ends so.
+    ///
+    /// # Errors
+    /// If one of them has no token.
+    pub fn with_forbidden(mut self, sequences: Vec<Vec<u32>>) -> Result<Self, PlanError> {
+        if sequences.iter().any(Vec::is_empty) {
+            return Err(PlanError::Unfit("a sequence of no tokens cannot be forbidden; leave it out".to_owned()));
+        }
+        self.largest_forbidden = sequences.iter().flatten().copied().max();
+        self.forbidden = Forbidden::new(sequences);
+        Ok(self)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &SearchPlan {
+        &self.plan
+    }
+
+    /// Whether one source can be searched for, in a decoder of so many tokens: of many sources, the others still can.
+    ///
+    /// # Errors
+    /// What cannot be searched for, as the rest of a sentence that begins with the source.
+    pub fn check(&self, request: &Request, vocabulary: usize) -> Result<(), String> {
+        if !request.required.is_empty() && self.plan.samples() {
+            return Err("must contain sequences, which only a beam search finds; leave out --sample".to_owned());
+        }
+        request.check(vocabulary, self.end, &self.forbidden)
+    }
+
+    /// Searches for all sources. state: one row per source, in the order of `requests`.
+    ///
+    /// Every source has at least one hypothesis: the best first, or all samples in their order.
+    ///
+    /// # Errors
+    /// If a request cannot be searched for, the decoder fails, or what it gives are no log-probabilities.
+    pub fn run<D: Decoder>(
+        &self,
+        decoder: &D,
+        mut state: D::State,
+        requests: &[Request],
+    ) -> Result<Vec<Vec<Hypothesis>>, SearchError<D::Error>> {
+        let vocabulary = decoder.vocabulary();
+        self.check_all(requests, vocabulary)?;
+        let mut sources: Vec<Source<'_>> = requests.iter().map(|request| Source::new(self, request)).collect();
+        let (mut rows, mut tokens) = (Vec::new(), Vec::new());
+        for (row, (source, request)) in sources.iter().zip(requests).enumerate() {
+            if source.rows() > 0 {
+                rows.push(row);
+                tokens.push(request.start);
+            }
+        }
+        let (mut out, mut scratch) = (Step::default(), Scratch::default());
+        let mut before = sources.len();
+        for step in 0.. {
+            if tokens.is_empty() {
+                break;
+            }
+            if !(rows.len() == before && rows.iter().enumerate().all(|(place, &row)| place == row)) {
+                decoder.reorder(&mut state, &rows);
+            }
+            before = tokens.len();
+            out.begin(before, vocabulary);
+            decoder.step(&mut state, &tokens, &mut out).map_err(SearchError::Decoder)?;
+            self.check_step(&out, before, vocabulary, step)?;
+            rows.clear();
+            tokens.clear();
+            let mut first = 0;
+            for (index, source) in sources.iter_mut().enumerate() {
+                let count = source.rows();
+                if count > 0 {
+                    let chosen = |row, token| {
+                        rows.push(first + row);
+                        tokens.push(token);
+                    };
+                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen);
+                    advanced.map_err(|fault| fault.of(index, step))?;
+                    first += count;
+                }
+            }
+        }
+        Ok(sources.into_iter().map(Source::hypotheses).collect())
+    }
+
+    fn check_all<E: std::error::Error>(&self, requests: &[Request], vocabulary: usize) -> Result<(), SearchError<E>> {
+        if vocabulary == 0 || u32::try_from(vocabulary).is_err() {
+            let problem = format!("the decoder has {vocabulary} tokens; from 1 to {} were expected", u32::MAX);
+            return Err(SearchError::Unfit(problem));
+        }
+        for (what, token) in [("the end is", self.end), ("what is forbidden has", self.largest_forbidden)] {
+            if let Some(token) = token.filter(|&token| token as usize >= vocabulary) {
+                let problem = format!("{what} token {token}, but the decoder has only {vocabulary}");
+                return Err(SearchError::Unfit(problem));
+            }
+        }
+        for (source_row, request) in requests.iter().enumerate() {
+            self.check(request, vocabulary).map_err(|problem| SearchError::Request { source_row, problem })?;
+        }
+        Ok(())
+    }
+
+    fn check_step<E: std::error::Error>(
+        &self,
+        out: &Step,
+        rows: usize,
+        vocabulary: usize,
+        step: usize,
+    ) -> Result<(), SearchError<E>> {
+        if !out.is_of(rows, vocabulary) {
+            let problem = format!("the decoder put another step in the place of that of [{rows}, {vocabulary}]");
+            return Err(SearchError::Unfit(problem));
+        }
+        match self.plan.needs_attention() {
+            Some(asked) if out.attended() != rows => {
+                Err(SearchError::NoAttention { asked, rows, found: out.attended(), step })
+            }
+            _ => Ok(()),
+        }
+    }
+}
