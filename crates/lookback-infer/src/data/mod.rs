@@ -26,6 +26,7 @@ mod kept;
 mod label_lists;
 mod layout;
 mod marks;
+pub mod pairs;
 mod roles;
 
 pub use self::columns::{Column, HeaderChoice, Labels};

@@ -1,5 +1,6 @@
 //! Where data differ from those a model was trained on.
 
+use crate::data::pairs::PairColumns;
 use crate::data::series::SeriesLayout;
 use crate::data::tagged::{TaggedColumns, TaggedLayout};
 use crate::data::{Column, Format, HeaderChoice, Layout};
@@ -30,6 +31,8 @@ pub struct Columns {
     pub tagged: TaggedLayout,
     /// What stands between the labels of a text in a table.
     pub label_separator: Option<char>,
+    /// The column or key of the target, where a source has some.
+    pub target: Option<Column>,
 }
 
 impl Columns {
@@ -67,6 +70,32 @@ impl Columns {
             on_bad_row: self.layout.on_bad_row.or(trained.on_bad_row),
         };
         columns.check(tagged)?;
+        Ok(columns)
+    }
+
+    /// How a file of pairs is read, where `trained` is how the training data were: what is said of this file goes first.
+    ///
+    /// # Errors
+    /// If something is said that is of other files, or does not go together.
+    pub fn of_pairs(&self, trained: &PairColumns) -> Result<PairColumns, PlanError> {
+        let others = [
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+            ("label", self.label.is_some()),
+            ("label-separator", self.label_separator.is_some()),
+        ];
+        let problem = "is not for pairs; --source and --target say where those stand";
+        self.refuse(&others, problem)?;
+        self.refuse(&self.series.said(), problem)?;
+        self.refuse(&self.tagged.said(), problem)?;
+        let columns = PairColumns {
+            format: self.format.or(trained.format),
+            header: self.header.or(trained.header),
+            source: self.text.clone().or(trained.source.clone()),
+            target: self.target.clone().or(trained.target.clone()),
+            layout: self.layout.or(&trained.layout),
+        };
+        columns.check(true)?;
         Ok(columns)
     }
 

@@ -50,6 +50,9 @@ pub struct TextPlan {
     pub label_separator: Option<char>,
     /// How texts are cut into tokens.
     pub tokenizer: TokenizerChoice,
+    /// Whether white space is tokens as well, where texts are cut into characters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub white_space: bool,
     /// Whether tokens are turned to lower case.
     pub lowercase: bool,
     /// The form to which characters are brought before texts are cut.
@@ -295,6 +298,7 @@ impl TextPlan {
     pub(super) fn cutting(&self, segmentation: Segmentation) -> Tokenizer {
         Tokenizer::new(segmentation)
             .with_lowercase(self.lowercase)
+            .with_white_space(self.white_space && segmentation == Segmentation::Characters)
             .with_normalization(self.normalize)
             .with_chinese(self.chinese)
             .with_words(self.user_dictionary.as_ref().map(|file| file.words.clone()))

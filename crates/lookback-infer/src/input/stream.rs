@@ -237,6 +237,7 @@ mod tests {
             columns: None,
             label_separator: None,
             tokenizer: TokenizerChoice::Auto,
+            white_space: false,
             lowercase: true,
             normalize: Default::default(),
             chinese: Default::default(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::View;
+use super::{SearchAsk, View};
 use crate::error::PlanError;
 use crate::memory_limit::MemoryLimit;
 
@@ -17,6 +17,8 @@ pub struct Ask {
     pub top: Option<usize>,
     /// When an answer is unsure.
     pub unsure: Unsure,
+    /// How texts are searched for, where the model writes some.
+    pub search: SearchAsk,
 }
 
 /// When an answer is unsure, beside where nothing of the input is known.

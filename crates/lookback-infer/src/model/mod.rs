@@ -4,6 +4,7 @@ mod answer;
 mod label_scores;
 mod record;
 mod score;
+mod search_ask;
 mod view;
 
 use std::fmt::Debug;
@@ -16,6 +17,7 @@ pub use self::label_scores::LabelScores;
 pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};
 pub use self::score::{Figure, Score, Unit, Validation};
+pub use self::search_ask::SearchAsk;
 pub use self::view::View;
 use crate::data::tagged::Document;
 use crate::error::{DataError, PlanError, Result};
@@ -94,6 +96,11 @@ pub trait Model: Send + Sync + Debug {
 
     /// Why answers cannot stand in the rows of a table, where they cannot.
     fn without_table(&self) -> Option<String> {
+        None
+    }
+
+    /// The field that stands in a file of plain text, a line each, where answers are texts.
+    fn text_field(&self) -> Option<&'static str> {
         None
     }
 

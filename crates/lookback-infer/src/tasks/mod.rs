@@ -22,9 +22,10 @@ pub struct Entry {
 type Load = fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>;
 
 /// All tasks.
-pub const TASKS: [Entry; 2] = [
+pub const TASKS: [Entry; 3] = [
     Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) },
     Entry { name: tag::NAME, load: |file, path| Ok(Box::new(tag::Tagger::read(file, path)?)) },
+    Entry { name: translate::NAME, load: |file, path| Ok(Box::new(translate::Translator::read(file, path)?)) },
 ];
 
 /// The model in a file, whatever its task. Everything is checked before use.

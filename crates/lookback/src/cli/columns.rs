@@ -15,8 +15,8 @@ pub(super) struct Columns {
     /// Whether the first row holds the columns' names [default: as in training]
     #[arg(long, value_enum)]
     header: Option<HeaderChoice>,
-    /// Column or key of the text [default: as in training]
-    #[arg(long, value_name = "COLUMN")]
+    /// Column or key of the text, or source [default: as in training]
+    #[arg(long, visible_alias = "source", value_name = "COLUMN")]
     text: Option<Column>,
     /// Column that tells the series apart (csv-long), or is no step of them (wide) [default: as in training]
     #[arg(long, value_name = "COLUMN")]
@@ -49,6 +49,7 @@ impl Columns {
             label_separator,
             pretokenized,
             tagged,
+            target: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::Column;
-use lookback_infer::model::{Ask, Report};
+use lookback_infer::model::{Ask, Report, SearchAsk};
 
 use super::columns::Columns;
 use super::load::load;
@@ -31,6 +31,11 @@ pub(super) struct Evaluate {
     /// Column or key of the label [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     label: Option<Column>,
+    /// Column or key of the target, where sources have some [default: as in training]
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<Column>,
+    #[command(flatten)]
+    search: SearchAsk,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
     #[arg(long, value_name = "CHARACTER")]
     label_separator: Option<char>,
@@ -39,10 +44,11 @@ pub(super) struct Evaluate {
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let model = load(&self.model, &self.data)?;
-        let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), ..Ask::default() };
+        let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), search: self.search, ..Ask::default() };
         model.check_ask(&ask)?;
         let columns = lookback_infer::input::Columns {
             label_separator: self.label_separator,
+            target: self.target,
             ..self.columns.with_label(self.label)
         };
         let report = model.evaluate(&self.data, &columns, &ask)?;

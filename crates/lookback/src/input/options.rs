@@ -178,6 +178,7 @@ impl TokenOptions {
             columns: None,
             label_separator: None,
             tokenizer: self.tokenizer.unwrap_or_default(),
+            white_space: false,
             lowercase: self.lowercase.unwrap_or(true),
             normalize: self.normalize.unwrap_or(Normalization::Nfkc),
             chinese: self.chinese.unwrap_or_default(),

@@ -260,7 +260,8 @@ impl<T: Task> Plan for Planned<T> {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 2] = [entry::<classify::Classify>(), entry::<tag::Tag>()];
+pub const TASKS: [Entry; 3] =
+    [entry::<classify::Classify>(), entry::<tag::Tag>(), entry::<translate::Translate>()];
 
 const fn entry<T: Task + 'static>() -> Entry {
     Entry {

@@ -25,5 +25,6 @@ mod stream;
 mod tag;
 mod text;
 mod told;
+mod translate;
 mod tune;
 mod unicode;

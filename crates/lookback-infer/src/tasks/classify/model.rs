@@ -289,6 +289,9 @@ impl Model for Classifier {
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        if let Some(option) = ask.search.said() {
+            return Err(PlanError::conflict(option, "is of models that write texts, but this one tells labels"));
+        }
         self.check_answers(ask)
     }
 

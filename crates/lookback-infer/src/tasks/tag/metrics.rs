@@ -107,6 +107,7 @@ mod tests {
             columns: None,
             label_separator: None,
             tokenizer: TokenizerChoice::Words,
+            white_space: false,
             lowercase: true,
             normalize: Default::default(),
             chinese: Default::default(),

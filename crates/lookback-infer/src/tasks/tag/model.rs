@@ -242,6 +242,9 @@ impl Model for Tagger {
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        if let Some(option) = ask.search.said() {
+            return Err(PlanError::conflict(option, "is of models that write texts, but this one tags tokens"));
+        }
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => {
                 Err(PlanError::conflict(option, "is for one label a text, but this model tags every token"))

@@ -4,12 +4,18 @@
 //! `target` is how targets become tokens and texts again, `data` are sources with their targets, `metrics` are the figures
 //! it is judged by, `model` is the trained translator and `answer` what it says.
 
+mod answer;
+mod data;
 mod decoder;
+pub mod metrics;
+mod model;
 mod network;
 mod plan;
 mod target;
 mod writer;
 
+pub use self::data::{Dataset, budget, read};
+pub use self::model::{Description, Metrics, Translator, judge};
 pub use self::network::Network;
 pub use self::plan::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
 pub use self::target::{TargetCut, TargetText, Targets};

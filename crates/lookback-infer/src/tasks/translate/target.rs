@@ -73,6 +73,11 @@ impl TargetCut {
         }
     }
 
+    /// A word of a source as a token of a target.
+    pub fn as_token(self, word: &str) -> String {
+        if self == TargetCut::Words { format!(" {word}") } else { word.to_owned() }
+    }
+
     /// A token as people see it, without the blank before it.
     pub fn shown(self, token: &str) -> &str {
         match self {
@@ -121,8 +126,10 @@ pub struct TargetText {
     pub cut: TargetCut,
     /// The tokens, [`BOS`] and [`EOS`] among them.
     pub vocabulary: Vocabulary,
-    /// Tokens past this many are not learnt, and no answer is longer.
+    /// Tokens past this many are not learnt.
     pub max_length: usize,
+    /// Tokens of the longest target of the training data, as far as it was learnt.
+    pub longest: usize,
 }
 
 impl TargetText {
@@ -130,14 +137,53 @@ impl TargetText {
     /// `max_vocabulary` of them.
     pub fn fit<'a>(
         cut: TargetCut,
-        targets: impl Iterator<Item = &'a str>,
+        targets: impl Iterator<Item = &'a str> + Clone,
         (min_count, max_vocabulary): (usize, usize),
         max_length: usize,
     ) -> TargetText {
         let special = vec![BOS.to_owned(), EOS.to_owned()];
         let options = VocabularyOptions { min_count, max_size: Some(max_vocabulary), special };
+        let longest = targets.clone().map(|target| cut.tokens(target).len()).max().unwrap_or(0).min(max_length);
         let vocabulary = Vocabulary::build(targets.flat_map(|target| cut.tokens(target)), &options);
-        TargetText { cut, vocabulary, max_length }
+        TargetText { cut, vocabulary, max_length, longest }
+    }
+
+    /// With the new tokens of these targets behind those that are there.
+    #[must_use]
+    pub fn extended<'a>(
+        self,
+        targets: impl Iterator<Item = &'a str> + Clone,
+        (min_count, max_vocabulary): (usize, usize),
+    ) -> TargetText {
+        let options =
+            VocabularyOptions { min_count, max_size: Some(max_vocabulary), ..VocabularyOptions::default() };
+        let cut = self.cut;
+        let longest = targets.clone().map(|target| cut.tokens(target).len()).max().unwrap_or(0).min(self.max_length);
+        let (vocabulary, _) = self.vocabulary.extended(targets.flat_map(|target| cut.tokens(target)), &options);
+        TargetText { vocabulary, longest: self.longest.max(longest), ..self }
+    }
+
+    /// The most tokens of an answer where nothing else is said: half as many again as any target of the training has.
+    pub fn most_tokens(&self) -> usize {
+        self.longest + self.longest / 2 + 10
+    }
+
+    /// Whether this is the id of what the vocabulary does not have.
+    pub fn is_unknown(&self, id: u32) -> bool {
+        id == UNK
+    }
+
+    /// The ids of a text wherever it may stand in a target, with a blank before it and without; none that no target has.
+    pub fn forms(&self, text: &str) -> Vec<Vec<u32>> {
+        let tokens = self.cut.tokens(text);
+        let without = tokens.iter().enumerate().map(|(place, token)| match place {
+            0 => self.cut.shown(token).to_owned(),
+            _ => token.clone(),
+        });
+        let mut forms = vec![tokens.clone(), without.collect()];
+        forms.dedup();
+        let ids = |tokens: Vec<String>| tokens.iter().map(|token| self.vocabulary.id(token)).collect::<Option<Vec<_>>>();
+        forms.into_iter().filter_map(ids).filter(|ids| !ids.is_empty()).collect()
     }
 
     /// Whether targets can be written by it; what a file says may be anything.

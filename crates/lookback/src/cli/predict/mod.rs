@@ -12,7 +12,7 @@ use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
 use lookback_infer::input::Example;
-use lookback_infer::model::{Answer, Ask, Model, Unsure};
+use lookback_infer::model::{Answer, Ask, Model, SearchAsk, Unsure};
 
 use self::read::{Ahead, Read, Source, read};
 use self::write::{OutputFormat, Writer, Written};
@@ -78,7 +78,7 @@ pub(super) struct Predict {
     pretokenized: bool,
     /// Add what led to the answer: what the attention looked at (the tokens, the weight of each, and whole matrices where there are
     /// any), and the best paths through the tags
-    #[arg(long)]
+    #[arg(long, visible_alias = "alignment")]
     attention: bool,
     /// Stop at the first input that cannot be answered
     #[arg(long)]
@@ -87,6 +87,8 @@ pub(super) struct Predict {
     memory: MaxMemory,
     #[command(flatten)]
     columns: Columns,
+    #[command(flatten)]
+    search: SearchAsk,
 }
 
 impl Predict {
@@ -98,7 +100,7 @@ impl Predict {
             return Err(UsageError(format!("--attention: {why}")).into());
         }
         let unsure = Unsure { label: self.unknown, ..self.sureness.unsure() };
-        let ask = Ask { views: self.attention, limit: self.memory.max_memory, top: self.top, unsure };
+        let ask = Ask { views: self.attention, limit: self.memory.max_memory, top: self.top, unsure, search: self.search };
         model.check_ask(&ask)?;
         let keep = match self.keep {
             None => Keep::Nothing,

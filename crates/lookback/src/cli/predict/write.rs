@@ -31,6 +31,8 @@ pub(super) enum OutputFormat {
     Csv,
     /// A table of tabs, with a header
     Tsv,
+    /// The texts that a model writes, a line each; an empty line where there is no answer
+    Text,
     /// A token and its tag per line, a blank line between sentences; of a file in such a format the same with the tags in it
     Conll,
 }
@@ -39,7 +41,7 @@ impl OutputFormat {
     /// What stands between the columns of a table.
     fn separator(self) -> Option<u8> {
         match self {
-            OutputFormat::Jsonl | OutputFormat::Conll => None,
+            OutputFormat::Jsonl | OutputFormat::Text | OutputFormat::Conll => None,
             OutputFormat::Csv => Some(b','),
             OutputFormat::Tsv => Some(b'\t'),
         }
@@ -67,6 +69,8 @@ pub(super) struct Writer {
     text: String,
     /// The sentences into which tags are written, where they are.
     sentences: Option<Sentences>,
+    /// The field that is written alone, where texts are.
+    plain: Option<&'static str>,
     /// The rows of a table since they were last asked for.
     rows: Option<csv::Writer<Vec<u8>>>,
 }
@@ -88,6 +92,7 @@ impl Writer {
         if sentences.is_some() {
             check_sentences(model, ask, chosen, &keep)?;
         }
+        let plain = (format == OutputFormat::Text).then(|| plain_field(model, ask, chosen, &keep)).transpose()?;
         if let (Some(_), Some(why)) = (separator, model.without_table()) {
             return Err(UsageError(format!("--output-format: {why}; jsonl has a place for them")));
         }
@@ -109,7 +114,7 @@ impl Writer {
             return Err(UsageError(format!("--attention {problem}")));
         }
         let rows = separator.map(rows);
-        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), sentences, rows })
+        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), sentences, plain, rows })
     }
 
     /// What was written since this was last asked.
@@ -120,7 +125,7 @@ impl Writer {
         let shown = |text: String| if stdout().is_terminal() { terminal::printable_lines(&text) } else { text };
         let Some(separator) = self.separator else {
             let text = std::mem::take(&mut self.text);
-            return Ok(if self.sentences.is_some() { shown(text) } else { text });
+            return Ok(if self.sentences.is_some() || self.plain.is_some() { shown(text) } else { text });
         };
         let Some(written) = self.rows.replace(rows(separator)) else { return Ok(String::new()) };
         let text = String::from_utf8(written.into_inner()?)?;
@@ -159,20 +164,32 @@ impl Writer {
 
     /// An answer.
     pub(super) fn answer(&mut self, line: usize, kept: &Kept, answer: Answer) -> anyhow::Result<()> {
-        match &mut self.sentences {
-            Some(sentences) => sentences.write(&answer.json, &mut self.text),
-            None => self.write(line, kept, answer.json, None),
+        match (&mut self.sentences, self.plain) {
+            (Some(sentences), _) => sentences.write(&answer.json, &mut self.text),
+            (None, Some(field)) => {
+                let text = answer.json.get(field).and_then(Value::as_str).unwrap_or_default();
+                // A line each, whatever stands in it.
+                self.text.push_str(&text.replace(['\r', '\n'], " "));
+                self.text.push('\n');
+                Ok(())
+            }
+            (None, None) => self.write(line, kept, answer.json, None),
         }
     }
 
     /// Why there is none.
     pub(super) fn error(&mut self, line: usize, kept: &Kept, sentence: &str) -> anyhow::Result<()> {
-        match &mut self.sentences {
-            Some(sentences) => {
+        match (&mut self.sentences, self.plain) {
+            (Some(sentences), _) => {
                 tracing::warn!("line {line}: {sentence}");
                 sentences.write(&Map::new(), &mut self.text)
             }
-            None => self.write(line, kept, Map::new(), Some(sentence)),
+            (None, Some(_)) => {
+                tracing::warn!("line {line}: {sentence}");
+                self.text.push('\n');
+                Ok(())
+            }
+            (None, None) => self.write(line, kept, Map::new(), Some(sentence)),
         }
     }
 
@@ -266,6 +283,23 @@ impl Writer {
             Some(rows) => Ok(rows.write_record(cells)?),
             None => Ok(()),
         }
+    }
+}
+
+/// The field of plain texts.
+fn plain_field(
+    model: &dyn Model,
+    ask: &Ask,
+    chosen: Option<&[String]>,
+    keep: &Keep,
+) -> Result<&'static str, UsageError> {
+    let refuse = |problem: &str| Err(UsageError(format!("--output-format text {problem}; jsonl has a place for it")));
+    match model.text_field() {
+        None => refuse("is of models that write texts, but this one gives more than a text"),
+        Some(_) if chosen.is_some() => refuse("is one text a line, but --fields names what goes into a line"),
+        Some(_) if ask.views => refuse("is one text a line, but --attention gives lists beside it"),
+        Some(_) if !keep.is_nothing() => refuse("is one text a line, but --keep puts something beside it"),
+        Some(field) => Ok(field),
     }
 }
 

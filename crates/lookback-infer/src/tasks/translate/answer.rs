@@ -1,0 +1,108 @@
+//! What a translator says of a source.
+
+use serde_json::{Map, Value, json};
+
+use super::target::TargetText;
+use crate::input::Example;
+use crate::model::{Answer, Ask, Field, View};
+use crate::search::{Ending, Hypothesis};
+
+/// The best translation.
+pub(super) const TRANSLATION: &str = "translation";
+/// Its logarithm of probability, normalised by its length.
+const SCORE: &str = "score";
+/// Its tokens.
+const TOKENS: &str = "tokens";
+/// How likely each token is, and the end behind them.
+const TOKEN_SCORES: &str = "scores";
+/// The other translations, the best first.
+const ALTERNATIVES: &str = "alternatives";
+/// Whether it was cut where no longer one is allowed.
+const UNFINISHED: &str = "unfinished";
+/// How many tokens of the source past the longest were not read, where there are any.
+const CUT_TOKENS: &str = "cut_tokens";
+/// What every token looked at.
+const VIEWS: &str = "views";
+
+/// What an answer's object says, in its order.
+pub(super) fn fields(ask: &Ask) -> Vec<Field> {
+    let of_tables = [Field::value(TRANSLATION), Field::value(SCORE)];
+    let others = [TOKENS, TOKEN_SCORES].map(Field::lists);
+    let several = ask.search.n_best.is_some_and(|n| n > 1) || ask.search.count.is_some_and(|count| count > 1);
+    let alternatives = several.then(|| Field::lists(ALTERNATIVES));
+    let told = [Field::value(UNFINISHED), Field::value(CUT_TOKENS)];
+    let views = ask.views.then(|| Field::lists(VIEWS));
+    of_tables.into_iter().chain(others).chain(alternatives).chain(told).chain(views).collect()
+}
+
+/// The answer that the sequences found make.
+pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example, ask: &Ask) -> Answer {
+    let mut found = found.into_iter();
+    let Some(best) = found.next() else {
+        return Answer { json: Map::new(), line: String::new(), notes: Vec::new(), views: Vec::new() };
+    };
+    let mut json = described(target, &best, example);
+    let alternatives: Vec<Value> =
+        found.map(|other| Value::Object(described(target, &other, example))).collect();
+    if !alternatives.is_empty() {
+        json.insert(ALTERNATIVES.into(), Value::Array(alternatives));
+    }
+    if example.cut > 0 {
+        json.insert(CUT_TOKENS.into(), json!(example.cut));
+    }
+    let line = text(target, &best, example);
+    let mut notes =
+        vec![format!("It scores {:.3}; its logarithm of probability is {:.3}", best.score, best.log_probability)];
+    if best.ending != Ending::End {
+        notes.push(format!("It was cut at {} tokens, where no longer one is allowed", best.tokens.len()));
+    }
+    let views = if ask.views { vec![alignment(target, &best, example)] } else { Vec::new() };
+    if !views.is_empty() {
+        json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));
+    }
+    Answer { json, line, notes, views }
+}
+
+/// The text of a sequence.
+pub(super) fn text(target: &TargetText, found: &Hypothesis, example: &Example) -> String {
+    target.cut.text(tokens(target, found, example))
+}
+
+/// Its tokens; in place of one that the vocabulary does not have stands what was looked at most (Luong 2015b).
+fn tokens(target: &TargetText, found: &Hypothesis, example: &Example) -> Vec<String> {
+    let source = example.tokens();
+    let looked_at = |place: usize| {
+        let (text, tokens) = source.as_ref()?;
+        let weights = found.attention.get(place)?;
+        let most = weights.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?.0;
+        let token = tokens.get(most)?;
+        Some(target.cut.as_token(&text[token.start..token.end]))
+    };
+    target.tokens(&found.tokens, looked_at)
+}
+
+fn described(target: &TargetText, found: &Hypothesis, example: &Example) -> Map<String, Value> {
+    let tokens = tokens(target, found, example);
+    let shown: Vec<&str> = tokens.iter().map(|token| target.cut.shown(token)).collect();
+    let mut json = Map::new();
+    json.insert(TRANSLATION.into(), json!(target.cut.text(&tokens)));
+    json.insert(SCORE.into(), json!(found.score));
+    json.insert(TOKENS.into(), json!(shown));
+    json.insert(TOKEN_SCORES.into(), json!(found.log_probabilities));
+    if found.ending != Ending::End {
+        json.insert(UNFINISHED.into(), json!(true));
+    }
+    json
+}
+
+/// What every token of a translation looked at, and its end.
+fn alignment(target: &TargetText, found: &Hypothesis, example: &Example) -> View {
+    let mut rows: Vec<String> =
+        tokens(target, found, example).iter().map(|token| target.cut.shown(token).to_owned()).collect();
+    if found.attention.len() > rows.len() {
+        rows.push("<end>".into());
+    }
+    let columns = example.names();
+    let values = found.attention.iter().flatten().copied().collect();
+    View { name: "alignment".into(), rows, columns, values }
+}

@@ -1,0 +1,118 @@
+//! Sources with their targets.
+
+use std::path::{Path, PathBuf};
+
+use super::plan::NetworkPlan;
+use super::target::TargetText;
+use crate::data::pairs::{Pair, PairColumns, read_pairs};
+use crate::error::{DataError, counted};
+use crate::input::{Example, InputShape, Labelled, Raw};
+use crate::memory_limit::MemoryLimit;
+use crate::network::budget::{Budget, NUMBER, Purpose};
+
+/// All pairs of a file, see [`pairs`](crate::data::pairs): a source a row, with all its targets.
+///
+/// # Errors
+/// As [`read_pairs`].
+pub fn read(file: &Path, columns: &PairColumns) -> Result<Vec<Labelled<Vec<String>>>, DataError> {
+    let labelled = |pair: Pair| Labelled { raw: Raw::Text(pair.source), label: pair.targets, line: pair.line };
+    Ok(read_pairs(file, columns)?.pairs.into_iter().map(labelled).collect())
+}
+
+/// Sources with their targets, in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Dataset {
+    /// The sources.
+    pub examples: Vec<Example>,
+    /// What is right for each, as it is written.
+    pub references: Vec<Vec<String>>,
+    /// A row per target: which source it is of, and the target's ids without beginning and end.
+    pub rows: Vec<(usize, Vec<u32>)>,
+    /// The length of each row's source.
+    pub lengths: Vec<usize>,
+    /// By which rows are put together in batches: the target's length first, then the source's.
+    pub sizes: Vec<usize>,
+    /// The file they came from, for messages.
+    pub file: PathBuf,
+}
+
+impl Dataset {
+    /// Of sources from `file` with their targets. Targets longer than the longest are cut, which is told.
+    ///
+    /// # Errors
+    /// If a source has no token.
+    pub fn new(
+        examples: Vec<(Example, Vec<String>)>,
+        text: &TargetText,
+        file: &Path,
+    ) -> Result<Dataset, DataError> {
+        let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
+        let mut cut = 0;
+        for (example, targets) in examples {
+            if example.is_empty() {
+                let problem = "the source has no token; a source is wanted with a word or a sign in it".into();
+                return Err(DataError::Line { file: file.into(), line: example.line, problem });
+            }
+            for target in &targets {
+                let (ids, past) = text.encode(target);
+                cut += usize::from(past > 0);
+                dataset.lengths.push(example.len());
+                dataset.sizes.push((ids.len() << 20) + example.len());
+                dataset.rows.push((dataset.examples.len(), ids));
+            }
+            dataset.references.push(targets);
+            dataset.examples.push(example);
+        }
+        if cut > 0 {
+            let (name, targets) = (file.display(), counted(cut, "target"));
+            tracing::warn!("{name}: {targets} longer than {} tokens cut to that (--target-max-length)", text.max_length);
+        }
+        Ok(dataset)
+    }
+
+    /// The length of each source.
+    pub fn source_lengths(&self) -> Vec<usize> {
+        self.examples.iter().map(Example::len).collect()
+    }
+
+    /// The longest target, in tokens.
+    pub fn longest_target(&self) -> usize {
+        self.rows.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0)
+    }
+
+    /// Tokens of the targets of these rows, their ends among them.
+    pub fn tokens(&self, rows: &[usize]) -> usize {
+        rows.iter().map(|&row| self.rows[row].1.len() + 1).sum()
+    }
+
+    /// Refuses the data if a row of them is over the limit alone, by the row's line.
+    ///
+    /// # Errors
+    /// [`DataError::Memory`]
+    pub fn check_memory(&self, budget: &Budget) -> Result<(), DataError> {
+        self.examples.iter().try_for_each(|example| budget.check_row(example, &self.file))
+    }
+}
+
+/// What the batches of such a network take of memory. `targets`: the target's vocabulary, and tokens of the longest target.
+pub fn budget(
+    plan: &NetworkPlan,
+    input: InputShape,
+    targets: (usize, usize),
+    purpose: Purpose,
+    limit: MemoryLimit,
+) -> Budget {
+    let ((vocabulary, longest), decoder) = (targets, &plan.decoder);
+    let memory = plan.encoder.width();
+    // Keys and values.
+    let steps = (decoder.hidden + memory) as u64;
+    let width = decoder.embedding + decoder.fed(memory);
+    let recurrent = decoder.layers * decoder.hidden * 7;
+    let of_a_step = (2 * width + recurrent + 2 * memory + 3 * decoder.hidden) as u64;
+    // Logits with their gradient, or the probabilities of one step.
+    let row = match purpose {
+        Purpose::Training => 2 * (longest as u64 + 1) * (of_a_step + vocabulary as u64),
+        Purpose::Answers | Purpose::Views => of_a_step + 2 * vocabulary as u64,
+    };
+    Budget::new(&plan.encoder, input, steps, NUMBER * row, purpose, limit)
+}

@@ -1,0 +1,369 @@
+//! A trained translator: networks, sources and targets, from one file.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::answer;
+use super::data::{Dataset, budget, read};
+use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
+use super::network::Network;
+use super::target::{TargetText, Targets};
+use super::writer::{Writer, WriterState, losses};
+use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, WER};
+use crate::data::pairs::PairColumns;
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
+use crate::input::{Batch, Columns, Example, Input};
+use crate::memory_limit::MemoryLimit;
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk};
+use crate::model_file::{ModelFile, Tensor, Tensors};
+use crate::network::budget::{Budget, Purpose};
+use crate::search::{Decoder, Hypothesis, Request, Search, SearchPlan, Step};
+
+/// Hypotheses that are followed where nothing is said.
+const BEAM: usize = 5;
+/// The length normalisation where nothing is said.
+const LENGTH_PENALTY: f64 = 1.0;
+
+/// What a translator's file holds, apart from its tensors.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// How sources are read.
+    pub input: Input,
+    /// How pairs stand in files, where it was said.
+    pub data: PairColumns,
+    /// How targets are read and written.
+    pub target: TargetText,
+    /// The networks' plan.
+    pub plan: NetworkPlan,
+    /// How it came to be.
+    pub record: Record,
+}
+
+/// The entries of a translator's file beside those of its input.
+const KEYS: [&str; 4] = ["data", "target", "network", "record"];
+
+/// A trained translator.
+#[derive(Debug)]
+pub struct Translator {
+    description: Description,
+    /// At least one.
+    networks: Vec<Network>,
+    /// The tensor with the largest weight, and that weight: what an overflow is told by.
+    largest: Overflow,
+}
+
+impl Description {
+    /// A file with all of this and the tensors of the networks, which have the names that
+    /// [`prefix`](crate::model_file::prefix) tells.
+    ///
+    /// # Errors
+    /// If something cannot be written as JSON.
+    pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
+        let mut file = ModelFile::new(NAME);
+        self.input.put(&mut file)?;
+        file.put_json("data", &self.data)?;
+        file.put_json("target", &self.target)?;
+        file.put_json("network", &self.plan)?;
+        file.put_json("record", &self.record)?;
+        file.tensors.extend(tensors);
+        Ok(file)
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        budget(&self.plan, self.input.shape(), (self.target.vocabulary.len(), 0), purpose, limit)
+    }
+}
+
+impl Translator {
+    /// Makes the translator in a file that came from `path`.
+    ///
+    /// # Errors
+    /// If an entry or tensor is missing, left over, or not as the others need it.
+    pub fn read(mut file: ModelFile, path: &Path) -> Result<Translator, ModelFileError> {
+        let wrong = |key: &str, problem: String| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        let input = Input::of_file(&file, path)?;
+        if input.text().is_none() {
+            return Err(wrong("input", "it is of numeric series, but a translator reads texts".into()));
+        }
+        let data = file.checked_json(path, "data", |data: &PairColumns| data.check(true))?;
+        let target: TargetText = file.json(path, "target")?;
+        target.check().map_err(|problem| wrong("target", problem))?;
+        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let largest = file.largest();
+        let vocabulary = target.vocabulary.len();
+        let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
+            Network::read(&plan, input.shape(), vocabulary, tensors)
+        })?;
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
+        Ok(Translator { description: Description { input, data, target, plan, record }, networks, largest })
+    }
+
+    /// The translations of sources that this translator's input has made, the best first, in parts where they would take too
+    /// much memory together.
+    ///
+    /// # Errors
+    /// If the search cannot be done as it is asked for, or the network's numbers overflow.
+    pub(super) fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Vec<Hypothesis>>> {
+        let Description { target, .. } = &self.description;
+        let searched = Searched::new(&ask.search, target)?;
+        let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
+        self.description.budget(Purpose::Answers, ask.limit).answers(&lengths, |rows| {
+            let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
+            searched.translate(&self.networks, &batch, target).ok_or_else(|| self.largest.clone().into())
+        })
+    }
+}
+
+impl Model for Translator {
+    fn task(&self) -> &'static str {
+        NAME
+    }
+
+    fn input(&self) -> &Input {
+        &self.description.input
+    }
+
+    fn record(&self) -> &Record {
+        &self.description.record
+    }
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let Description { target, plan, .. } = &self.description;
+        let mut lines: Vec<(String, String)> = self.input().describe();
+        let entries = target.vocabulary.len() - target.vocabulary.specials();
+        lines.push(("targets".into(), format!("cut into {}, {entries} different tokens", target.cut)));
+        lines.push(("network".into(), plan.summary()));
+        lines
+    }
+
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        let Description { target, .. } = &self.description;
+        vec![
+            ("input", json!(self.input().plan())),
+            ("data", json!(self.description.data)),
+            ("target", json!({ "cut": target.cut, "max-length": target.max_length, "longest": target.longest })),
+            ("network", json!(self.description.plan)),
+        ]
+    }
+
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        self.description.input.check_made(inputs)?;
+        let predictions = self.predict(inputs, ask)?;
+        let answer = |(found, example): (_, &&Example)| answer::of(&self.description.target, found, example, ask);
+        Ok(predictions.into_iter().zip(inputs).map(answer).collect())
+    }
+
+    fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
+        self.description.budget(Purpose::Answers, ask.limit).check_row(input, file)
+    }
+
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        match ask.top.map(|_| "top").or(ask.unsure.said()) {
+            Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
+            None => Searched::new(&ask.search, &self.description.target).map(drop),
+        }
+    }
+
+    fn fields(&self, ask: &Ask) -> Vec<Field> {
+        answer::fields(ask)
+    }
+
+    fn without_views(&self) -> Option<String> {
+        None
+    }
+
+    fn text_field(&self) -> Option<&'static str> {
+        Some(answer::TRANSLATION)
+    }
+
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
+        let description = &self.description;
+        let pairs = read(data, &columns.of_pairs(&description.data)?)?;
+        let examples = description.input.encode_labelled(pairs, data)?;
+        let dataset = Dataset::new(examples, &description.target, data)?;
+        let budget = description.budget(Purpose::Answers, ask.limit);
+        dataset.check_memory(&budget)?;
+        let options = ScoreOptions { rouge: true, ..ScoreOptions::default() };
+        match judge(&self.networks, &dataset, &description.target, (&ask.search, &options), &budget)? {
+            Some(metrics) => Ok(report(&metrics)),
+            None => Err(self.largest.clone().into()),
+        }
+    }
+}
+
+/// What a translator is judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metrics {
+    /// Sources judged.
+    pub examples: usize,
+    /// What the references cost per token, in nats.
+    pub loss: f64,
+    /// How good the answers are.
+    pub scores: Scores,
+}
+
+/// A search for translations.
+struct Searched {
+    search: Search,
+    request: Request,
+}
+
+impl Searched {
+    fn new(ask: &SearchAsk, target: &TargetText) -> Result<Searched, PlanError> {
+        let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()))?;
+        let tokens = |option: &'static str, text: &str| {
+            let (ids, _) = target.encode(text);
+            match ids.iter().any(|&id| target.is_unknown(id)) {
+                true => {
+                    let problem = format!("{text:?} holds what no target of the training has");
+                    Err(PlanError::conflict(option, problem))
+                }
+                false => Ok(ids),
+            }
+        };
+        let forbidden = ask.forbid.iter().flat_map(|text| target.forms(text));
+        let required = ask.require.iter().map(|text| tokens("require", text)).collect::<Result<Vec<_>, _>>()?;
+        let prefix = ask.prefix.as_deref().map(|text| tokens("prefix", text)).transpose()?.unwrap_or_default();
+        // What begins or pads is no token of a text.
+        let never = [target.bos(), crate::input::vocabulary::PAD].map(|id| vec![id]);
+        let forbidden: Vec<Vec<u32>> = never.into_iter().chain(forbidden).collect();
+        let search = Search::new(plan, Some(target.eos())).with_forbidden(forbidden)?;
+        let request = Request { prefix, required, ..Request::new(target.bos(), 0) };
+        search.check(&Request { longest: target.most_tokens().max(request.prefix.len()), ..request.clone() }, target.vocabulary.len())
+            .map_err(|problem| PlanError::Unfit(format!("an answer {problem}")))?;
+        Ok(Searched { search, request })
+    }
+
+    /// The translations of each, the best first; `None` where numbers overflow.
+    fn translate(
+        &self,
+        networks: &[Network],
+        examples: &[&Example],
+        _target: &TargetText,
+    ) -> Option<Vec<Vec<Hypothesis>>> {
+        let batch = Batch::new(examples, networks.first()?.parts(), &mut || false);
+        let (writer, state) = Writer::read(networks, &batch);
+        let request = |example: &&Example| {
+            let longest = self.search.plan().longest(example.len()).max(self.request.prefix.len());
+            Request { longest, seed: example.line as u64, ..self.request.clone() }
+        };
+        let requests: Vec<Request> = examples.iter().map(request).collect();
+        self.search.run(&writer, state, &requests).ok()
+    }
+}
+
+impl Decoder for Writer<'_> {
+    type State = WriterState;
+    type Error = Infallible;
+
+    fn vocabulary(&self) -> usize {
+        Writer::vocabulary(self)
+    }
+
+    fn step(&self, state: &mut WriterState, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
+        let written = Writer::step(self, state, tokens, true);
+        out.log_probabilities().copy_from_slice(&written.log_probabilities);
+        written.weights.iter().flatten().for_each(|weights| out.attend(weights));
+        Ok(())
+    }
+
+    fn reorder(&self, state: &mut WriterState, rows: &[usize]) {
+        Writer::reorder(self, state, rows);
+    }
+}
+
+/// How the references of these data are cut for BLEU: Chinese and Japanese by characters.
+fn score_options(dataset: &Dataset) -> ScoreOptions {
+    use crate::input::tokenizer::{Segmentation, TokenizerChoice};
+    let references = dataset.references.iter().flatten().map(String::as_str);
+    let tokenizer = match TokenizerChoice::Auto.resolve(references, false) {
+        Segmentation::Words => BleuTokenizer::V13a,
+        Segmentation::Jieba => BleuTokenizer::Zh,
+        Segmentation::Characters => BleuTokenizer::Char,
+    };
+    ScoreOptions { tokenizer, ..ScoreOptions::default() }
+}
+
+/// Judges networks that write together on pairs whose sources are within the budget; `None` where numbers overflow.
+///
+/// # Errors
+/// If the search cannot be done as it is asked for.
+///
+/// # Panics
+/// If there is no network, or the data were made for another one.
+pub fn judge(
+    networks: &[Network],
+    dataset: &Dataset,
+    target: &TargetText,
+    (ask, options): (&SearchAsk, &ScoreOptions),
+    budget: &Budget,
+) -> Result<Option<Metrics>, PlanError> {
+    let searched = Searched::new(ask, target)?;
+    let mut answers = vec![String::new(); dataset.examples.len()];
+    for rows in budget.batches(&dataset.source_lengths()) {
+        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
+        let Some(found) = searched.translate(networks, &examples, target) else { return Ok(None) };
+        for (&row, hypotheses) in rows.iter().zip(&found) {
+            let best = hypotheses.first();
+            answers[row] =
+                best.map_or_else(String::new, |best| answer::text(target, best, &dataset.examples[row]));
+        }
+    }
+    let (mut loss, mut tokens) = (0.0, 0);
+    for rows in budget.batches(&dataset.lengths) {
+        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[dataset.rows[row].0]).collect();
+        let targets: Vec<&[u32]> = rows.iter().map(|&row| dataset.rows[row].1.as_slice()).collect();
+        let batch = Batch::new(&examples, networks[0].parts(), &mut || false);
+        loss += losses(networks, &batch, &Targets::new(&targets, target, || false)).iter().sum::<f64>();
+        tokens += dataset.tokens(&rows);
+    }
+    let judged: Vec<Judged<'_>> = answers
+        .iter()
+        .zip(&dataset.references)
+        .map(|(hypothesis, references)| Judged { hypothesis, references })
+        .collect();
+    let loss = loss / tokens.max(1) as f64;
+    let options = ScoreOptions { tokenizer: score_options(dataset).tokenizer, ..*options };
+    let scores = Scores::of(&judged, &options);
+    Ok(loss.is_finite().then_some(Metrics { examples: dataset.examples.len(), loss, scores }))
+}
+
+/// The figures for people and as JSON.
+fn report(metrics: &Metrics) -> Report {
+    let Metrics { examples, loss, scores } = metrics;
+    let figure = |score: Score, value: f64| Figure { score, value };
+    let figures = vec![
+        figure(EXACT_MATCH, scores.exact_match),
+        figure(BLEU, scores.bleu.score),
+        figure(CHRF, scores.chrf.score),
+        figure(WER, scores.wer.rate),
+        figure(CER, scores.cer.rate),
+        figure(PERPLEXITY, loss.exp()),
+        figure(Score::LOSS, *loss),
+    ];
+    let mut json = json!({
+        "examples": examples,
+        "exact_match": scores.exact_match,
+        "bleu": scores.bleu.score,
+        "chrf": scores.chrf.score,
+        "wer": scores.wer.rate,
+        "cer": scores.cer.rate,
+        "perplexity": loss.exp(),
+        "loss": loss,
+        "signatures": { "bleu": scores.bleu.signature, "chrf": scores.chrf.signature },
+    });
+    if let Some(rouge) = &scores.rouge {
+        json["rouge"] = json!(rouge);
+    }
+    if let Some(ter) = &scores.ter {
+        json["ter"] = json!(ter);
+    }
+    Report { examples: *examples, figures, tables: Vec::new(), json }
+}

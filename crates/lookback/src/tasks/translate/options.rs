@@ -1,0 +1,193 @@
+//! Translation options as a person types them, on the command line or in a TOML file.
+
+use clap::Args;
+use lookback_infer::data::pairs::PairColumns;
+use lookback_infer::input::TextPlan;
+use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::input::TokenOptions;
+use crate::network::EncoderOptions;
+use crate::train::TrainOptions;
+
+/// Everything that `lookback train translate` can be told. What is not said takes its default.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct TranslateOptions {
+    /// How the pairs stand in the file.
+    #[command(flatten, next_help_heading = "Input")]
+    #[serde(flatten)]
+    pub data: PairColumns,
+    /// How sources become tokens.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub tokens: TokenOptions,
+    /// How targets become tokens.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub targets: TargetOptions,
+    /// What reads the source.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub encoder: EncoderOptions,
+    /// What writes the target.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub decoder: DecoderOptions,
+    /// Share of probability that all tokens have alike in what is learnt (label smoothing, Szegedy 2016) [default: 0.1]
+    #[arg(long, value_name = "SHARE", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_smoothing: Option<f64>,
+    /// Chance that a token of the target is unknown to the step after it while training [default: 0]
+    #[arg(long, value_name = "P", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_word_dropout: Option<f64>,
+    /// How it is trained.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub train: TrainOptions,
+}
+
+/// How targets become tokens.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Input")]
+pub struct TargetOptions {
+    /// How targets are cut into tokens [default: found out]
+    #[arg(long, value_enum, value_name = "HOW")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_tokenizer: Option<TargetCut>,
+    /// How often a token must stand in the training targets to enter their vocabulary [default: 1]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_min_count: Option<usize>,
+    /// Largest vocabulary of the targets, the commonest tokens first [default: 20000]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_max_vocabulary: Option<usize>,
+    /// Longest target, in tokens; what is longer is cut while training, and no answer is longer [default: 512]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_max_length: Option<usize>,
+}
+
+/// The decoder.
+#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[command(next_help_heading = "Network")]
+pub struct DecoderOptions {
+    /// What comes first in a step of the decoder, recurrence or attention [default: luong]
+    #[arg(long, value_enum, value_name = "FORM")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderForm>,
+    /// Hidden units of the decoder [default: as many as a step of the encoder has]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_hidden: Option<usize>,
+    /// Recurrent layers of the decoder [default: as --layers]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_layers: Option<usize>,
+    /// How the decoder's attention compares a state with a step of the source [default: general]
+    #[arg(long, value_enum, value_name = "SCORE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_attention: Option<DecoderScore>,
+    /// From the encoder's final states to the decoder's first [default: dense]
+    #[arg(long, value_enum)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<Bridge>,
+    /// Width of the vectors of target tokens [default: as --embedding]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_embedding: Option<usize>,
+    /// Whether the output layer's weights are the vectors of the target tokens (Press and Wolf 2017) [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tie_embeddings: Option<bool>,
+}
+
+/// What a model keeps of its training beside its input and network.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) data: PairColumns,
+    pub(super) target: TargetText,
+}
+
+impl TranslateOptions {
+    /// The options by which pairs were read, texts were cut up and the network was made. `training`: the training options by name.
+    ///
+    /// # Errors
+    /// If those of the training have another form.
+    pub(super) fn whole(
+        texts: &TextPlan,
+        network: &NetworkPlan,
+        kept: Kept,
+        training: &Map<String, Value>,
+    ) -> Result<TranslateOptions, String> {
+        let of = TranslateOptions::of(texts, network, kept, training);
+        let encoder = EncoderOptions {
+            output_dropout: of.encoder.output_dropout,
+            // That of the decoder, whose layers may be more than the encoder's.
+            layer_dropout: of.encoder.layer_dropout,
+            ..EncoderOptions::with_files(&network.encoder, true)
+        };
+        Ok(TranslateOptions {
+            tokens: TokenOptions::with_files(texts),
+            encoder,
+            train: TrainOptions::of(&without_own(training))?,
+            ..of
+        })
+    }
+
+    /// The same without those of the training.
+    pub(super) fn of(
+        texts: &TextPlan,
+        network: &NetworkPlan,
+        kept: Kept,
+        training: &Map<String, Value>,
+    ) -> TranslateOptions {
+        let Kept { data, target } = kept;
+        let decoder = &network.decoder;
+        let number = |name: &str| training.get(name).and_then(Value::as_f64);
+        let count = |name: &str| training.get(name).and_then(Value::as_u64).map(|count| count as usize);
+        let mut options = TranslateOptions {
+            data,
+            tokens: TokenOptions::of(texts),
+            targets: TargetOptions {
+                target_tokenizer: Some(target.cut),
+                target_min_count: count("target-min-count"),
+                target_max_vocabulary: count("target-max-vocabulary"),
+                target_max_length: Some(target.max_length),
+            },
+            encoder: EncoderOptions::of(&network.encoder, true),
+            decoder: DecoderOptions {
+                decoder: Some(decoder.form),
+                decoder_hidden: Some(decoder.hidden),
+                decoder_layers: Some(decoder.layers),
+                decoder_attention: Some(decoder.score),
+                bridge: Some(network.bridge),
+                target_embedding: Some(decoder.embedding),
+                tie_embeddings: Some(decoder.tied),
+            },
+            label_smoothing: number("label-smoothing"),
+            target_word_dropout: number("target-word-dropout"),
+            train: TrainOptions::default(),
+        };
+        options.encoder.output_dropout = Some(decoder.output_dropout);
+        if decoder.layers > 1 || network.encoder.layers > 1 {
+            options.encoder.layer_dropout = Some(decoder.layer_dropout);
+        }
+        options.train.ensemble = Some(network.ensemble);
+        options
+    }
+}
+
+/// The options of this task among those of the training.
+const OWN: [&str; 4] = ["target-min-count", "target-max-vocabulary", "label-smoothing", "target-word-dropout"];
+
+/// The training options without those of this task.
+fn without_own(training: &Map<String, Value>) -> Map<String, Value> {
+    let others = training.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

@@ -1,0 +1,127 @@
+//! Options, checked: only a plan can train.
+
+use lookback_infer::data::pairs::PairColumns;
+use lookback_infer::error::{PlanError, plan};
+use lookback_infer::input::InputPlan;
+use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetCut};
+use serde_json::{Map, Value, json};
+
+use super::options::TranslateOptions;
+use crate::train::{TrainPlan, ValidationPlan, by_name};
+
+/// A checked description of a translator and its training.
+#[derive(Clone, Debug)]
+pub struct TranslatePlan {
+    pub(super) data: PairColumns,
+    pub(super) input: InputPlan,
+    pub(super) target: TargetPlan,
+    pub(super) network: NetworkPlan,
+    pub(super) loss: LossPlan,
+    pub(super) train: TrainPlan,
+    pub(super) validation: ValidationPlan,
+    /// What was said, for what is chosen by the data where nothing was.
+    pub(super) options: TranslateOptions,
+}
+
+/// How targets are read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct TargetPlan {
+    /// How they are cut, where that was said.
+    pub(super) cut: Option<TargetCut>,
+    pub(super) min_count: usize,
+    pub(super) max_vocabulary: usize,
+    pub(super) max_length: usize,
+}
+
+/// What is learnt of targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LossPlan {
+    pub(super) label_smoothing: f64,
+    pub(super) target_word_dropout: f64,
+}
+
+impl TranslatePlan {
+    /// Checks options.
+    ///
+    /// # Errors
+    /// If an option has a value by which nothing can be trained, or does not go with another one.
+    pub fn new(options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
+        options.data.check(true)?;
+        let mut encoder = options.encoder.clone();
+        let (layers, own) = (encoder.layers.unwrap_or(1), &options.decoder);
+        let decoder_layers = own.decoder_layers.unwrap_or(layers);
+        // Dropout between layers is the decoder's as well, which may have some where the encoder has one layer.
+        let between = encoder.layer_dropout.or(encoder.dropout).unwrap_or(0.5);
+        if layers < 2 && decoder_layers > 1 {
+            encoder.layer_dropout = None;
+        }
+        let encoder = encoder.plan(true)?;
+        let decoder = DecoderPlan {
+            form: own.decoder.unwrap_or_default(),
+            cell: encoder.cell,
+            hidden: own.decoder_hidden.unwrap_or(encoder.outputs()),
+            layers: decoder_layers,
+            score: own.decoder_attention.unwrap_or_default(),
+            embedding: own.target_embedding.unwrap_or(encoder.embedding),
+            tied: own.tie_embeddings.unwrap_or(false),
+            embedding_dropout: encoder.embedding_dropout,
+            layer_dropout: if decoder_layers > 1 { between } else { 0.0 },
+            output_dropout: options.encoder.output_dropout()?,
+        };
+        let train = TrainPlan::new(&options.train, &SCORES)?;
+        let network =
+            NetworkPlan { encoder, bridge: own.bridge.unwrap_or_default(), decoder, ensemble: train.ensemble() };
+        network.check()?;
+        let targets = &options.targets;
+        let target = TargetPlan {
+            cut: targets.target_tokenizer,
+            min_count: targets.target_min_count.unwrap_or(1),
+            max_vocabulary: targets.target_max_vocabulary.unwrap_or(20_000),
+            max_length: targets.target_max_length.unwrap_or(512),
+        };
+        plan::at_least(1, "target-min-count", target.min_count)?;
+        plan::at_least(5, "target-max-vocabulary", target.max_vocabulary)?;
+        plan::at_least(1, "target-max-length", target.max_length)?;
+        let loss = LossPlan {
+            label_smoothing: options.label_smoothing.unwrap_or(0.1),
+            target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
+        };
+        plan::below_one("label-smoothing", loss.label_smoothing)?;
+        plan::below_one("target-word-dropout", loss.target_word_dropout)?;
+        let mut input = options.tokens.plan()?;
+        if let InputPlan::Text(texts) = &mut input {
+            // A source that is spelt has blanks.
+            texts.white_space = texts.tokenizer == TokenizerChoice::Characters;
+        }
+        Ok(TranslatePlan {
+            data: options.data.clone(),
+            input,
+            target,
+            network,
+            loss,
+            train,
+            validation: ValidationPlan::new(&options.train)?,
+            options: options.clone(),
+        })
+    }
+
+    /// The training options by name, as a model keeps them.
+    pub(super) fn training(&self) -> Map<String, Value> {
+        let mut options = by_name(json!(self.train));
+        options.insert("validation-split".into(), json!(self.validation.share()));
+        let Value::Object(own) = self.own() else { return options };
+        options.extend(own);
+        options
+    }
+
+    /// What is said of targets and the loss.
+    pub(super) fn own(&self) -> Value {
+        json!({
+            "target-min-count": self.target.min_count,
+            "target-max-vocabulary": self.target.max_vocabulary,
+            "label-smoothing": self.loss.label_smoothing,
+            "target-word-dropout": self.loss.target_word_dropout,
+        })
+    }
+}

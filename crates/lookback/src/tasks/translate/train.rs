@@ -1,0 +1,199 @@
+//! Training a translator: from a file and a plan to a trained model.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use lookback_infer::error::{Error, PlanError, counted};
+use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
+use lookback_infer::model::{Score, SearchAsk, Validation};
+use lookback_infer::network::budget::{Budget, Purpose};
+use lookback_infer::tasks::translate::metrics::ScoreOptions;
+use lookback_infer::tasks::translate::{
+    self, Dataset, Description, NetworkPlan, SCORES, TargetText, Targets, budget, judge, read,
+};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::auto::{self, Facts};
+use super::network::Network;
+use super::plan::{LossPlan, TranslatePlan};
+use crate::network::{option_of, twin};
+use crate::tasks::Fitted;
+use crate::train::split::parts;
+use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, check_tables};
+
+/// Reads the training file and whatever validation the plan names, and trains.
+///
+/// # Errors
+/// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
+pub fn fit(data: &Path, plan: &TranslatePlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
+    let pairs = read(data, &plan.data)?;
+    let init = session.init.take();
+    let plan = &plan.by_data(&pairs, data)?;
+    let raws = || pairs.iter().map(|pair| &pair.raw);
+    let pretrained = Pretrained::read(&plan.network.encoder, &plan.input, raws, &[], (data, init.as_ref()))?;
+    let one_class = vec![0; pairs.len()];
+    let read = |file: &Path| read(file, &plan.data);
+    let (training, held_out) = parts(&plan.validation, pairs, &one_class, data, plan.train.seed(), read)?;
+    let raws = training.iter().map(|pair| &pair.raw);
+    let input = match &init {
+        Some(init) => init.input(&plan.input, raws, data)?,
+        None => Input::fit(&plan.input, raws, &[], data)?,
+    };
+    let input = pretrained.iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
+    let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
+    let target = match &init {
+        Some(init) => plan.grown_target(init, &training, data)?,
+        None => plan.target_text(&training, data)?,
+    };
+    let dataset = |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, file);
+    let training = dataset(training, data)?;
+    let validation = held_out.map(|(pairs, file)| dataset(pairs, file)).transpose()?;
+
+    let (shape, vocabulary) = (input.shape(), target.vocabulary.len());
+    let make = |device: &Device, place: usize| {
+        let network = Network::new(&plan.network, shape, vocabulary, device)?;
+        begin(network, (init.as_ref(), vectors.as_ref()), place, &plan.train)
+    };
+    let empty = Network::new(&plan.network, shape, vocabulary, session.device)?;
+    check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
+    let budget = |purpose, longest| budget(&plan.network, shape, (vocabulary, longest), purpose, plan.train.max_memory());
+    let longest = training.longest_target();
+    let (budget, judging) = (budget(Purpose::Training, longest), budget(Purpose::Answers, longest));
+    training.check_memory(&budget)?;
+    validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
+    let objective = Translation {
+        plan: &plan.network,
+        shape,
+        loss: plan.loss,
+        word_dropout: input.plan().word_dropout(),
+        training,
+        validation,
+        budget,
+        judging,
+        target: &target,
+        device: session.device.clone().autodiff(),
+    };
+    let trained = train::train(&objective, make, &plan.train, session)?;
+    let examples = [&Some(objective.training), &objective.validation];
+    let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
+    Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+        let (data, target, record) = (plan.data.clone(), target.clone(), record.clone());
+        let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+        Description { input, data, target, plan, record }.file(tensors)
+    })
+}
+
+impl TranslatePlan {
+    /// With all that is left open chosen by the data, and told.
+    fn by_data(&self, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TranslatePlan, PlanError> {
+        let (options, chosen) = auto::choose(&self.options, &Facts::of(pairs));
+        if !chosen.0.is_empty() {
+            tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
+        }
+        Ok(TranslatePlan { options: self.options.clone(), ..TranslatePlan::new(&options)? })
+    }
+
+    /// What the model has learnt of targets, with the tokens that it does not know where they are to be added.
+    fn grown_target(&self, init: &Init, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TargetText, Error> {
+        let text: TargetText = init.file.json(&init.path, "target")?;
+        let targets = || pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
+        let unknown = targets().filter(|target| text.encode(target).0.iter().any(|&id| text.is_unknown(id))).count();
+        match unknown {
+            0 => Ok(text),
+            _ if init.extend => Ok(text.extended(targets(), (self.target.min_count, self.target.max_vocabulary))),
+            _ => {
+                let (name, targets) = (data.display(), counted(unknown, "target"));
+                tracing::warn!("{name}: {targets} with tokens that the model in --init does not know; --extend adds them");
+                Ok(text)
+            }
+        }
+    }
+
+    /// What is learnt of the targets, which have been seen by `auto`.
+    fn target_text(&self, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TargetText, Error> {
+        let targets = pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
+        let cut = self.target.cut.unwrap_or_else(|| translate::TargetCut::of(targets.clone()));
+        let sizes = (self.target.min_count, self.target.max_vocabulary);
+        let text = TargetText::fit(cut, targets, sizes, self.target.max_length);
+        match text.vocabulary.len() - text.vocabulary.specials() {
+            0 => Err(PlanError::Unfit(format!(
+                "{}: no token stands in the targets {} times (--target-min-count)",
+                data.display(),
+                self.target.min_count
+            ))
+            .into()),
+            _ => Ok(text),
+        }
+    }
+}
+
+struct Translation<'a> {
+    plan: &'a NetworkPlan,
+    shape: InputShape,
+    loss: LossPlan,
+    word_dropout: f64,
+    training: Dataset,
+    validation: Option<Dataset>,
+    /// What a batch of training may take.
+    budget: Budget,
+    /// What a batch of validation may take.
+    judging: Budget,
+    target: &'a TargetText,
+    device: Device,
+}
+
+impl Objective for Translation<'_> {
+    type Network = Network;
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
+    /// By which batches are made of pairs that are alike.
+    fn lengths(&self) -> &[usize] {
+        &self.training.sizes
+    }
+
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        self.budget.parts(&self.training.lengths, examples)
+    }
+
+    /// The negative logarithm of the right tokens' probability, averaged over the tokens of the batch.
+    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
+        let Dataset { examples, rows, .. } = &self.training;
+        let inputs: Vec<&Example> = part.iter().map(|&row| &examples[rows[row].0]).collect();
+        let mut drop = |chance: f64| chance > 0.0 && rng.random_bool(chance);
+        let padded = Batch::new(&inputs, network.parts(), &mut || drop(self.word_dropout));
+        let targets: Vec<&[u32]> = part.iter().map(|&row| rows[row].1.as_slice()).collect();
+        let targets = Targets::new(&targets, self.target, || drop(self.loss.target_word_dropout));
+        let mean = network
+            .loss(&padded, &targets, self.loss.label_smoothing, &self.device)
+            .expect("batches are made for the network that is trained");
+        let (count, whole) = (self.training.tokens(part), self.training.tokens(batch));
+        let share = if count < whole { mean.mul_scalar(count as f64 / whole as f64) } else { mean };
+        Loss { share, weight: count as f64 }
+    }
+
+    fn validate(&self, networks: &[&Network]) -> Option<Validation> {
+        let validation = self.validation.as_ref()?;
+        let vocabulary = self.target.vocabulary.len();
+        // Judged as it will answer: without Burn.
+        let answering = |network: &&Network| {
+            twin(translate::NAME, *network, |tensors| {
+                translate::Network::read(self.plan, self.shape, vocabulary, tensors)
+            })
+        };
+        let networks: Vec<translate::Network> = networks.iter().map(answering).collect();
+        let ask = (&SearchAsk::greedy(), &ScoreOptions::default());
+        let judged = judge(&networks, validation, self.target, ask, &self.judging);
+        Some(match judged.expect("the greedy search is always one") {
+            Some(metrics) => {
+                let scores = &metrics.scores;
+                let values = [scores.exact_match, scores.bleu.score, scores.chrf.score];
+                Validation { loss: metrics.loss, scores: values.map(Some).to_vec() }
+            }
+            None => Validation { loss: f64::NAN, scores: vec![None; SCORES.len()] },
+        })
+    }
+}
