@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod tag;
+pub mod translate;
 
 use std::path::Path;
 
