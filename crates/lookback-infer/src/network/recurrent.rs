@@ -136,7 +136,6 @@ impl Recurrent {
             *state = LayerState::split_off(&mut made, batch * self.hidden, batch * self.hidden);
         }
     }
-
 }
 
 impl LayerState {

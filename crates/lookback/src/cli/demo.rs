@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::Ask;
 use lookback_infer::model_file::check_writable;
 
 use super::explain::{Color, explain};
 use super::{Interrupted, UsageError, evaluate, signals, train};
-use crate::demo;
+use crate::demo::{DEMOS, Demo as Shown};
 use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 
-/// Train, evaluate and explain on built-in questions, in seconds.
+/// Train, evaluate and explain on what is built in, in seconds.
 #[derive(Args, Debug)]
 pub(super) struct Demo {
+    /// What is shown: questions that are classified, or dates that are translated
+    #[arg(value_parser = DEMOS.map(|demo| demo.name), default_value = DEMOS[0].name)]
+    task: String,
     /// Keep the model in this file [default: nothing is written]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -31,6 +33,7 @@ impl Demo {
         if let Some(output) = &self.output {
             check_writable(output).map_err(|error| UsageError(error.to_string()))?;
         }
+        let shown: Shown = DEMOS.into_iter().find(|demo| demo.name == self.task).unwrap_or(DEMOS[0]);
         let stop = signals::listen()?;
         let device = super::device();
         let mut progress: Box<dyn Progress> = if quiet { Box::new(Silent) } else { Box::new(TerminalProgress::new()) };
@@ -42,7 +45,7 @@ impl Demo {
             resume: false,
             init: None,
         };
-        let fitted = demo::fit(self.seed, &mut session)?;
+        let fitted = (shown.fit)(self.seed, &mut session)?;
         match (&self.output, fitted.end) {
             (Some(output), _) => train::finish(&fitted, output, None)?,
             (None, End::Interrupted { epoch, step }) => {
@@ -51,18 +54,17 @@ impl Demo {
             (None, _) => {}
         }
         let Some((file, _)) = fitted.model else { return Ok(()) };
-        let classifier = demo::classifier(file)?;
-        let held_out = demo::held_out(&classifier)?;
-        super::print(&format!("\nOn {} sentences it has not seen:\n\n", held_out.len()))?;
-        super::print(&evaluate::text(&classifier.judge(&held_out, &Ask::default())?))?;
+        let (model, report) = (shown.judge)(file)?;
+        super::print(&format!("\nOn {} {} it has not seen:\n\n", report.examples, shown.unseen))?;
+        super::print(&evaluate::text(&report))?;
         super::print("\nWhat it looked at:\n")?;
-        for sentence in demo::SENTENCES {
-            let explained = explain(&classifier, sentence, self.color.wanted(), MemoryLimit::default())?;
-            super::print_as_it_is(&format!("\n{sentence}\n{explained}"))?;
+        for input in shown.inputs {
+            let explained = explain(&*model, input, self.color.wanted(), MemoryLimit::default())?;
+            super::print_as_it_is(&format!("\n{input}\n{explained}"))?;
         }
         if let Some(output) = &self.output {
             let model = Path::new(output).display();
-            super::print(&format!("\nTry it: echo \"where is my parcel\" | lookback predict {model} --attention\n"))?;
+            super::print(&format!("\nTry it: {}\n", shown.then.replace("MODEL", &model.to_string())))?;
         }
         Ok(())
     }

@@ -44,7 +44,12 @@ pub(super) struct Evaluate {
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let model = load(&self.model, &self.data)?;
-        let ask = Ask { limit: self.memory.max_memory, unsure: self.sureness.unsure(), search: self.search, ..Ask::default() };
+        let ask = Ask {
+            limit: self.memory.max_memory,
+            unsure: self.sureness.unsure(),
+            search: self.search,
+            ..Ask::default()
+        };
         model.check_ask(&ask)?;
         let columns = lookback_infer::input::Columns {
             label_separator: self.label_separator,

@@ -1,93 +1,34 @@
-//! The built-in questions: six intents, English and Chinese, written for Lookback.
+//! What can be tried without any data: a training on what is built in, one a task, written for Lookback.
 
-use std::path::Path;
+mod dates;
+mod questions;
 
-use lookback_infer::error::{DataError, Error, ModelFileError};
-use lookback_infer::input::{LabelledInput, Raw};
-use lookback_infer::model::Model;
+use lookback_infer::error::Error;
+use lookback_infer::model::{Model, Report};
 use lookback_infer::model_file::ModelFile;
-use lookback_infer::tasks::classify::{Classifier, Dataset};
 
 use crate::tasks::Fitted;
-use crate::tasks::classify::{ClassifyOptions, ClassifyPlan, fit_inputs};
-use crate::train::{Session, TrainOptions};
+use crate::train::Session;
 
-/// Tab-separated, with the columns `label` and `text`.
-const TRAIN: &str = include_str!("train.tsv");
-const HELD_OUT: &str = include_str!("test.tsv");
-
-/// Sentences that the demonstration explains; none stands in the data.
-pub const SENTENCES: [&str; 3] = [
-    "how many days until my parcel gets to Lisbon",
-    "they charged my card twice for the same shoes",
-    "周末晚上你们几点关门",
-];
-
-/// What messages call the built-in training data.
-const TRAIN_FILE: &str = "built-in/train.tsv";
-
-/// Trains a small classifier on the built-in questions.
-///
-/// # Errors
-/// If there is no memory for it.
-pub fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    // As anybody's own texts: what nobody says is chosen by the data.
-    let options = ClassifyOptions {
-        train: TrainOptions { seed: Some(seed), ..TrainOptions::default() },
-        ..ClassifyOptions::default()
-    };
-    let path = Path::new(TRAIN_FILE);
-    let plan = ClassifyPlan::new(path, &options)?;
-    fit_inputs(examples(TRAIN), path, &plan, session)
+/// What a demonstration does.
+#[derive(Clone, Copy, Debug)]
+pub struct Demo {
+    /// The task.
+    pub name: &'static str,
+    /// What it is judged on, that training has not seen.
+    pub unseen: &'static str,
+    /// What it explains; none of them stands in the data.
+    pub inputs: &'static [&'static str],
+    /// Trains on what is built in, from this seed.
+    pub fit: fn(u64, &mut Session<'_>) -> Result<Fitted, Error>,
+    /// The model in the file, and how it does on what training has not seen.
+    pub judge: fn(ModelFile) -> Result<(Box<dyn Model>, Report), Error>,
+    /// What may be tried next, with MODEL in the place of its file.
+    pub then: &'static str,
 }
 
-/// The classifier that training has left.
-///
-/// # Errors
-/// If the file is of no classifier.
-pub fn classifier(file: ModelFile) -> Result<Classifier, ModelFileError> {
-    Classifier::read(file, Path::new("the model that was trained"))
-}
+/// All of them; the first where nothing is said.
+pub const DEMOS: [Demo; 2] = [questions::DEMO, dates::DEMO];
 
-/// The part that training does not see, encoded for `classifier`.
-///
-/// # Errors
-/// If the classifier was not trained on the built-in questions.
-pub fn held_out(classifier: &Classifier) -> Result<Dataset, DataError> {
-    let (path, description) = (Path::new("built-in/test.tsv"), classifier.description());
-    let inputs = classifier.input().encode_labelled(examples(HELD_OUT), path)?;
-    Dataset::new(inputs, &description.labels, description.plan.labels_per_text, path)
-}
-
-fn examples(table: &str) -> Vec<LabelledInput> {
-    table
-        .lines()
-        .enumerate()
-        .skip(1)
-        .filter_map(|(index, line)| {
-            let (label, text) = line.split_once('\t')?;
-            Some(LabelledInput { raw: Raw::Text(text.into()), label: vec![label.into()], line: index + 1 })
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_explained_sentences_stand_in_no_part_of_the_data() {
-        for example in examples(TRAIN).iter().chain(&examples(HELD_OUT)) {
-            assert!(SENTENCES.iter().all(|&sentence| example.raw != Raw::Text(sentence.into())), "{:?}", example.raw);
-        }
-    }
-
-    #[test]
-    fn no_held_out_sentence_is_trained_on() {
-        let train = examples(TRAIN);
-        assert!(train.len() >= 500, "{}", train.len());
-        for example in examples(HELD_OUT) {
-            assert!(train.iter().all(|trained| trained.raw != example.raw), "{:?}", example.raw);
-        }
-    }
-}
+/// What messages call the model that was trained.
+const THE_MODEL: &str = "the model that was trained";

@@ -260,8 +260,7 @@ impl<T: Task> Plan for Planned<T> {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 3] =
-    [entry::<classify::Classify>(), entry::<tag::Tag>(), entry::<translate::Translate>()];
+pub const TASKS: [Entry; 3] = [entry::<classify::Classify>(), entry::<tag::Tag>(), entry::<translate::Translate>()];
 
 const fn entry<T: Task + 'static>() -> Entry {
     Entry {

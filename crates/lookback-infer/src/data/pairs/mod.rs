@@ -1,9 +1,9 @@
 //! Pairs (stub).
-use std::path::Path;
-use serde::{Deserialize, Serialize};
-use crate::data::{Column, Labels, Format, HeaderChoice, Layout};
-use crate::data::table::{read_table, TableOptions, EmptyText};
+use crate::data::table::{EmptyText, TableOptions, read_table};
+use crate::data::{Column, Format, HeaderChoice, Labels, Layout};
 use crate::error::{DataError, PlanError};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// Columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,9 @@ pub struct PairColumns {
 }
 impl PairColumns {
     /// Check.
-    pub fn check(&self, _targets: bool) -> Result<(), PlanError> { Ok(()) }
+    pub fn check(&self, _targets: bool) -> Result<(), PlanError> {
+        Ok(())
+    }
 }
 /// Pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,15 +56,23 @@ pub struct Pairs {
 /// Read.
 pub fn read_pairs(file: &Path, c: &PairColumns) -> Result<Pairs, DataError> {
     let options = TableOptions {
-        format: c.format, text: c.source.clone().or(Some(Column::Number(1))), label: c.target.clone().or(Some(Column::Number(2))),
-        header: c.header.and_then(HeaderChoice::explicit), labels: Labels::Required, empty_text: EmptyText::Refuse,
-        layout: c.layout.clone(), ..TableOptions::default()
+        format: c.format,
+        text: c.source.clone().or(Some(Column::Number(1))),
+        label: c.target.clone().or(Some(Column::Number(2))),
+        header: c.header.and_then(HeaderChoice::explicit),
+        labels: Labels::Required,
+        empty_text: EmptyText::Refuse,
+        layout: c.layout.clone(),
+        ..TableOptions::default()
     };
     let table = read_table(file, &options)?;
     let mut pairs: Vec<Pair> = Vec::new();
     let mut known = std::collections::HashMap::new();
     for e in table.examples {
-        let at = *known.entry(e.text.clone()).or_insert_with(|| { pairs.push(Pair { source: e.text.clone(), targets: vec![], line: e.line }); pairs.len() - 1 });
+        let at = *known.entry(e.text.clone()).or_insert_with(|| {
+            pairs.push(Pair { source: e.text.clone(), targets: vec![], line: e.line });
+            pairs.len() - 1
+        });
         pairs[at].targets.extend(e.labels);
     }
     Ok(Pairs { pairs })

@@ -42,8 +42,7 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
         return Answer { json: Map::new(), line: String::new(), notes: Vec::new(), views: Vec::new() };
     };
     let mut json = described(target, &best, example);
-    let alternatives: Vec<Value> =
-        found.map(|other| Value::Object(described(target, &other, example))).collect();
+    let alternatives: Vec<Value> = found.map(|other| Value::Object(described(target, &other, example))).collect();
     if !alternatives.is_empty() {
         json.insert(ALTERNATIVES.into(), Value::Array(alternatives));
     }

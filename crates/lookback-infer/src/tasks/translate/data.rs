@@ -41,11 +41,7 @@ impl Dataset {
     ///
     /// # Errors
     /// If a source has no token.
-    pub fn new(
-        examples: Vec<(Example, Vec<String>)>,
-        text: &TargetText,
-        file: &Path,
-    ) -> Result<Dataset, DataError> {
+    pub fn new(examples: Vec<(Example, Vec<String>)>, text: &TargetText, file: &Path) -> Result<Dataset, DataError> {
         let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
         let mut cut = 0;
         for (example, targets) in examples {
@@ -65,7 +61,10 @@ impl Dataset {
         }
         if cut > 0 {
             let (name, targets) = (file.display(), counted(cut, "target"));
-            tracing::warn!("{name}: {targets} longer than {} tokens cut to that (--target-max-length)", text.max_length);
+            tracing::warn!(
+                "{name}: {targets} longer than {} tokens cut to that (--target-max-length)",
+                text.max_length
+            );
         }
         Ok(dataset)
     }

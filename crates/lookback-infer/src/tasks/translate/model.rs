@@ -14,7 +14,7 @@ use super::writer::{Writer, WriterState, losses};
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, WER};
 use crate::data::pairs::PairColumns;
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
-use crate::input::{Batch, Columns, Example, Input};
+use crate::input::{Batch, Columns, Example, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk};
 use crate::model_file::{ModelFile, Tensor, Tensors};
@@ -101,6 +101,23 @@ impl Translator {
         Ok(Translator { description: Description { input, data, target, plan, record }, networks, largest })
     }
 
+    /// Judges the model on pairs that are read already; `file` is what messages call them.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn judge(&self, pairs: Vec<Labelled<Vec<String>>>, file: &Path, ask: &Ask) -> Result<Report> {
+        let description = &self.description;
+        let examples = description.input.encode_labelled(pairs, file)?;
+        let dataset = Dataset::new(examples, &description.target, file)?;
+        let budget = description.budget(Purpose::Answers, ask.limit);
+        dataset.check_memory(&budget)?;
+        let options = ScoreOptions { rouge: true, ..ScoreOptions::default() };
+        match judge(&self.networks, &dataset, &description.target, (&ask.search, &options), &budget)? {
+            Some(metrics) => Ok(report(&metrics)),
+            None => Err(self.largest.clone().into()),
+        }
+    }
+
     /// The translations of sources that this translator's input has made, the best first, in parts where they would take too
     /// much memory together.
     ///
@@ -184,17 +201,8 @@ impl Model for Translator {
     }
 
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
-        let description = &self.description;
-        let pairs = read(data, &columns.of_pairs(&description.data)?)?;
-        let examples = description.input.encode_labelled(pairs, data)?;
-        let dataset = Dataset::new(examples, &description.target, data)?;
-        let budget = description.budget(Purpose::Answers, ask.limit);
-        dataset.check_memory(&budget)?;
-        let options = ScoreOptions { rouge: true, ..ScoreOptions::default() };
-        match judge(&self.networks, &dataset, &description.target, (&ask.search, &options), &budget)? {
-            Some(metrics) => Ok(report(&metrics)),
-            None => Err(self.largest.clone().into()),
-        }
+        let pairs = read(data, &columns.of_pairs(&self.description.data)?)?;
+        self.judge(pairs, data, ask)
     }
 }
 
@@ -236,7 +244,11 @@ impl Searched {
         let forbidden: Vec<Vec<u32>> = never.into_iter().chain(forbidden).collect();
         let search = Search::new(plan, Some(target.eos())).with_forbidden(forbidden)?;
         let request = Request { prefix, required, ..Request::new(target.bos(), 0) };
-        search.check(&Request { longest: target.most_tokens().max(request.prefix.len()), ..request.clone() }, target.vocabulary.len())
+        search
+            .check(
+                &Request { longest: target.most_tokens().max(request.prefix.len()), ..request.clone() },
+                target.vocabulary.len(),
+            )
             .map_err(|problem| PlanError::Unfit(format!("an answer {problem}")))?;
         Ok(Searched { search, request })
     }
@@ -312,8 +324,7 @@ pub fn judge(
         let Some(found) = searched.translate(networks, &examples, target) else { return Ok(None) };
         for (&row, hypotheses) in rows.iter().zip(&found) {
             let best = hypotheses.first();
-            answers[row] =
-                best.map_or_else(String::new, |best| answer::text(target, best, &dataset.examples[row]));
+            answers[row] = best.map_or_else(String::new, |best| answer::text(target, best, &dataset.examples[row]));
         }
     }
     let (mut loss, mut tokens) = (0.0, 0);

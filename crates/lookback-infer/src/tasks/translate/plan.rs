@@ -114,7 +114,8 @@ impl NetworkPlan {
         }
         if self.encoder.attention.pools() {
             let form = self.encoder.attention;
-            let problem = format!("{form} makes one vector of a whole text, but the decoder looks at every token of it");
+            let problem =
+                format!("{form} makes one vector of a whole text, but the decoder looks at every token of it");
             return Err(PlanError::conflict("attention", problem));
         }
         let (memory, hidden) = (self.encoder.width(), self.decoder.hidden);

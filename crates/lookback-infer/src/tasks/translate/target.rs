@@ -155,8 +155,7 @@ impl TargetText {
         targets: impl Iterator<Item = &'a str> + Clone,
         (min_count, max_vocabulary): (usize, usize),
     ) -> TargetText {
-        let options =
-            VocabularyOptions { min_count, max_size: Some(max_vocabulary), ..VocabularyOptions::default() };
+        let options = VocabularyOptions { min_count, max_size: Some(max_vocabulary), ..VocabularyOptions::default() };
         let cut = self.cut;
         let longest = targets.clone().map(|target| cut.tokens(target).len()).max().unwrap_or(0).min(self.max_length);
         let (vocabulary, _) = self.vocabulary.extended(targets.flat_map(|target| cut.tokens(target)), &options);
@@ -182,7 +181,8 @@ impl TargetText {
         });
         let mut forms = vec![tokens.clone(), without.collect()];
         forms.dedup();
-        let ids = |tokens: Vec<String>| tokens.iter().map(|token| self.vocabulary.id(token)).collect::<Option<Vec<_>>>();
+        let ids =
+            |tokens: Vec<String>| tokens.iter().map(|token| self.vocabulary.id(token)).collect::<Option<Vec<_>>>();
         forms.into_iter().filter_map(ids).filter(|ids| !ids.is_empty()).collect()
     }
 
@@ -306,7 +306,8 @@ mod tests {
 
     #[test]
     fn the_cut_is_found_by_the_targets() {
-        let signs: Vec<String> = (0..200).map(|i| format!("{} {} {}", "KTS".chars().nth(i % 3).unwrap(), i % 7, i % 5)).collect();
+        let signs: Vec<String> =
+            (0..200).map(|i| format!("{} {} {}", "KTS".chars().nth(i % 3).unwrap(), i % 7, i % 5)).collect();
         let sentences: Vec<String> = (0..50).map(|i| format!("the cat number {i} sat, and {}", i * 7)).collect();
         let dates: Vec<String> = (1..50).map(|i| format!("2021-05-{i}")).collect();
         let chinese = ["打开 文件。".to_owned(), "关闭 这个 窗口".to_owned()];

@@ -114,7 +114,17 @@ impl Writer {
             return Err(UsageError(format!("--attention {problem}")));
         }
         let rows = separator.map(rows);
-        Ok(Writer { separator, fields, keep, kept: None, others_told: false, text: String::new(), sentences, plain, rows })
+        Ok(Writer {
+            separator,
+            fields,
+            keep,
+            kept: None,
+            others_told: false,
+            text: String::new(),
+            sentences,
+            plain,
+            rows,
+        })
     }
 
     /// What was written since this was last asked.

@@ -21,7 +21,7 @@ use options::Kept;
 pub use options::TranslateOptions;
 pub use plan::TranslatePlan;
 use serde_json::{Map, Value, json};
-pub use train::fit;
+pub use train::{fit, fit_pairs};
 
 use super::{Fitted, Task};
 use crate::search::Choice;
@@ -33,7 +33,8 @@ pub struct Translate;
 
 impl Task for Translate {
     const NAME: &'static str = lookback_infer::tasks::translate::NAME;
-    const ABOUT: &'static str = "A text from a text: translation, spelling to sound, normal forms, summaries (a longer source)";
+    const ABOUT: &'static str =
+        "A text from a text: translation, spelling to sound, normal forms, summaries (a longer source)";
     const DATA: &'static str = "pairs of a source and its target: TSV, CSV or JSON Lines, or two files side by side";
     type Options = TranslateOptions;
     type Plan = TranslatePlan;

@@ -95,9 +95,10 @@ impl Network {
         let x = dropout_layer(&self.target_dropout, self.vectors(targets)?);
         let outputs = self.decode(encoded, x, &mask, device)?;
         let [rows, time, width] = outputs.dims();
-        let real: Vec<i64> = (0..rows).flat_map(|row| (0..targets.length(row)).map(move |t| (row, t))).map(|(row, t)| {
-            (row * time + t) as i64
-        }).collect();
+        let real: Vec<i64> = (0..rows)
+            .flat_map(|row| (0..targets.length(row)).map(move |t| (row, t)))
+            .map(|(row, t)| (row * time + t) as i64)
+            .collect();
         let count = real.len();
         let real = Tensor::<1, Int>::from_data(TensorData::new(real, [count]), device);
         let real = outputs.reshape([rows * time, width]).select(0, real);

@@ -81,8 +81,7 @@ fn every_network_costs_the_same_without_burn_as_with_it_and_a_row_alone_as_among
     for cell in [Cell::Lstm, Cell::Gru, Cell::Rnn] {
         for layers in [1, 2] {
             for form in [DecoderForm::Luong, DecoderForm::Bahdanau] {
-                for score in
-                    [DecoderScore::General, DecoderScore::Additive, DecoderScore::Dot, DecoderScore::ScaledDot]
+                for score in [DecoderScore::General, DecoderScore::Additive, DecoderScore::Dot, DecoderScore::ScaledDot]
                 {
                     for bridge in [Bridge::Dense, Bridge::Copy, Bridge::Zero] {
                         let name = format!("{cell:?}, {layers} layers, {form:?}, {score}, {bridge:?}");

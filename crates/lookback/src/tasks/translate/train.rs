@@ -27,7 +27,19 @@ use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, chec
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TranslatePlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let pairs = read(data, &plan.data)?;
+    fit_pairs(read(data, &plan.data)?, data, plan, session)
+}
+
+/// The same with pairs that are read already; `data` is what messages call them.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_pairs(
+    pairs: Vec<Labelled<Vec<String>>>,
+    data: &Path,
+    plan: &TranslatePlan,
+    session: &mut Session<'_>,
+) -> Result<Fitted, Error> {
     let init = session.init.take();
     let plan = &plan.by_data(&pairs, data)?;
     let raws = || pairs.iter().map(|pair| &pair.raw);
@@ -57,7 +69,8 @@ pub fn fit(data: &Path, plan: &TranslatePlan, session: &mut Session<'_>) -> Resu
     };
     let empty = Network::new(&plan.network, shape, vocabulary, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
-    let budget = |purpose, longest| budget(&plan.network, shape, (vocabulary, longest), purpose, plan.train.max_memory());
+    let budget =
+        |purpose, longest| budget(&plan.network, shape, (vocabulary, longest), purpose, plan.train.max_memory());
     let longest = training.longest_target();
     let (budget, judging) = (budget(Purpose::Training, longest), budget(Purpose::Answers, longest));
     training.check_memory(&budget)?;
@@ -104,7 +117,9 @@ impl TranslatePlan {
             _ if init.extend => Ok(text.extended(targets(), (self.target.min_count, self.target.max_vocabulary))),
             _ => {
                 let (name, targets) = (data.display(), counted(unknown, "target"));
-                tracing::warn!("{name}: {targets} with tokens that the model in --init does not know; --extend adds them");
+                tracing::warn!(
+                    "{name}: {targets} with tokens that the model in --init does not know; --extend adds them"
+                );
                 Ok(text)
             }
         }
