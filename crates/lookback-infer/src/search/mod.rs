@@ -5,6 +5,11 @@
 //! computes it any more, and what is found for a source does not depend on the others, bit for bit, if the decoder's rows do
 //! not.
 //!
+//! A beam ends as soon as its answer is certain, and that changes no answer: with penalties of 0 and above, which all plans
+//! have, a hypothesis of log-probability `L` never becomes one of a score above `L / lp(longest)` (Wu 2016), whatever follows,
+//! and when that is below the last of the `n_best` that are complete, nothing can get among these. With a large length
+//! penalty this bound is far away, and a beam goes on until as many hypotheses are complete as it is wide.
+//!
 //! Two tokens, or two hypotheses, that are worth the same are always told apart in the same way: the lower token first.
 
 mod beam;
@@ -33,6 +38,8 @@ pub use self::options::SearchOptions;
 pub use self::plan::{MOST_HYPOTHESES, MOST_TOKENS, SearchPlan};
 pub use self::request::Request;
 
+use std::ops::ControlFlow;
+
 use self::forbidden::Forbidden;
 use self::scratch::Scratch;
 use self::source::Source;
@@ -46,6 +53,17 @@ pub struct Search {
     forbidden: Forbidden,
     /// The largest token of all that are forbidden.
     largest_forbidden: Option<u32>,
+}
+
+/// A token that stays, whatever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certain {
+    /// Its source, counted from 0.
+    pub source_row: usize,
+    /// Which of the source's samples it is of.
+    pub sample: usize,
+    /// The token.
+    pub token: u32,
 }
 
 impl Search {
@@ -92,8 +110,23 @@ impl Search {
     pub fn run<D: Decoder>(
         &self,
         decoder: &D,
+        state: D::State,
+        requests: &[Request],
+    ) -> Result<Vec<Vec<Hypothesis>>, SearchError<D::Error>> {
+        self.run_watched(decoder, state, requests, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, and each token is told as soon as it is certain: those of samples and of a beam of 1, but neither forced ones
+    /// nor the end. What `watch` breaks off ends with that token.
+    ///
+    /// # Errors
+    /// As [`run`](Search::run).
+    pub fn run_watched<D: Decoder>(
+        &self,
+        decoder: &D,
         mut state: D::State,
         requests: &[Request],
+        mut watch: impl FnMut(Certain) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Hypothesis>>, SearchError<D::Error>> {
         let vocabulary = decoder.vocabulary();
         self.check_all(requests, vocabulary)?;
@@ -128,7 +161,8 @@ impl Search {
                         rows.push(first + row);
                         tokens.push(token);
                     };
-                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen);
+                    let watch = |sample, token| watch(Certain { source_row: index, sample, token });
+                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen, watch);
                     advanced.map_err(|fault| fault.of(index, step))?;
                     first += count;
                 }

@@ -92,7 +92,7 @@ impl Case {
                 }
                 let mut expected = self.all(&toy, source, longest);
                 let class = |sequence: &Sequence| match sequence.ending {
-                    Ending::End => 0,
+                    Ending::End | Ending::BrokenOff => 0,
                     Ending::Longest => usize::from(self.options.ended_first),
                     Ending::Stuck => 2,
                 };
@@ -112,7 +112,7 @@ impl Case {
             required: self.required.iter().map(|sequence| sequence.to_vec()).collect(),
             ..Request::new(START, longest)
         };
-        let found_early = found(&search, toy, &[source], &[request.clone()]).remove(0);
+        let found_early = found(&search, toy, &[source], std::slice::from_ref(&request)).remove(0);
         assert_eq!(found_early, found(&to_the_last_step(&search), toy, &[source], &[request]).remove(0), "{name}");
         assert_eq!(found_early.len(), expected.len().min(self.options.n_best), "{name} {source} {longest}");
         for (found, expected) in found_early.iter().zip(expected) {
