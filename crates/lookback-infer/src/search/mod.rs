@@ -46,6 +46,43 @@ use self::source::Source;
 use crate::error::PlanError;
 
 /// How sequences are searched for, and which tokens end them or never come.
+///
+/// ```
+/// use lookback_infer::search::{Decoder, Request, Search, SearchOptions, SearchPlan, Step};
+///
+/// /// Of three tokens the one after the last is likeliest.
+/// struct Next;
+///
+/// impl Decoder for Next {
+///     /// How many steps each row has taken.
+///     type State = Vec<usize>;
+///     type Error = std::convert::Infallible;
+///
+///     fn vocabulary(&self) -> usize {
+///         3
+///     }
+///
+///     fn step(&self, state: &mut Vec<usize>, tokens: &[u32], out: &mut Step) -> Result<(), Self::Error> {
+///         state.iter_mut().for_each(|steps| *steps += 1);
+///         out.log_probabilities().fill(0.1f32.ln());
+///         for (row, token) in out.log_probabilities().chunks_mut(3).zip(tokens) {
+///             row[(*token as usize + 1) % 3] = 0.8f32.ln();
+///         }
+///         Ok(())
+///     }
+///
+///     fn reorder(&self, state: &mut Vec<usize>, rows: &[usize]) {
+///         *state = rows.iter().map(|&row| state[row]).collect();
+///     }
+/// }
+///
+/// let options = SearchOptions { beam: 4, n_best: 2, ..SearchOptions::default() };
+/// let search = Search::new(SearchPlan::new(&options)?, Some(2));
+/// let found = search.run(&Next, vec![0; 2], &[Request::new(2, 9), Request::new(0, 9)])?;
+/// assert_eq!(found[0][0].tokens, [0, 1]);
+/// assert_eq!(found[1][0].tokens, [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Search {
     plan: SearchPlan,

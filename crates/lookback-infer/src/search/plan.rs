@@ -11,7 +11,7 @@ pub struct SearchPlan {
     pub(super) method: Method,
     pub(super) ended_first: bool,
     pub(super) min_length: usize,
-    pub(super) attention: bool,
+    pub(super) keeps_attention: bool,
     /// Whether a beam ends as soon as nothing can change any more; tests compare with beams that do not.
     pub(super) stops_early: bool,
     longest: Longest,
@@ -80,7 +80,7 @@ impl SearchPlan {
             method,
             ended_first: options.ended_first,
             min_length: options.min_length,
-            attention: options.attention,
+            keeps_attention: options.keep_attention,
             stops_early: true,
             longest,
         })
@@ -107,7 +107,7 @@ impl SearchPlan {
 
     /// Whether the decoder must tell what it looks at, and for what.
     pub(super) fn needs_attention(&self) -> Option<&'static str> {
-        match (self.score.coverage > 0.0, self.attention) {
+        match (self.score.coverage > 0.0, self.keeps_attention) {
             (true, _) => Some("the coverage penalty"),
             (false, true) => Some("keeping the attention"),
             (false, false) => None,

@@ -145,7 +145,7 @@ impl<'a> Source<'a> {
             Followed::Beam(beam) => beam.best(&self.task),
             Followed::Samples(samples) => samples.all(),
         };
-        let with_attention = self.task.search.plan.attention;
+        let with_attention = self.task.search.plan.keeps_attention;
         finished.iter().map(|finished| finished.hypothesis(&self.task.paths, with_attention)).collect()
     }
 }

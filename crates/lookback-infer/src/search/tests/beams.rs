@@ -22,13 +22,13 @@ fn kinds() -> Vec<SearchOptions> {
         beam(1),
         beam(4),
         beam(40),
-        SearchOptions { length_penalty: 0.6, coverage_penalty: 0.2, attention: true, ..beam(5) },
+        SearchOptions { length_penalty: 0.6, coverage_penalty: 0.2, keep_attention: true, ..beam(5) },
         SearchOptions { ended_first: false, length_penalty: 1.0, ..beam(5) },
         SearchOptions { beam_groups: 3, diversity: Some(0.7), length_penalty: 0.6, ..beam(6) },
         SearchOptions { beam_groups: 4, n_best: 4, ..beam(4) },
         sample.clone(),
         SearchOptions { top_k: Some(3), temperature: Some(0.8), repetition_penalty: Some(1.3), ..sample.clone() },
-        SearchOptions { top_p: Some(0.9), min_p: Some(0.05), attention: true, ..sample },
+        SearchOptions { top_p: Some(0.9), min_p: Some(0.05), keep_attention: true, ..sample },
     ]
 }
 
