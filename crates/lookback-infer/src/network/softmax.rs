@@ -20,22 +20,34 @@ pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
 /// If there are fewer normalisers than rows.
 pub fn log_softmax(logits: &mut [f32], classes: usize, normalizers: &mut [f32]) {
     /// Powers at once, on the stack: the logits themselves are still needed.
-    const BLOCK: usize = 256;
+    const BLOCK: usize = 1024;
     let mut powers = [0.0f32; BLOCK];
     for (index, row) in logits.chunks_exact_mut(classes).enumerate() {
-        let largest =
-            row.iter().copied().fold(f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
+        let largest = fold_lanes(row, f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
         let mut sum = 0.0f64;
         for block in row.chunks(BLOCK) {
             let powers = &mut powers[..block.len()];
             powers.iter_mut().zip(block).for_each(|(power, logit)| *power = logit - largest);
             math::exp(powers);
-            sum += f64::from(powers.iter().sum::<f32>());
+            sum += f64::from(fold_lanes(powers, 0.0, |sum, power| sum + power));
         }
         let log_sum = sum.ln() as f32;
         row.iter_mut().for_each(|logit| *logit = (*logit - largest) - log_sum);
         normalizers[index] = largest + log_sum;
     }
+}
+
+/// A fold in 16 lanes side by side, then of these: one chain alone would wait for itself at every value.
+#[inline(always)]
+fn fold_lanes(values: &[f32], first: f32, fold: impl Fn(f32, f32) -> f32) -> f32 {
+    let (blocks, rest) = values.as_chunks::<16>();
+    let mut lanes = [first; 16];
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = fold(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).fold(first, |folded, &value| fold(folded, value))
 }
 
 /// `log Σ exp(z) - z[target]`, in f64 and safe from overflow.

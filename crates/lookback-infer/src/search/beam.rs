@@ -5,10 +5,12 @@
 //! group ends with the `k`-th complete hypothesis, so that a beam of 1 is greedy search; or at the maximum; or as soon as it is
 //! proven that no hypothesis which goes on can still be among the best (`Best::are_final`), which changes no answer.
 
+use std::ops::ControlFlow;
+
 use super::decoder::SourceRows;
 use super::error::Fault;
 use super::hypothesis::{Best, Ending, Finished};
-use super::plan::Method;
+use super::plan::BeamShape;
 use super::required::deal;
 use super::scratch::Scratch;
 use super::source::{Live, Task};
@@ -17,11 +19,9 @@ use super::top::Candidate;
 /// What is followed of one source.
 #[derive(Debug)]
 pub(super) struct Beam {
+    shape: BeamShape,
     /// Earlier ones take tokens away from later ones (Vijayakumar 2018).
     groups: Vec<Group>,
-    width: usize,
-    n_best: usize,
-    diversity: f32,
 }
 
 #[derive(Debug)]
@@ -33,15 +33,10 @@ struct Group {
 }
 
 impl Beam {
-    pub(super) fn new(task: &Task<'_>, root: &Live) -> Self {
-        let &Method::Beam { groups, width, n_best, diversity } = &task.search.plan.method else {
-            return Self { groups: Vec::new(), width: 0, n_best: 0, diversity: 0.0 };
-        };
-        let best = Best::new(n_best.min(width), task.search.plan.ended_first);
-        let group = || Group { live: vec![root.clone()], best: best.clone(), ended: 0 };
-        let mut beam = Self { groups: (0..groups).map(|_| group()).collect(), width, n_best, diversity };
-        beam.cut(task, task.steps);
-        beam
+    pub(super) fn new(task: &Task<'_>, shape: &BeamShape, root: &Live) -> Self {
+        let best = Best::new(shape.n_best.min(shape.width), task.search.plan.ended_first);
+        let group = |_| Group { live: vec![root.clone()], best: best.clone(), ended: 0 };
+        Self { shape: shape.clone(), groups: (0..shape.groups).map(group).collect() }
     }
 
     pub(super) fn live(&mut self) -> impl Iterator<Item = &mut Live> {
@@ -60,27 +55,30 @@ impl Beam {
         scratch.taken.clear();
         let several = self.groups.len() > 1;
         for group in &mut self.groups {
-            group.offer(task, self.width, self.diversity, rows, scratch)?;
-            group.choose(task, self.width, rows, scratch);
+            group.offer(task, &self.shape, rows, scratch)?;
+            group.choose(task, self.shape.width, rows, scratch);
             if several {
                 group.live.iter().for_each(|live| take(&mut scratch.taken, task.paths.last(live.node)));
             }
         }
-        self.cut(task, task.steps + 1);
-        self.stop(task);
         Ok(())
     }
 
-    /// Ends what has as many tokens as it may have.
-    fn cut(&mut self, task: &Task<'_>, steps: usize) {
-        if steps < task.request.longest {
-            return;
+    /// Ends what has as many tokens as it may have, and what can change nothing any more. `watch` gets the last token where
+    /// there is only one hypothesis, and may break it off.
+    pub(super) fn end(&mut self, task: &Task<'_>, mut watch: impl FnMut(usize, u32) -> ControlFlow<()>) {
+        let BeamShape { groups, width, .. } = self.shape;
+        for Group { live, best, .. } in &mut self.groups {
+            let one = live.first().filter(|_| groups * width == 1);
+            let is_broken_off = one.is_some_and(|one| watch(0, task.paths.last(one.node)).is_break());
+            let ending = match is_broken_off {
+                true => Ending::BrokenOff,
+                false if task.is_at_the_longest() => Ending::Longest,
+                false => continue,
+            };
+            live.drain(..).for_each(|live| best.offer(task.finish(&live, task.steps, ending), &task.paths));
         }
-        for group in &mut self.groups {
-            for live in group.live.drain(..) {
-                group.best.offer(task.finish(&live, steps, Ending::Longest), &task.paths);
-            }
-        }
+        self.stop(task);
     }
 
     /// Ends the groups whose best are proven, from the last one on: an earlier one still says what later ones do.
@@ -89,7 +87,8 @@ impl Beam {
         for group in self.groups.iter_mut().rev() {
             let total = group.live.iter().map(|live| live.total).fold(f64::NEG_INFINITY, f64::max);
             let bound = plan.score.bound(total, task.request.longest);
-            if !group.live.is_empty() && !(plan.stops_early && group.best.are_final(bound)) {
+            let is_over = group.live.is_empty() || (plan.stops_early && group.best.are_final(bound));
+            if !is_over {
                 return;
             }
             group.live.clear();
@@ -99,18 +98,18 @@ impl Beam {
     /// The best of each group, then the second best of each, and so on, none twice; in the order of all that are complete.
     pub(super) fn best(&self, task: &Task<'_>) -> Vec<Finished> {
         let paths = &task.paths;
-        let mut kept: Vec<(Finished, Vec<u32>)> = Vec::with_capacity(self.n_best);
-        for place in 0..self.n_best {
+        let mut kept: Vec<(Finished, Vec<u32>)> = Vec::with_capacity(self.shape.n_best);
+        for place in 0..self.shape.n_best {
             for finished in self.groups.iter().filter_map(|group| group.best.sorted().get(place)) {
                 // With the end, where there is one, so that a sequence that was cut there is another one.
                 let tokens = paths.tokens(finished.node);
                 let several = self.groups.len() > 1;
-                if kept.len() < self.n_best && !(several && kept.iter().any(|(_, other)| *other == tokens)) {
+                if kept.len() < self.shape.n_best && !(several && kept.iter().any(|(_, other)| *other == tokens)) {
                     kept.push((*finished, tokens));
                 }
             }
         }
-        let mut best = Best::new(self.n_best, task.search.plan.ended_first);
+        let mut best = Best::new(self.shape.n_best, task.search.plan.ended_first);
         kept.iter().for_each(|(finished, _)| best.offer(*finished, paths));
         best.sorted().to_vec()
     }
@@ -122,13 +121,12 @@ impl Group {
     fn offer(
         &mut self,
         task: &Task<'_>,
-        width: usize,
-        diversity: f32,
+        shape: &BeamShape,
         rows: &mut SourceRows<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Fault> {
         let Scratch { top, candidates, taken, replaced, .. } = scratch;
-        top.begin(2 * width);
+        top.begin(2 * shape.width);
         candidates.clear();
         let mut result = Ok(());
         let (best, live) = (&mut self.best, &self.live);
@@ -137,7 +135,7 @@ impl Group {
             replaced.clear();
             for &(token, times) in taken.iter() {
                 replaced.push((token, row[token as usize]));
-                row[token as usize] -= diversity * times as f32;
+                row[token as usize] -= shape.diversity * times as f32;
             }
             match top.offer(parent, live.total, row) {
                 Ok(true) => {}

@@ -19,7 +19,7 @@ pub struct Hypothesis {
     pub attention: Vec<Vec<f32>>,
     /// Why it ends.
     pub ending: Ending,
-    /// How many of the required sequences it lacks: 0 where it ended by itself.
+    /// How many of the required sequences it lacks; none where it ended by itself.
     pub missing: usize,
 }
 
@@ -30,6 +30,8 @@ pub enum Ending {
     End,
     /// It was cut at the maximum.
     Longest,
+    /// Whoever watched broke it off: [`Search::run_watched`](super::Search::run_watched).
+    BrokenOff,
     /// Every token that could follow is forbidden or has no probability.
     Stuck,
 }
@@ -55,7 +57,7 @@ impl Finished {
 
     fn class(&self, ended_first: bool) -> u8 {
         match self.ending {
-            Ending::End => 0,
+            Ending::End | Ending::BrokenOff => 0,
             Ending::Longest => u8::from(ended_first),
             Ending::Stuck => 2,
         }

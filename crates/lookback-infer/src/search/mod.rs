@@ -5,6 +5,11 @@
 //! computes it any more, and what is found for a source does not depend on the others, bit for bit, if the decoder's rows do
 //! not.
 //!
+//! A beam ends as soon as its answer is certain, and that changes no answer: with penalties of 0 and above, which all plans
+//! have, a hypothesis of log-probability `L` never becomes one of a score above `L / lp(longest)` (Wu 2016), whatever follows,
+//! and when that is below the last of the `n_best` that are complete, nothing can get among these. With a large length
+//! penalty this bound is far away, and a beam goes on until as many hypotheses are complete as it is wide.
+//!
 //! Two tokens, or two hypotheses, that are worth the same are always told apart in the same way: the lower token first.
 
 mod beam;
@@ -33,12 +38,51 @@ pub use self::options::SearchOptions;
 pub use self::plan::{MOST_HYPOTHESES, MOST_TOKENS, SearchPlan};
 pub use self::request::Request;
 
+use std::ops::ControlFlow;
+
 use self::forbidden::Forbidden;
 use self::scratch::Scratch;
 use self::source::Source;
 use crate::error::PlanError;
 
 /// How sequences are searched for, and which tokens end them or never come.
+///
+/// ```
+/// use lookback_infer::search::{Decoder, Request, Search, SearchOptions, SearchPlan, Step};
+///
+/// /// Of three tokens the one after the last is likeliest.
+/// struct Next;
+///
+/// impl Decoder for Next {
+///     /// How many steps each row has taken.
+///     type State = Vec<usize>;
+///     type Error = std::convert::Infallible;
+///
+///     fn vocabulary(&self) -> usize {
+///         3
+///     }
+///
+///     fn step(&self, state: &mut Vec<usize>, tokens: &[u32], out: &mut Step) -> Result<(), Self::Error> {
+///         state.iter_mut().for_each(|steps| *steps += 1);
+///         out.log_probabilities().fill(0.1f32.ln());
+///         for (row, token) in out.log_probabilities().chunks_mut(3).zip(tokens) {
+///             row[(*token as usize + 1) % 3] = 0.8f32.ln();
+///         }
+///         Ok(())
+///     }
+///
+///     fn reorder(&self, state: &mut Vec<usize>, rows: &[usize]) {
+///         *state = rows.iter().map(|&row| state[row]).collect();
+///     }
+/// }
+///
+/// let options = SearchOptions { beam: 4, n_best: 2, ..SearchOptions::default() };
+/// let search = Search::new(SearchPlan::new(&options)?, Some(2));
+/// let found = search.run(&Next, vec![0; 2], &[Request::new(2, 9), Request::new(0, 9)])?;
+/// assert_eq!(found[0][0].tokens, [0, 1]);
+/// assert_eq!(found[1][0].tokens, [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Search {
     plan: SearchPlan,
@@ -46,6 +90,17 @@ pub struct Search {
     forbidden: Forbidden,
     /// The largest token of all that are forbidden.
     largest_forbidden: Option<u32>,
+}
+
+/// A token that stays, whatever comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certain {
+    /// Its source, counted from 0.
+    pub source_row: usize,
+    /// Which of the source's samples it is of.
+    pub sample: usize,
+    /// The token.
+    pub token: u32,
 }
 
 impl Search {
@@ -92,8 +147,23 @@ impl Search {
     pub fn run<D: Decoder>(
         &self,
         decoder: &D,
+        state: D::State,
+        requests: &[Request],
+    ) -> Result<Vec<Vec<Hypothesis>>, SearchError<D::Error>> {
+        self.run_watched(decoder, state, requests, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, and each token is told as soon as it is certain: those of samples and of a beam of 1, but neither forced ones
+    /// nor the end. What `watch` breaks off ends with that token.
+    ///
+    /// # Errors
+    /// As [`run`](Search::run).
+    pub fn run_watched<D: Decoder>(
+        &self,
+        decoder: &D,
         mut state: D::State,
         requests: &[Request],
+        mut watch: impl FnMut(Certain) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Hypothesis>>, SearchError<D::Error>> {
         let vocabulary = decoder.vocabulary();
         self.check_all(requests, vocabulary)?;
@@ -128,7 +198,8 @@ impl Search {
                         rows.push(first + row);
                         tokens.push(token);
                     };
-                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen);
+                    let watch = |sample, token| watch(Certain { source_row: index, sample, token });
+                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen, watch);
                     advanced.map_err(|fault| fault.of(index, step))?;
                     first += count;
                 }

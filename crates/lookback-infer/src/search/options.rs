@@ -46,7 +46,7 @@ pub struct SearchOptions {
     /// What samples are drawn from; 0 where nothing is said.
     pub seed: Option<u64>,
     /// Keeps what every step looked at.
-    pub attention: bool,
+    pub keep_attention: bool,
 }
 
 impl Default for SearchOptions {
@@ -71,7 +71,7 @@ impl Default for SearchOptions {
             min_p: None,
             repetition_penalty: None,
             seed: None,
-            attention: false,
+            keep_attention: false,
         }
     }
 }

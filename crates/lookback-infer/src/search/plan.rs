@@ -11,7 +11,7 @@ pub struct SearchPlan {
     pub(super) method: Method,
     pub(super) ended_first: bool,
     pub(super) min_length: usize,
-    pub(super) attention: bool,
+    pub(super) keeps_attention: bool,
     /// Whether a beam ends as soon as nothing can change any more; tests compare with beams that do not.
     pub(super) stops_early: bool,
     longest: Longest,
@@ -26,8 +26,19 @@ const LEAST_TEMPERATURE: f64 = 1e-4;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Method {
-    Beam { groups: usize, width: usize, n_best: usize, diversity: f32 },
+    Beam(BeamShape),
     Sample(Sampling),
+}
+
+/// How many hypotheses are followed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct BeamShape {
+    pub(super) groups: usize,
+    /// Hypotheses of a group.
+    pub(super) width: usize,
+    pub(super) n_best: usize,
+    /// What a token loses for each time an earlier group has it.
+    pub(super) diversity: f32,
 }
 
 /// How tokens are drawn.
@@ -69,7 +80,7 @@ impl SearchPlan {
             method,
             ended_first: options.ended_first,
             min_length: options.min_length,
-            attention: options.attention,
+            keeps_attention: options.keep_attention,
             stops_early: true,
             longest,
         })
@@ -85,7 +96,7 @@ impl SearchPlan {
     /// The most rows that a source ever has in the decoder's state.
     pub fn rows(&self) -> usize {
         match &self.method {
-            Method::Beam { groups, width, .. } => groups * width,
+            Method::Beam(shape) => shape.groups * shape.width,
             Method::Sample(sampling) => sampling.count,
         }
     }
@@ -96,7 +107,7 @@ impl SearchPlan {
 
     /// Whether the decoder must tell what it looks at, and for what.
     pub(super) fn needs_attention(&self) -> Option<&'static str> {
-        match (self.score.coverage > 0.0, self.attention) {
+        match (self.score.coverage > 0.0, self.keeps_attention) {
             (true, _) => Some("the coverage penalty"),
             (false, true) => Some("keeping the attention"),
             (false, false) => None,
@@ -151,7 +162,7 @@ fn beam(options: &SearchOptions) -> Result<Method, PlanError> {
     plan::not_negative("diversity", diversity)?;
     // Above this no token would ever be in two groups anyway, and sums stay finite.
     let diversity = diversity.min(1e6) as f32;
-    Ok(Method::Beam { groups, width: beam / groups, n_best: options.n_best, diversity })
+    Ok(Method::Beam(BeamShape { groups, width: beam / groups, n_best: options.n_best, diversity }))
 }
 
 fn sampling(options: &SearchOptions) -> Result<Sampling, PlanError> {

@@ -1,5 +1,7 @@
 //! Samples of one source, each from a stream of random numbers of its own.
 
+use std::ops::ControlFlow;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -43,9 +45,7 @@ impl Samples {
             rng: ChaCha8Rng::from_seed(key(sampling.seed, task.request.seed, index as u64)),
         };
         let live = (0..sampling.count).map(sample).collect();
-        let mut samples = Self { sampling: sampling.clone(), live, finished: vec![None; sampling.count] };
-        samples.cut(task, task.steps);
-        samples
+        Self { sampling: sampling.clone(), live, finished: vec![None; sampling.count] }
     }
 
     pub(super) fn live(&mut self) -> impl Iterator<Item = &mut Live> {
@@ -83,17 +83,23 @@ impl Samples {
                 }
             }
         });
-        self.cut(task, task.steps + 1);
         fault.map_or(Ok(()), Err)
     }
 
-    /// Ends what has as many tokens as it may have.
-    fn cut(&mut self, task: &Task<'_>, steps: usize) {
-        if steps >= task.request.longest {
-            for sample in self.live.drain(..) {
-                self.finished[sample.index] = Some(task.finish(&sample.live, steps, Ending::Longest));
-            }
-        }
+    /// Ends the samples that `watch` breaks off, which gets the last token of each, and those that have as many tokens as they
+    /// may have.
+    pub(super) fn end(&mut self, task: &Task<'_>, mut watch: impl FnMut(usize, u32) -> ControlFlow<()>) {
+        let Self { live, finished, .. } = self;
+        live.retain(|sample| {
+            let is_broken_off = watch(sample.index, task.paths.last(sample.live.node)).is_break();
+            let ending = match is_broken_off {
+                true => Ending::BrokenOff,
+                false if task.is_at_the_longest() => Ending::Longest,
+                false => return true,
+            };
+            finished[sample.index] = Some(task.finish(&sample.live, task.steps, ending));
+            false
+        });
     }
 
     /// All samples, in their order.
@@ -104,10 +110,10 @@ impl Samples {
 
 impl Sample {
     fn see(&mut self, token: u32, sampling: &Sampling) {
-        if sampling.repetition_penalty != 1.0 {
-            if let Err(place) = self.seen.binary_search(&token) {
-                self.seen.insert(place, token);
-            }
+        if sampling.repetition_penalty != 1.0
+            && let Err(place) = self.seen.binary_search(&token)
+        {
+            self.seen.insert(place, token);
         }
     }
 }

@@ -41,6 +41,7 @@ impl Score {
     }
 
     fn length(&self, steps: usize) -> f64 {
-        if self.length == 0.0 { 1.0 } else { ((5.0 + steps as f64) / 6.0).powf(self.length) }
+        // Of no steps the log-probability is 0, and so must its share be.
+        if self.length == 0.0 { 1.0 } else { ((5.0 + steps.max(1) as f64) / 6.0).powf(self.length) }
     }
 }

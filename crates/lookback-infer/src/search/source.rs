@@ -1,5 +1,7 @@
 //! The search for one source.
 
+use std::ops::ControlFlow;
+
 use super::Search;
 use super::beam::Beam;
 use super::decoder::SourceRows;
@@ -61,10 +63,6 @@ impl<'a> Source<'a> {
         let task = Task { search, request, required, paths, steps: 0, looked: Vec::new() };
         let mut source = Source { task, followed: Followed::Prefix(root), rows: 1 };
         source.leave_prefix();
-        // Whatever is followed begins from the one row that the caller gave, if there is anything to follow.
-        let mut followed = 0;
-        source.followed.each(|_| followed += 1);
-        source.rows = followed.min(1);
         source
     }
 
@@ -73,48 +71,72 @@ impl<'a> Source<'a> {
     }
 
     /// One step, of which `rows` tell what could come; `chosen` gets the rows that go on, counted from the source's first,
-    /// and the token of each.
+    /// and the token of each; `watch` gets the tokens that are certain, with the sample each is of.
     pub(super) fn advance(
         &mut self,
         rows: &mut SourceRows<'_>,
         scratch: &mut Scratch,
         mut chosen: impl FnMut(usize, u32),
+        watch: impl FnMut(usize, u32) -> ControlFlow<()>,
     ) -> Result<(), Fault> {
         self.task.look(rows, self.rows)?;
         match &mut self.followed {
             Followed::Prefix(live) => {
                 let token = self.task.request.prefix[self.task.steps];
-                let place = token as usize;
-                if largest(&rows.row(live.row)[place..=place], place)? == f32::NEG_INFINITY {
-                    return Err(Fault::Prefix(token));
+                *live = self.task.force(live, token, rows)?;
+                self.task.steps += 1;
+                self.leave_prefix();
+                if self.rows > 0 {
+                    chosen(0, token);
                 }
-                *live = self.task.extend(live, token, rows);
+                return Ok(());
             }
             Followed::Beam(beam) => beam.advance(&mut self.task, rows, scratch)?,
             Followed::Samples(samples) => samples.advance(&mut self.task, rows, scratch)?,
         }
         self.task.steps += 1;
-        self.leave_prefix();
         let paths = &self.task.paths;
         self.rows = 0;
-        self.followed.each(|live| {
+        let number = |live: &mut Live| {
             chosen(live.row, paths.last(live.node));
             live.row = self.rows;
             self.rows += 1;
-        });
+        };
+        match &mut self.followed {
+            Followed::Prefix(_) => {}
+            Followed::Beam(beam) => {
+                beam.end(&self.task, watch);
+                beam.live().for_each(number);
+            }
+            Followed::Samples(samples) => {
+                samples.end(&self.task, watch);
+                samples.live().for_each(number);
+            }
+        }
         Ok(())
     }
 
-    /// Begins the search itself, where all forced tokens are there.
+    /// Begins the search itself, where all forced tokens are there: from the one row that there is.
     fn leave_prefix(&mut self) {
         let Followed::Prefix(root) = &self.followed else { return };
         if self.task.steps < self.task.request.prefix.len() {
             return;
         }
-        self.followed = match &self.task.search.plan.method {
-            Method::Beam { .. } => Followed::Beam(Beam::new(&self.task, root)),
-            Method::Sample(sampling) => Followed::Samples(Samples::new(&self.task, sampling, root)),
-        };
+        let nobody = |_, _| ControlFlow::Continue(());
+        match &self.task.search.plan.method {
+            Method::Beam(shape) => {
+                let mut beam = Beam::new(&self.task, shape, root);
+                beam.end(&self.task, nobody);
+                self.rows = usize::from(beam.live().next().is_some());
+                self.followed = Followed::Beam(beam);
+            }
+            Method::Sample(sampling) => {
+                let mut samples = Samples::new(&self.task, sampling, root);
+                samples.end(&self.task, nobody);
+                self.rows = usize::from(samples.live().next().is_some());
+                self.followed = Followed::Samples(samples);
+            }
+        }
     }
 
     pub(super) fn hypotheses(self) -> Vec<Hypothesis> {
@@ -123,18 +145,8 @@ impl<'a> Source<'a> {
             Followed::Beam(beam) => beam.best(&self.task),
             Followed::Samples(samples) => samples.all(),
         };
-        let with_attention = self.task.search.plan.attention;
+        let with_attention = self.task.search.plan.keeps_attention;
         finished.iter().map(|finished| finished.hypothesis(&self.task.paths, with_attention)).collect()
-    }
-}
-
-impl Followed {
-    fn each(&mut self, mut visit: impl FnMut(&mut Live)) {
-        match self {
-            Followed::Prefix(live) => visit(live),
-            Followed::Beam(beam) => beam.live().for_each(visit),
-            Followed::Samples(samples) => samples.live().for_each(visit),
-        }
     }
 }
 
@@ -160,11 +172,19 @@ impl Task<'_> {
     pub(super) fn mask(&self, live: &Live, rows: &mut SourceRows<'_>) {
         let row = rows.row_mut(live.row);
         self.search.forbidden.mask(row, &self.paths, live.node);
-        if let Some(end) = self.search.end {
-            if self.steps < self.search.plan.min_length || self.required.missing(&live.progress) > 0 {
-                row[end as usize] = f32::NEG_INFINITY;
-            }
+        let is_too_early = self.steps < self.search.plan.min_length || self.required.missing(&live.progress) > 0;
+        if let (true, Some(end)) = (is_too_early, self.search.end) {
+            row[end as usize] = f32::NEG_INFINITY;
         }
+    }
+
+    /// The hypothesis and the token that must come.
+    fn force(&mut self, live: &Live, token: u32, rows: &SourceRows<'_>) -> Result<Live, Fault> {
+        let place = token as usize;
+        if largest(&rows.row(live.row)[place..=place], place)? == f32::NEG_INFINITY {
+            return Err(Fault::Prefix(token));
+        }
+        Ok(self.extend(live, token, rows))
     }
 
     /// The hypothesis and one token more.
@@ -175,6 +195,11 @@ impl Task<'_> {
         let mut progress = live.progress.clone();
         self.required.advance(&mut progress, token);
         Live { node, total: live.total + f64::from(log_probability), row: live.row, progress }
+    }
+
+    /// Whether a hypothesis that goes on may have no further token.
+    pub(super) fn is_at_the_longest(&self) -> bool {
+        self.steps >= self.request.longest
     }
 
     /// The hypothesis as it stands after so many steps.

@@ -22,13 +22,13 @@ fn kinds() -> Vec<SearchOptions> {
         beam(1),
         beam(4),
         beam(40),
-        SearchOptions { length_penalty: 0.6, coverage_penalty: 0.2, attention: true, ..beam(5) },
+        SearchOptions { length_penalty: 0.6, coverage_penalty: 0.2, keep_attention: true, ..beam(5) },
         SearchOptions { ended_first: false, length_penalty: 1.0, ..beam(5) },
         SearchOptions { beam_groups: 3, diversity: Some(0.7), length_penalty: 0.6, ..beam(6) },
         SearchOptions { beam_groups: 4, n_best: 4, ..beam(4) },
         sample.clone(),
         SearchOptions { top_k: Some(3), temperature: Some(0.8), repetition_penalty: Some(1.3), ..sample.clone() },
-        SearchOptions { top_p: Some(0.9), min_p: Some(0.05), attention: true, ..sample },
+        SearchOptions { top_p: Some(0.9), min_p: Some(0.05), keep_attention: true, ..sample },
     ]
 }
 
@@ -50,7 +50,7 @@ fn a_source_among_others_is_answered_as_alone_bit_for_bit() {
             assert_eq!(one[0], all[source], "{options:?}");
             assert!(!one[0].is_empty());
         }
-        // What has ended is in no step any more.
+        // What has ended is in no step any more, and what begins is one row.
         let rows = |toy: &Toy| toy.rows.borrow().iter().sum::<usize>();
         assert_eq!(rows(&together), rows(&alone), "{options:?}");
     }
@@ -145,21 +145,12 @@ fn a_group_takes_what_earlier_groups_have_not() {
                     taken[best] += if best as u32 == END { 0.0 } else { 1.0 };
                 }
             }
-            let expected: HashSet<&[u32]> = read.iter().map(|tokens| tokens[1..].trim_end_zero()).collect();
+            let expected: HashSet<&[u32]> =
+                read.iter().map(|tokens| tokens[1..].split(|&token| token == END).next().unwrap()).collect();
             let found = found(&search, &toy, &[source], &[Request::new(START, longest)]).remove(0);
             assert_eq!(found.iter().map(|one| &one.tokens[..]).collect::<HashSet<_>>(), expected, "{strength}");
             assert_eq!(found.len(), expected.len());
         }
-    }
-}
-
-trait TrimEndZero {
-    fn trim_end_zero(&self) -> &[u32];
-}
-
-impl TrimEndZero for [u32] {
-    fn trim_end_zero(&self) -> &[u32] {
-        self.strip_suffix(&[END]).unwrap_or(self)
     }
 }
 
@@ -198,6 +189,8 @@ fn a_source_of_no_steps_has_the_empty_sequence_and_needs_no_decoder() {
         assert!(found.iter().all(|one| one.tokens.is_empty() && one.ending == Ending::Longest && one.score == 0.0));
     }
     assert!(toy.rows.borrow().is_empty());
+    let steep = search(SearchOptions { length_penalty: 1e300, ..SearchOptions::default() }, None, &[]);
+    assert_eq!(found(&steep, &toy, &[1], &[Request::new(START, 0)])[0][0].score, 0.0);
     let search = search(SearchOptions::default(), None, &[]);
     assert_eq!(found(&search, &toy, &[], &[]), Vec::<Vec<_>>::new());
 }

@@ -92,7 +92,7 @@ impl Case {
                 }
                 let mut expected = self.all(&toy, source, longest);
                 let class = |sequence: &Sequence| match sequence.ending {
-                    Ending::End => 0,
+                    Ending::End | Ending::BrokenOff => 0,
                     Ending::Longest => usize::from(self.options.ended_first),
                     Ending::Stuck => 2,
                 };
@@ -112,7 +112,7 @@ impl Case {
             required: self.required.iter().map(|sequence| sequence.to_vec()).collect(),
             ..Request::new(START, longest)
         };
-        let found_early = found(&search, toy, &[source], &[request.clone()]).remove(0);
+        let found_early = found(&search, toy, &[source], std::slice::from_ref(&request)).remove(0);
         assert_eq!(found_early, found(&to_the_last_step(&search), toy, &[source], &[request]).remove(0), "{name}");
         assert_eq!(found_early.len(), expected.len().min(self.options.n_best), "{name} {source} {longest}");
         for (found, expected) in found_early.iter().zip(expected) {
@@ -123,7 +123,7 @@ impl Case {
             assert!((found.score - self.score(expected)).abs() < 1e-9, "{told} {}", self.score(expected));
             let sum: f64 = expected.log_probabilities.iter().map(|&value| f64::from(value)).sum();
             assert!((found.log_probability - sum).abs() < 1e-9, "{told}");
-            let kept = if self.options.attention { &expected.attention[..] } else { &[] };
+            let kept = if self.options.keep_attention { &expected.attention[..] } else { &[] };
             assert_eq!(found.attention, kept, "{told}");
         }
     }
@@ -143,10 +143,10 @@ fn a_wide_beam_finds_the_best_of_all_sequences() {
         ("short", case(SearchOptions { length_penalty: 0.6, ..wide() })),
         ("long", case(SearchOptions { length_penalty: 1.0, ended_first: false, ..wide() })),
         ("longest", case(SearchOptions { length_penalty: 3.0, n_best: 1, ..wide() })),
-        ("covered", case(SearchOptions { coverage_penalty: 0.4, attention: true, ..wide() })),
+        ("covered", case(SearchOptions { coverage_penalty: 0.4, keep_attention: true, ..wide() })),
         ("all", case(SearchOptions { coverage_penalty: 1.5, length_penalty: 0.8, ended_first: false, ..wide() })),
         ("by score", case(SearchOptions { ended_first: false, ..wide() })),
-        ("at least two", case(SearchOptions { min_length: 2, attention: true, ..wide() })),
+        ("at least two", case(SearchOptions { min_length: 2, keep_attention: true, ..wide() })),
         ("no end", Case { end: None, ..case(wide()) }),
         ("no end, normalised", Case { end: None, ..case(SearchOptions { length_penalty: 1.0, ..wide() }) }),
         ("begun", Case { prefix: &[2, 0], ..case(SearchOptions { coverage_penalty: 0.4, ..wide() }) }),

@@ -1,9 +1,11 @@
 //! Samples are as frequent as they are likely, and the same whenever they are drawn again.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use super::toy::Toy;
 use super::{Request, SearchOptions, found, search};
+use crate::search::Ending;
 
 const START: u32 = 42;
 const END: u32 = 2;
@@ -20,6 +22,8 @@ fn whole_sequences_are_as_frequent_as_they_are_likely() {
         let options = SearchOptions { temperature: Some(temperature), ..sampling(COUNT) };
         let samples = found(&search(options, Some(END), &[]), &toy, &[source], &[Request::new(START, 2)]).remove(0);
         assert_eq!(samples.len(), COUNT);
+        // All samples begin from one row.
+        assert_eq!(toy.rows.take()[0], 1);
         let mut counts: HashMap<Vec<u32>, usize> = HashMap::new();
         for sample in samples {
             *counts.entry(sample.tokens).or_default() += 1;
@@ -71,7 +75,9 @@ fn the_log_probabilities_of_a_sample_are_the_decoders() {
         ..sampling(5)
     };
     let request = Request { prefix: vec![3, 1], ..Request::new(START, 9) };
-    for sample in found(&search(options, Some(END), &[]), &toy, &[1], &[request]).remove(0) {
+    let samples = found(&search(options, Some(END), &[]), &toy, &[1], &[request]).remove(0);
+    assert_eq!(toy.rows.borrow()[..3], [1, 1, 1], "forced tokens are one row");
+    for sample in samples {
         assert_eq!(sample.tokens[..2], [3, 1]);
         let mut read = vec![START];
         for (&token, &found) in sample.tokens.iter().chain([&END]).zip(&sample.log_probabilities) {
@@ -90,8 +96,9 @@ fn a_temperature_of_zero_is_greedy_search() {
     let request = Request::new(START, 9);
     let cold = SearchOptions { temperature: Some(0.0), top_p: Some(0.5), ..sampling(2) };
     for source in 0..20 {
-        let greedy = found(&search(SearchOptions::default(), Some(END), &[]), &toy, &[source], &[request.clone()]);
-        let cold = found(&search(cold.clone(), Some(END), &[]), &toy, &[source], &[request.clone()]);
+        let greedy =
+            found(&search(SearchOptions::default(), Some(END), &[]), &toy, &[source], std::slice::from_ref(&request));
+        let cold = found(&search(cold.clone(), Some(END), &[]), &toy, &[source], std::slice::from_ref(&request));
         assert!(cold[0] == [greedy[0][0].clone(), greedy[0][0].clone()], "{source}");
     }
 }
@@ -108,5 +115,38 @@ fn a_penalty_that_is_strong_enough_repeats_nothing() {
         tokens.sort_unstable();
         tokens.dedup();
         assert_eq!(tokens.len(), 12);
+    }
+}
+
+#[test]
+fn tokens_are_told_as_they_are_drawn_and_can_be_broken_off() {
+    let toy = Toy::new(6, 2.0);
+    let greedy = SearchOptions::default();
+    for (options, count) in [(sampling(3), 3), (greedy, 1)] {
+        let search = search(options, Some(END), &[]);
+        let requests = [Request { prefix: vec![4, 4], ..Request::new(START, 9) }, Request::new(START, 5)];
+        let plain = found(&search, &toy, &[0, 1], &requests);
+        let mut told = vec![vec![Vec::new(); count]; 2];
+        let told_only = search.run_watched(&toy, toy.begin(&[0, 1]), &requests, |certain| {
+            told[certain.source_row][certain.sample].push(certain.token);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told_only.unwrap(), plain);
+        for (source, forced) in [(0, 2), (1, 0)] {
+            let tokens: Vec<_> = plain[source].iter().map(|one| one.tokens[forced..].to_vec()).collect();
+            assert_eq!(told[source], tokens);
+        }
+        // Three and what stands before it.
+        let stops = |certain: crate::search::Certain| match certain.token {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let stopped = search.run_watched(&toy, toy.begin(&[0, 1]), &requests, stops).unwrap();
+        for (stopped, plain) in stopped.iter().flatten().zip(plain.iter().flatten()) {
+            let place = plain.tokens.iter().position(|&token| token == 3);
+            let expected = place.map_or(&plain.tokens[..], |place| &plain.tokens[..=place]);
+            assert_eq!(stopped.tokens, expected);
+            assert_eq!(stopped.ending, if place.is_some() { Ending::BrokenOff } else { plain.ending });
+        }
     }
 }
