@@ -131,7 +131,7 @@ impl SearchAsk {
             min_p: self.min_p,
             repetition_penalty: self.repetition_penalty,
             seed: self.seed,
-            attention: true,
+            keep_attention: true,
             ..SearchOptions::default()
         }
     }
