@@ -23,6 +23,7 @@ enum Unit {
     Row,
     Series,
     Sentence,
+    Pair,
 }
 
 impl Unit {
@@ -31,6 +32,7 @@ impl Unit {
             Unit::Row => "rows",
             Unit::Series => "series",
             Unit::Sentence => "sentences",
+            Unit::Pair => "pairs",
         }
     }
 
@@ -39,6 +41,7 @@ impl Unit {
             Unit::Row => counted(count, "row"),
             Unit::Series => format!("{count} series"),
             Unit::Sentence => counted(count, "sentence"),
+            Unit::Pair => counted(count, "pair"),
         }
     }
 }
@@ -52,6 +55,11 @@ impl BadRows {
     /// For sentences in place of rows.
     pub(super) fn of_sentences() -> BadRows {
         BadRows { unit: Unit::Sentence, ..BadRows::default() }
+    }
+
+    /// For pairs of a source and a target in place of rows.
+    pub(super) fn of_pairs() -> BadRows {
+        BadRows { unit: Unit::Pair, ..BadRows::default() }
     }
 
     /// The value of a row that can be read.

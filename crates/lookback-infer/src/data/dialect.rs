@@ -8,9 +8,11 @@
 //! escape where rows have the same number of fields only so, or else text would go on behind a closing quote.
 
 use std::fmt;
+use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
 
+use super::file_text::Lines;
 use super::layout::Layout;
 use super::marks::Mark;
 
@@ -50,6 +52,19 @@ impl Dialect {
             .quote(self.quote.unwrap_or(b'"'))
             .escape(self.escape)
             .from_reader(reader)
+    }
+
+    /// Tells of a quote that is read as one within a field because of what stands before it, where nobody said that it is.
+    pub(super) fn tell_escape(self, file: &Path, text: &str, told: &Layout) {
+        if let (None, Some(escape), Some(quote)) = (told.escape, self.escape, self.quote)
+            && let Some(at) = text.as_bytes().windows(2).position(|pair| pair == [escape, quote])
+        {
+            let (name, line) = (file.display(), Lines::default().at(text.as_bytes(), at));
+            let pair: String = [escape, quote].map(char::from).iter().collect();
+            tracing::warn!(
+                "{name}, line {line}: {pair} is read as a quote within a field; --escape none reads it as it is"
+            );
+        }
     }
 
     /// Whether anything but a separator or a line's end stands behind a quote that closes a field: by another dialect it

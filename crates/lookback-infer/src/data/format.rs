@@ -48,6 +48,9 @@ impl Format {
         "csv, tsv, jsonl, fasttext or parquet for texts, ts, csv-long or wide for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
+    /// The formats of pairs of a source and a target, for messages.
+    pub(crate) const OF_PAIRS: &str =
+        "csv, tsv, jsonl or parquet; targets in a file of their own are named by --target-file";
     /// The formats of sentences with a tag per token, for messages.
     pub(crate) const OF_TAGS: &str = "conll, conllu, slash or jsonl";
 

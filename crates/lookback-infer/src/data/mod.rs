@@ -1,10 +1,11 @@
-//! Reading files: a reader ([`table`], [`lines`], [`series`] or [`tagged`]) gives examples with their line numbers, [`labels`] turns
-//! labels into classes. No reader guesses silently: what was found out is told as an event of `tracing`, and what does not fit is an
+//! Reading files: a reader ([`table`], [`lines`], [`series`], [`tagged`] or [`pairs`]) gives examples with their line numbers,
+//! [`labels`] turns labels into classes. No reader guesses silently: what was found out is told as an event of `tracing`, and what does not fit is an
 //! error that names the file and the line.
 
 pub mod doubts;
 pub mod labels;
 pub mod lines;
+pub mod pairs;
 pub mod series;
 pub mod table;
 pub mod tagged;
@@ -26,7 +27,6 @@ mod kept;
 mod label_lists;
 mod layout;
 mod marks;
-pub mod pairs;
 mod roles;
 
 pub use self::columns::{Column, HeaderChoice, Labels};

@@ -176,6 +176,18 @@ pub enum DataError {
         /// How to write the row instead, or nothing.
         hint: &'static str,
     },
+    /// Two files of which the lines belong together have unequal counts of them.
+    #[error("{} has {}, but {} has {}; each line of one belongs to the same line of the other", file.display(), counted(*lines, "line"), other.display(), counted(*other_lines, "line"))]
+    UnequalLines {
+        /// The file of the sources.
+        file: PathBuf,
+        /// How many lines it has.
+        lines: usize,
+        /// The file of the targets.
+        other: PathBuf,
+        /// How many lines that has.
+        other_lines: usize,
+    },
     /// A quoted field of CSV does not end.
     #[error("{}: the row that starts on line {line} opens a quote (\") that is never closed", file.display())]
     OpenQuote {
@@ -473,6 +485,8 @@ fn flag(role: &str) -> &str {
         "label" => "--label",
         "values" => "--values",
         "time" => "--time",
+        "source" => "--source",
+        "target" => "--target",
         _ => "--id",
     }
 }

@@ -1,6 +1,8 @@
 //! Where data differ from those a model was trained on.
 
-use crate::data::pairs::PairColumns;
+use std::path::{Path, PathBuf};
+
+use crate::data::pairs::PairOptions;
 use crate::data::series::SeriesLayout;
 use crate::data::tagged::{TaggedColumns, TaggedLayout};
 use crate::data::{Column, Format, HeaderChoice, Layout};
@@ -33,6 +35,8 @@ pub struct Columns {
     pub label_separator: Option<char>,
     /// The column or key of the target, where a source has some.
     pub target: Option<Column>,
+    /// The file of the targets, where they stand in one of their own.
+    pub target_file: Option<PathBuf>,
 }
 
 impl Columns {
@@ -77,7 +81,7 @@ impl Columns {
     ///
     /// # Errors
     /// If something is said that is of other files, or does not go together.
-    pub fn of_pairs(&self, trained: &PairColumns) -> Result<PairColumns, PlanError> {
+    pub fn of_pairs(&self, file: &Path, trained: &PairOptions) -> Result<PairOptions, PlanError> {
         let others = [
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
@@ -88,15 +92,18 @@ impl Columns {
         self.refuse(&others, problem)?;
         self.refuse(&self.series.said(), problem)?;
         self.refuse(&self.tagged.said(), problem)?;
-        let columns = PairColumns {
-            format: self.format.or(trained.format),
-            header: self.header.or(trained.header),
-            source: self.text.clone().or(trained.source.clone()),
-            target: self.target.clone().or(trained.target.clone()),
-            layout: self.layout.or(&trained.layout),
+        // What was said of the training data says nothing of files side by side.
+        let trained = if self.target_file.is_some() { PairOptions::default() } else { trained.clone() };
+        let own = PairOptions {
+            format: self.format,
+            header: self.header,
+            source: self.text.clone(),
+            target: self.target.clone(),
+            layout: self.layout.clone(),
         };
-        columns.check(true)?;
-        Ok(columns)
+        let options = own.or(&trained);
+        options.check(file, self.target_file.as_deref())?;
+        Ok(options)
     }
 
     /// What says how the steps of series stand in columns.

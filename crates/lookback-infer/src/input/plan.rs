@@ -124,6 +124,16 @@ pub enum FileColumns {
     Series(SeriesColumns),
 }
 
+impl FileColumns {
+    /// Those of texts.
+    pub fn table(&self) -> Option<&TableColumns> {
+        match self {
+            FileColumns::Table(columns) => Some(columns),
+            FileColumns::Series(_) => None,
+        }
+    }
+}
+
 impl InputPlan {
     /// Whether inputs can be read by it; a plan from a file may say anything.
     ///

@@ -50,6 +50,7 @@ impl Columns {
             pretokenized,
             tagged,
             target: None,
+            target_file: None,
         }
     }
 }

@@ -34,6 +34,9 @@ pub(super) struct Evaluate {
     /// Column or key of the target, where sources have some [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     target: Option<Column>,
+    /// File with the targets, a line each, where DATA has the sources alone
+    #[arg(long, value_name = "FILE")]
+    target_file: Option<PathBuf>,
     #[command(flatten)]
     search: SearchAsk,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
@@ -54,6 +57,7 @@ impl Evaluate {
         let columns = lookback_infer::input::Columns {
             label_separator: self.label_separator,
             target: self.target,
+            target_file: self.target_file,
             ..self.columns.with_label(self.label)
         };
         let report = model.evaluate(&self.data, &columns, &ask)?;

@@ -73,9 +73,10 @@ const ORDINALS: [&str; 20] = [
 fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
     let train = TrainOptions { seed: Some(seed), epochs: Some(EPOCHS), ..TrainOptions::default() };
     let options = TranslateOptions { train, ..TranslateOptions::default() };
-    let plan = TranslatePlan::new(&options)?;
+    let data = Path::new("built-in dates");
+    let plan = TranslatePlan::new(data, &options)?;
     let pairs = pairs().into_iter().take(TRAINED).collect();
-    fit_pairs(pairs, Path::new("built-in dates"), &plan, session)
+    fit_pairs(pairs, data, &plan, session)
 }
 
 fn judge(file: ModelFile) -> Result<(Box<dyn Model>, Report), Error> {

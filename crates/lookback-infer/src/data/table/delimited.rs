@@ -6,7 +6,6 @@ use super::{Column, Format, Found, Labels, Read, TableColumns, TableOptions, Tex
 use crate::data::columns::{FirstLine, TEXT_NAMES, label_names};
 use crate::data::delimited::{Row, rows, width_error};
 use crate::data::dialect;
-use crate::data::file_text::Lines;
 use crate::data::kept::KeptColumns;
 use crate::data::label_lists::{are_lists, list};
 use crate::data::roles::{Profiles, first_is_header_of_several};
@@ -29,15 +28,7 @@ pub(super) fn read(
     options: &TableOptions,
 ) -> Result<(Vec<Read>, Found), DataError> {
     let (dialect, start) = dialect::find(text, &options.layout, format == Format::Tsv);
-    if let (None, Some(escape), Some(quote)) = (options.layout.escape, dialect.escape, dialect.quote)
-        && let Some(at) = text.as_bytes().windows(2).position(|pair| pair == [escape, quote])
-    {
-        let (name, line) = (file.display(), Lines::default().at(text.as_bytes(), at));
-        let pair: String = [escape, quote].map(char::from).iter().collect();
-        tracing::warn!(
-            "{name}, line {line}: {pair} is read as a quote within a field; --escape none reads it as it is"
-        );
-    }
+    dialect.tell_escape(file, text, &options.layout);
     let rows = rows(file, text, start, dialect)?;
     let Some(first_row) = rows.first() else { return Err(DataError::Empty { file: file.into() }) };
     let proposal = dialect::proposal(&text[start..], dialect, &options.layout);

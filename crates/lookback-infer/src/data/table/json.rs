@@ -51,7 +51,7 @@ pub(super) fn read(file: &Path, text: &str, options: &TableOptions) -> Result<(V
 }
 
 /// The lines that hold something, each with its number.
-fn of_lines(text: &str) -> Vec<(usize, &str)> {
+pub(in crate::data) fn of_lines(text: &str) -> Vec<(usize, &str)> {
     (1..).zip(text.lines()).filter(|(_, content)| !content.trim().is_empty()).collect()
 }
 
@@ -249,7 +249,8 @@ impl Place<'_> {
         }
     }
 
-    fn wrong_type(&self, role: &'static str, value: &Value, expected: &'static str) -> DataError {
+    /// The error that a value is of another type than `expected`.
+    pub(in crate::data) fn wrong_type(&self, role: &'static str, value: &Value, expected: &'static str) -> DataError {
         DataError::JsonType { file: self.file.into(), line: self.line, role, found: shown(value), expected }
     }
 }

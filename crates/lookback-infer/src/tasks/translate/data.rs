@@ -4,19 +4,28 @@ use std::path::{Path, PathBuf};
 
 use super::plan::NetworkPlan;
 use super::target::TargetText;
-use crate::data::pairs::{Pair, PairColumns, read_pairs};
+use crate::data::pairs::{Pair, PairOptions, read_pairs};
+use crate::data::table::TableColumns;
 use crate::error::{DataError, counted};
-use crate::input::{Example, InputShape, Labelled, Raw};
+use crate::input::{Example, FileColumns, InputShape, Labelled, Raw};
 use crate::memory_limit::MemoryLimit;
 use crate::network::budget::{Budget, NUMBER, Purpose};
 
-/// All pairs of a file, see [`pairs`](crate::data::pairs): a source a row, with all its targets.
+/// All pairs of a file, see [`pairs`](crate::data::pairs): a source a row with all its targets, and the columns they stood in.
+/// `target_file`: of the targets, where they have one of their own; `trained`: the columns of the training data, where these are
+/// others.
 ///
 /// # Errors
 /// As [`read_pairs`].
-pub fn read(file: &Path, columns: &PairColumns) -> Result<Vec<Labelled<Vec<String>>>, DataError> {
+pub fn read(
+    file: &Path,
+    target_file: Option<&Path>,
+    options: &PairOptions,
+    trained: Option<&TableColumns>,
+) -> Result<(Vec<Labelled<Vec<String>>>, Option<FileColumns>), DataError> {
     let labelled = |pair: Pair| Labelled { raw: Raw::Text(pair.source), label: pair.targets, line: pair.line };
-    Ok(read_pairs(file, columns)?.pairs.into_iter().map(labelled).collect())
+    let read = read_pairs(file, target_file, options, trained)?.grouped();
+    Ok((read.pairs.into_iter().map(labelled).collect(), read.columns.map(FileColumns::Table)))
 }
 
 /// Sources with their targets, in numbers.

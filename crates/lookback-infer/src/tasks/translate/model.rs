@@ -12,9 +12,9 @@ use super::network::Network;
 use super::target::{TargetText, Targets};
 use super::writer::{Writer, WriterState, losses};
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, WER};
-use crate::data::pairs::PairColumns;
+use crate::data::pairs::PairOptions;
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
-use crate::input::{Batch, Columns, Example, Input, Labelled};
+use crate::input::{Batch, Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk};
 use crate::model_file::{ModelFile, Tensor, Tensors};
@@ -32,7 +32,7 @@ pub struct Description {
     /// How sources are read.
     pub input: Input,
     /// How pairs stand in files, where it was said.
-    pub data: PairColumns,
+    pub data: PairOptions,
     /// How targets are read and written.
     pub target: TargetText,
     /// The networks' plan.
@@ -87,7 +87,7 @@ impl Translator {
         if input.text().is_none() {
             return Err(wrong("input", "it is of numeric series, but a translator reads texts".into()));
         }
-        let data = file.checked_json(path, "data", |data: &PairColumns| data.check(true))?;
+        let data = file.checked_json(path, "data", |data: &PairOptions| data.check(Path::new(""), None))?;
         let target: TargetText = file.json(path, "target")?;
         target.check().map_err(|problem| wrong("target", problem))?;
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
@@ -201,7 +201,10 @@ impl Model for Translator {
     }
 
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
-        let pairs = read(data, &columns.of_pairs(&self.description.data)?)?;
+        let options = columns.of_pairs(data, &self.description.data)?;
+        let trained = self.description.input.plan().columns();
+        let trained = trained.as_ref().and_then(FileColumns::table);
+        let (pairs, _) = read(data, columns.target_file.as_deref(), &options, trained)?;
         self.judge(pairs, data, ask)
     }
 }

@@ -57,8 +57,8 @@ impl Task for Translate {
         }
     }
 
-    fn plan(_data: &Path, options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
-        TranslatePlan::new(options)
+    fn plan(data: &Path, options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
+        TranslatePlan::new(data, options)
     }
 
     fn validation(plan: &TranslatePlan) -> &ValidationPlan {
@@ -66,7 +66,9 @@ impl Task for Translate {
     }
 
     fn files(plan: &TranslatePlan) -> Vec<(&'static str, &Path)> {
-        [plan.input.files(), plan.network.encoder.files()].concat()
+        let targets = [("targets", &plan.target_file), ("validation targets", &plan.validation_target_file)];
+        let targets = targets.into_iter().filter_map(|(name, file)| Some((name, file.as_deref()?)));
+        [plan.input.files(), plan.network.encoder.files(), targets.collect()].concat()
     }
 
     fn train(plan: &TranslatePlan) -> &TrainPlan {

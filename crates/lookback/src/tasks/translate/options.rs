@@ -1,7 +1,9 @@
 //! Translation options as a person types them, on the command line or in a TOML file.
 
+use std::path::PathBuf;
+
 use clap::Args;
-use lookback_infer::data::pairs::PairColumns;
+use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::input::TextPlan;
 use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText};
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,15 @@ pub struct TranslateOptions {
     /// How the pairs stand in the file.
     #[command(flatten, next_help_heading = "Input")]
     #[serde(flatten)]
-    pub data: PairColumns,
+    pub data: PairOptions,
+    /// File with the targets, a line each, where DATA has the sources alone
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_file: Option<PathBuf>,
+    /// File with the targets of --validation, where that has the sources alone
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_target_file: Option<PathBuf>,
     /// How sources become tokens.
     #[command(flatten)]
     #[serde(flatten)]
@@ -110,7 +120,7 @@ pub struct DecoderOptions {
 /// What a model keeps of its training beside its input and network.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    pub(super) data: PairColumns,
+    pub(super) data: PairOptions,
     pub(super) target: TargetText,
 }
 
@@ -132,7 +142,10 @@ impl TranslateOptions {
             layer_dropout: of.encoder.layer_dropout,
             ..EncoderOptions::with_files(&network.encoder, true)
         };
+        let path = |name: &str| training.get(name).and_then(Value::as_str).map(PathBuf::from);
         Ok(TranslateOptions {
+            target_file: path("target-file"),
+            validation_target_file: path("validation-target-file"),
             tokens: TokenOptions::with_files(texts),
             encoder,
             train: TrainOptions::of(&without_own(training))?,
@@ -153,6 +166,8 @@ impl TranslateOptions {
         let count = |name: &str| training.get(name).and_then(Value::as_u64).map(|count| count as usize);
         let mut options = TranslateOptions {
             data,
+            target_file: None,
+            validation_target_file: None,
             tokens: TokenOptions::of(texts),
             targets: TargetOptions {
                 target_tokenizer: Some(target.cut),
@@ -184,7 +199,14 @@ impl TranslateOptions {
 }
 
 /// The options of this task among those of the training.
-const OWN: [&str; 4] = ["target-min-count", "target-max-vocabulary", "label-smoothing", "target-word-dropout"];
+const OWN: [&str; 6] = [
+    "target-min-count",
+    "target-max-vocabulary",
+    "label-smoothing",
+    "target-word-dropout",
+    "target-file",
+    "validation-target-file",
+];
 
 /// The training options without those of this task.
 fn without_own(training: &Map<String, Value>) -> Map<String, Value> {

@@ -1,6 +1,9 @@
 //! Options, checked: only a plan can train.
 
-use lookback_infer::data::pairs::PairColumns;
+use lookback_infer::data::pairs::PairOptions;
+use std::path::{Path, PathBuf};
+
+use lookback_infer::data::HeaderChoice;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::InputPlan;
 use lookback_infer::input::tokenizer::TokenizerChoice;
@@ -8,12 +11,16 @@ use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetC
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
+use crate::input::check_file;
 use crate::train::{TrainPlan, ValidationPlan, by_name};
 
 /// A checked description of a translator and its training.
 #[derive(Clone, Debug)]
 pub struct TranslatePlan {
-    pub(super) data: PairColumns,
+    pub(super) data: PairOptions,
+    /// The files of the targets, where they have some of their own.
+    pub(super) target_file: Option<PathBuf>,
+    pub(super) validation_target_file: Option<PathBuf>,
     pub(super) input: InputPlan,
     pub(super) target: TargetPlan,
     pub(super) network: NetworkPlan,
@@ -42,12 +49,12 @@ pub(super) struct LossPlan {
 }
 
 impl TranslatePlan {
-    /// Checks options.
+    /// Checks options for training on the file `data`.
     ///
     /// # Errors
     /// If an option has a value by which nothing can be trained, or does not go with another one.
-    pub fn new(options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
-        options.data.check(true)?;
+    pub fn new(data: &Path, options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
+        check_files(data, options)?;
         let mut encoder = options.encoder.clone();
         let (layers, own) = (encoder.layers.unwrap_or(1), &options.decoder);
         let decoder_layers = own.decoder_layers.unwrap_or(layers);
@@ -93,9 +100,15 @@ impl TranslatePlan {
         if let InputPlan::Text(texts) = &mut input {
             // A source that is spelt has blanks.
             texts.white_space = texts.tokenizer == TokenizerChoice::Characters;
+            // By which the sources of tables that are to be answered are found.
+            (texts.format, texts.text) = (options.data.format, options.data.source.clone());
+            texts.header = options.data.header.and_then(HeaderChoice::explicit);
+            texts.layout = options.data.layout.clone();
         }
         Ok(TranslatePlan {
             data: options.data.clone(),
+            target_file: options.target_file.clone(),
+            validation_target_file: options.validation_target_file.clone(),
             input,
             target,
             network,
@@ -117,11 +130,39 @@ impl TranslatePlan {
 
     /// What is said of targets and the loss.
     pub(super) fn own(&self) -> Value {
-        json!({
+        let files = [("target-file", &self.target_file), ("validation-target-file", &self.validation_target_file)];
+        let mut own = json!({
             "target-min-count": self.target.min_count,
             "target-max-vocabulary": self.target.max_vocabulary,
             "label-smoothing": self.loss.label_smoothing,
             "target-word-dropout": self.loss.target_word_dropout,
-        })
+        });
+        for (name, file) in files {
+            if let Some(file) = file {
+                own[name] = json!(file);
+            }
+        }
+        own
+    }
+}
+
+/// Whether files of sources and of targets go together.
+fn check_files(data: &Path, options: &TranslateOptions) -> Result<(), PlanError> {
+    let (targets, of_validation) = (&options.target_file, &options.validation_target_file);
+    options.data.check(data, targets.as_deref())?;
+    for (name, file) in [("target-file", targets), ("validation-target-file", of_validation)] {
+        file.as_ref().map(|file| check_file(name, file)).transpose()?;
+    }
+    match (&options.train.validation, targets, of_validation) {
+        (None, _, Some(_)) => Err(PlanError::conflict("validation-target-file", "needs --validation, its sources")),
+        (Some(_), Some(_), None) => {
+            let problem = "has sources alone as DATA has; --validation-target-file is missing";
+            Err(PlanError::conflict("validation", problem))
+        }
+        (Some(_), None, Some(_)) => Err(PlanError::conflict(
+            "validation-target-file",
+            "is for sources and targets in files of their own, with --target-file",
+        )),
+        _ => Ok(()),
     }
 }

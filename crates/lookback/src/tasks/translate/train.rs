@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use lookback_infer::error::{Error, PlanError, counted};
-use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
+use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, SearchAsk, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::translate::metrics::ScoreOptions;
@@ -27,7 +27,8 @@ use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, chec
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TranslatePlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    fit_pairs(read(data, &plan.data)?, data, plan, session)
+    let (pairs, columns) = read(data, plan.target_file.as_deref(), &plan.data, None)?;
+    fit_read(pairs, columns, data, plan, session)
 }
 
 /// The same with pairs that are read already; `data` is what messages call them.
@@ -40,12 +41,23 @@ pub fn fit_pairs(
     plan: &TranslatePlan,
     session: &mut Session<'_>,
 ) -> Result<Fitted, Error> {
+    fit_read(pairs, None, data, plan, session)
+}
+
+fn fit_read(
+    pairs: Vec<Labelled<Vec<String>>>,
+    columns: Option<FileColumns>,
+    data: &Path,
+    plan: &TranslatePlan,
+    session: &mut Session<'_>,
+) -> Result<Fitted, Error> {
     let init = session.init.take();
-    let plan = &plan.by_data(&pairs, data)?;
+    let plan = &plan.by_data(&pairs, data, columns.clone())?;
     let raws = || pairs.iter().map(|pair| &pair.raw);
     let pretrained = Pretrained::read(&plan.network.encoder, &plan.input, raws, &[], (data, init.as_ref()))?;
     let one_class = vec![0; pairs.len()];
-    let read = |file: &Path| read(file, &plan.data);
+    let trained = columns.as_ref().and_then(FileColumns::table);
+    let read = |file: &Path| Ok(read(file, plan.validation_target_file.as_deref(), &plan.data, trained)?.0);
     let (training, held_out) = parts(&plan.validation, pairs, &one_class, data, plan.train.seed(), read)?;
     let raws = training.iter().map(|pair| &pair.raw);
     let input = match &init {
@@ -99,12 +111,19 @@ pub fn fit_pairs(
 
 impl TranslatePlan {
     /// With all that is left open chosen by the data, and told.
-    fn by_data(&self, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TranslatePlan, PlanError> {
+    fn by_data(
+        &self,
+        pairs: &[Labelled<Vec<String>>],
+        data: &Path,
+        columns: Option<FileColumns>,
+    ) -> Result<TranslatePlan, PlanError> {
         let (options, chosen) = auto::choose(&self.options, &Facts::of(pairs));
         if !chosen.0.is_empty() {
             tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
         }
-        Ok(TranslatePlan { options: self.options.clone(), ..TranslatePlan::new(&options)? })
+        let mut plan = TranslatePlan { options: self.options.clone(), ..TranslatePlan::new(data, &options)? };
+        plan.input = plan.input.with_columns(columns);
+        Ok(plan)
     }
 
     /// What the model has learnt of targets, with the tokens that it does not know where they are to be added.
