@@ -196,3 +196,45 @@ fn training_goes_on_to_the_same_bytes_and_from_a_model() {
     lookback(&[&["train", "translate", &more, "-o", &grown], &on[..]].concat()).ok();
     assert_eq!(answers(&grown, "blue fish\n", &[])[0]["translation"], "Fisch blau");
 }
+
+#[test]
+fn pairs_stand_in_tables_and_side_by_side_and_what_is_wrong_with_them_is_named() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", pairs());
+    let (sources, targets): (Vec<&str>, Vec<&str>) =
+        pairs().leak().lines().skip(1).filter_map(|line| line.split_once('\t')).unzip();
+    let source = folder.write("data.en", sources.join("\n"));
+    let target = folder.write("data.de", targets.join("\n"));
+    let (table, beside) = (folder.path("table"), folder.path("beside"));
+    train(&data, &table, &["--epochs", "1"]).ok();
+    train(&source, &beside, &["--epochs", "1", "--target-file", &target]).ok();
+    let config = folder.write("options.toml", lookback(&["inspect", &beside, "--config"]).ok());
+    let again = folder.path("again");
+    lookback(&["train", "translate", &source, "--config", &config, "-o", &again]).ok();
+    assert!(std::fs::read(&beside).unwrap() == std::fs::read(&again).unwrap());
+    let judged = |model: &str, more: &[&str]| lookback(&[&["evaluate", model], more].concat()).ok();
+    // A lowered table is the same pairs.
+    assert_eq!(judged(&table, &[&data]), judged(&table, &[&source, "--target-file", &target]));
+    // Of a table that is answered the sources are read, whatever else stands in it.
+    let others = folder.write("others.tsv", "target\tsource\nrot\tred\n");
+    let answered = lookback(&["predict", &table, &others]).ok();
+    let alone = lookback_with_input(&["predict", &table], "red\n").ok();
+    assert_eq!(without_lines(&answered), without_lines(&alone));
+
+    let refused = |data: &str, more: &[&str], parts: &[&str]| train(data, &again, more).refused(2, parts);
+    let short = folder.write("short.de", "rot\n");
+    refused(&source, &["--target-file", &short], &["data.en has 160 lines", "short.de has 1 line"]);
+    let empty = folder.write("empty.tsv", "source\ttarget\nred\trot\nfish\t\n");
+    refused(&empty, &[], &["empty.tsv, line 3", "the target is empty"]);
+    let blank = folder.write("blank.tsv", "source\ttarget\nred\trot\n \tFisch\n");
+    refused(&blank, &[], &["blank.tsv, line 3", "the source is empty"]);
+    let long = ["--target-max-length", "2", "--too-long"];
+    refused(&data, &[&long[..], &["stop"]].concat(), &["data.tsv, line", "--target-max-length 2", "--too-long"]);
+    let left_out = train(&data, &again, &[&long[..], &["skip", "--epochs", "1"]].concat());
+    assert!(left_out.err.contains("left out"), "{}", left_out.err);
+    let strange = answers(&table, "\u{4f60}\u{597d}\n", &[]);
+    assert!(strange[0]["translation"].is_string(), "{strange:?}");
+    let one_word = folder.write("one.tsv", format!("source\ttarget\n{}", "red\trot\nfish\trot\n".repeat(20)));
+    train(&one_word, &again, &["--epochs", "30", "--validation-split", "0", "--learning-rate", "0.02"]).ok();
+    assert_eq!(answers(&again, "red\n", &[])[0]["translation"], "rot");
+}

@@ -93,8 +93,8 @@ pub fn read_pairs(
 }
 
 impl Pairs {
-    /// With all targets of a source in one pair, in the order in which the sources first appear, each target once: what an answer to
-    /// it is judged by. Sources are the same if they differ in nothing but white space around them.
+    /// With all targets of a source in one pair, in the order in which the sources first appear; one that comes again is there
+    /// again, for it is learnt as often. Sources are the same if they differ in nothing but white space around them.
     #[must_use]
     pub fn grouped(self) -> Pairs {
         let mut places: HashMap<String, usize> = HashMap::with_capacity(self.pairs.len());
@@ -104,12 +104,7 @@ impl Pairs {
             if place == grouped.len() {
                 grouped.push(Pair { source, targets: Vec::new(), line });
             }
-            let known = &mut grouped[place].targets;
-            for target in targets {
-                if !known.contains(&target) {
-                    known.push(target);
-                }
-            }
+            grouped[place].targets.extend(targets);
         }
         Pairs { pairs: grouped, ..self }
     }
@@ -126,11 +121,14 @@ impl Pairs {
     /// Tells what may be a mistake, or at least should be known.
     fn tell_doubts(&self, file: &Path) {
         let name = file.display();
-        let mut targets: HashMap<&str, usize> = HashMap::with_capacity(self.pairs.len());
+        let mut targets: HashMap<&str, (&str, bool)> = HashMap::with_capacity(self.pairs.len());
         for pair in &self.pairs {
-            *targets.entry(pair.source.trim()).or_default() += pair.targets.len();
+            for target in &pair.targets {
+                let known = targets.entry(pair.source.trim()).or_insert((target, false));
+                known.1 |= known.0 != target;
+            }
         }
-        let several = targets.values().filter(|&&count| count > 1).count();
+        let several = targets.values().filter(|(_, differ)| *differ).count();
         if several > 0 {
             let (sources, have) = (counted(several, "source"), if several == 1 { "has" } else { "have" });
             tracing::info!("{name}: {sources} of {} {have} several targets", targets.len());

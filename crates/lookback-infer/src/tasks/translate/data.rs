@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::NetworkPlan;
 use super::target::TargetText;
 use crate::data::pairs::{Pair, PairOptions, read_pairs};
@@ -28,6 +30,20 @@ pub fn read(
     Ok((read.pairs.into_iter().map(labelled).collect(), read.columns.map(FileColumns::Table)))
 }
 
+/// What becomes of pairs of which the source or the target is longer than what is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum TooLong {
+    /// They are cut
+    #[default]
+    Cut,
+    /// They are left out
+    Skip,
+    /// Nothing is read; the first is named
+    Stop,
+}
+
 /// Sources with their targets, in numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Dataset {
@@ -46,16 +62,37 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Of sources from `file` with their targets. Targets longer than the longest are cut, which is told.
+    /// Of sources from `file` with their targets. `too_long`: what becomes of those that are longer than what is read, which is told.
     ///
     /// # Errors
-    /// If a source has no token.
-    pub fn new(examples: Vec<(Example, Vec<String>)>, text: &TargetText, file: &Path) -> Result<Dataset, DataError> {
+    /// If a source has no token, nothing is left, or something is too long and that is to stop.
+    pub fn new(
+        examples: Vec<(Example, Vec<String>)>,
+        text: &TargetText,
+        too_long: TooLong,
+        file: &Path,
+    ) -> Result<Dataset, DataError> {
         let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
-        let mut cut = 0;
-        for (example, targets) in examples {
+        let (mut cut, mut left_out) = (0, 0);
+        for (example, mut targets) in examples {
             if example.is_empty() {
                 let problem = "the source has no token; a source is wanted with a word or a sign in it".into();
+                return Err(DataError::Line { file: file.into(), line: example.line, problem });
+            }
+            let longer = |target: &String| text.encode(target).1 > 0;
+            if too_long == TooLong::Skip {
+                let all = targets.len();
+                targets.retain(|target| example.cut == 0 && !longer(target));
+                left_out += all - targets.len();
+                if targets.is_empty() {
+                    continue;
+                }
+            } else if too_long == TooLong::Stop && (example.cut > 0 || targets.iter().any(longer)) {
+                let (what, option, most) = match example.cut {
+                    0 => ("a target", "target-max-length", text.max_length),
+                    _ => ("the source", "max-length", example.len()),
+                };
+                let problem = format!("{what} is longer than --{option} {most}; --too-long cut or skip goes on");
                 return Err(DataError::Line { file: file.into(), line: example.line, problem });
             }
             for target in &targets {
@@ -65,8 +102,20 @@ impl Dataset {
                 dataset.sizes.push((ids.len() << 20) + example.len());
                 dataset.rows.push((dataset.examples.len(), ids));
             }
-            dataset.references.push(targets);
+            let mut references = Vec::with_capacity(targets.len());
+            targets.into_iter().for_each(|target| {
+                if !references.contains(&target) {
+                    references.push(target)
+                }
+            });
+            dataset.references.push(references);
             dataset.examples.push(example);
+        }
+        if left_out > 0 {
+            tracing::warn!("{}: {} left out, longer than what is read", file.display(), counted(left_out, "pair"));
+        }
+        if dataset.examples.is_empty() {
+            return Err(DataError::NoExamples { file: file.into() });
         }
         if cut > 0 {
             let (name, targets) = (file.display(), counted(cut, "target"));

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::answer;
-use super::data::{Dataset, budget, read};
+use super::data::{Dataset, TooLong, budget, read};
 use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
 use super::target::{TargetText, Targets};
@@ -108,7 +108,7 @@ impl Translator {
     pub fn judge(&self, pairs: Vec<Labelled<Vec<String>>>, file: &Path, ask: &Ask) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.encode_labelled(pairs, file)?;
-        let dataset = Dataset::new(examples, &description.target, file)?;
+        let dataset = Dataset::new(examples, &description.target, TooLong::Cut, file)?;
         let budget = description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
         let options = ScoreOptions { rouge: true, ..ScoreOptions::default() };

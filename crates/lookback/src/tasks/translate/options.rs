@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::input::TextPlan;
-use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText};
+use lookback_infer::tasks::translate::{
+    Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText, TooLong,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +31,10 @@ pub struct TranslateOptions {
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_target_file: Option<PathBuf>,
+    /// What becomes of pairs of which the source is longer than --max-length, or the target than --target-max-length [default: cut]
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = "Input")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub too_long: Option<TooLong>,
     /// How sources become tokens.
     #[command(flatten)]
     #[serde(flatten)]
@@ -168,6 +174,7 @@ impl TranslateOptions {
             data,
             target_file: None,
             validation_target_file: None,
+            too_long: training.get("too-long").and_then(|what| serde_json::from_value(what.clone()).ok()),
             tokens: TokenOptions::of(texts),
             targets: TargetOptions {
                 target_tokenizer: Some(target.cut),
@@ -199,7 +206,8 @@ impl TranslateOptions {
 }
 
 /// The options of this task among those of the training.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
+    "too-long",
     "target-min-count",
     "target-max-vocabulary",
     "label-smoothing",

@@ -7,7 +7,7 @@ use lookback_infer::data::HeaderChoice;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::InputPlan;
 use lookback_infer::input::tokenizer::TokenizerChoice;
-use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetCut};
+use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetCut, TooLong};
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
@@ -21,6 +21,7 @@ pub struct TranslatePlan {
     /// The files of the targets, where they have some of their own.
     pub(super) target_file: Option<PathBuf>,
     pub(super) validation_target_file: Option<PathBuf>,
+    pub(super) too_long: TooLong,
     pub(super) input: InputPlan,
     pub(super) target: TargetPlan,
     pub(super) network: NetworkPlan,
@@ -109,6 +110,7 @@ impl TranslatePlan {
             data: options.data.clone(),
             target_file: options.target_file.clone(),
             validation_target_file: options.validation_target_file.clone(),
+            too_long: options.too_long.unwrap_or_default(),
             input,
             target,
             network,
@@ -132,6 +134,7 @@ impl TranslatePlan {
     pub(super) fn own(&self) -> Value {
         let files = [("target-file", &self.target_file), ("validation-target-file", &self.validation_target_file)];
         let mut own = json!({
+            "too-long": self.too_long,
             "target-min-count": self.target.min_count,
             "target-max-vocabulary": self.target.max_vocabulary,
             "label-smoothing": self.loss.label_smoothing,

@@ -70,7 +70,7 @@ fn fit_read(
         Some(init) => plan.grown_target(init, &training, data)?,
         None => plan.target_text(&training, data)?,
     };
-    let dataset = |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, file);
+    let dataset = |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, plan.too_long, file);
     let training = dataset(training, data)?;
     let validation = held_out.map(|(pairs, file)| dataset(pairs, file)).transpose()?;
 
