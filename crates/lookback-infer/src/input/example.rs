@@ -191,6 +191,14 @@ impl Example {
         }
     }
 
+    /// As [`Example::names`], but each token as it stands in the text, upper and lower case.
+    pub fn written_names(&self) -> Vec<String> {
+        match self.tokens() {
+            Some((text, tokens)) => tokens.iter().map(|token| text[token.start..token.end].to_owned()).collect(),
+            None => self.names(),
+        }
+    }
+
     /// Whether each token is one that the vocabulary does not have; a step of a series never is. `[T]`
     pub fn unknown(&self) -> Vec<bool> {
         match &self.content {

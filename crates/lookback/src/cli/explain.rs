@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lookback_infer::error::counted;
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Ask, Model};
+use lookback_infer::model::{Ask, Model, View};
 
 use super::load::load;
 use super::max_memory::MaxMemory;
@@ -88,9 +88,12 @@ pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: Memo
             let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
             explained.push_str(&format!("{first}{}.\n", letters.as_str()));
         }
+        let (between_texts, views): (Vec<View>, Vec<View>) =
+            answer.views.into_iter().partition(|view| view.rows.len() > 1 && view.rows != view.columns);
+        between_texts.iter().for_each(|view| explained.push_str(&terminal::alignment(view)));
         explained.push_str(&match (color, example.tokens()) {
-            (true, Some((text, tokens))) => terminal::shaded_views(text, &tokens, &answer.views),
-            _ => terminal::view_table(&answer.views),
+            (true, Some((text, tokens))) => terminal::shaded_views(text, &tokens, &views),
+            _ => terminal::view_table(&views),
         });
     }
     Ok(explained)

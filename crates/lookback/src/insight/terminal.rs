@@ -77,6 +77,48 @@ pub fn shaded_views(text: &str, tokens: &[Token<'_>], views: &[View]) -> String 
     shaded
 }
 
+/// Shades of a cell in which nothing, little and all was looked at.
+const BLOCKS: [char; 5] = [' ', '\u{2591}', '\u{2592}', '\u{2593}', '\u{2588}'];
+/// A source that is wider has no blocks.
+const WIDEST: usize = 110;
+/// How many of the weights of a row are told in numbers.
+const TOLD: usize = 2;
+
+/// What every row of a view looked at, where rows and columns are different texts: blocks under the columns, the fuller the more,
+/// and the largest weights in numbers.
+pub fn alignment(view: &View) -> String {
+    let columns: Vec<String> = view.columns.iter().map(|column| printable(column)).collect();
+    let apart = if columns.iter().all(|column| width(column) <= 1) { "" } else { " " };
+    let head = columns.join(apart);
+    let has_blocks = width(&head) <= WIDEST;
+    let widest = view.rows.iter().map(|row| width(&printable(row))).max().unwrap_or(0);
+    let mut shown = String::new();
+    if has_blocks {
+        let _ = writeln!(shown, "{}  {head}", " ".repeat(widest));
+    }
+    for (place, name) in view.rows.iter().enumerate() {
+        let (name, weights) = (printable(name), view.row(place));
+        let space = " ".repeat(widest - width(&name));
+        let _ = write!(shown, "{name}{space}  ");
+        if has_blocks {
+            let block = |(column, weight): (&String, &f32)| {
+                let shade = (weight * (BLOCKS.len() - 1) as f32).ceil() as usize;
+                // What is next to nothing leaves no mark.
+                let shade = if *weight < 0.05 { 0 } else { shade.min(BLOCKS.len() - 1) };
+                BLOCKS[shade].to_string().repeat(width(column))
+            };
+            let blocks: Vec<String> = columns.iter().zip(weights).map(block).collect();
+            let _ = write!(shown, "{}  ", blocks.join(apart));
+        }
+        let mut order: Vec<usize> = (0..weights.len()).collect();
+        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        let told: Vec<String> =
+            order.iter().take(TOLD).map(|&column| format!("{} {:.2}", columns[column], weights[column])).collect();
+        let _ = writeln!(shown, "{}", told.join(", "));
+    }
+    shown
+}
+
 /// Every column of the views and the mean weight that it was looked at with: as bars where there is one view, else the
 /// views side by side.
 pub fn view_table(views: &[View]) -> String {

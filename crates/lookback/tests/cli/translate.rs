@@ -85,7 +85,11 @@ fn a_translator_is_trained_judged_asked_and_looked_at() {
         assert!((sum - 1.0).abs() < 1e-4 && row.as_array().unwrap().len() == 3, "{row}");
     }
     let explained = lookback(&["explain", &model, "good old fish", "--color", "never"]).ok();
-    assert!(explained.starts_with("Fisch alt gut\n") && explained.contains("alignment"), "{explained}");
+    assert!(explained.starts_with("Fisch alt gut\n") && explained.contains("  good old fish\n"), "{explained}");
+    // Blocks as wide as the words under which they stand, and numbers.
+    let fish = explained.lines().find(|line| line.starts_with("Fisch  ")).unwrap();
+    assert!(fish.contains('\u{2588}') || fish.contains('\u{2593}'), "{explained}");
+    assert!(fish.contains(" 0.") || fish.contains(" 1.00"), "{explained}");
     let inspected = lookback(&["inspect", &model]).ok();
     assert!(inspected.contains("Luong's decoder") && inspected.contains("6 different tokens"), "{inspected}");
 

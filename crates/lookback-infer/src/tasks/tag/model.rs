@@ -180,7 +180,8 @@ impl Tagger {
             let scores: Vec<f32> = own.chunks_exact(count).zip(&tags).map(|(step, &tag)| step[tag].min(1.0)).collect();
             let is_number = own.iter().all(|probability| probability.is_finite());
             let view = |view: &Weights| {
-                View::of_batch(&view.name, example.names(), example.names(), &view.values, view.queries, place)
+                let names = example.written_names();
+                View::of_batch(&view.name, names.clone(), names, &view.values, view.queries, place)
             };
             let paths = match views {
                 true => self.decoder.best_two(of_row(&output.logits, place, example.len() * count)).ok()?,

@@ -101,7 +101,7 @@ fn alignment(target: &TargetText, found: &Hypothesis, example: &Example) -> View
     if found.attention.len() > rows.len() {
         rows.push("<end>".into());
     }
-    let columns = example.names();
+    let columns = example.written_names();
     let values = found.attention.iter().flatten().copied().collect();
     View { name: "alignment".into(), rows, columns, values }
 }
