@@ -19,6 +19,25 @@ pub struct Ask {
     pub unsure: Unsure,
     /// How texts are searched for, where the model writes some.
     pub search: SearchAsk,
+    /// How texts are judged, where the model writes some.
+    pub judging: JudgeAsk,
+}
+
+/// How texts that a model writes are judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JudgeAsk {
+    /// Whether the translation edit rate is counted as well.
+    pub ter: bool,
+    /// How texts are cut for BLEU; by their script where nothing is said.
+    pub bleu_tokenizer: Option<String>,
+}
+
+impl JudgeAsk {
+    /// The first option of it that is said.
+    pub fn said(&self) -> Option<&'static str> {
+        let options = [("ter", self.ter), ("bleu-tokenizer", self.bleu_tokenizer.is_some())];
+        options.into_iter().find_map(|(option, said)| said.then_some(option))
+    }
 }
 
 /// When an answer is unsure, beside where nothing of the input is known.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::Column;
-use lookback_infer::model::{Ask, Report, SearchAsk};
+use lookback_infer::model::{Ask, JudgeAsk, Report, SearchAsk};
 
 use super::columns::Columns;
 use super::load::load;
@@ -37,6 +37,12 @@ pub(super) struct Evaluate {
     /// File with the targets, a line each, where DATA has the sources alone
     #[arg(long, value_name = "FILE")]
     target_file: Option<PathBuf>,
+    /// Count the translation edit rate of texts as well, which takes longer than all else
+    #[arg(long)]
+    ter: bool,
+    /// How texts are cut for BLEU: 13a, zh, char or none [default: by their script]
+    #[arg(long, value_name = "NAME")]
+    bleu_tokenizer: Option<String>,
     #[command(flatten)]
     search: SearchAsk,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
@@ -47,12 +53,9 @@ pub(super) struct Evaluate {
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let model = load(&self.model, &self.data)?;
-        let ask = Ask {
-            limit: self.memory.max_memory,
-            unsure: self.sureness.unsure(),
-            search: self.search,
-            ..Ask::default()
-        };
+        let judging = JudgeAsk { ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
+        let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());
+        let ask = Ask { limit, unsure, search: self.search, judging, ..Ask::default() };
         model.check_ask(&ask)?;
         let columns = lookback_infer::input::Columns {
             label_separator: self.label_separator,

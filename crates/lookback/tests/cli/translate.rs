@@ -65,7 +65,11 @@ fn a_translator_is_trained_judged_asked_and_looked_at() {
     }
     assert!(judged["signatures"]["bleu"].as_str().unwrap().contains("tok:13a"), "{judged}");
     let table = lookback(&["evaluate", &model, &data, "--beam", "1"]).ok();
-    assert!(table.contains("word error rate") && table.contains("exact match"), "{table}");
+    assert!(table.contains("word error rate") && table.contains("tok:13a"), "{table}");
+    let more = json(&lookback(&["evaluate", &model, &data, "--json", "--ter", "--bleu-tokenizer", "char"]).ok());
+    assert!(more["ter"].is_number() && more["signatures"]["bleu"].as_str().unwrap().contains("tok:char"), "{more}");
+    lookback(&["evaluate", &model, &data, "--bleu-tokenizer", "14a"]).refused(2, &["--bleu-tokenizer", "13a"]);
+    lookback(&["evaluate", text_model_path(), &data, "--ter"]).refused(2, &["--ter"]);
 
     let answered = answers(&model, "good old fish\n\nred\n", &["--n-best", "3"]);
     assert_eq!(answered[0]["translation"], "Fisch alt gut");

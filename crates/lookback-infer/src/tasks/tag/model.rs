@@ -243,7 +243,7 @@ impl Model for Tagger {
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
-        if let Some(option) = ask.search.said() {
+        if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one tags tokens"));
         }
         match ask.top.map(|_| "top").or(ask.unsure.said()) {

@@ -35,6 +35,8 @@ pub const CHRF: Score = number("chrf", "chrF", true);
 pub const WER: Score = Score { higher_is_better: false, ..Score::share("wer", "word error rate") };
 /// Character error rate.
 pub const CER: Score = Score { higher_is_better: false, ..Score::share("cer", "character error rate") };
+/// Translation edit rate (Snover 2006), from 0, as `sacrebleu` counts.
+pub const TER: Score = number("ter", "TER", false);
 /// What the references cost per token, as `e` to that power.
 pub const PERPLEXITY: Score = number("perplexity", "perplexity", false);
 

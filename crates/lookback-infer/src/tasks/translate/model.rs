@@ -11,12 +11,13 @@ use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
 use super::target::{TargetText, Targets};
 use super::writer::{Writer, WriterState, losses};
-use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, WER};
+use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
 use crate::data::pairs::PairOptions;
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
+use crate::input::tokenizer::{Segmentation, TokenizerChoice};
 use crate::input::{Batch, Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk};
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk, Table};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, Purpose};
 use crate::search::{Decoder, Hypothesis, Request, Search, SearchPlan, Step};
@@ -111,7 +112,11 @@ impl Translator {
         let dataset = Dataset::new(examples, &description.target, TooLong::Cut, file)?;
         let budget = description.budget(Purpose::Answers, ask.limit);
         dataset.check_memory(&budget)?;
-        let options = ScoreOptions { rouge: true, ..ScoreOptions::default() };
+        let tokenizer = match &ask.judging.bleu_tokenizer {
+            Some(name) => bleu_tokenizer(name)?,
+            None => tokenizer_of(&dataset),
+        };
+        let options = ScoreOptions { tokenizer, rouge: true, ter: ask.judging.ter, ..ScoreOptions::default() };
         match judge(&self.networks, &dataset, &description.target, (&ask.search, &options), &budget)? {
             Some(metrics) => Ok(report(&metrics)),
             None => Err(self.largest.clone().into()),
@@ -184,7 +189,10 @@ impl Model for Translator {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
-            None => Searched::new(&ask.search, &self.description.target).map(drop),
+            None => {
+                ask.judging.bleu_tokenizer.as_deref().map(bleu_tokenizer).transpose()?;
+                Searched::new(&ask.search, &self.description.target).map(drop)
+            }
         }
     }
 
@@ -294,16 +302,22 @@ impl Decoder for Writer<'_> {
     }
 }
 
+/// The tokenizer for BLEU of this name.
+fn bleu_tokenizer(name: &str) -> Result<BleuTokenizer, PlanError> {
+    let known = [BleuTokenizer::V13a, BleuTokenizer::Zh, BleuTokenizer::Char, BleuTokenizer::None];
+    let found = known.into_iter().find(|tokenizer| tokenizer.name() == name);
+    let names = known.map(BleuTokenizer::name).join(", ");
+    found.ok_or_else(|| PlanError::value("bleu-tokenizer", format!("'{name}'"), format!("one of {names}")))
+}
+
 /// How the references of these data are cut for BLEU: Chinese and Japanese by characters.
-fn score_options(dataset: &Dataset) -> ScoreOptions {
-    use crate::input::tokenizer::{Segmentation, TokenizerChoice};
+fn tokenizer_of(dataset: &Dataset) -> BleuTokenizer {
     let references = dataset.references.iter().flatten().map(String::as_str);
-    let tokenizer = match TokenizerChoice::Auto.resolve(references, false) {
+    match TokenizerChoice::Auto.resolve(references, false) {
         Segmentation::Words => BleuTokenizer::V13a,
         Segmentation::Jieba => BleuTokenizer::Zh,
         Segmentation::Characters => BleuTokenizer::Char,
-    };
-    ScoreOptions { tokenizer, ..ScoreOptions::default() }
+    }
 }
 
 /// Judges networks that write together on pairs whose sources are within the budget; `None` where numbers overflow.
@@ -344,8 +358,7 @@ pub fn judge(
         .map(|(hypothesis, references)| Judged { hypothesis, references })
         .collect();
     let loss = loss / tokens.max(1) as f64;
-    let options = ScoreOptions { tokenizer: score_options(dataset).tokenizer, ..*options };
-    let scores = Scores::of(&judged, &options);
+    let scores = Scores::of(&judged, options);
     Ok(loss.is_finite().then_some(Metrics { examples: dataset.examples.len(), loss, scores }))
 }
 
@@ -353,7 +366,7 @@ pub fn judge(
 fn report(metrics: &Metrics) -> Report {
     let Metrics { examples, loss, scores } = metrics;
     let figure = |score: Score, value: f64| Figure { score, value };
-    let figures = vec![
+    let mut figures = vec![
         figure(EXACT_MATCH, scores.exact_match),
         figure(BLEU, scores.bleu.score),
         figure(CHRF, scores.chrf.score),
@@ -376,8 +389,15 @@ fn report(metrics: &Metrics) -> Report {
     if let Some(rouge) = &scores.rouge {
         json["rouge"] = json!(rouge);
     }
+    let mut signatures = vec![("BLEU", &scores.bleu.signature), ("chrF", &scores.chrf.signature)];
     if let Some(ter) = &scores.ter {
-        json["ter"] = json!(ter);
+        json["ter"] = json!(ter.score);
+        json["signatures"]["ter"] = json!(ter.signature);
+        figures.insert(5, figure(TER, ter.score));
+        signatures.push(("TER", &ter.signature));
     }
-    Report { examples: *examples, figures, tables: Vec::new(), json }
+    let row = |(name, signature): (&str, &String)| vec![name.to_owned(), signature.clone()];
+    let header = ["score", "signature"].map(str::to_owned).to_vec();
+    let table = Table { header, rows: signatures.into_iter().map(row).collect(), note: String::new() };
+    Report { examples: *examples, figures, tables: vec![table], json }
 }

@@ -100,8 +100,14 @@ impl Predict {
             return Err(UsageError(format!("--attention: {why}")).into());
         }
         let unsure = Unsure { label: self.unknown, ..self.sureness.unsure() };
-        let ask =
-            Ask { views: self.attention, limit: self.memory.max_memory, top: self.top, unsure, search: self.search };
+        let ask = Ask {
+            views: self.attention,
+            limit: self.memory.max_memory,
+            top: self.top,
+            unsure,
+            search: self.search,
+            ..Ask::default()
+        };
         model.check_ask(&ask)?;
         let keep = match self.keep {
             None => Keep::Nothing,
