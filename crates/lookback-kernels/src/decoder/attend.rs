@@ -3,11 +3,12 @@
 //! A row's keys and values are its own, so that nothing is shared between the rows of a step: each product is one vector
 //! with a matrix that is read once. Sums run over the columns or the keys in one order, whatever stands beside the row.
 
+use super::packed::apart;
 use super::plan::Plan;
 use crate::attention::{Score, StayingKeys, load_part, stride_of};
 use crate::simd::math::exp_to_zero_vector;
 use crate::simd::{Aligned, load, store};
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// Rows of a matrix that pass beside each other.
 const GROUP: usize = 4;
@@ -67,8 +68,7 @@ impl<'a> Attention<'a> {
     #[inline(always)]
     pub(super) unsafe fn prepare<S: Simd>(&self, simd: S, row: &Memory) {
         if let Score::Additive { .. } = self.score {
-            // SAFETY: as the caller promises.
-            unsafe { self.staying(row).prepare(simd) };
+            apart(simd, Prepare(self.staying(row)));
         }
     }
 
@@ -99,9 +99,8 @@ impl<'a> Attention<'a> {
                     scale
                 }
                 Score::Additive { .. } => {
-                    let keys = self.staying(row);
-                    let query = keys.query(simd, query, scratch.query);
-                    keys.scores(simd, query, scratch.scores);
+                    let (keys, scratch) = (self.staying(row), (scratch.query, scratch.scores));
+                    apart(simd, Scores { keys, query, scratch });
                     1.0
                 }
             };
@@ -141,9 +140,8 @@ impl<'a> Attention<'a> {
             match self.score {
                 Score::Product { .. } => mix(simd, scratch.scores, row.keys, self.width, count, dquery),
                 Score::Additive { .. } => {
-                    let keys = self.staying(row);
-                    let query = keys.query(simd, query, scratch.query);
-                    keys.backward(simd, query, scratch.scores, dquery, dkeys, dv);
+                    let (keys, scratch) = (self.staying(row), (scratch.query, scratch.scores));
+                    apart(simd, ScoresBack { keys, query, scratch, dquery, dkeys, dv });
                     times_4v(simd, self.v.as_slice().as_ptr(), dquery, self.width);
                 }
             }
@@ -163,6 +161,135 @@ impl<'a> Attention<'a> {
                 let from = dkeys.add(k * stride);
                 times_4v(simd, self.v.as_slice().as_ptr(), from, self.width);
                 to.add(k * self.width).copy_from_nonoverlapping(from, self.width);
+            }
+        }
+    }
+}
+
+/// [`StayingKeys::prepare`], compiled by itself, as are the others here.
+struct Prepare(StayingKeys);
+
+impl WithSimd for Prepare {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: whoever calls `Attention` promises every pointer.
+        unsafe { self.0.prepare(simd) }
+    }
+}
+
+struct Scores {
+    keys: StayingKeys,
+    query: *const f32,
+    /// Of the query and of the scores.
+    scratch: (*mut f32, *mut f32),
+}
+
+impl WithSimd for Scores {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Scores { keys, query, scratch: (of_query, scores) } = self;
+        // SAFETY: as above.
+        unsafe {
+            let query = keys.query(simd, query, of_query);
+            keys.scores(simd, query, scores);
+        }
+    }
+}
+
+struct ScoresBack {
+    keys: StayingKeys,
+    query: *const f32,
+    /// Of the query and of the gradients of the scores.
+    scratch: (*mut f32, *mut f32),
+    dquery: *mut f32,
+    dkeys: *mut f32,
+    dv: *mut f32,
+}
+
+impl WithSimd for ScoresBack {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ScoresBack { keys, query, scratch: (of_query, dscores), dquery, dkeys, dv } = self;
+        // SAFETY: as above.
+        unsafe {
+            let query = keys.query(simd, query, of_query);
+            keys.backward(simd, query, dscores, dquery, dkeys, dv);
+        }
+    }
+}
+
+/// Dot products of one vector with the rows of a matrix.
+struct Dots {
+    q: *const f32,
+    rows: *const f32,
+    width: usize,
+    count: usize,
+    to: *mut f32,
+}
+
+impl WithSimd for Dots {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Dots { q, rows, width, count, to } = self;
+        let mut k = 0;
+        // SAFETY: the caller of `dots` promises every range.
+        unsafe {
+            while k + GROUP <= count {
+                dot_rows::<S, GROUP>(simd, q, rows.add(k * width), width, to.add(k));
+                k += GROUP;
+            }
+            while k < count {
+                dot_rows::<S, 1>(simd, q, rows.add(k * width), width, to.add(k));
+                k += 1;
+            }
+        }
+    }
+}
+
+/// The sum of the rows of a matrix, each with its weight.
+struct Mix {
+    weights: *const f32,
+    rows: *const f32,
+    width: usize,
+    count: usize,
+    to: *mut f32,
+}
+
+impl WithSimd for Mix {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Mix { weights, rows, width, count, to } = self;
+        let lanes = S::F32_LANES;
+        let mut at = 0;
+        // SAFETY: the caller of `mix` promises every range.
+        unsafe {
+            while at + COLUMNS * lanes <= width {
+                mix_columns::<S, COLUMNS>(simd, weights, rows.add(at), width, count, to.add(at));
+                at += COLUMNS * lanes;
+            }
+            while at + 2 * lanes <= width {
+                mix_columns::<S, 2>(simd, weights, rows.add(at), width, count, to.add(at));
+                at += 2 * lanes;
+            }
+            while at < width {
+                let mut sum = simd.splat_f32s(0.0);
+                for k in 0..count {
+                    let row = load_part(simd, rows.add(k * width), at, width);
+                    sum = simd.mul_add_e_f32s(simd.splat_f32s(*weights.add(k)), row, sum);
+                }
+                let real = lanes.min(width - at);
+                simd.partial_store_f32s(std::slice::from_raw_parts_mut(to.add(at), real), sum);
+                at += lanes;
             }
         }
     }
@@ -190,18 +317,7 @@ unsafe fn times_4v<S: Simd>(simd: S, v: *const f32, to: *mut f32, width: usize) 
 /// Every pointer must be valid for its shape: `q [width]`, `rows [count, width]`, `to [count]`.
 #[inline(always)]
 unsafe fn dots<S: Simd>(simd: S, q: *const f32, rows: *const f32, width: usize, count: usize, to: *mut f32) {
-    let mut k = 0;
-    // SAFETY: as the caller promises.
-    unsafe {
-        while k + GROUP <= count {
-            dot_rows::<S, GROUP>(simd, q, rows.add(k * width), width, to.add(k));
-            k += GROUP;
-        }
-        while k < count {
-            dot_rows::<S, 1>(simd, q, rows.add(k * width), width, to.add(k));
-            k += 1;
-        }
-    }
+    apart(simd, Dots { q, rows, width, count, to });
 }
 
 /// `R` rows of [`dots`]. The sums of a row are the same whatever `R` is.
@@ -244,29 +360,7 @@ unsafe fn dot_rows<S: Simd, const R: usize>(simd: S, q: *const f32, rows: *const
 /// Every pointer must be valid for its shape: `weights [count]`, `rows [count, width]`, `to [width]`.
 #[inline(always)]
 unsafe fn mix<S: Simd>(simd: S, weights: *const f32, rows: *const f32, width: usize, count: usize, to: *mut f32) {
-    let lanes = S::F32_LANES;
-    let mut at = 0;
-    // SAFETY: as the caller promises.
-    unsafe {
-        while at + COLUMNS * lanes <= width {
-            mix_columns::<S, COLUMNS>(simd, weights, rows.add(at), width, count, to.add(at));
-            at += COLUMNS * lanes;
-        }
-        while at + 2 * lanes <= width {
-            mix_columns::<S, 2>(simd, weights, rows.add(at), width, count, to.add(at));
-            at += 2 * lanes;
-        }
-        while at < width {
-            let mut sum = simd.splat_f32s(0.0);
-            for k in 0..count {
-                let row = load_part(simd, rows.add(k * width), at, width);
-                sum = simd.mul_add_e_f32s(simd.splat_f32s(*weights.add(k)), row, sum);
-            }
-            let real = lanes.min(width - at);
-            simd.partial_store_f32s(std::slice::from_raw_parts_mut(to.add(at), real), sum);
-            at += lanes;
-        }
-    }
+    apart(simd, Mix { weights, rows, width, count, to });
 }
 
 /// `V` vectors of columns of [`mix`].

@@ -152,7 +152,7 @@ impl<'a> At<'a> {
 /// # Safety
 /// Rows of `a` must be valid for reads of as many values as `depth` has, those of `c` for reads and writes of every panel's
 /// columns, and overlap none of `a`; a row to begin with has them too.
-#[inline(always)]
+#[inline(never)]
 pub(super) unsafe fn product<S: Simd>(
     simd: S,
     panels: &Panels,
@@ -201,13 +201,19 @@ impl WithSimd for Product<'_> {
     }
 }
 
-/// One step of a layer of any cell, as a function of its own that is compiled once for each.
+/// One step of a layer of any cell.
 ///
 /// # Safety
 /// As said in [`StepRows`].
 #[inline(always)]
 pub(super) unsafe fn cell_step<S: Simd>(simd: S, cell: Cell, step: &StepRows<'_>) {
-    with_kernel!(cell, kernel => simd.vectorize(CellStep { kernel, step }));
+    with_kernel!(cell, kernel => apart(simd, CellStep { kernel, step }));
+}
+
+/// Work in a function of its own: what is inlined into the loop over time for every cell takes minutes to compile.
+#[inline(never)]
+pub(super) fn apart<S: Simd, W: WithSimd<Output = ()>>(simd: S, work: W) {
+    simd.vectorize(work);
 }
 
 struct CellStep<'a, C> {
@@ -231,7 +237,7 @@ impl<C: CellKernel> WithSimd for CellStep<'_, C> {
 /// As said in [`BackRows`].
 #[inline(always)]
 pub(super) unsafe fn cell_step_back<S: Simd>(simd: S, cell: Cell, step: &BackRows<'_>) {
-    with_kernel!(cell, kernel => simd.vectorize(CellStepBack { kernel, step }));
+    with_kernel!(cell, kernel => apart(simd, CellStepBack { kernel, step }));
 }
 
 struct CellStepBack<'a, C> {
