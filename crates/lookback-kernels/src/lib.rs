@@ -49,6 +49,7 @@ mod cell;
 mod check;
 pub mod crf;
 pub mod cross_entropy;
+pub mod decoder;
 pub mod dropout;
 mod error;
 pub mod gru;

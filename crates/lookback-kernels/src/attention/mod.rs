@@ -54,6 +54,9 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use additive::{StayingKeys, stride_of};
+pub(crate) use panels::load_part;
+
 use crate::KernelError;
 use crate::simd::{Aligned, Shared, arch};
 use crate::threads::run;

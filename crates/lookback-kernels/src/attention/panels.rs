@@ -143,7 +143,7 @@ impl WithSimd for PackRows {
 /// # Safety
 /// `from` must be valid for reads of `width` values, and `at` be less.
 #[inline(always)]
-pub(super) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, at: usize, width: usize) -> S::f32s {
+pub(crate) unsafe fn load_part<S: Simd>(simd: S, from: *const f32, at: usize, width: usize) -> S::f32s {
     // SAFETY: as the caller promises.
     unsafe {
         if at + S::F32_LANES <= width {

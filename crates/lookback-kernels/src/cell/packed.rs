@@ -16,7 +16,12 @@ pub(crate) struct Panels {
 impl Panels {
     /// Packs `count` panels; `column(j)` is where padded column `j`'s `k` values stand in `from`, as
     /// `(start, stride)`, or `None` for a column of zeros.
-    fn new(k: usize, columns: usize, from: &[f32], column: impl Fn(usize) -> Option<(usize, usize)>) -> Self {
+    pub(crate) fn new(
+        k: usize,
+        columns: usize,
+        from: &[f32],
+        column: impl Fn(usize) -> Option<(usize, usize)>,
+    ) -> Self {
         let width = panel_width();
         let count = columns.div_ceil(width);
         let mut data = Aligned::zeroed(count * k * width);
@@ -125,15 +130,20 @@ impl PackedBackward {
         let hp = padded(hidden);
         let gated = form.gated.as_ref().map(|gated| gated.gate);
         let pack = |weight: &[f32], columns: usize, gates: &[usize]| transposed(weight, hidden, hp, columns, gates);
-        let mut of_input: Vec<usize> = (0..form.gates()).collect();
-        of_input.sort_by_key(|&gate| form.of_input[gate]);
         let mut of_state: Vec<usize> = (0..form.gates()).filter(|&gate| Some(gate) != gated).collect();
         of_state.sort_by_key(|&gate| form.of_state[gate]);
         PackedBackward {
-            input: pack(weights.weight_ih, input, &of_input),
+            input: Self::input(form, input, hidden, weights.weight_ih),
             hidden: pack(weights.weight_hh, hidden, &of_state),
             hidden_gated: gated.map(|gate| pack(weights.weight_hh, hidden, &[gate])),
         }
+    }
+
+    /// The weights of some columns of the input, `weight_ih [G*H, columns]`.
+    pub(crate) fn input(form: &Form, columns: usize, hidden: usize, weight_ih: &[f32]) -> Panels {
+        let mut of_input: Vec<usize> = (0..form.gates()).collect();
+        of_input.sort_by_key(|&gate| form.of_input[gate]);
+        transposed(weight_ih, hidden, padded(hidden), columns, &of_input)
     }
 }
 

@@ -133,9 +133,15 @@ fn write_input_gradient(dims: LinearDims, weight: &[f32], dy: &[f32], dx: &mut [
 pub fn weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], threads: usize) -> Result<Vec<f32>, KernelError> {
     dims.check_x(x)?;
     dims.check_y("dy", dy)?;
-    let len = check::product("the gradient of weight", &[dims.outputs, dims.inputs], "[outputs, inputs]")?;
+    check::product("the gradient of weight", &[dims.outputs, dims.inputs], "[outputs, inputs]")?;
+    Ok(weight_of(dims, x, dy, threads))
+}
+
+/// [`weight_gradient`] of sizes that have been checked.
+pub(crate) fn weight_of(dims: LinearDims, x: &[f32], dy: &[f32], threads: usize) -> Vec<f32> {
+    let len = dims.outputs * dims.inputs;
     // SAFETY: a transposed product starts from zeros, and the pieces are all of the weight's gradient.
-    unsafe { Ok(vector(len, |dweight| write_weight_gradient(dims, x, dy, dweight, threads))) }
+    unsafe { vector(len, |dweight| write_weight_gradient(dims, x, dy, dweight, threads)) }
 }
 
 fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut [Slot], threads: usize) {
@@ -161,11 +167,16 @@ fn write_weight_gradient(dims: LinearDims, x: &[f32], dy: &[f32], dweight: &mut 
 /// If `dy` has not the length of its shape.
 pub fn bias_gradient(dims: LinearDims, dy: &[f32]) -> Result<Vec<f32>, KernelError> {
     dims.check_y("dy", dy)?;
+    Ok(bias_of(dims, dy))
+}
+
+/// [`bias_gradient`] of sizes that have been checked.
+pub(crate) fn bias_of(dims: LinearDims, dy: &[f32]) -> Vec<f32> {
     let mut dbias = vec![0.0; dims.outputs];
     if dims.outputs > 0 {
         arch().dispatch(Sum { dy, dbias: &mut dbias });
     }
-    Ok(dbias)
+    dbias
 }
 
 /// Rows whose sum is taken before it joins the total, so that rounding grows slowly.

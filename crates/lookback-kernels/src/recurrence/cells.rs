@@ -43,11 +43,11 @@ macro_rules! with_kernel {
         }
     };
 }
-pub(super) use with_kernel;
+pub(crate) use with_kernel;
 
 impl Cell {
     /// What the engine must know of the cell.
-    pub(super) fn form(self) -> &'static Form {
+    pub(crate) fn form(self) -> &'static Form {
         use crate::cell::CellKernel;
         with_kernel!(self, kernel => kernel.form())
     }

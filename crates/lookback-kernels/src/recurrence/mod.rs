@@ -1,11 +1,11 @@
 //! What the recurrent kernels share: the contract of a layer, and the engine that runs any cell over time.
 
 mod backward;
-mod cells;
+pub(crate) mod cells;
 mod check;
 mod forward;
 mod packed;
-mod plan;
+pub(crate) mod plan;
 mod recompute;
 pub mod reference;
 mod steps;
@@ -13,7 +13,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod unrolled;
-mod weight_gradients;
+pub(crate) mod weight_gradients;
 
 use crate::simd::Aligned;
 use crate::written::{Slot, slots};
@@ -170,7 +170,7 @@ impl WeightGradients<'_> {
 const OF_WEIGHTS: usize = 5;
 
 /// How many values each of a direction's parameters has.
-fn weight_lens(cell: Cell, dims: &Dims) -> [usize; OF_WEIGHTS] {
+pub(crate) fn weight_lens(cell: Cell, dims: &Dims) -> [usize; OF_WEIGHTS] {
     let gates = cell.gates() * dims.hidden;
     [gates * dims.input, gates * dims.hidden, gates, gates, 3 * dims.hidden]
 }

@@ -4,17 +4,17 @@ use super::Dims;
 
 /// The batch's real steps, one after another: row by row, each in time order.
 #[derive(Debug)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     /// `[B]`.
-    pub(super) lengths: Vec<usize>,
+    pub(crate) lengths: Vec<usize>,
     /// `[B]`: where each row's first step stands among the real steps.
-    pub(super) offsets: Vec<usize>,
+    pub(crate) offsets: Vec<usize>,
     /// How many real steps there are.
-    pub(super) count: usize,
+    pub(crate) count: usize,
 }
 
 impl Tokens {
-    pub(super) fn new(dims: &Dims, lengths: Option<&[usize]>) -> Self {
+    pub(crate) fn new(dims: &Dims, lengths: Option<&[usize]>) -> Self {
         let lengths = lengths.map_or_else(|| vec![dims.time; dims.batch], <[usize]>::to_vec);
         let mut count = 0;
         let offsets = lengths
@@ -29,29 +29,29 @@ impl Tokens {
 
     /// The position in time that `direction` visits at its step `s`, in a row of `length`.
     #[inline(always)]
-    pub(super) fn position(direction: usize, length: usize, s: usize) -> usize {
+    pub(crate) fn position(direction: usize, length: usize, s: usize) -> usize {
         if direction == 0 { s } else { length - 1 - s }
     }
 }
 
 /// The rows of one task: one direction, longest row first, so that the active rows of a step are a prefix.
 #[derive(Debug)]
-pub(super) struct Task {
-    pub(super) direction: usize,
-    pub(super) rows: Vec<usize>,
+pub(crate) struct Task {
+    pub(crate) direction: usize,
+    pub(crate) rows: Vec<usize>,
     /// `[rows]`, descending.
-    pub(super) lengths: Vec<usize>,
+    pub(crate) lengths: Vec<usize>,
 }
 
 impl Task {
     /// How many steps the longest row has.
-    pub(super) fn longest(&self) -> usize {
+    pub(crate) fn longest(&self) -> usize {
         self.lengths.first().copied().unwrap_or(0)
     }
 
     /// How many rows are longer than `s` steps, given that at most `before` are.
     #[inline(always)]
-    pub(super) fn active(&self, s: usize, before: usize) -> usize {
+    pub(crate) fn active(&self, s: usize, before: usize) -> usize {
         let mut active = before;
         while active > 0 && self.lengths[active - 1] <= s {
             active -= 1;
@@ -63,7 +63,7 @@ impl Task {
 /// Deals the rows of every direction to tasks so that each has about as many real steps.
 ///
 /// No result depends on how the rows are dealt: every row is computed by itself.
-pub(super) fn tasks(dims: &Dims, tokens: &Tokens, threads: usize) -> Vec<Task> {
+pub(crate) fn tasks(dims: &Dims, tokens: &Tokens, threads: usize) -> Vec<Task> {
     let mut order: Vec<usize> = (0..dims.batch).collect();
     order.sort_by_key(|&row| std::cmp::Reverse(tokens.lengths[row]));
     let shares = threads.div_ceil(dims.directions).clamp(1, dims.batch.max(1));

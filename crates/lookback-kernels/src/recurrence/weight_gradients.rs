@@ -32,15 +32,15 @@ const BIAS_UNITS: usize = 64;
 const PIECE_ROWS: RangeInclusive<usize> = 96..=512;
 
 /// What the products are made of.
-pub(super) struct Parts<'a> {
-    pub(super) form: &'static Form,
-    pub(super) dims: &'a Dims,
-    pub(super) inputs: &'a Inputs<'a>,
-    pub(super) y: &'a [f32],
-    pub(super) saved: &'a [f32],
+pub(crate) struct Parts<'a> {
+    pub(crate) form: &'static Form,
+    pub(crate) dims: &'a Dims,
+    pub(crate) inputs: &'a Inputs<'a>,
+    pub(crate) y: &'a [f32],
+    pub(crate) saved: &'a [f32],
     /// `[D, real steps, gradient_len]`.
-    pub(super) gates: &'a [f32],
-    pub(super) tokens: &'a Tokens,
+    pub(crate) gates: &'a [f32],
+    pub(crate) tokens: &'a Tokens,
 }
 
 /// One task.
@@ -55,7 +55,7 @@ enum Piece<'a> {
 }
 
 /// Fills every gradient that is asked for.
-pub(super) fn compute(
+pub(crate) fn compute(
     parts: &Parts<'_>,
     gradients: &mut [WeightGradients<'_, Slot>],
     scratch: &mut Aligned,

@@ -1,12 +1,14 @@
 //! Attention over a memory, by any score.
 
+use std::sync::OnceLock;
+
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 
 use super::{Fitted, Mask, Score};
 use crate::ops::{
-    AttentionSteps, CoreOptions, CoreScore, Nothing, UnrolledLinear, attention, dropout, linear, masked_softmax,
-    on_flex,
+    AttentionSteps, CoreOptions, CoreScore, MapTensors, Nothing, UnrolledLinear, attention, dropout, linear,
+    masked_softmax, on_flex,
 };
 use crate::{Error, check};
 
@@ -50,10 +52,26 @@ pub struct Memory {
     keys: Tensor<3>,
     /// `[B, K, Dv]`.
     values: Tensor<3>,
-    /// The map of the queries, packed once for all steps.
-    query: Option<UnrolledLinear>,
+    /// Whether it is for many steps, and not for one call.
+    staying: bool,
+    /// The map of the queries, packed at the first step for all.
+    query: OnceLock<Option<UnrolledLinear>>,
     /// In training: what makes the gradients of keys and values once for all steps.
-    steps: Option<AttentionSteps>,
+    steps: OnceLock<Option<AttentionSteps>>,
+}
+
+/// What attention of a decoder's steps is, where it is a map of the query and a score of the kernels.
+pub(crate) struct Asked {
+    pub(crate) query: Option<MapTensors>,
+    pub(crate) score: CoreScore,
+    pub(crate) keys: Tensor<3>,
+    pub(crate) values: Tensor<3>,
+}
+
+impl Memory {
+    fn new(keys: Tensor<3>, values: Tensor<3>, staying: bool) -> Memory {
+        Memory { keys, values, staying, query: OnceLock::new(), steps: OnceLock::new() }
+    }
 }
 
 impl Attention {
@@ -119,15 +137,39 @@ impl Attention {
         let [batch, count, _] = keys.dims();
         check::remembered(&keys, &values)?;
         let keys = self.project_keys(keys, &mask.fit(batch, 1, 1, count)?)?;
+        Ok(Memory::new(keys, values, true))
+    }
+
+    /// The map of the queries, packed once, where the kernels run.
+    fn packed_query(&self) -> Option<UnrolledLinear> {
         let query = self.query_map().filter(|(weight, bias)| on_flex(weight) && bias.as_ref().is_none_or(on_flex));
-        let query = query.map(|(weight, bias)| UnrolledLinear::new(weight, bias));
-        let (device, [_, _, width]) = (keys.device(), keys.dims());
+        query.map(|(weight, bias)| UnrolledLinear::new(weight, bias))
+    }
+
+    fn steps(&self, Memory { keys, values, .. }: &Memory) -> Option<AttentionSteps> {
+        let (device, [batch, count, width]) = (keys.device(), keys.dims());
         let nothing = batch * count * width * values.dims()[2] == 0;
-        let fused = on_flex(&keys) && self.v.as_ref().is_none_or(|v| on_flex(&v.val()));
+        let fused = on_flex(keys) && self.v.as_ref().is_none_or(|v| on_flex(&v.val()));
         let together = device.is_autodiff() && self.dropout == 0.0 && fused && !nothing;
-        let steps = together
-            .then(|| AttentionSteps::new(self.core(width, (&device, keys.dtype())), keys.clone(), values.clone()));
-        Ok(Memory { keys, values, query, steps })
+        together.then(|| AttentionSteps::new(self.core(width, (&device, keys.dtype())), keys.clone(), values.clone()))
+    }
+
+    /// What the steps of a decoder ask of this memory; `None` where they cannot be one operation.
+    pub(crate) fn asked(&self, memory: &Memory) -> Option<Asked> {
+        let (keys, values) = (&memory.keys, &memory.values);
+        let device = keys.device();
+        let drops = device.is_autodiff() && self.dropout > 0.0;
+        if drops || matches!(self.score, Score::Cosine | Score::Positions { .. }) {
+            return None;
+        }
+        let score = self.core(keys.dims()[2], (&device, keys.dtype()));
+        let query = self.query_map();
+        let mut fused = on_flex(keys) && on_flex(values);
+        fused &= query.as_ref().is_none_or(|(weight, bias)| on_flex(weight) && bias.as_ref().is_none_or(on_flex));
+        if let CoreScore::Additive(v) = &score {
+            fused &= on_flex(v);
+        }
+        fused.then(|| Asked { query, score, keys: keys.clone(), values: values.clone() })
     }
 
     /// Attends to a memory made by [`Attention::memory`]. query: `[B, Q, Dq]`.
@@ -141,14 +183,16 @@ impl Attention {
         mask: &Mask,
         weights: bool,
     ) -> Result<AttentionOutput, Error> {
-        let query = match &memory.query {
+        let packed = memory.query.get_or_init(|| if memory.staying { self.packed_query() } else { None });
+        let query = match packed {
             Some(map) => {
                 self.check_input("query", &query, self.sizes[0])?;
                 map.step("query", query)?
             }
             None => self.project_query(query)?,
         };
-        if let (Some(steps), false) = (&memory.steps, weights)
+        let steps = memory.steps.get_or_init(|| if memory.staying { self.steps(memory) } else { None });
+        if let (Some(steps), false) = (steps, weights)
             && let Some(context) = steps.step(query.clone(), mask)?
         {
             return Ok(AttentionOutput { context, weights: None });
@@ -173,7 +217,7 @@ impl Attention {
         }
         let ([batch, queries, _], [_, count, _]) = (query.dims(), keys.dims());
         let keys = self.project_keys(keys, &mask.fit(batch, 1, queries, count)?)?;
-        let memory = Memory { keys, values, query: None, steps: None };
+        let memory = Memory::new(keys, values, false);
         self.attend(query, &memory, mask, weights)
     }
 

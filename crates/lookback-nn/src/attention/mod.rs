@@ -49,6 +49,7 @@ pub use hierarchical::{HierarchicalAttention, HierarchicalOutput};
 pub use local::{LocalAttention, Position};
 pub use location::{LocationAttention, LocationState};
 pub use mask::{Bias, Mask, Window};
+pub(crate) use memory::Asked;
 pub use memory::{Attention, AttentionOutput, Memory};
 pub use multi_head::{MultiHeadAttention, MultiHeadConfig, MultiHeadOutput};
 pub use pool::{AttentionPool, PoolOutput, PoolScore, StructuredOutput, StructuredPool};

@@ -44,6 +44,11 @@ impl AttentionalLayer {
         fused.then(|| UnrolledLinear::new(weight, bias))
     }
 
+    /// The map's weight and bias.
+    pub(super) fn tensors(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        self.projection.tensors()
+    }
+
     pub(super) fn apply(
         &self,
         context: Tensor<3>,

@@ -2,9 +2,12 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use lookback_kernels::decoder::DecoderForm;
 
+use super::known::{Known, ended};
 use super::{DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
+use crate::ops::{DecoderSteps, Nothing, joined};
 use crate::{Error, Recurrent, State, check};
 
 /// Bahdanau's decoder: attention reads the previous state `s_{t-1}` first, then the recurrent layer steps on
@@ -28,6 +31,17 @@ pub struct BahdanauStep {
     pub context: Tensor<2>,
     /// `[B, K]`, where they were asked for.
     pub weights: Option<Tensor<2>>,
+}
+
+/// What all steps of [`BahdanauDecoder`] give.
+#[derive(Debug, Clone)]
+pub struct BahdanauSteps {
+    /// `[B, T, H]`: every `s_t`.
+    pub outputs: Tensor<3>,
+    /// `[B, T, memory]`: every `c_t`.
+    pub contexts: Tensor<3>,
+    /// The last state.
+    pub state: State,
 }
 
 impl BahdanauDecoder {
@@ -57,7 +71,72 @@ impl BahdanauDecoder {
     /// When sizes or element types do not fit, or the recurrent layer recomputes.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.recurrent.training_stepper()?, combine: None })
+        self.recurrent.steps_alone()?;
+        Ok(DecoderMemory::new(memory))
+    }
+
+    /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. lengths: `[B]`, each from 0 to `T`, in
+    /// any order; what comes of later steps is zero, and the last state each row's own. `None`: all `T`. state: before the
+    /// first step.
+    ///
+    /// # Errors
+    /// When sizes, lengths or element types do not fit.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: State,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<BahdanauSteps, Error> {
+        let [batch, time, _] = x.dims();
+        check::shape("x", &x, [batch, time, self.input], "the size this decoder was made for")?;
+        lengths.map_or(Ok(()), |lengths| check::lengths(lengths, batch, time))?;
+        let known = Known {
+            form: DecoderForm::Bahdanau,
+            recurrent: &self.recurrent,
+            attention: &self.attention,
+            combine: None,
+            x: &x,
+            previous: None,
+            state: Some(&state),
+            lengths,
+            memory,
+            mask,
+        };
+        if let Some(DecoderSteps { y, context: Some(contexts), state }) = known.run()? {
+            return Ok(BahdanauSteps { outputs: y, contexts, state });
+        }
+        self.step_by_step(x, lengths, state, memory, mask)
+    }
+
+    /// [`BahdanauDecoder::forward`], one step after another.
+    pub(super) fn step_by_step(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: State,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<BahdanauSteps, Error> {
+        let ([batch, time, _], [_, width]) = (x.dims(), self.attention.sizes());
+        if time == 0 {
+            let nothing = Nothing::of(&x).and(&state.hidden).and_module(self);
+            let (outputs, contexts) =
+                (nothing.zeros([batch, 0, self.recurrent.hidden()]), nothing.zeros([batch, 0, width]));
+            return Ok(BahdanauSteps { outputs, contexts, state });
+        }
+        let (mut state, mut outputs, mut contexts) = (state, Vec::with_capacity(time), Vec::with_capacity(time));
+        for t in 0..time {
+            let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
+            let step = self.step(x_t, state.clone(), memory, mask, false)?;
+            let (made, next) = ended(lengths, t, vec![step.output, step.context], step.state, Some(state));
+            state = next;
+            for (made, all) in made.into_iter().zip([&mut outputs, &mut contexts]) {
+                all.push(made.unsqueeze_dim::<3>(1));
+            }
+        }
+        Ok(BahdanauSteps { outputs: joined(outputs, 1), contexts: joined(contexts, 1), state })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
@@ -81,8 +160,9 @@ impl BahdanauDecoder {
         let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
         let seen = self.attention.attend(query, &memory.memory, mask, weights)?;
         let context = seen.context.squeeze_dim::<2>(1);
-        let (output, state) =
-            memory.layers.step(check::beside(("x", x), ("context", context.clone()))?, Some(state))?;
+        let (output, state) = memory
+            .stepper(&self.recurrent)?
+            .step(check::beside(("x", x), ("context", context.clone()))?, Some(state))?;
         let weights = seen.weights.map(|weights| weights.squeeze_dim(1));
         Ok(BahdanauStep { output, state, context, weights })
     }

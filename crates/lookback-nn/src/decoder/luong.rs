@@ -2,7 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use lookback_kernels::decoder::DecoderForm;
 
+use super::known::{Known, ended};
 use super::{AttentionalLayer, DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
 use crate::ops::{Nothing, joined};
@@ -60,7 +62,8 @@ impl LuongDecoder {
     /// When sizes or element types do not fit, or the recurrent layer recomputes.
     pub fn memory(&self, outputs: Tensor<3>, mask: &Mask) -> Result<DecoderMemory, Error> {
         let memory = self.attention.memory(outputs.clone(), outputs, mask)?;
-        Ok(DecoderMemory { memory, layers: self.recurrent.training_stepper()?, combine: self.combine.unrolled() })
+        self.recurrent.steps_alone()?;
+        Ok(DecoderMemory::new(memory))
     }
 
     /// All steps of sequences that are known (teacher forcing). x: `[B, T, input]`. previous, state: as in
@@ -76,8 +79,55 @@ impl LuongDecoder {
         memory: &DecoderMemory,
         mask: &Mask,
     ) -> Result<(Tensor<3>, Option<State>), Error> {
+        self.forward_ragged(x, None, previous, state, memory, mask)
+    }
+
+    /// [`LuongDecoder::forward`] of targets of several lengths. lengths: `[B]`, each from 0 to `T`, in any order; `h̃_t` of
+    /// later steps is zero, and the last state each row's own. `None`: all `T`.
+    ///
+    /// # Errors
+    /// When sizes, lengths or element types do not fit.
+    pub fn forward_ragged(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<(Tensor<3>, Option<State>), Error> {
         let [batch, time, _] = x.dims();
         self.check_step(&x, [batch, time, self.input], &previous)?;
+        lengths.map_or(Ok(()), |lengths| check::lengths(lengths, batch, time))?;
+        let known = Known {
+            form: DecoderForm::Luong { feeding: true },
+            recurrent: &self.recurrent,
+            attention: &self.attention,
+            combine: Some(&self.combine),
+            x: &x,
+            previous: Some(&previous),
+            state: state.as_ref(),
+            lengths,
+            memory,
+            mask,
+        };
+        match known.run()? {
+            Some(steps) => Ok((steps.y, Some(steps.state))),
+            None => self.step_by_step(x, lengths, previous, state, memory, mask),
+        }
+    }
+
+    /// [`LuongDecoder::forward_ragged`], one step after another.
+    pub(super) fn step_by_step(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<(Tensor<3>, Option<State>), Error> {
+        let [batch, time, _] = x.dims();
         let (mut previous, mut state) = (previous, state);
         if time == 0 {
             let [_, hidden] = previous.dims();
@@ -86,8 +136,10 @@ impl LuongDecoder {
         let mut all = Vec::with_capacity(time);
         for t in 0..time {
             let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-            let step = self.step(x_t, previous, state, memory, mask, false)?;
-            (previous, state) = (step.attentional, Some(step.state));
+            let step = self.step(x_t, previous, state.clone(), memory, mask, false)?;
+            let (made, next) = ended(lengths, t, vec![step.attentional], step.state, state);
+            let Some(made) = made.into_iter().next() else { unreachable!("what goes in comes out") };
+            (previous, state) = (made, Some(next));
             all.push(previous.clone().unsqueeze_dim::<3>(1));
         }
         Ok((joined(all, 1), state))
@@ -107,10 +159,12 @@ impl LuongDecoder {
         weights: bool,
     ) -> Result<LuongStep, Error> {
         self.check_step(&x, [x.dims()[0], self.input], &previous)?;
-        let (hidden, state) = memory.layers.step(check::beside(("x", x), ("previous", previous))?, state)?;
+        let (hidden, state) =
+            memory.stepper(&self.recurrent)?.step(check::beside(("x", x), ("previous", previous))?, state)?;
         let query = hidden.unsqueeze_dim::<3>(1);
         let seen = self.attention.attend(query.clone(), &memory.memory, mask, weights)?;
-        let attentional = self.combine.apply(seen.context, query, memory.combine.as_ref())?.squeeze_dim(1);
+        let combine = memory.combine.get_or_init(|| self.combine.unrolled());
+        let attentional = self.combine.apply(seen.context, query, combine.as_ref())?.squeeze_dim(1);
         Ok(LuongStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })
     }
 

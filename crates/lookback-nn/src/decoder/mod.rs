@@ -9,6 +9,10 @@
 //! once. In training it also sums the gradients of the weights once; on a device without autodiff it keeps nothing of a
 //! step.
 //!
+//! Steps whose inputs are all known (teacher forcing) go through `forward`: one operation for the whole sequence where the
+//! kernels have the form (`ops/decoder.rs`), which are all cells and the additive, product, general and concat scores, masked
+//! by key lengths; else step by step.
+//!
 //! # Legend of shapes
 //! `B` batch, `T` time, `K` keys (the steps of the encoder), `H` hidden.
 //!
@@ -32,13 +36,16 @@
 
 mod attentional;
 mod bahdanau;
+mod known;
 mod luong;
 #[cfg(test)]
 mod tests;
 
 pub use attentional::AttentionalLayer;
-pub use bahdanau::{BahdanauDecoder, BahdanauStep};
+pub use bahdanau::{BahdanauDecoder, BahdanauStep, BahdanauSteps};
 pub use luong::{LuongDecoder, LuongStep};
+
+use std::sync::OnceLock;
 
 use crate::attention::{Attention, Memory};
 use crate::ops::UnrolledLinear;
@@ -49,8 +56,23 @@ use crate::{Error, Recurrent, TrainingStepper, check};
 #[derive(Debug, Clone)]
 pub struct DecoderMemory {
     memory: Memory,
-    layers: TrainingStepper,
-    combine: Option<UnrolledLinear>,
+    /// What single steps share is made at the first of them: the steps of targets that are known are one operation.
+    layers: OnceLock<TrainingStepper>,
+    combine: OnceLock<Option<UnrolledLinear>>,
+}
+
+impl DecoderMemory {
+    fn new(memory: Memory) -> DecoderMemory {
+        DecoderMemory { memory, layers: OnceLock::new(), combine: OnceLock::new() }
+    }
+
+    fn stepper(&self, recurrent: &Recurrent) -> Result<&TrainingStepper, Error> {
+        if let Some(layers) = self.layers.get() {
+            return Ok(layers);
+        }
+        let layers = recurrent.training_stepper()?;
+        Ok(self.layers.get_or_init(|| layers))
+    }
 }
 
 /// The parts of a decoder against one another. beside: what the recurrent layer reads beside `x_t`, and its size.

@@ -149,3 +149,68 @@ fn a_finished_decoder_steps_to_the_same_bits() {
     let (found, _) = finished.forward(words.inner(), zeros(&plain), None, &memory, &mask).unwrap();
     assert_eq!(values(found), values(want));
 }
+
+/// Targets of several lengths as one operation, beside the same step by step.
+#[test]
+fn luongs_steps_as_one_operation_are_those_one_by_one() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let scores = [Score::Additive { hidden: 4 }, Score::General, Score::ConcatSum { hidden: 3 }, Score::ScaledDot];
+    for (index, (cell, score)) in CELLS.into_iter().flat_map(|cell| scores.map(|score| (cell, score))).enumerate() {
+        let (count, width) = (1 + index % 2, 6);
+        let attention = AttentionConfig::new(score, width, 6).init(&device).unwrap();
+        let decoder = LuongDecoder::new(2, 6, layers(cell, [2 + 6, 6, count], &device), attention, &device).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let (previous, upstream) = (random([B, 6], &device), random([B, 4, 6], &device).detach());
+        let drawn = || random([count, B, 6], &device);
+        let begin = State { hidden: drawn(), cell: cell.has_cell_state().then(drawn) };
+        for lengths in [None, Some(&[2, 4, 0][..])] {
+            let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+            let (x, start) = (words.clone(), Some(begin.clone()));
+            let (found, last) =
+                decoder.forward_ragged(x, lengths, previous.clone(), start.clone(), &memory, &mask).unwrap();
+            assert!(memory.layers.get().is_none(), "{score:?} was taken step by step");
+            let inputs = [&outputs, &words, &begin.hidden];
+            let of = |all: Tensor<3>, last: State| {
+                let loss = (all * upstream.clone()).sum() + last.hidden.sum();
+                last.cell.map_or(loss.clone(), |cell| loss + cell.sum())
+            };
+            let gradients = all_gradients(&decoder, of(found.clone(), last.unwrap()), &inputs);
+            let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+            let (want, last) =
+                decoder.step_by_step(words.clone(), lengths, previous.clone(), start, &memory, &mask).unwrap();
+            close("outputs", found, want.clone());
+            same_gradients(&gradients, &all_gradients(&decoder, of(want, last.unwrap()), &inputs));
+        }
+    }
+}
+
+#[test]
+fn bahdanaus_steps_as_one_operation_are_those_one_by_one() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    for (cell, count) in CELLS.into_iter().flat_map(|cell| [(cell, 1), (cell, 2)]) {
+        let recurrent = layers(cell, [2 + 6, 7, count], &device);
+        let decoder = BahdanauDecoder::new(2, 6, recurrent, additive(7, &device)).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let begin = start(cell, count, &device);
+        let [of_outputs, of_contexts] = [7, 6].map(|width| random([B, 4, width], &device).detach());
+        for lengths in [None, Some(&[2, 4, 0][..])] {
+            let of = |steps: super::BahdanauSteps| {
+                (steps.outputs * of_outputs.clone()).sum()
+                    + (steps.contexts * of_contexts.clone()).sum()
+                    + steps.state.hidden.sum()
+            };
+            let inputs = [&outputs, &words, &begin.hidden];
+            let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+            let found = decoder.forward(words.clone(), lengths, begin.clone(), &memory, &mask).unwrap();
+            assert!(memory.layers.get().is_none(), "the steps were taken one by one");
+            let gradients = all_gradients(&decoder, of(found.clone()), &inputs);
+            let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+            let want = decoder.step_by_step(words.clone(), lengths, begin.clone(), &memory, &mask).unwrap();
+            close("outputs", found.outputs, want.outputs.clone());
+            close("contexts", found.contexts, want.contexts.clone());
+            same_gradients(&gradients, &all_gradients(&decoder, of(want), &inputs));
+        }
+    }
+}

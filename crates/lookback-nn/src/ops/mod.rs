@@ -1,5 +1,5 @@
 //! Fused operations as backend extensions of Burn: a recurrent layer, attention, pooling, lookup, a linear map, dropout,
-//! cross-entropy, the loss of a conditional random field.
+//! cross-entropy, the loss of a conditional random field, a decoder over known targets.
 //!
 //! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take the same made of
 //! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
@@ -12,6 +12,7 @@ mod composite;
 mod composite_attention;
 mod crf;
 mod cross_entropy;
+mod decoder;
 mod dropout;
 mod flex;
 mod layer;
@@ -19,6 +20,7 @@ mod linear;
 mod lookup;
 mod nothing;
 mod pool;
+mod routed;
 mod slices;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ pub(crate) use composite_attention::masked_softmax;
 pub(crate) use crf::Forbidding;
 pub use crf::{CrfAllowed, CrfTensors, crf_loss};
 pub use cross_entropy::cross_entropy;
+pub(crate) use decoder::{DecoderSteps, DecoderTensors, MapTensors, decoder};
 pub use dropout::{dropout, dropout_layer};
 pub use layer::{DirectionTensors, LayerOutput, LayerSpec};
 pub(crate) use layer::{INPUTS, PER_DIRECTION};

@@ -245,14 +245,14 @@ impl Recurrent {
     }
 
     /// `[L]`: every layer's forward direction; an error where there is another.
-    pub(super) fn forward_only(&self) -> Result<Vec<DirectionTensors>, Error> {
+    pub(crate) fn forward_only(&self) -> Result<Vec<DirectionTensors>, Error> {
         if self.directions() > 1 {
             return Err(Error::StepBidirectional);
         }
         Ok(self.layers.iter().map(|layer| layer[0].tensors()).collect())
     }
 
-    pub(super) fn kernel_cell(&self) -> KernelCell {
+    pub(crate) fn kernel_cell(&self) -> KernelCell {
         self.cell
     }
 
@@ -270,7 +270,12 @@ impl Recurrent {
         &self.dropout
     }
 
-    pub(super) fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
+    /// Whether something is dropped between the layers, on a training device or not.
+    pub(crate) fn drops(&self, training: bool) -> bool {
+        self.layers.len() > 1 && training && self.dropout.training.is_enabled() && self.dropout.prob > 0.0
+    }
+
+    pub(crate) fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
         let [batch, time, input] = x.dims();
         let shape =
             |name, found: &[usize], expected: String| Err(Error::Shape { name, found: found.to_vec(), expected });

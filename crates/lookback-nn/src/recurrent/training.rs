@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{Recurrent, State};
 use crate::Error;
-use crate::ops::{UnrolledLayer, dropout_layer, on_flex};
+use crate::ops::{DirectionTensors, UnrolledLayer, dropout_layer, on_flex};
 
 /// Recurrent layers for the many steps of one sequence, with gradients, where something stands between the steps, as in a
 /// decoder.
@@ -21,14 +21,7 @@ pub struct TrainingStepper {
 
 impl TrainingStepper {
     pub(super) fn new(recurrent: &Recurrent) -> Result<Self, Error> {
-        let parameters = recurrent.forward_only()?;
-        if recurrent.recompute() {
-            let (found, expected) = ("true".into(), "false for single steps, which keep their gates");
-            return Err(Error::Config { name: "recompute", found, expected });
-        }
-        for layer in &parameters {
-            layer.check_types("weight_ih_l0", parameters[0].weight_ih.dtype())?;
-        }
+        let parameters = recurrent.steps_alone()?;
         let (cell, hidden, mut input) = (recurrent.kernel_cell(), recurrent.hidden(), recurrent.input());
         let kernels = parameters.iter().all(|layer| on_flex(&layer.weight_ih));
         let layers = kernels.then(|| {
@@ -68,6 +61,21 @@ impl TrainingStepper {
         let state =
             State { hidden: together(finals), cell: self.recurrent.cell().has_cell_state().then(|| together(cells)) };
         Ok((x, state))
+    }
+}
+
+impl Recurrent {
+    /// `[L]`: every layer's forward direction; an error where single steps in training are not possible.
+    pub(crate) fn steps_alone(&self) -> Result<Vec<DirectionTensors>, Error> {
+        let parameters = self.forward_only()?;
+        if self.recompute() {
+            let (found, expected) = ("true".into(), "false for single steps, which keep their gates");
+            return Err(Error::Config { name: "recompute", found, expected });
+        }
+        for layer in &parameters {
+            layer.check_types("weight_ih_l0", parameters[0].weight_ih.dtype())?;
+        }
+        Ok(parameters)
     }
 }
 

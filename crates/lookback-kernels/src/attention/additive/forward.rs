@@ -192,7 +192,7 @@ impl Additive {
 /// # Safety
 /// `from` must be valid for reads of `width` values and `to` for writes of as many in whole vectors.
 #[inline(always)]
-unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mut f32) -> f32 {
+pub(super) unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mut f32) -> f32 {
     let zero = simd.splat_f32s(0.0);
     let (mut most, mut finite) = (zero, zero);
     let mut h = 0;
@@ -215,7 +215,7 @@ unsafe fn exponentials<S: Simd>(simd: S, from: *const f32, width: usize, to: *mu
 /// # Safety
 /// Every pointer must be valid for reads of `vectors` vectors.
 #[inline(always)]
-unsafe fn common<S: Simd, const G: usize>(
+pub(super) unsafe fn common<S: Simd, const G: usize>(
     simd: S,
     vectors: usize,
     v: *const f32,
@@ -261,7 +261,13 @@ unsafe fn common<S: Simd, const G: usize>(
 /// # Safety
 /// Every pointer must be valid for reads of `vectors` vectors.
 #[inline(always)]
-unsafe fn divided<S: Simd>(simd: S, vectors: usize, v: *const f32, query: *const f32, key: *const f32) -> f32 {
+pub(super) unsafe fn divided<S: Simd>(
+    simd: S,
+    vectors: usize,
+    v: *const f32,
+    query: *const f32,
+    key: *const f32,
+) -> f32 {
     let one = simd.splat_f32s(1.0);
     let mut sum = simd.splat_f32s(0.0);
     for index in 0..vectors {
@@ -280,7 +286,7 @@ unsafe fn divided<S: Simd>(simd: S, vectors: usize, v: *const f32, query: *const
 /// # Safety
 /// `v` must be valid for reads of `width` values in whole vectors, the others of `width` values.
 #[inline(always)]
-unsafe fn direct<S: Simd>(simd: S, width: usize, v: *const f32, query: *const f32, key: *const f32) -> f32 {
+pub(super) unsafe fn direct<S: Simd>(simd: S, width: usize, v: *const f32, query: *const f32, key: *const f32) -> f32 {
     let mut sum = simd.splat_f32s(0.0);
     let mut h = 0;
     while h < width {

@@ -2,7 +2,9 @@
 
 mod backward;
 mod forward;
+mod one_query;
 pub(in crate::attention) mod reference;
 
 pub(super) use backward::AdditiveGradient;
 pub(super) use forward::Additive;
+pub(crate) use one_query::{StayingKeys, stride_of};

@@ -1,0 +1,139 @@
+mod case;
+mod refused;
+
+use super::*;
+use crate::recurrence::reference::CELLS;
+use case::{Case, FORMS, Kind, Scored};
+use proptest::prelude::*;
+
+fn every_kind() -> impl Iterator<Item = Kind> {
+    let scores = [Scored::Dot, Scored::General, Scored::Additive];
+    CELLS.into_iter().flat_map(move |cell| {
+        FORMS.into_iter().flat_map(move |form| scores.into_iter().map(move |score| Kind { cell, form, score }))
+    })
+}
+
+#[test]
+fn the_reference_agrees_with_finite_differences() {
+    for kind in every_kind() {
+        let dims = DecoderDims { batch: 2, time: 3, input: 2, hidden: 3, layers: 2, keys: 3, width: 3, memory: 2 };
+        let case = Case::new(kind, dims, 1.0, 7);
+        let gradients = case.gradients();
+        let parts = case.clone().values_mut().len();
+        for part in 0..parts {
+            let gradient = Case::gradient_of(&gradients, part);
+            for at in 0..case.clone().values_mut()[part].len() {
+                let moved = |by: f64| {
+                    let mut case = case.clone();
+                    case.values_mut()[part][at] += by;
+                    case.objective()
+                };
+                let found = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                let gradient = gradient[at];
+                // An activation with a corner may lie on either side of it.
+                assert!(
+                    (gradient - found).abs() < 1e-6 * gradient.abs().max(1.0),
+                    "{kind:?}, part {part}[{at}]: {gradient}, want {found}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn fast_equals_the_reference_for_every_kind() {
+    let sizes = [
+        DecoderDims { batch: 7, time: 5, input: 3, hidden: 20, layers: 1, keys: 6, width: 20, memory: 9 },
+        DecoderDims { batch: 3, time: 4, input: 17, hidden: 33, layers: 2, keys: 40, width: 33, memory: 70 },
+        DecoderDims { batch: 1, time: 6, input: 1, hidden: 1, layers: 3, keys: 1, width: 1, memory: 1 },
+    ];
+    for (kind, dims) in every_kind().flat_map(|kind| sizes.map(|dims| (kind, dims))) {
+        Case::new(kind, dims, 1.0, 3).agrees(1e-5);
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::same_cases(150))]
+    #[test]
+    fn fast_equals_the_reference(
+        batch in 0usize..9, time in 0usize..7, input in 1usize..40, hidden in 1usize..40, layers in 1usize..3,
+        keys in 0usize..20, memory in 1usize..150, width in 1usize..80, which: usize, seed: u64,
+    ) {
+        let kinds: Vec<Kind> = every_kind().collect();
+        let kind = kinds[which % kinds.len()];
+        let width = if kind.score == Scored::Dot { hidden } else { width };
+        let case = Case::new(kind, DecoderDims { batch, time, input, hidden, layers, keys, width, memory }, 1.0, seed);
+        case.agrees(1e-5);
+        let one = case.fast(1);
+        for threads in [2, 3, 4, 8, 16] {
+            prop_assert_eq!(&one, &case.fast(threads));
+        }
+    }
+
+    /// Pairs whose exponentials share no division, or overflow.
+    #[test]
+    fn additive_scores_far_apart_agree(limit in 5.0f32..80.0, seed: u64, bahdanau: bool) {
+        let form = if bahdanau { DecoderForm::Bahdanau } else { DecoderForm::Luong { feeding: true } };
+        let kind = Kind { cell: Cell::Lstm, form, score: Scored::Additive };
+        let dims = DecoderDims { batch: 4, time: 3, input: 5, hidden: 12, layers: 1, keys: 9, width: 37, memory: 11 };
+        let mut case = Case::new(kind, dims, 1.0, seed);
+        case.keys.iter_mut().for_each(|key| *key = f64::from(*key as f32 * limit));
+        case.agrees(2e-5);
+    }
+}
+
+#[test]
+fn a_row_alone_has_the_same_bits_and_padding_is_never_read() {
+    for kind in every_kind() {
+        let dims = DecoderDims { batch: 11, time: 6, input: 5, hidden: 24, layers: 2, keys: 7, width: 24, memory: 40 };
+        let mut case = Case::new(kind, dims, 1.0, 5);
+        case.lengths = vec![6, 2, 0, 5, 1, 6, 6, 3, 4, 0, 6];
+        case.key_lengths = vec![1, 7, 3, 0, 7, 5, 2, 7, 6, 0, 4];
+        let whole = case.fast(3);
+        assert_eq!(whole, case.poisoned().fast(2), "{kind:?}");
+        for b in 0..dims.batch {
+            let alone = case.row(b).fast(1);
+            case.same_row(&alone, &whole, b);
+        }
+        case.padding_is_zero(&whole);
+    }
+}
+
+#[test]
+fn a_batch_or_a_time_of_nothing_has_gradients_of_zeros() {
+    for kind in every_kind() {
+        for (batch, time, keys) in [(0, 3, 2), (2, 0, 3), (2, 3, 0), (0, 0, 0)] {
+            let dims = DecoderDims { batch, time, input: 2, hidden: 4, layers: 2, keys, width: 4, memory: 3 };
+            let case = Case::new(kind, dims, 1.0, 9);
+            case.agrees(1e-6);
+            if batch * time == 0 {
+                let gradients = case.fast(4).gradients;
+                assert!(gradients.layers.iter().flat_map(|layer| &layer.weight_ih).all(|&value| value == 0.0));
+                assert_eq!(gradients.x, vec![0.0; batch * time * 2]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_portable_code_agrees_too() {
+    crate::simd::PORTABLE.set(true);
+    for kind in every_kind() {
+        let dims = DecoderDims { batch: 3, time: 4, input: 3, hidden: 7, layers: 2, keys: 5, width: 7, memory: 9 };
+        Case::new(kind, dims, 1.0, 8).agrees(1e-5);
+    }
+    crate::simd::PORTABLE.set(false);
+}
+
+#[test]
+fn what_is_no_number_stays_in_its_row() {
+    let kind = Kind { cell: Cell::Lstm, form: DecoderForm::Luong { feeding: true }, score: Scored::Additive };
+    let dims = DecoderDims { batch: 3, time: 4, input: 3, hidden: 7, layers: 1, keys: 5, width: 6, memory: 9 };
+    let mut case = Case::new(kind, dims, 1.0, 2);
+    (case.lengths, case.key_lengths) = (vec![4; 3], vec![5; 3]);
+    case.values[5 * 9 + 3] = f64::NAN;
+    let output = case.fast(1).output;
+    let (row, of_row) = (4 * 7, |row: usize| output[row * 28..][..28].iter());
+    assert!(of_row(1).all(|value| value.is_nan()), "{row}");
+    assert!(of_row(0).chain(of_row(2)).all(|value| value.is_finite()));
+}
