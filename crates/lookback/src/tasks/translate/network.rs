@@ -93,7 +93,8 @@ impl Network {
         let encoded = self.encoder.forward(batch, 0.0, device)?;
         let mask = Mask::none().with_key_lengths(&batch.lengths);
         let x = dropout_layer(&self.target_dropout, self.vectors(targets)?);
-        let outputs = self.decode(encoded, x, &mask, device)?;
+        let lengths: Vec<usize> = (0..targets.rows()).map(|row| targets.length(row)).collect();
+        let outputs = self.decode(encoded, (x, &lengths), &mask, device)?;
         let [rows, time, width] = outputs.dims();
         let real: Vec<i64> = (0..rows)
             .flat_map(|row| (0..targets.length(row)).map(move |t| (row, t)))
@@ -166,28 +167,26 @@ impl Network {
     }
 
     /// What the output layer reads at every step.
-    fn decode(&self, encoded: Encoded, x: Tensor<3>, mask: &Mask, device: &Device) -> Result<Tensor<3>, Error> {
-        let [rows, time, _] = x.dims();
+    fn decode(
+        &self,
+        encoded: Encoded,
+        (x, lengths): (Tensor<3>, &[usize]),
+        mask: &Mask,
+        device: &Device,
+    ) -> Result<Tensor<3>, Error> {
+        let [rows, ..] = x.dims();
         let steps = encoded.steps.clone();
         let state = self.first_state(encoded, rows, device)?;
         match &self.decoder {
             Decoder::Luong(decoder) => {
                 let memory = decoder.memory(steps, mask)?;
-                let hidden = decoder.recurrent().hidden();
-                let previous = Tensor::zeros([rows, hidden], device);
-                Ok(decoder.forward(x, previous, Some(state), &memory, mask)?.0)
+                let previous = Tensor::zeros([rows, decoder.recurrent().hidden()], device);
+                Ok(decoder.forward_ragged(x, Some(lengths), previous, Some(state), &memory, mask)?.0)
             }
             Decoder::Bahdanau(decoder) => {
                 let memory = decoder.memory(steps, mask)?;
-                let mut state = state;
-                let mut outputs = Vec::with_capacity(time);
-                for t in 0..time {
-                    let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-                    let step = decoder.step(x_t, state, &memory, mask, false)?;
-                    state = step.state;
-                    outputs.push(Tensor::cat(vec![step.output, step.context], 1).unsqueeze_dim::<3>(1));
-                }
-                Ok(Tensor::cat(outputs, 1))
+                let made = decoder.forward(x, Some(lengths), state, &memory, mask)?;
+                Ok(Tensor::cat(vec![made.outputs, made.contexts], 2))
             }
         }
     }
