@@ -296,9 +296,9 @@ fn score_options(dataset: &Dataset) -> ScoreOptions {
     use crate::input::tokenizer::{Segmentation, TokenizerChoice};
     let references = dataset.references.iter().flatten().map(String::as_str);
     let tokenizer = match TokenizerChoice::Auto.resolve(references, false) {
-        Segmentation::Words => BleuTokenizer::V13a,
         Segmentation::Jieba => BleuTokenizer::Zh,
         Segmentation::Characters => BleuTokenizer::Char,
+        Segmentation::Words | Segmentation::Bpe | Segmentation::Unigram => BleuTokenizer::V13a,
     };
     ScoreOptions { tokenizer, ..ScoreOptions::default() }
 }
