@@ -19,6 +19,7 @@ mod segmentation;
 mod series;
 mod standardizer;
 mod stream;
+pub mod subwords;
 mod taken_on;
 pub mod tokenizer;
 pub mod vocabulary;
@@ -34,11 +35,12 @@ pub use self::columns::Columns;
 pub use self::example::{Example, Raw};
 pub use self::labelled::{Labelled, LabelledInput};
 pub(crate) use self::layer::InputLayer;
-pub use self::plan::{FileColumns, InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
+pub use self::plan::{DEFAULT_SUBWORDS, FileColumns, InputPlan, MOST_SUBWORDS, NOT_TEXT, SeriesPlan, TextPlan};
 pub use self::standardizer::Standardizer;
 pub use self::stream::{Item, Stream};
 
 use self::encoder::TextEncoder;
+use self::subwords::WordCounts;
 use self::tokenizer::Segmentation;
 pub use self::tokenizer::Token;
 use self::vocabulary::{Vocabulary, VocabularyOptions};
@@ -140,11 +142,27 @@ impl Input {
         special: &[&str],
         file: &Path,
     ) -> Result<Input, Error> {
+        Input::fit_beside(plan, inputs, special, WordCounts::default(), file)
+    }
+
+    /// The same where pieces of words, if texts are cut into them, are learnt of other words as well: those of what is
+    /// written, where what is read and what is written are to have the same pieces.
+    ///
+    /// # Errors
+    /// As [`Input::fit`].
+    pub fn fit_beside<'a>(
+        plan: &InputPlan,
+        inputs: impl Iterator<Item = &'a Raw> + Clone,
+        special: &[&str],
+        words: WordCounts,
+        file: &Path,
+    ) -> Result<Input, Error> {
         match plan {
             InputPlan::Text(plan) => {
                 let texts: Vec<&[String]> = inputs.clone().map(|raw| raw.texts(file)).collect::<Result<_, _>>()?;
                 let are_tokens = inputs.clone().any(|raw| matches!(raw, Raw::Tokens(_)));
-                let segmentation = plan.tokenizer.resolve(texts.into_iter().flatten().map(String::as_str), are_tokens);
+                let segmentation =
+                    plan.tokenizer.resolve(texts.iter().copied().flatten().map(String::as_str), are_tokens);
                 let tokenizer = plan.cutting(segmentation);
                 if let (Some(_), false) = (&plan.user_dictionary, segmentation == Segmentation::Jieba) {
                     let problem = format!(
@@ -152,6 +170,14 @@ impl Input {
                     );
                     return Err(PlanError::conflict("user-dictionary", problem).into());
                 }
+                let tokenizer = match segmentation.subwords() {
+                    Some(_) if are_tokens => {
+                        let problem = format!("is {segmentation}, but tokens that are given are not cut any further");
+                        return Err(PlanError::conflict("tokenizer", problem).into());
+                    }
+                    Some(method) => plan.learn(tokenizer, method, &texts, words)?,
+                    None => tokenizer,
+                };
                 tokenizer.check().map_err(|problem| PlanError::conflict("tokenizer", problem))?;
                 let options = VocabularyOptions {
                     min_count: plan.min_count,
@@ -330,6 +356,12 @@ impl Input {
                 ];
                 if let Some(words) = &encoder.tokenizer.words {
                     lines.push(line("dictionary", format!("{} beside those of jieba", counted(words.len(), "word"))));
+                }
+                if let Some(subwords) = &encoder.tokenizer.subwords {
+                    lines.push(line(
+                        "sub-words",
+                        format!("{} by {}", counted(subwords.len(), "piece"), subwords.method()),
+                    ));
                 }
                 if let Some(ngrams) = &encoder.ngrams {
                     let (min, max, buckets) = (ngrams.min, ngrams.max, ngrams.buckets);

@@ -61,6 +61,8 @@ pub(super) struct ReadText {
     parts: Vec<Part>,
     /// Bytes of the original.
     length: usize,
+    /// Whether a blank stands before it, as before every word of it, that the words carry.
+    behind_blank: bool,
 }
 
 /// A part of what is read, up to the next one.
@@ -75,9 +77,35 @@ struct Part {
 }
 
 impl ReadText {
+    /// What is read of `text`, which is `read` where that differs, behind a blank that stands for nothing of the original.
+    pub(super) fn behind_blank(text: &str, read: Option<ReadText>) -> ReadText {
+        let read = read.unwrap_or_else(|| ReadText {
+            text: text.to_owned(),
+            parts: vec![Part { from: 0, at: 0, same: true }],
+            length: text.len(),
+            behind_blank: false,
+        });
+        if read.text.is_empty() {
+            return read;
+        }
+        let behind = read.parts.iter().map(|part| Part { from: part.from + 1, ..*part });
+        ReadText {
+            text: format!(" {}", read.text),
+            parts: [Part { from: 0, at: 0, same: false }].into_iter().chain(behind).collect(),
+            length: read.length,
+            behind_blank: true,
+        }
+    }
+
+    /// The bytes of the original for which a token of what is read stands, without the blank that it carries.
+    pub(super) fn place(&self, start: usize, end: usize) -> (usize, usize) {
+        let carries = self.behind_blank && end > start + 1 && self.text[start..].starts_with(' ');
+        self.original(start + usize::from(carries), end)
+    }
+
     /// The bytes of the original for which bytes of what is read stand. Two neighbours have no gap between them either; they
     /// share a character that is read as several.
-    pub(super) fn original(&self, start: usize, end: usize) -> (usize, usize) {
+    fn original(&self, start: usize, end: usize) -> (usize, usize) {
         let part = |byte: usize| self.parts.partition_point(|part| part.from <= byte).saturating_sub(1);
         let (first, last) = (part(start), part(end.saturating_sub(1).max(start)));
         let Some(Part { from, at, same }) = self.parts.get(first) else { return (0, self.length) };
@@ -156,7 +184,7 @@ impl Reading {
         reader.close(&mut cluster);
         let Reader { read, parts, .. } = reader;
         let differs = parts.len() > 1 || read != text;
-        differs.then_some(ReadText { text: read, parts, length: text.len() })
+        differs.then_some(ReadText { text: read, parts, length: text.len(), behind_blank: false })
     }
 
     /// What is read of a text that was cut into tokens before, with a space between any two, and where each token stands in
@@ -165,7 +193,7 @@ impl Reading {
         if tokens.iter().all(|token| self.is_plain(token)) {
             return None;
         }
-        let mut whole = ReadText { text: String::new(), parts: Vec::new(), length: 0 };
+        let mut whole = ReadText { text: String::new(), parts: Vec::new(), length: 0, behind_blank: false };
         let (mut spans, mut at) = (Vec::with_capacity(tokens.len()), 0);
         for (place, token) in tokens.iter().enumerate() {
             if place > 0 {

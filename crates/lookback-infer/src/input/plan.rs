@@ -8,6 +8,7 @@ use super::columns::Columns;
 use super::dictionary::DictionaryFile;
 use super::encoder::{BigramConfig, NgramConfig, ShapeConfig};
 use super::normalization::{Chinese, Normalization, Reading};
+use super::subwords::{SubwordMethod, Subwords, WordCounts};
 use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
 use crate::data::series::{Missing, SeriesColumns, SeriesLayout, SeriesOptions};
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
@@ -16,6 +17,11 @@ use crate::error::{PlanError, plan};
 
 /// What is said of an option that does not concern a table of columns.
 pub const NOT_TEXT: &str = "is for files of text, but these data are Parquet or Arrow";
+
+/// The most pieces of words that may be asked for.
+pub const MOST_SUBWORDS: usize = 1 << 20;
+/// So many are learnt where nothing is said.
+pub const DEFAULT_SUBWORDS: usize = 8_000;
 
 /// What a model reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +56,9 @@ pub struct TextPlan {
     pub label_separator: Option<char>,
     /// How texts are cut into tokens.
     pub tokenizer: TokenizerChoice,
+    /// The most pieces of words that are learnt, where texts are cut into them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<usize>,
     /// Whether white space is tokens as well, where texts are cut into characters.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub white_space: bool,
@@ -145,6 +154,7 @@ impl InputPlan {
                 text.layout.check()?;
                 plan::at_least(1, "min-count", text.min_count)?;
                 plan::at_least(3, "max-vocabulary", text.max_vocabulary)?;
+                text.subwords.map_or(Ok(()), |size| plan::size("subwords", size, MOST_SUBWORDS))?;
                 plan::at_least(1, "max-length", text.max_length)?;
                 plan::below_one("word-dropout", text.word_dropout)
             }
@@ -295,7 +305,7 @@ impl TextPlan {
     /// If texts are to be cut otherwise, the file cannot be read, or a line is no word; the message names it.
     pub fn with_user_dictionary(mut self, file: &Path) -> Result<TextPlan, PlanError> {
         let wrong = |problem: String| PlanError::conflict("user-dictionary", problem);
-        if let TokenizerChoice::Words | TokenizerChoice::Characters = self.tokenizer {
+        if !matches!(self.tokenizer, TokenizerChoice::Auto | TokenizerChoice::Jieba) {
             return Err(wrong("is for --tokenizer jieba, but another is asked for".into()));
         }
         let reading = Reading::new(self.normalize, self.chinese);
@@ -304,11 +314,29 @@ impl TextPlan {
         Ok(self)
     }
 
+    /// The tokenizer with the pieces of words that are learnt of these texts, and of `words` beside them.
+    pub(super) fn learn(
+        &self,
+        tokenizer: Tokenizer,
+        method: SubwordMethod,
+        texts: &[&[String]],
+        mut words: WordCounts,
+    ) -> Result<Tokenizer, PlanError> {
+        texts.iter().copied().flatten().for_each(|text| tokenizer.count_words(text, &mut words));
+        let size = self.subwords.unwrap_or(DEFAULT_SUBWORDS);
+        let subwords = Subwords::learn(method, &words, size);
+        let subwords = subwords.map_err(|problem| PlanError::conflict("subwords", problem))?;
+        Ok(tokenizer.with_subwords(Some(subwords)))
+    }
+
     /// The tokenizer of this segmentation.
     pub(super) fn cutting(&self, segmentation: Segmentation) -> Tokenizer {
         Tokenizer::new(segmentation)
             .with_lowercase(self.lowercase)
-            .with_white_space(self.white_space && segmentation == Segmentation::Characters)
+            .with_white_space(match segmentation.subwords() {
+                Some(_) => true,
+                None => self.white_space && segmentation == Segmentation::Characters,
+            })
             .with_normalization(self.normalize)
             .with_chinese(self.chinese)
             .with_words(self.user_dictionary.as_ref().map(|file| file.words.clone()))

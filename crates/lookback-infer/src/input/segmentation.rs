@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::subwords::SubwordMethod;
+
 /// How a text is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -14,6 +16,21 @@ pub enum Segmentation {
     Characters,
     /// Unicode words, with runs of Han characters cut by jieba.
     Jieba,
+    /// Pieces of words by byte-pair encoding.
+    Bpe,
+    /// Pieces of words by the unigram model.
+    Unigram,
+}
+
+impl Segmentation {
+    /// By which method pieces of words are learnt; `None` where tokens are not learnt.
+    pub fn subwords(self) -> Option<SubwordMethod> {
+        match self {
+            Segmentation::Words | Segmentation::Characters | Segmentation::Jieba => None,
+            Segmentation::Bpe => Some(SubwordMethod::Bpe),
+            Segmentation::Unigram => Some(SubwordMethod::Unigram),
+        }
+    }
 }
 
 impl fmt::Display for Segmentation {
@@ -22,6 +39,8 @@ impl fmt::Display for Segmentation {
             Self::Words => "words",
             Self::Characters => "characters",
             Self::Jieba => "jieba",
+            Self::Bpe => "bpe",
+            Self::Unigram => "unigram",
         })
     }
 }
@@ -40,6 +59,10 @@ pub enum TokenizerChoice {
     Characters,
     /// Chinese words by jieba
     Jieba,
+    /// Pieces of words, learnt by byte-pair encoding
+    Bpe,
+    /// Pieces of words, learnt by the unigram model
+    Unigram,
 }
 
 impl From<Segmentation> for TokenizerChoice {
@@ -48,11 +71,22 @@ impl From<Segmentation> for TokenizerChoice {
             Segmentation::Words => Self::Words,
             Segmentation::Characters => Self::Characters,
             Segmentation::Jieba => Self::Jieba,
+            Segmentation::Bpe => Self::Bpe,
+            Segmentation::Unigram => Self::Unigram,
         }
     }
 }
 
 impl TokenizerChoice {
+    /// By which method pieces of words are to be learnt; `None` where tokens are not learnt.
+    pub fn subwords(self) -> Option<SubwordMethod> {
+        match self {
+            Self::Auto | Self::Words | Self::Characters | Self::Jieba => None,
+            Self::Bpe => Some(SubwordMethod::Bpe),
+            Self::Unigram => Some(SubwordMethod::Unigram),
+        }
+    }
+
     /// The segmentation for these training texts.
     ///
     /// `Auto` counts letters. Where kana are 5 % of them or more the text is Japanese, which jieba does not know,
@@ -64,6 +98,8 @@ impl TokenizerChoice {
             Self::Words => Segmentation::Words,
             Self::Characters => Segmentation::Characters,
             Self::Jieba => Segmentation::Jieba,
+            Self::Bpe => Segmentation::Bpe,
+            Self::Unigram => Segmentation::Unigram,
             Self::Auto => {
                 let (mut letters, mut han, mut kana) = (0usize, 0usize, 0usize);
                 let (mut with_han, mut alone) = (0usize, 0usize);

@@ -133,6 +133,10 @@ impl<'a> Stream<'a> {
         if columns.pretokenized && !plan.is_text() {
             return Err(PlanError::conflict("pretokenized", "is for texts, but the model reads numeric series").into());
         }
+        if columns.pretokenized && input.segmentation().is_some_and(|segmentation| segmentation.subwords().is_some()) {
+            let problem = "gives tokens that are not cut any further, but the model reads pieces of words";
+            return Err(PlanError::conflict("pretokenized", problem).into());
+        }
         Ok(Stream { input, name, source, pretokenized: columns.pretokenized })
     }
 
@@ -237,6 +241,7 @@ mod tests {
             columns: None,
             label_separator: None,
             tokenizer: TokenizerChoice::Auto,
+            subwords: None,
             white_space: false,
             lowercase: true,
             normalize: Default::default(),

@@ -52,8 +52,13 @@ impl Input {
             let problem = format!("is {}, but the model in --init knows {known} tokens", plan.max_vocabulary);
             return Err(PlanError::conflict("max-vocabulary", problem).into());
         }
+        let own = match &self.plan {
+            InputPlan::Text(own) => Some(own),
+            InputPlan::Series(_) => None,
+        };
         let other = [
             ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),
+            ("subwords", plan.subwords.is_some() && plan.subwords != own.and_then(|own| own.subwords)),
             ("lowercase", plan.lowercase != encoder.tokenizer.lowercase),
             ("normalize", plan.normalize != encoder.tokenizer.normalization),
             ("chinese", plan.chinese != encoder.tokenizer.chinese),
@@ -82,12 +87,9 @@ impl Input {
             return Err(PlanError::Unfit(problem).into());
         }
         let encoder = TextEncoder { vocabulary, max_length: plan.max_length, ..encoder.clone() };
-        let own = match &self.plan {
-            InputPlan::Text(own) => own.user_dictionary.clone(),
-            InputPlan::Series(_) => None,
-        };
-        let user_dictionary = plan.user_dictionary.clone().or(own);
-        let plan = TextPlan { tokenizer: cuts, user_dictionary, ..plan.clone() };
+        let user_dictionary = plan.user_dictionary.clone().or(own.and_then(|own| own.user_dictionary.clone()));
+        let subwords = own.and_then(|own| own.subwords);
+        let plan = TextPlan { tokenizer: cuts, subwords, user_dictionary, ..plan.clone() };
         Ok(Input::new(InputPlan::Text(plan), Encoder::Text(encoder)))
     }
 }

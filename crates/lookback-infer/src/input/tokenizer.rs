@@ -5,6 +5,7 @@
 //! | words | a word of Unicode Standard Annex 29, or a punctuation mark |
 //! | characters | a user-perceived character (grapheme cluster) |
 //! | jieba | as words, but each run of Han characters is cut into Chinese words by jieba |
+//! | bpe, unigram | a piece of a word with the blank before it, see [`super::subwords`] |
 //!
 //! A text that mixes scripts is cut well by `jieba`: what is not Han is cut as words. White space is a token only where
 //! the text is to be put together again, see [`Tokenizer::with_white_space`]. What is cut is the text as it is read, see
@@ -21,6 +22,7 @@ use super::dictionary::jieba_with;
 use super::normalization::{Chinese, Normalization, ReadText, Reading};
 pub use super::segmentation::{Segmentation, TokenizerChoice};
 use super::segmentation::{is_han, is_kana};
+use super::subwords::{Subwords, WordCounts};
 
 /// A piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl<'t> Token<'t> {
     /// The token at a place of what is read.
     pub(super) fn of_read(read: &'t ReadText, (start, end): (usize, usize), lowercase: bool) -> Token<'t> {
         let token = Token::new(&read.text[start..end], start, lowercase);
-        let (start, end) = read.original(start, end);
+        let (start, end) = read.place(start, end);
         Token { start, end, ..token }
     }
 }
@@ -77,13 +79,16 @@ pub struct Tokenizer {
     /// Words that jieba's own dictionary lacks, as they are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<UserDictionary>,
+    /// Pieces of words, where texts are cut into them. Before they are learnt a text has no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<Subwords>,
 }
 
 impl Tokenizer {
     /// A tokenizer that reads characters in their normal form and turns tokens to lower case.
     pub fn new(segmentation: Segmentation) -> Self {
         let (normalization, chinese) = (Normalization::Nfkc, Chinese::AsIs);
-        Self { segmentation, lowercase: true, white_space: false, normalization, chinese, words: None }
+        Self { segmentation, lowercase: true, white_space: false, normalization, chinese, words: None, subwords: None }
     }
 
     /// Sets whether tokens are turned to lower case.
@@ -110,6 +115,12 @@ impl Tokenizer {
         self
     }
 
+    /// Sets the pieces of words into which texts are cut.
+    pub fn with_subwords(mut self, subwords: Option<Subwords>) -> Self {
+        self.subwords = subwords;
+        self
+    }
+
     /// Sets whether white space is kept as tokens. With it [`Tokenizer::decode`] gives back every text as it is read, and as
     /// it was where that is the same: without lower case, normal form and another form of Chinese.
     pub fn with_white_space(mut self, white_space: bool) -> Self {
@@ -128,6 +139,10 @@ impl Tokenizer {
             }
             other if other != Segmentation::Jieba && self.words.is_some() => {
                 Err(format!("is {other}, but words were added to jieba's dictionary"))
+            }
+            other if other.subwords() != self.subwords.as_ref().map(Subwords::method) => {
+                let learnt = self.subwords.as_ref().map_or("none".into(), |subwords| subwords.method().to_string());
+                Err(format!("is {other}, but the pieces of words that were learnt are {learnt}"))
             }
             _ if self.chinese != Chinese::AsIs && !cfg!(feature = "chinese") => {
                 Err(format!("reads Chinese as {}, but this program was built without the tables for it", self.chinese))
@@ -149,6 +164,10 @@ impl Tokenizer {
             }
             text.push_str(token);
         }
+        // The blank that every text of pieces begins with.
+        if self.segmentation.subwords().is_some() && text.starts_with(' ') {
+            text.remove(0);
+        }
         text
     }
 
@@ -157,7 +176,7 @@ impl Tokenizer {
     pub fn tokenize<'t>(&self, text: &'t str) -> Vec<Token<'t>> {
         let Some(read) = self.read(text) else { return self.cut(text) };
         let owned = |token: Token<'_>| {
-            let (start, end) = read.original(token.start, token.end);
+            let (start, end) = read.place(token.start, token.end);
             Token { start, end, ..token.into_owned() }
         };
         self.cut(&read.text).into_iter().map(owned).collect()
@@ -173,7 +192,17 @@ impl Tokenizer {
 
     /// What is read of `text`; `None` where that is the text itself.
     pub(super) fn read(&self, text: &str) -> Option<ReadText> {
-        self.reading().read(text)
+        let read = self.reading().read(text);
+        match self.segmentation.subwords() {
+            Some(_) => Some(ReadText::behind_blank(text, read)),
+            None => read,
+        }
+    }
+
+    /// Counts the words of which pieces are learnt.
+    pub(super) fn count_words(&self, text: &str, counts: &mut WordCounts) {
+        let read = self.read(text);
+        counts.add(read.as_ref().map_or(text, |read| &read.text), self.lowercase);
     }
 
     /// What is said of how characters are read, behind a noun; nothing where they are read as they stand.
@@ -200,6 +229,11 @@ impl Tokenizer {
                 }
             }
             Segmentation::Jieba => self.push_mixed(read, &mut tokens),
+            Segmentation::Bpe | Segmentation::Unigram => {
+                for (start, end) in self.subwords.iter().flat_map(|subwords| subwords.pieces(read, self.lowercase)) {
+                    self.push(&read[start..end], start, &mut tokens);
+                }
+            }
         }
         tokens
     }

@@ -4,6 +4,6 @@
 mod options;
 mod vectors;
 
-pub(crate) use options::{FOR_TEXTS, NONE, check_file, refuse};
+pub(crate) use options::{FOR_TEXTS, NONE, check_file, largest_vocabulary, refuse};
 pub use options::{InputOptions, TokenOptions};
 pub(crate) use vectors::{tables, vectors};

@@ -9,7 +9,7 @@ use lookback_infer::error::PlanError;
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig, ShapeConfig};
 use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
-use lookback_infer::input::{InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
+use lookback_infer::input::{DEFAULT_SUBWORDS, InputPlan, NOT_TEXT, SeriesPlan, TextPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::sizes;
@@ -25,6 +25,10 @@ pub struct TokenOptions {
     /// How texts are cut into tokens [default: auto]
     #[arg(long, value_enum)]
     pub tokenizer: Option<TokenizerChoice>,
+    /// Pieces of words that are learnt at most, of --tokenizer bpe or unigram [default: 8000]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<usize>,
     /// Whether upper and lower case are the same [default: true]
     #[arg(long, value_name = "BOOL")]
     pub lowercase: Option<bool>,
@@ -127,6 +131,7 @@ impl TokenOptions {
     pub fn of(plan: &TextPlan) -> TokenOptions {
         TokenOptions {
             tokenizer: Some(plan.tokenizer),
+            subwords: plan.subwords,
             lowercase: Some(plan.lowercase),
             normalize: Some(plan.normalize),
             chinese: Some(plan.chinese),
@@ -167,6 +172,14 @@ impl TokenOptions {
                 Some(NgramConfig { min, max, buckets })
             }
         };
+        let tokenizer = self.tokenizer.unwrap_or_default();
+        let subwords = match tokenizer.subwords() {
+            Some(_) => Some(self.subwords.unwrap_or(DEFAULT_SUBWORDS)),
+            None => {
+                refuse(&[("subwords", self.subwords.is_some())], "needs --tokenizer bpe or unigram")?;
+                None
+            }
+        };
         let bigrams = self.bigram_buckets.filter(|&buckets| buckets > 0).map(|buckets| BigramConfig { buckets });
         let shapes = self.shape_buckets.filter(|&buckets| buckets > 0).map(|buckets| ShapeConfig { buckets });
         let plan = TextPlan {
@@ -177,14 +190,15 @@ impl TokenOptions {
             layout: Layout::default(),
             columns: None,
             label_separator: None,
-            tokenizer: self.tokenizer.unwrap_or_default(),
+            tokenizer,
+            subwords,
             white_space: false,
             lowercase: self.lowercase.unwrap_or(true),
             normalize: self.normalize.unwrap_or(Normalization::Nfkc),
             chinese: self.chinese.unwrap_or_default(),
             user_dictionary: None,
             min_count: self.min_count.unwrap_or(1),
-            max_vocabulary: self.max_vocabulary.unwrap_or(50_000),
+            max_vocabulary: self.max_vocabulary.unwrap_or(largest_vocabulary(50_000, subwords)),
             max_length: self.max_length.unwrap_or(512),
             ngrams,
             bigrams,
@@ -317,6 +331,7 @@ impl InputOptions {
         let text_only = [
             ("text", self.text.is_some()),
             ("tokenizer", tokens.tokenizer.is_some()),
+            ("subwords", tokens.subwords.is_some()),
             ("lowercase", tokens.lowercase.is_some()),
             ("normalize", tokens.normalize.is_some()),
             ("chinese", tokens.chinese.is_some()),
@@ -366,6 +381,11 @@ impl InputOptions {
             input_noise: self.input_noise.unwrap_or(0.0),
         })
     }
+}
+
+/// The largest vocabulary where nothing is said: `usual`, or as many as there may be pieces of words, with special tokens.
+pub(crate) fn largest_vocabulary(usual: usize, subwords: Option<usize>) -> usize {
+    subwords.map_or(usual, |size| usual.max(size.saturating_add(4)))
 }
 
 /// What is said of an option that goes with texts alone.

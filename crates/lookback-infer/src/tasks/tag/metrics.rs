@@ -107,6 +107,7 @@ mod tests {
             columns: None,
             label_separator: None,
             tokenizer: TokenizerChoice::Words,
+            subwords: None,
             white_space: false,
             lowercase: true,
             normalize: Default::default(),

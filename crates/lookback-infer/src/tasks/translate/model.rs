@@ -314,9 +314,9 @@ fn bleu_tokenizer(name: &str) -> Result<BleuTokenizer, PlanError> {
 fn tokenizer_of(dataset: &Dataset) -> BleuTokenizer {
     let references = dataset.references.iter().flatten().map(String::as_str);
     match TokenizerChoice::Auto.resolve(references, false) {
-        Segmentation::Words => BleuTokenizer::V13a,
         Segmentation::Jieba => BleuTokenizer::Zh,
         Segmentation::Characters => BleuTokenizer::Char,
+        Segmentation::Words | Segmentation::Bpe | Segmentation::Unigram => BleuTokenizer::V13a,
     }
 }
 

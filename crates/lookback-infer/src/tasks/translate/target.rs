@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::input::subwords::{SubwordMethod, Subwords};
 use crate::input::tokenizer::TokenizerChoice;
 use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
 
@@ -19,6 +20,10 @@ pub enum TargetCut {
     Characters,
     /// What stands between blanks, such as the signs of a pronunciation
     Blanks,
+    /// Pieces of words, learnt by byte-pair encoding
+    Bpe,
+    /// Pieces of words, learnt by the unigram model
+    Unigram,
 }
 
 impl TargetCut {
@@ -48,12 +53,26 @@ impl TargetCut {
         if count > 20 * pieces.len() { TargetCut::Blanks } else { TargetCut::Words }
     }
 
-    /// The tokens of a text.
+    /// By which method pieces of words are learnt; `None` where tokens are not learnt.
+    pub fn subwords(self) -> Option<SubwordMethod> {
+        match self {
+            TargetCut::Words | TargetCut::Characters | TargetCut::Blanks => None,
+            TargetCut::Bpe => Some(SubwordMethod::Bpe),
+            TargetCut::Unigram => Some(SubwordMethod::Unigram),
+        }
+    }
+
+    /// Whether a token carries the blank before it.
+    fn carries_blanks(self) -> bool {
+        self == TargetCut::Words || self.subwords().is_some()
+    }
+
+    /// The tokens of a text; of one that is to be cut into pieces of words, the words.
     pub fn tokens(self, text: &str) -> Vec<String> {
         match self {
             TargetCut::Characters => text.graphemes(true).map(str::to_owned).collect(),
             TargetCut::Blanks => text.split_whitespace().map(str::to_owned).collect(),
-            TargetCut::Words => words(text),
+            TargetCut::Words | TargetCut::Bpe | TargetCut::Unigram => words(text),
         }
     }
 
@@ -67,22 +86,22 @@ impl TargetCut {
             text.push_str(token.as_ref());
         }
         // The blank that every text of words begins with.
-        match self {
-            TargetCut::Words => text.strip_prefix(' ').map(str::to_owned).unwrap_or(text),
-            _ => text,
+        match self.carries_blanks() {
+            true => text.strip_prefix(' ').map(str::to_owned).unwrap_or(text),
+            false => text,
         }
     }
 
     /// A word of a source as a token of a target.
     pub fn as_token(self, word: &str) -> String {
-        if self == TargetCut::Words { format!(" {word}") } else { word.to_owned() }
+        if self.carries_blanks() { format!(" {word}") } else { word.to_owned() }
     }
 
     /// A token as people see it, without the blank before it.
     pub fn shown(self, token: &str) -> &str {
-        match self {
-            TargetCut::Words if token.len() > 1 => token.strip_prefix(' ').unwrap_or(token),
-            _ => token,
+        match self.carries_blanks() && token.len() > 1 {
+            true => token.strip_prefix(' ').unwrap_or(token),
+            false => token,
         }
     }
 }
@@ -96,6 +115,8 @@ impl fmt::Display for TargetCut {
             TargetCut::Words => "words",
             TargetCut::Characters => "characters",
             TargetCut::Blanks => "blanks",
+            TargetCut::Bpe => "bpe",
+            TargetCut::Unigram => "unigram",
         })
     }
 }
@@ -124,6 +145,9 @@ fn words(text: &str) -> Vec<String> {
 pub struct TargetText {
     /// How they are cut.
     pub cut: TargetCut,
+    /// The pieces of words into which they are cut, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subwords: Option<Subwords>,
     /// The tokens, [`BOS`] and [`EOS`] among them.
     pub vocabulary: Vocabulary,
     /// Tokens past this many are not learnt.
@@ -141,11 +165,45 @@ impl TargetText {
         (min_count, max_vocabulary): (usize, usize),
         max_length: usize,
     ) -> TargetText {
+        TargetText::fit_cut(cut, None, targets, (min_count, max_vocabulary), max_length)
+    }
+
+    /// The same of targets that are cut into pieces of words.
+    pub fn fit_subwords<'a>(
+        subwords: Subwords,
+        targets: impl Iterator<Item = &'a str> + Clone,
+        sizes: (usize, usize),
+        max_length: usize,
+    ) -> TargetText {
+        let cut = match subwords.method() {
+            SubwordMethod::Bpe => TargetCut::Bpe,
+            SubwordMethod::Unigram => TargetCut::Unigram,
+        };
+        TargetText::fit_cut(cut, Some(subwords), targets, sizes, max_length)
+    }
+
+    fn fit_cut<'a>(
+        cut: TargetCut,
+        subwords: Option<Subwords>,
+        targets: impl Iterator<Item = &'a str> + Clone,
+        (min_count, max_vocabulary): (usize, usize),
+        max_length: usize,
+    ) -> TargetText {
         let special = vec![BOS.to_owned(), EOS.to_owned()];
         let options = VocabularyOptions { min_count, max_size: Some(max_vocabulary), special };
-        let longest = targets.clone().map(|target| cut.tokens(target).len()).max().unwrap_or(0).min(max_length);
-        let vocabulary = Vocabulary::build(targets.flat_map(|target| cut.tokens(target)), &options);
-        TargetText { cut, vocabulary, max_length, longest }
+        let vocabulary = Vocabulary::build::<&str>([], &options);
+        let text = TargetText { cut, subwords, vocabulary, max_length, longest: 0 };
+        let longest = targets.clone().map(|target| text.cut_up(target).len()).max().unwrap_or(0).min(max_length);
+        let vocabulary = Vocabulary::build(targets.flat_map(|target| text.cut_up(target)), &options);
+        TargetText { vocabulary, longest, ..text }
+    }
+
+    /// The tokens of a text.
+    pub fn cut_up(&self, text: &str) -> Vec<String> {
+        match &self.subwords {
+            Some(subwords) => subwords.tokens(text),
+            None => self.cut.tokens(text),
+        }
     }
 
     /// With the new tokens of these targets behind those that are there.
@@ -156,9 +214,8 @@ impl TargetText {
         (min_count, max_vocabulary): (usize, usize),
     ) -> TargetText {
         let options = VocabularyOptions { min_count, max_size: Some(max_vocabulary), ..VocabularyOptions::default() };
-        let cut = self.cut;
-        let longest = targets.clone().map(|target| cut.tokens(target).len()).max().unwrap_or(0).min(self.max_length);
-        let (vocabulary, _) = self.vocabulary.extended(targets.flat_map(|target| cut.tokens(target)), &options);
+        let longest = targets.clone().map(|target| self.cut_up(target).len()).max().unwrap_or(0).min(self.max_length);
+        let (vocabulary, _) = self.vocabulary.extended(targets.flat_map(|target| self.cut_up(target)), &options);
         TargetText { vocabulary, longest: self.longest.max(longest), ..self }
     }
 
@@ -174,12 +231,16 @@ impl TargetText {
 
     /// The ids of a text wherever it may stand in a target, with a blank before it and without; none that no target has.
     pub fn forms(&self, text: &str) -> Vec<Vec<u32>> {
-        let tokens = self.cut.tokens(text);
+        let tokens = self.cut_up(text);
         let without = tokens.iter().enumerate().map(|(place, token)| match place {
             0 => self.cut.shown(token).to_owned(),
             _ => token.clone(),
         });
-        let mut forms = vec![tokens.clone(), without.collect()];
+        let without = match &self.subwords {
+            Some(subwords) => subwords.tokens_behind(text),
+            None => without.collect(),
+        };
+        let mut forms = vec![tokens.clone(), without];
         forms.dedup();
         let ids =
             |tokens: Vec<String>| tokens.iter().map(|token| self.vocabulary.id(token)).collect::<Option<Vec<_>>>();
@@ -193,6 +254,9 @@ impl TargetText {
     pub fn check(&self) -> Result<(), String> {
         match (self.vocabulary.special(BOS), self.vocabulary.special(EOS)) {
             _ if self.max_length == 0 => Err("the longest target has no token".into()),
+            _ if self.cut.subwords() != self.subwords.as_ref().map(Subwords::method) => {
+                Err(format!("targets are cut into {}, but other pieces of words were learnt", self.cut))
+            }
             (Some(_), Some(_)) => Ok(()),
             _ => Err(format!("the vocabulary of the targets lacks {BOS} or {EOS}")),
         }
@@ -210,7 +274,7 @@ impl TargetText {
 
     /// The ids of a target, without beginning and end, and how many were cut off.
     pub fn encode(&self, text: &str) -> (Vec<u32>, usize) {
-        let tokens = self.cut.tokens(text);
+        let tokens = self.cut_up(text);
         let cut = tokens.len().saturating_sub(self.max_length);
         (tokens.iter().take(self.max_length).map(|token| self.vocabulary.encode(token)).collect(), cut)
     }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::pairs::PairOptions;
-use lookback_infer::input::TextPlan;
+use lookback_infer::error::PlanError;
+use lookback_infer::input::subwords::SubwordMethod;
+use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::{DEFAULT_SUBWORDS, TextPlan};
 use lookback_infer::tasks::translate::{
     Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText, TooLong,
 };
@@ -74,6 +77,15 @@ pub struct TargetOptions {
     #[arg(long, value_enum, value_name = "HOW")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_tokenizer: Option<TargetCut>,
+    /// Pieces of words that are learnt at most of the targets, of --target-tokenizer bpe or unigram [default: 8000]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_subwords: Option<usize>,
+    /// Whether pieces of words are learnt of sources and targets together, --subwords of them for both; with --tokenizer bpe
+    /// or unigram [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint_subwords: Option<bool>,
     /// How often a token must stand in the training targets to enter their vocabulary [default: 1]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +98,23 @@ pub struct TargetOptions {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_max_length: Option<usize>,
+}
+
+impl TargetOptions {
+    /// The most pieces of words that are learnt of the targets alone, where they are cut into such.
+    ///
+    /// # Errors
+    /// If so many are asked for, but targets are cut otherwise.
+    pub(super) fn subwords(&self) -> Result<Option<usize>, PlanError> {
+        match self.target_tokenizer.and_then(TargetCut::subwords) {
+            Some(_) if self.joint_subwords == Some(true) => Ok(None),
+            Some(_) => Ok(Some(self.target_subwords.unwrap_or(DEFAULT_SUBWORDS))),
+            None if self.target_subwords.is_some() => {
+                Err(PlanError::conflict("target-subwords", "needs --target-tokenizer bpe or unigram"))
+            }
+            None => Ok(None),
+        }
+    }
 }
 
 /// The decoder.
@@ -131,6 +160,41 @@ pub(super) struct Kept {
 }
 
 impl TranslateOptions {
+    /// With the tokenizers of both sides where one set of pieces is to be learnt for them.
+    ///
+    /// # Errors
+    /// If they are to be others, or the targets are to have a set of another size.
+    pub(super) fn with_joint_subwords(mut self) -> Result<TranslateOptions, PlanError> {
+        if self.targets.joint_subwords != Some(true) {
+            return Ok(self);
+        }
+        let refused = |option, problem: String| Err(PlanError::conflict(option, problem));
+        if self.targets.target_subwords.is_some() {
+            let problem = "is of pieces of the targets alone, but with --joint-subwords both sides have --subwords";
+            return refused("target-subwords", problem.into());
+        }
+        let source = self.tokens.tokenizer.map(|choice| (choice.subwords(), "tokenizer"));
+        let target = self.targets.target_tokenizer.map(|cut| (cut.subwords(), "target-tokenizer"));
+        let (method, _) = source.or(target).unwrap_or((Some(SubwordMethod::Bpe), "tokenizer"));
+        for (found, option) in [source, target].into_iter().flatten() {
+            match found {
+                None => {
+                    return refused(option, "is bpe or unigram with --joint-subwords, but another is asked for".into());
+                }
+                found if found != method => {
+                    return refused(option, "is not that of the sources, but --joint-subwords has one for both".into());
+                }
+                _ => {}
+            }
+        }
+        let (tokenizer, cut) = match method {
+            Some(SubwordMethod::Unigram) => (TokenizerChoice::Unigram, TargetCut::Unigram),
+            _ => (TokenizerChoice::Bpe, TargetCut::Bpe),
+        };
+        (self.tokens.tokenizer, self.targets.target_tokenizer) = (Some(tokenizer), Some(cut));
+        Ok(self)
+    }
+
     /// The options by which pairs were read, texts were cut up and the network was made. `training`: the training options by name.
     ///
     /// # Errors
@@ -178,6 +242,8 @@ impl TranslateOptions {
             tokens: TokenOptions::of(texts),
             targets: TargetOptions {
                 target_tokenizer: Some(target.cut),
+                target_subwords: count("target-subwords"),
+                joint_subwords: training.get("joint-subwords").and_then(Value::as_bool),
                 target_min_count: count("target-min-count"),
                 target_max_vocabulary: count("target-max-vocabulary"),
                 target_max_length: Some(target.max_length),
@@ -206,8 +272,10 @@ impl TranslateOptions {
 }
 
 /// The options of this task among those of the training.
-const OWN: [&str; 7] = [
+const OWN: [&str; 9] = [
     "too-long",
+    "target-subwords",
+    "joint-subwords",
     "target-min-count",
     "target-max-vocabulary",
     "label-smoothing",

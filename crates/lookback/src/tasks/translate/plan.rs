@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use lookback_infer::data::HeaderChoice;
 use lookback_infer::error::{PlanError, plan};
-use lookback_infer::input::InputPlan;
 use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::{InputPlan, MOST_SUBWORDS};
 use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetCut, TooLong};
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
-use crate::input::check_file;
+use crate::input::{check_file, largest_vocabulary};
 use crate::train::{TrainPlan, ValidationPlan, by_name};
 
 /// A checked description of a translator and its training.
@@ -37,6 +37,10 @@ pub struct TranslatePlan {
 pub(super) struct TargetPlan {
     /// How they are cut, where that was said.
     pub(super) cut: Option<TargetCut>,
+    /// The most pieces of words that are learnt of the targets alone, where they are cut into such.
+    pub(super) subwords: Option<usize>,
+    /// Whether they are cut into the pieces that sources are cut into, learnt of both.
+    pub(super) joint: bool,
     pub(super) min_count: usize,
     pub(super) max_vocabulary: usize,
     pub(super) max_length: usize,
@@ -56,6 +60,7 @@ impl TranslatePlan {
     /// If an option has a value by which nothing can be trained, or does not go with another one.
     pub fn new(data: &Path, options: &TranslateOptions) -> Result<TranslatePlan, PlanError> {
         check_files(data, options)?;
+        let options = &options.clone().with_joint_subwords()?;
         let mut encoder = options.encoder.clone();
         let (layers, own) = (encoder.layers.unwrap_or(1), &options.decoder);
         let decoder_layers = own.decoder_layers.unwrap_or(layers);
@@ -82,12 +87,18 @@ impl TranslatePlan {
             NetworkPlan { encoder, bridge: own.bridge.unwrap_or_default(), decoder, ensemble: train.ensemble() };
         network.check()?;
         let targets = &options.targets;
+        let (joint, subwords) = (targets.joint_subwords.unwrap_or(false), targets.subwords()?);
         let target = TargetPlan {
             cut: targets.target_tokenizer,
+            subwords,
+            joint,
             min_count: targets.target_min_count.unwrap_or(1),
-            max_vocabulary: targets.target_max_vocabulary.unwrap_or(20_000),
+            max_vocabulary: targets
+                .target_max_vocabulary
+                .unwrap_or(largest_vocabulary(20_000, if joint { options.tokens.subwords } else { subwords })),
             max_length: targets.target_max_length.unwrap_or(512),
         };
+        target.subwords.map_or(Ok(()), |size| plan::size("target-subwords", size, MOST_SUBWORDS))?;
         plan::at_least(1, "target-min-count", target.min_count)?;
         plan::at_least(5, "target-max-vocabulary", target.max_vocabulary)?;
         plan::at_least(1, "target-max-length", target.max_length)?;
@@ -135,6 +146,8 @@ impl TranslatePlan {
         let files = [("target-file", &self.target_file), ("validation-target-file", &self.validation_target_file)];
         let mut own = json!({
             "too-long": self.too_long,
+            "target-subwords": self.target.subwords,
+            "joint-subwords": self.target.joint,
             "target-min-count": self.target.min_count,
             "target-max-vocabulary": self.target.max_vocabulary,
             "label-smoothing": self.loss.label_smoothing,

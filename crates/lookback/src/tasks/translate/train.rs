@@ -4,12 +4,13 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use lookback_infer::error::{Error, PlanError, counted};
+use lookback_infer::input::subwords::{Subwords, WordCounts};
 use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, SearchAsk, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::translate::metrics::ScoreOptions;
 use lookback_infer::tasks::translate::{
-    self, Dataset, Description, NetworkPlan, SCORES, TargetText, Targets, budget, judge, read,
+    self, Dataset, Description, NetworkPlan, SCORES, TargetCut, TargetText, Targets, budget, judge, read,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -17,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use super::auto::{self, Facts};
 use super::network::Network;
 use super::plan::{LossPlan, TranslatePlan};
+use crate::input::refuse;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
@@ -62,13 +64,13 @@ fn fit_read(
     let raws = training.iter().map(|pair| &pair.raw);
     let input = match &init {
         Some(init) => init.input(&plan.input, raws, data)?,
-        None => Input::fit(&plan.input, raws, &[], data)?,
+        None => Input::fit_beside(&plan.input, raws, &[], plan.words_beside(&training), data)?,
     };
     let input = pretrained.iter().try_fold(input, |input, pretrained| pretrained.add_words(input))?;
     let vectors = pretrained.as_ref().map(|pretrained| pretrained.vectors(&input));
     let target = match &init {
         Some(init) => plan.grown_target(init, &training, data)?,
-        None => plan.target_text(&training, data)?,
+        None => plan.target_text(&training, &input, data)?,
     };
     let dataset = |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, plan.too_long, file);
     let training = dataset(training, data)?;
@@ -129,6 +131,10 @@ impl TranslatePlan {
     /// What the model has learnt of targets, with the tokens that it does not know where they are to be added.
     fn grown_target(&self, init: &Init, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TargetText, Error> {
         let text: TargetText = init.file.json(&init.path, "target")?;
+        let said = &self.options.targets;
+        let of_new =
+            [("target-subwords", said.target_subwords.is_some()), ("joint-subwords", said.joint_subwords.is_some())];
+        refuse(&of_new, "is about pieces that are to be learnt, but the model in --init keeps its own")?;
         let targets = || pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
         let unknown = targets().filter(|target| text.encode(target).0.iter().any(|&id| text.is_unknown(id))).count();
         match unknown {
@@ -144,12 +150,39 @@ impl TranslatePlan {
         }
     }
 
+    /// The words of the targets, where pieces of words are learnt of both sides.
+    fn words_beside(&self, pairs: &[Labelled<Vec<String>>]) -> WordCounts {
+        match self.target.joint {
+            true => WordCounts::of(pairs.iter().flat_map(|pair| &pair.label).map(String::as_str)),
+            false => WordCounts::default(),
+        }
+    }
+
+    /// The pieces of words that targets are cut into, where they are.
+    fn target_subwords<'a>(
+        &self,
+        cut: TargetCut,
+        targets: impl Iterator<Item = &'a str>,
+        input: &Input,
+    ) -> Result<Option<Subwords>, PlanError> {
+        match (cut.subwords(), self.target.subwords) {
+            (Some(_), _) if self.target.joint => Ok(input.text().and_then(|text| text.tokenizer.subwords.clone())),
+            (Some(method), Some(size)) => Subwords::learn(method, &WordCounts::of(targets), size)
+                .map(Some)
+                .map_err(|problem| PlanError::conflict("target-subwords", problem)),
+            _ => Ok(None),
+        }
+    }
+
     /// What is learnt of the targets, which have been seen by `auto`.
-    fn target_text(&self, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TargetText, Error> {
+    fn target_text(&self, pairs: &[Labelled<Vec<String>>], input: &Input, data: &Path) -> Result<TargetText, Error> {
         let targets = pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
-        let cut = self.target.cut.unwrap_or_else(|| translate::TargetCut::of(targets.clone()));
-        let sizes = (self.target.min_count, self.target.max_vocabulary);
-        let text = TargetText::fit(cut, targets, sizes, self.target.max_length);
+        let cut = self.target.cut.unwrap_or_else(|| TargetCut::of(targets.clone()));
+        let (sizes, longest) = ((self.target.min_count, self.target.max_vocabulary), self.target.max_length);
+        let text = match self.target_subwords(cut, targets.clone(), input)? {
+            Some(subwords) => TargetText::fit_subwords(subwords, targets, sizes, longest),
+            None => TargetText::fit(cut, targets, sizes, longest),
+        };
         match text.vocabulary.len() - text.vocabulary.specials() {
             0 => Err(PlanError::Unfit(format!(
                 "{}: no token stands in the targets {} times (--target-min-count)",
