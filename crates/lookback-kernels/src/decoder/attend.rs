@@ -333,18 +333,18 @@ unsafe fn dot_rows<S: Simd, const R: usize>(simd: S, q: *const f32, rows: *const
     unsafe {
         while at + 2 * lanes <= width {
             let own = [load(simd, q.add(at)), load(simd, q.add(at + lanes))];
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let row = rows.add(r * width + at);
-                sums[r][0] = simd.mul_add_e_f32s(own[0], load(simd, row), sums[r][0]);
-                sums[r][1] = simd.mul_add_e_f32s(own[1], load(simd, row.add(lanes)), sums[r][1]);
+                sums[0] = simd.mul_add_e_f32s(own[0], load(simd, row), sums[0]);
+                sums[1] = simd.mul_add_e_f32s(own[1], load(simd, row.add(lanes)), sums[1]);
             }
             at += 2 * lanes;
         }
         while at < width {
             let own = load_part(simd, q, at, width);
-            for r in 0..R {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let row = load_part(simd, rows.add(r * width), at, width);
-                sums[r][0] = simd.mul_add_e_f32s(own, row, sums[r][0]);
+                sums[0] = simd.mul_add_e_f32s(own, row, sums[0]);
             }
             at += lanes;
         }

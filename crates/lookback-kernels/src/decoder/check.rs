@@ -20,8 +20,8 @@ pub(super) fn dims(
     let DecoderDims { batch, time, input, hidden, layers, keys, width, memory } = *dims;
     positive(&[("I", input), ("H", hidden), ("L", layers), ("A", width), ("M", memory)])?;
     let padded = |size: usize| size.checked_next_multiple_of(MOST_PANEL).unwrap_or(usize::MAX);
-    let beside = input.checked_add(kind.fed(dims)).unwrap_or(usize::MAX);
-    let both = padded(memory.checked_add(hidden).unwrap_or(usize::MAX));
+    let beside = input.saturating_add(kind.fed(dims));
+    let both = padded(memory.saturating_add(hidden));
     let widest = padded(beside).max(both).max(padded(width));
     // Everything that a pass computes with is a part of these: no size wraps behind them.
     product("the layers' weights", &[layers, MOST_GATES, padded(hidden), widest], "[L, 5, Hp, widest]")?;

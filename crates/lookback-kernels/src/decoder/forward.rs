@@ -122,7 +122,7 @@ impl WithSimd for Walk<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Walk { call, task } = self;
         let mut scratch = Aligned::default();
-        let mut buffers = self.buffers::<S>(&mut scratch);
+        let mut buffers = self.buffers(&mut scratch);
         for (r, memory) in buffers.memory.iter().enumerate() {
             // SAFETY: the row's keys are this task's alone.
             unsafe { call.attention.prepare(simd, memory) };
@@ -145,7 +145,7 @@ impl WithSimd for Walk<'_> {
 
 impl Walk<'_> {
     /// Scratch of the task, with the states before the first step.
-    fn buffers<S: Simd>(&self, scratch: &mut Aligned) -> Buffers {
+    fn buffers(&self, scratch: &mut Aligned) -> Buffers {
         let Walk { call, task } = self;
         let (plan, inputs) = (call.plan, &call.inputs);
         let DecoderDims { batch, hidden, layers, keys, width, .. } = plan.dims;

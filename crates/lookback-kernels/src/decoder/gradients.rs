@@ -1,7 +1,7 @@
 //! The gradients of the parameters: products over all real steps, split by rows of the weights and never by rows of the
 //! batch, so that no sum depends on the number of threads.
 
-use super::backward::Made;
+use super::made::Made;
 use super::plan::{LayerTrace, Plan};
 use super::{DecoderDims, DecoderGradients, DecoderParameters, DecoderTrace, LayerGradients, MapGradients};
 use crate::attention::{Score, stride_of};

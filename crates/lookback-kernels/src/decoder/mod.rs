@@ -23,6 +23,7 @@ mod backward;
 mod check;
 mod forward;
 mod gradients;
+mod made;
 mod packed;
 mod plan;
 pub mod reference;

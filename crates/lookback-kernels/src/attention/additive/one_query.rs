@@ -180,8 +180,8 @@ impl StayingKeys {
         unsafe {
             let at = query.exponentials.add(column);
             let own = [load(simd, at), load(simd, at.add(lanes))];
-            for v in 0..COLUMNS {
-                of_v[v] = load(simd, dv.add(column + v * lanes));
+            for (v, of_v) in of_v.iter_mut().enumerate() {
+                *of_v = load(simd, dv.add(column + v * lanes));
             }
             for k in 0..self.count {
                 let (ds, key) = (*dscores.add(k), self.exponentials.add(k * stride + column).cast_const());
