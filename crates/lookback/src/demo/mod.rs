@@ -22,10 +22,13 @@ pub struct Demo {
     /// Trains on what is built in, from this seed.
     pub fit: fn(u64, &mut Session<'_>) -> Result<Fitted, Error>,
     /// The model in the file, and how it does on what training has not seen.
-    pub judge: fn(ModelFile) -> Result<(Box<dyn Model>, Report), Error>,
+    pub judge: fn(ModelFile) -> Result<Judged, Error>,
     /// What may be tried next, with MODEL in the place of its file.
     pub then: &'static str,
 }
+
+/// A model, and how it does on what training has not seen.
+pub type Judged = (Box<dyn Model>, Report);
 
 /// All of them; the first where nothing is said.
 pub const DEMOS: [Demo; 2] = [questions::DEMO, dates::DEMO];

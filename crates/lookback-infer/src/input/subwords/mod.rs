@@ -1,7 +1,7 @@
 //! Pieces of words that are learnt of the training texts: byte-pair encoding (Sennrich 2016) and the unigram model (Kudo
 //! 2018), both as the crate tokenizers learns and applies them.
 //!
-//! A text is read with a blank before it and cut into words, each with the blank before it ([`words`]); pieces never reach
+//! A text is read with a blank before it and cut into words, each with the blank before it (`words`); pieces never reach
 //! beyond a word. They make up the text again, for the blank is a part of them. What is learnt is plain: merges in their
 //! order, or pieces with their scores.
 
@@ -40,7 +40,7 @@ impl fmt::Display for SubwordMethod {
     }
 }
 
-/// Pieces of words, as they were learnt. It is stored as what was learnt: see [`Learnt`].
+/// Pieces of words, as they were learnt. It is stored as what was learnt: see `Learnt`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Learnt", into = "Learnt")]
 pub struct Subwords(Arc<Ready>);

@@ -13,6 +13,9 @@ use crate::input::{Example, FileColumns, InputShape, Labelled, Raw};
 use crate::memory_limit::MemoryLimit;
 use crate::network::budget::{Budget, NUMBER, Purpose};
 
+/// The pairs of a file, and the columns they stood in.
+pub type ReadPairs = (Vec<Labelled<Vec<String>>>, Option<FileColumns>);
+
 /// All pairs of a file, see [`pairs`](crate::data::pairs): a source a row with all its targets, and the columns they stood in.
 /// `target_file`: of the targets, where they have one of their own; `trained`: the columns of the training data, where these are
 /// others.
@@ -24,7 +27,7 @@ pub fn read(
     target_file: Option<&Path>,
     options: &PairOptions,
     trained: Option<&TableColumns>,
-) -> Result<(Vec<Labelled<Vec<String>>>, Option<FileColumns>), DataError> {
+) -> Result<ReadPairs, DataError> {
     let labelled = |pair: Pair| Labelled { raw: Raw::Text(pair.source), label: pair.targets, line: pair.line };
     let read = read_pairs(file, target_file, options, trained)?.grouped();
     Ok((read.pairs.into_iter().map(labelled).collect(), read.columns.map(FileColumns::Table)))

@@ -14,7 +14,7 @@ mod plan;
 mod target;
 mod writer;
 
-pub use self::data::{Dataset, TooLong, budget, read};
+pub use self::data::{Dataset, ReadPairs, TooLong, budget, read};
 pub use self::model::{Description, Metrics, Translator, judge};
 pub use self::network::Network;
 pub use self::plan::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};

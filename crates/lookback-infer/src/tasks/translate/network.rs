@@ -19,7 +19,7 @@ use crate::network::{Encoded, Encoder, LayerState, Linear, Ragged};
 /// |---|---|---|
 /// | `bridge.weight`, `bridge.bias` | `[states*L*H, O]`, `[states*L*H]`: hidden states of all layers, then cell states | a dense bridge |
 ///
-/// and those of the decoder, which [`Decoder`] tells.
+/// and those of the decoder, which `MODEL_FILE.md` tells.
 #[derive(Debug)]
 pub struct Network {
     encoder: Encoder,

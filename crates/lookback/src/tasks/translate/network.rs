@@ -42,7 +42,6 @@ pub struct Network {
 
 /// What writes the target.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one a network")]
 enum Decoder {
     Luong(LuongDecoder),
     Bahdanau(BahdanauDecoder),
