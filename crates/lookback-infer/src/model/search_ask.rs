@@ -25,7 +25,7 @@ pub struct SearchAsk {
     /// The fewest tokens of a text [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub min_length: Option<usize>,
-    /// The most tokens of a text [default: by the training data]
+    /// The most tokens of a text, its end among them; what has so many is cut [default: by the training data]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub max_length: Option<usize>,
     /// The most tokens of a text per token of its source, beside --max-length

@@ -2,6 +2,19 @@
 
 use std::fmt::Display;
 
+use crate::train::{AverageChoice, ScheduleChoice, TrainOptions};
+
+/// What differs between trainings of networks over texts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Training {
+    pub(super) epochs: usize,
+    pub(super) batch_size: usize,
+    pub(super) learning_rate: f64,
+    /// Of the averaged weights.
+    pub(super) decay: f64,
+    pub(super) score: &'static str,
+}
+
 /// What was chosen: options by name, and their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chosen(pub(super) Vec<(&'static str, String)>);
@@ -12,6 +25,30 @@ impl Chosen {
         if option.is_none() {
             self.0.push((name, value.to_string()));
             *option = Some(value);
+        }
+    }
+
+    /// How networks over texts are trained: along a cosine, their weights averaged, a tenth held out, and all epochs run.
+    pub(super) fn fill_training(&mut self, train: &mut TrainOptions, defaults: &Training) {
+        let Training { epochs, batch_size, learning_rate, decay, score } = *defaults;
+        self.fill("epochs", &mut train.epochs, epochs);
+        self.fill("batch-size", &mut train.batch_size, batch_size);
+        self.fill("learning-rate", &mut train.learning_rate, learning_rate);
+        if train.schedule.is_none() {
+            train.schedule = Some(ScheduleChoice::Cosine);
+            self.0.push(("schedule", "cosine".into()));
+        }
+        if train.average.is_none() && train.average_start.is_none() {
+            train.average = Some(AverageChoice::Ema);
+            self.0.push(("average", "ema".into()));
+            self.fill("average-decay", &mut train.average_decay, decay);
+        }
+        if train.validation.is_none() {
+            self.fill("validation-split", &mut train.validation_split, 0.1);
+        }
+        if train.validation_split != Some(0.0) {
+            self.fill("patience", &mut train.patience, 0);
+            self.fill("score", &mut train.score, score.into());
         }
     }
 

@@ -135,6 +135,10 @@ fn what_is_asked_of_the_search_is_done_and_what_does_not_go_is_refused() {
     refused(&["--beam", "2", "--n-best", "3"], &["--n-best is 3", "--beam 2"]);
     refused(&["--temperature", "0.5"], &["--temperature", "--sample"]);
     refused(&["--prefix", "xyzzy"], &["--prefix", "xyzzy"]);
+    refused(&["--prefix", "rot rot rot", "--max-length", "2"], &["must begin with 3 tokens", "only 2"]);
+    refused(&["--forbid", ""], &["--forbid"]);
+    // A thousand hypotheses take more than a few.
+    refused_in_place(&model, &["--beam", "9000", "--max-memory", "8"]);
     refused(&["--top", "3"], &["--top", "writes texts"]);
     refused(&["--output-format", "text", "--alignment"], &["--output-format text", "--attention"]);
     lookback_with_input(&["predict", text_model_path(), "--beam", "3"], "x\n").refused(2, &["--beam", "write texts"]);
@@ -149,6 +153,13 @@ fn what_is_asked_of_the_search_is_done_and_what_does_not_go_is_refused() {
     ] {
         lookback(&[&["train", "translate", &data, "--hidden", "24"], options].concat()).refused(2, parts);
     }
+}
+
+/// The input stands in the place of its answer with why there is none.
+fn refused_in_place(model: &str, more: &[&str]) {
+    let run = lookback_with_input(&[&["predict", model], more].concat(), "red\n");
+    assert_eq!(run.code, 3, "{}{}", run.out, run.err);
+    assert!(run.out.contains("--max-memory"), "{}", run.out);
 }
 
 #[test]
@@ -216,6 +227,11 @@ fn pairs_stand_in_tables_and_side_by_side_and_what_is_wrong_with_them_is_named()
     let (table, beside) = (folder.path("table"), folder.path("beside"));
     train(&data, &table, &["--epochs", "1"]).ok();
     train(&source, &beside, &["--epochs", "1", "--target-file", &target]).ok();
+    // That lines are read says nothing of the files that the model reads later.
+    let lines = folder.path("lines");
+    train(&source, &lines, &["--epochs", "1", "--target-file", &target, "--format", "lines"]).ok();
+    assert!(std::fs::read(&beside).unwrap() == std::fs::read(&lines).unwrap());
+    answers(&lines, "red\n", &[]);
     let config = folder.write("options.toml", lookback(&["inspect", &beside, "--config"]).ok());
     let again = folder.path("again");
     lookback(&["train", "translate", &source, "--config", &config, "-o", &again]).ok();
@@ -245,4 +261,40 @@ fn pairs_stand_in_tables_and_side_by_side_and_what_is_wrong_with_them_is_named()
     let one_word = folder.write("one.tsv", format!("source\ttarget\n{}", "red\trot\nfish\trot\n".repeat(20)));
     train(&one_word, &again, &["--epochs", "30", "--validation-split", "0", "--learning-rate", "0.02"]).ok();
     assert_eq!(answers(&again, "red\n", &[])[0]["translation"], "rot");
+}
+
+#[test]
+fn pieces_of_words_are_learnt_for_either_side_or_both() {
+    let folder = Folder::new();
+    let data = folder.write("data.tsv", pairs());
+    let small = [TINY.as_slice(), &["--epochs", "12", "--learning-rate", "0.01"]].concat();
+    let train = |model: &str, more: &[&str]| {
+        lookback(&[&["train", "translate", &data, "-o", model], &small[..], more].concat())
+    };
+    for (number, options) in [
+        &["--tokenizer", "bpe", "--subwords", "40", "--target-tokenizer", "unigram", "--target-subwords", "40"][..],
+        &["--joint-subwords", "--tokenizer", "bpe", "--subwords", "60"],
+        &["--joint-subwords", "--tokenizer", "unigram", "--subwords", "60"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (model, again) = (folder.path(&format!("{number}.model")), folder.path("again"));
+        train(&model, options).ok();
+        let config = folder.write("options.toml", lookback(&["inspect", &model, "--config"]).ok());
+        lookback(&["train", "translate", &data, "--config", &config, "-o", &again]).ok();
+        assert!(std::fs::read(&model).unwrap() == std::fs::read(&again).unwrap(), "{options:?}");
+        let answer = &answers(&model, "good old fish\n", &[])[0];
+        let (text, tokens) = (answer["translation"].as_str().unwrap(), answer["tokens"].as_array().unwrap());
+        let whole: String = tokens.iter().map(|token| token.as_str().unwrap()).collect();
+        assert_eq!(text.replace(' ', ""), whole.replace(' ', ""), "{answer}");
+        assert!(lookback(&["explain", &model, "good old fish", "--color", "never"]).ok().starts_with(text));
+    }
+    let refused = |more: &[&str], parts: &[&str]| train(&folder.path("none"), more).refused(2, parts);
+    refused(&["--subwords", "40"], &["--subwords", "bpe or unigram"]);
+    refused(&["--tokenizer", "bpe", "--subwords", "3"], &["--subwords is 3", "different characters"]);
+    refused(&["--joint-subwords", "--target-tokenizer", "words"], &["--target-tokenizer", "--joint-subwords"]);
+    let tagged = folder.write("tags.conll", "she O\nruns B\n\nhe O\nran B\n\n".repeat(9));
+    let tagger = ["train", "tag", &tagged, "-o", &folder.path("none"), "--tokenizer", "bpe"].map(str::to_owned);
+    lookback(&tagger.each_ref().map(String::as_str)).refused(2, &["--tokenizer"]);
 }

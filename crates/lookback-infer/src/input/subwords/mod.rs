@@ -75,9 +75,12 @@ impl Subwords {
     pub fn learn(method: SubwordMethod, words: &WordCounts, size: usize) -> Result<Subwords, String> {
         let alphabet = words.alphabet();
         let characters = alphabet.chars().count();
-        if characters > size {
+        // The unigram model has a piece for what is unknown among them, and would be cut down for ever without room for it.
+        let least = characters + usize::from(method == SubwordMethod::Unigram);
+        if least > size {
             return Err(format!(
-                "is {size}, but the texts have {characters} different characters, each of which is a piece; make it larger"
+                "is {size}, but the texts have {characters} different characters, each of which is a piece; {method} wants \
+                 {least} at least"
             ));
         }
         let learnt = match method {

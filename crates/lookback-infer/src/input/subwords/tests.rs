@@ -43,6 +43,22 @@ fn stems_and_endings_are_found_and_no_more_pieces_than_are_asked_for() {
 }
 
 #[test]
+fn as_few_pieces_as_there_are_characters_are_learnt_or_refused() {
+    for method in METHODS {
+        let words = WordCounts::of(["ab ab ba", "abab bb a"]);
+        // There are three characters. Of the unigram model one more must fit, or nothing is learnt, for ever.
+        let least = if method == SubwordMethod::Bpe { 3 } else { 4 };
+        let problem = Subwords::learn(method, &words, least - 1).unwrap_err();
+        assert!(problem.contains(&format!("wants {least} at least")), "{problem}");
+        for size in least..12 {
+            let subwords = Subwords::learn(method, &words, size).unwrap();
+            assert!(subwords.len() <= size, "{method}: {} of {size}: {subwords:?}", subwords.len());
+            assert_eq!(subwords.tokens("ab ba").concat(), " ab ba");
+        }
+    }
+}
+
+#[test]
 fn the_same_texts_give_the_same_pieces_on_any_number_of_threads() {
     for method in METHODS {
         let first = serde_json::to_string(&learnt(method, 70)).unwrap();

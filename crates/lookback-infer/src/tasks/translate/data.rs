@@ -154,25 +154,29 @@ impl Dataset {
     }
 }
 
-/// What the batches of such a network take of memory. `targets`: the target's vocabulary, and tokens of the longest target.
-pub fn budget(
-    plan: &NetworkPlan,
-    input: InputShape,
-    targets: (usize, usize),
-    purpose: Purpose,
-    limit: MemoryLimit,
-) -> Budget {
-    let ((vocabulary, longest), decoder) = (targets, &plan.decoder);
+/// What is alive of a target at once.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows {
+    /// In training all its steps, of the longest so many.
+    Trained(usize),
+    /// One step of so many hypotheses.
+    Followed(usize),
+}
+
+/// What the batches of such a network take of memory. `targets`: the target's vocabulary, and what is alive of one.
+pub fn budget(plan: &NetworkPlan, input: InputShape, targets: (usize, Rows), limit: MemoryLimit) -> Budget {
+    let ((vocabulary, rows), decoder) = (targets, &plan.decoder);
     let memory = plan.encoder.width();
     // Keys and values.
     let steps = (decoder.hidden + memory) as u64;
     let width = decoder.embedding + decoder.fed(memory);
     let recurrent = decoder.layers * decoder.hidden * 7;
     let of_a_step = (2 * width + recurrent + 2 * memory + 3 * decoder.hidden) as u64;
-    // Logits with their gradient, or the probabilities of one step.
-    let row = match purpose {
-        Purpose::Training => 2 * (longest as u64 + 1) * (of_a_step + vocabulary as u64),
-        Purpose::Answers | Purpose::Views => of_a_step + 2 * vocabulary as u64,
+    let step = of_a_step.saturating_add(vocabulary as u64);
+    // Everything with its gradient; log-probabilities with their copy.
+    let (purpose, count) = match rows {
+        Rows::Trained(longest) => (Purpose::Training, 2 * (longest as u64 + 1)),
+        Rows::Followed(hypotheses) => (Purpose::Answers, 2 * hypotheses as u64),
     };
-    Budget::new(&plan.encoder, input, steps, NUMBER * row, purpose, limit)
+    Budget::new(&plan.encoder, input, steps, NUMBER.saturating_mul(step).saturating_mul(count), purpose, limit)
 }

@@ -14,8 +14,8 @@ mod plan;
 mod target;
 mod writer;
 
-pub use self::data::{Dataset, ReadPairs, TooLong, budget, read};
-pub use self::model::{Description, Metrics, Translator, judge};
+pub use self::data::{Dataset, ReadPairs, Rows, TooLong, budget, read};
+pub use self::model::{Description, Metrics, Translator, judge_greedily};
 pub use self::network::Network;
 pub use self::plan::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
 pub use self::target::{TargetCut, TargetText, Targets};

@@ -6,21 +6,22 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::answer;
-use super::data::{Dataset, TooLong, budget, read};
+use super::data::{Dataset, Rows, TooLong, budget, read};
 use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
 use super::target::{TargetText, Targets};
 use super::writer::{Writer, WriterState, losses};
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
 use crate::data::pairs::PairOptions;
-use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
+use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
 use crate::input::tokenizer::{Segmentation, TokenizerChoice};
+use crate::input::vocabulary::PAD;
 use crate::input::{Batch, Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk, Table};
 use crate::model_file::{ModelFile, Tensor, Tensors};
-use crate::network::budget::{Budget, Purpose};
-use crate::search::{Decoder, Hypothesis, Request, Search, SearchPlan, Step};
+use crate::network::budget::Budget;
+use crate::search::{Decoder, Hypothesis, Request, Search, SearchError, SearchPlan, Step};
 
 /// Hypotheses that are followed where nothing is said.
 const BEAM: usize = 5;
@@ -72,8 +73,10 @@ impl Description {
         Ok(file)
     }
 
-    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
-        budget(&self.plan, self.input.shape(), (self.target.vocabulary.len(), 0), purpose, limit)
+    /// `hypotheses`: how many of a source are followed at once.
+    fn budget(&self, hypotheses: usize, limit: MemoryLimit) -> Budget {
+        let targets = (self.target.vocabulary.len(), Rows::Followed(hypotheses));
+        budget(&self.plan, self.input.shape(), targets, limit)
     }
 }
 
@@ -110,17 +113,16 @@ impl Translator {
         let description = &self.description;
         let examples = description.input.encode_labelled(pairs, file)?;
         let dataset = Dataset::new(examples, &description.target, TooLong::Cut, file)?;
-        let budget = description.budget(Purpose::Answers, ask.limit);
+        let searched = Searched::new(&ask.search, &description.target)?;
+        let budget = description.budget(searched.search.plan().rows(), ask.limit);
         dataset.check_memory(&budget)?;
         let tokenizer = match &ask.judging.bleu_tokenizer {
             Some(name) => bleu_tokenizer(name)?,
             None => tokenizer_of(&dataset),
         };
         let options = ScoreOptions { tokenizer, rouge: true, ter: ask.judging.ter, ..ScoreOptions::default() };
-        match judge(&self.networks, &dataset, &description.target, (&ask.search, &options), &budget)? {
-            Some(metrics) => Ok(report(&metrics)),
-            None => Err(self.largest.clone().into()),
-        }
+        let judged = searched.judge(&self.networks, &dataset, &description.target, &options, &budget);
+        Ok(report(&judged.map_err(|unanswered| self.why(unanswered))?))
     }
 
     /// The translations of sources that this translator's input has made, the best first, in parts where they would take too
@@ -132,10 +134,17 @@ impl Translator {
         let Description { target, .. } = &self.description;
         let searched = Searched::new(&ask.search, target)?;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        self.description.budget(Purpose::Answers, ask.limit).answers(&lengths, |rows| {
+        self.description.budget(searched.search.plan().rows(), ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            searched.translate(&self.networks, &batch, target).ok_or_else(|| self.largest.clone().into())
+            searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))
         })
+    }
+
+    fn why(&self, unanswered: Unanswered) -> Error {
+        match unanswered {
+            Unanswered::Overflow => self.largest.clone().into(),
+            Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
+        }
     }
 }
 
@@ -183,7 +192,9 @@ impl Model for Translator {
     }
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
-        self.description.budget(Purpose::Answers, ask.limit).check_row(input, file)
+        // What is asked for was checked before.
+        let rows = Searched::new(&ask.search, &self.description.target).map_or(1, |asked| asked.search.plan().rows());
+        self.description.budget(rows, ask.limit).check_row(input, file)
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
@@ -229,16 +240,26 @@ pub struct Metrics {
 }
 
 /// A search for translations.
+#[derive(Debug)]
 struct Searched {
     search: Search,
     request: Request,
+}
+
+/// Why there is no translation.
+#[derive(Debug)]
+enum Unanswered {
+    /// Numbers overflow.
+    Overflow,
+    /// What is asked for cannot be done, in a sentence.
+    Unfit(String),
 }
 
 impl Searched {
     fn new(ask: &SearchAsk, target: &TargetText) -> Result<Searched, PlanError> {
         let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()))?;
         let tokens = |option: &'static str, text: &str| {
-            let (ids, _) = target.encode(text);
+            let ids = target.encode_whole(text);
             match ids.iter().any(|&id| target.is_unknown(id)) {
                 true => {
                     let problem = format!("{text:?} holds what no target of the training has");
@@ -247,38 +268,73 @@ impl Searched {
                 false => Ok(ids),
             }
         };
+        if ask.forbid.iter().any(String::is_empty) {
+            return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
+        }
         let forbidden = ask.forbid.iter().flat_map(|text| target.forms(text));
         let required = ask.require.iter().map(|text| tokens("require", text)).collect::<Result<Vec<_>, _>>()?;
         let prefix = ask.prefix.as_deref().map(|text| tokens("prefix", text)).transpose()?.unwrap_or_default();
         // What begins or pads is no token of a text.
-        let never = [target.bos(), crate::input::vocabulary::PAD].map(|id| vec![id]);
+        let never = [target.bos(), PAD].map(|id| vec![id]);
         let forbidden: Vec<Vec<u32>> = never.into_iter().chain(forbidden).collect();
         let search = Search::new(plan, Some(target.eos())).with_forbidden(forbidden)?;
-        let request = Request { prefix, required, ..Request::new(target.bos(), 0) };
+        // However long a source is: that one is too short is found out when it is answered.
+        let request = Request { prefix, required, ..Request::new(target.bos(), search.plan().longest(usize::MAX)) };
         search
-            .check(
-                &Request { longest: target.most_tokens().max(request.prefix.len()), ..request.clone() },
-                target.vocabulary.len(),
-            )
-            .map_err(|problem| PlanError::Unfit(format!("an answer {problem}")))?;
+            .check(&request, target.vocabulary.len())
+            .map_err(|problem| PlanError::Unfit(format!("a translation {problem}")))?;
         Ok(Searched { search, request })
     }
 
-    /// The translations of each, the best first; `None` where numbers overflow.
-    fn translate(
-        &self,
-        networks: &[Network],
-        examples: &[&Example],
-        _target: &TargetText,
-    ) -> Option<Vec<Vec<Hypothesis>>> {
-        let batch = Batch::new(examples, networks.first()?.parts(), &mut || false);
+    /// The translations of each, the best first.
+    fn translate(&self, networks: &[Network], examples: &[&Example]) -> Result<Vec<Vec<Hypothesis>>, Unanswered> {
+        let batch = Batch::new(examples, networks[0].parts(), &mut || false);
         let (writer, state) = Writer::read(networks, &batch);
         let request = |example: &&Example| {
             let longest = self.search.plan().longest(example.len()).max(self.request.prefix.len());
             Request { longest, seed: example.line as u64, ..self.request.clone() }
         };
         let requests: Vec<Request> = examples.iter().map(request).collect();
-        self.search.run(&writer, state, &requests).ok()
+        self.search.run(&writer, state, &requests).map_err(|error| match error {
+            SearchError::LogProbability { .. } | SearchError::Attention { .. } | SearchError::Normalizer { .. } => {
+                Unanswered::Overflow
+            }
+            other => Unanswered::Unfit(other.to_string()),
+        })
+    }
+
+    /// How good the translations of pairs are whose sources are within the budget.
+    fn judge(
+        &self,
+        networks: &[Network],
+        dataset: &Dataset,
+        target: &TargetText,
+        options: &ScoreOptions,
+        budget: &Budget,
+    ) -> Result<Metrics, Unanswered> {
+        let mut answers = vec![String::new(); dataset.examples.len()];
+        for rows in budget.batches(&dataset.source_lengths()) {
+            let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
+            for (&row, found) in rows.iter().zip(&self.translate(networks, &examples)?) {
+                let text = |best| answer::text(target, best, &dataset.examples[row]);
+                answers[row] = found.first().map_or_else(String::new, text);
+            }
+        }
+        let (mut loss, mut tokens) = (0.0, 0);
+        for rows in budget.batches(&dataset.lengths) {
+            let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[dataset.rows[row].0]).collect();
+            let targets: Vec<&[u32]> = rows.iter().map(|&row| dataset.rows[row].1.as_slice()).collect();
+            let batch = Batch::new(&examples, networks[0].parts(), &mut || false);
+            loss += losses(networks, &batch, &Targets::new(&targets, target, || false)).iter().sum::<f64>();
+            tokens += dataset.tokens(&rows);
+        }
+        let loss = loss / tokens.max(1) as f64;
+        if !loss.is_finite() {
+            return Err(Unanswered::Overflow);
+        }
+        let pairs = answers.iter().zip(&dataset.references);
+        let judged: Vec<Judged<'_>> = pairs.map(|(hypothesis, references)| Judged { hypothesis, references }).collect();
+        Ok(Metrics { examples: dataset.examples.len(), loss, scores: Scores::of(&judged, options) })
     }
 }
 
@@ -293,6 +349,7 @@ impl Decoder for Writer<'_> {
     fn step(&self, state: &mut WriterState, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
         let written = Writer::step(self, state, tokens, true);
         out.log_probabilities().copy_from_slice(&written.log_probabilities);
+        out.normalizers().copy_from_slice(&written.normalizers);
         written.weights.iter().flatten().for_each(|weights| out.attend(weights));
         Ok(())
     }
@@ -320,46 +377,20 @@ fn tokenizer_of(dataset: &Dataset) -> BleuTokenizer {
     }
 }
 
-/// Judges networks that write together on pairs whose sources are within the budget; `None` where numbers overflow.
-///
-/// # Errors
-/// If the search cannot be done as it is asked for.
+/// Judges networks that write together, the likeliest token at every step, on pairs whose sources are within the budget;
+/// `None` where numbers overflow.
 ///
 /// # Panics
 /// If there is no network, or the data were made for another one.
-pub fn judge(
+pub fn judge_greedily(
     networks: &[Network],
     dataset: &Dataset,
     target: &TargetText,
-    (ask, options): (&SearchAsk, &ScoreOptions),
     budget: &Budget,
-) -> Result<Option<Metrics>, PlanError> {
-    let searched = Searched::new(ask, target)?;
-    let mut answers = vec![String::new(); dataset.examples.len()];
-    for rows in budget.batches(&dataset.source_lengths()) {
-        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
-        let Some(found) = searched.translate(networks, &examples, target) else { return Ok(None) };
-        for (&row, hypotheses) in rows.iter().zip(&found) {
-            let best = hypotheses.first();
-            answers[row] = best.map_or_else(String::new, |best| answer::text(target, best, &dataset.examples[row]));
-        }
-    }
-    let (mut loss, mut tokens) = (0.0, 0);
-    for rows in budget.batches(&dataset.lengths) {
-        let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[dataset.rows[row].0]).collect();
-        let targets: Vec<&[u32]> = rows.iter().map(|&row| dataset.rows[row].1.as_slice()).collect();
-        let batch = Batch::new(&examples, networks[0].parts(), &mut || false);
-        loss += losses(networks, &batch, &Targets::new(&targets, target, || false)).iter().sum::<f64>();
-        tokens += dataset.tokens(&rows);
-    }
-    let judged: Vec<Judged<'_>> = answers
-        .iter()
-        .zip(&dataset.references)
-        .map(|(hypothesis, references)| Judged { hypothesis, references })
-        .collect();
-    let loss = loss / tokens.max(1) as f64;
-    let scores = Scores::of(&judged, options);
-    Ok(loss.is_finite().then_some(Metrics { examples: dataset.examples.len(), loss, scores }))
+) -> Option<Metrics> {
+    let searched = Searched::new(&SearchAsk::greedy(), target).ok()?;
+    let options = ScoreOptions { tokenizer: tokenizer_of(dataset), ..ScoreOptions::default() };
+    searched.judge(networks, dataset, target, &options, budget).ok()
 }
 
 /// The figures for people and as JSON.

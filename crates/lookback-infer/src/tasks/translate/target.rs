@@ -8,6 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use crate::input::subwords::{SubwordMethod, Subwords};
 use crate::input::tokenizer::TokenizerChoice;
 use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
+use crate::search::MOST_TOKENS;
 
 /// How targets are cut into tokens. Whatever it is, the tokens make up the text again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,7 +222,7 @@ impl TargetText {
 
     /// The most tokens of an answer where nothing else is said: half as many again as any target of the training has.
     pub fn most_tokens(&self) -> usize {
-        self.longest + self.longest / 2 + 10
+        self.longest.saturating_add(self.longest / 2).saturating_add(10).min(MOST_TOKENS)
     }
 
     /// Whether this is the id of what the vocabulary does not have.
@@ -254,6 +255,10 @@ impl TargetText {
     pub fn check(&self) -> Result<(), String> {
         match (self.vocabulary.special(BOS), self.vocabulary.special(EOS)) {
             _ if self.max_length == 0 => Err("the longest target has no token".into()),
+            _ if self.longest > self.max_length => Err(format!(
+                "the longest target has {} tokens, but at most {} are learnt",
+                self.longest, self.max_length
+            )),
             _ if self.cut.subwords() != self.subwords.as_ref().map(Subwords::method) => {
                 Err(format!("targets are cut into {}, but other pieces of words were learnt", self.cut))
             }
@@ -274,9 +279,15 @@ impl TargetText {
 
     /// The ids of a target, without beginning and end, and how many were cut off.
     pub fn encode(&self, text: &str) -> (Vec<u32>, usize) {
-        let tokens = self.cut_up(text);
-        let cut = tokens.len().saturating_sub(self.max_length);
-        (tokens.iter().take(self.max_length).map(|token| self.vocabulary.encode(token)).collect(), cut)
+        let mut ids = self.encode_whole(text);
+        let cut = ids.len().saturating_sub(self.max_length);
+        ids.truncate(self.max_length);
+        (ids, cut)
+    }
+
+    /// The ids of a text, however long it is.
+    pub(super) fn encode_whole(&self, text: &str) -> Vec<u32> {
+        self.cut_up(text).iter().map(|token| self.vocabulary.encode(token)).collect()
     }
 
     /// The tokens of these ids; `unknown` tells what stands for one that the vocabulary does not have, by its place.

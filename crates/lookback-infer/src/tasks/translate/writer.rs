@@ -4,7 +4,7 @@ use super::decoder::{Memory, States};
 use super::network::{Network, ReadSources};
 use super::target::Targets;
 use crate::input::Batch;
-use crate::network::{log_softmax, softmax};
+use crate::network::log_softmax;
 
 /// Networks that write targets of sources which they have read.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct WriterState(Vec<States>);
 pub(super) struct Written {
     /// `[rows, V]`: logarithms of probabilities.
     pub(super) log_probabilities: Vec<f32>,
+    /// `[rows]`: by how much one network's logits were above them; zeros of several networks.
+    pub(super) normalizers: Vec<f32>,
     /// What each row looked at, the mean over the networks, where that was asked for.
     pub(super) weights: Option<Vec<Vec<f32>>>,
 }
@@ -48,26 +50,29 @@ impl<'a> Writer<'a> {
         let of_each = self.networks.iter().zip(&self.memories).zip(&mut state.0);
         let mut of_each = of_each.map(|((network, memory), states)| network.step(states, memory, tokens, weights));
         let first = of_each.next().expect("a model has at least one network");
+        let mut normalizers = vec![0.0; tokens.len()];
+        let (mut log_probabilities, mut looked) = (first.logits, first.weights);
+        log_softmax(&mut log_probabilities, vocabulary, &mut normalizers);
         if self.networks.len() == 1 {
-            let mut log_probabilities = first.logits;
-            log_softmax(&mut log_probabilities, vocabulary, &mut vec![0.0; tokens.len()]);
-            return Written { log_probabilities, weights: first.weights };
+            return Written { log_probabilities, normalizers, weights: looked };
         }
-        let (mut sum, mut looked) = (first.logits, first.weights);
-        softmax(&mut sum, vocabulary);
+        // Of several networks there are no logits that probabilities are made of.
+        let mut own = vec![0.0; tokens.len()];
         for mut stepped in of_each {
-            softmax(&mut stepped.logits, vocabulary);
-            sum.iter_mut().zip(&stepped.logits).for_each(|(sum, value)| *sum += value);
+            log_softmax(&mut stepped.logits, vocabulary, &mut own);
+            let both = log_probabilities.iter_mut().zip(&stepped.logits);
+            both.for_each(|(sum, &value)| *sum = log_of_sum(*sum, value));
             if let (Some(sum), Some(weights)) = (&mut looked, &stepped.weights) {
                 for (sum, weights) in sum.iter_mut().zip(weights) {
                     sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
                 }
             }
         }
-        let share = 1.0 / self.networks.len() as f32;
-        sum.iter_mut().for_each(|sum| *sum = (*sum * share).ln());
-        looked.iter_mut().flatten().flatten().for_each(|weight| *weight *= share);
-        Written { log_probabilities: sum, weights: looked }
+        let count = self.networks.len() as f32;
+        log_probabilities.iter_mut().for_each(|sum| *sum -= count.ln());
+        looked.iter_mut().flatten().flatten().for_each(|weight| *weight /= count);
+        normalizers.fill(0.0);
+        Written { log_probabilities, normalizers, weights: looked }
     }
 
     /// The states become those of these rows, which may repeat; rows of one source stand together.
@@ -98,4 +103,25 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
         }
     }
     losses
+}
+
+/// `log (e^a + e^b)`, which loses nothing where both are far below 0.
+fn log_of_sum(a: f32, b: f32) -> f32 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    high + (low - high).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_tiny_probabilities_are_not_zero() {
+        for (a, b) in [(-1.0f32, -2.0f32), (-2.0, -1.0), (-0.5, -0.5)] {
+            assert!((log_of_sum(a, b) - (a.exp() + b.exp()).ln()).abs() < 1e-6, "{a} {b}");
+        }
+        // Far below what a probability itself could be.
+        assert!((log_of_sum(-300.0, -300.0) - (-300.0 + 2.0f32.ln())).abs() < 1e-4);
+        assert_eq!(log_of_sum(-1.0, -400.0), -1.0);
+    }
 }

@@ -5,8 +5,7 @@ use lookback_infer::tasks::tag::Tags;
 
 use super::options::TagOptions;
 use crate::input::NONE;
-use crate::tasks::chosen::Chosen;
-use crate::train::{AverageChoice, ScheduleChoice};
+use crate::tasks::chosen::{Chosen, Training};
 
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,26 +80,14 @@ pub(super) fn choose(options: &TagOptions, facts: &Facts) -> (TagOptions, Chosen
         chosen.fill("embedding", &mut options.encoder.embedding, 128);
     }
     chosen.fill("dropout", &mut options.encoder.dropout, if few { 0.5 } else { 0.3 });
-    let train = &mut options.train;
-    chosen.fill("epochs", &mut train.epochs, (GONE_THROUGH / facts.tokens.max(1)).clamp(6, 20));
-    chosen.fill("batch-size", &mut train.batch_size, if few { 16 } else { 32 });
-    chosen.fill("learning-rate", &mut train.learning_rate, 0.004);
-    if train.schedule.is_none() {
-        train.schedule = Some(ScheduleChoice::Cosine);
-        chosen.0.push(("schedule", "cosine".into()));
-    }
-    if train.average.is_none() && train.average_start.is_none() {
-        train.average = Some(AverageChoice::Ema);
-        chosen.0.push(("average", "ema".into()));
-        chosen.fill("average-decay", &mut train.average_decay, if few { 0.99 } else { 0.998 });
-    }
-    if train.validation.is_none() {
-        chosen.fill("validation-split", &mut train.validation_split, 0.1);
-    }
-    if train.validation_split != Some(0.0) {
-        chosen.fill("patience", &mut train.patience, 0);
-        chosen.fill("score", &mut train.score, if facts.has_spans { "f1" } else { "accuracy" }.into());
-    }
+    let training = Training {
+        epochs: (GONE_THROUGH / facts.tokens.max(1)).clamp(6, 20),
+        batch_size: if few { 16 } else { 32 },
+        learning_rate: 0.004,
+        decay: if few { 0.99 } else { 0.998 },
+        score: if facts.has_spans { "f1" } else { "accuracy" },
+    };
+    chosen.fill_training(&mut options.train, &training);
     (options, chosen)
 }
 

@@ -5,8 +5,7 @@ use lookback_infer::input::{Labelled, Raw};
 use lookback_infer::tasks::translate::TargetCut;
 
 use super::options::TranslateOptions;
-use crate::tasks::chosen::Chosen;
-use crate::train::{AverageChoice, ScheduleChoice};
+use crate::tasks::chosen::{Chosen, Training};
 
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,30 +91,68 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
         chosen.fill("embedding", &mut options.encoder.embedding, 128);
     }
     chosen.fill("dropout", &mut options.encoder.dropout, if few { 0.3 } else { 0.2 });
-    let train = &mut options.train;
-    chosen.fill("epochs", &mut train.epochs, (GONE_THROUGH / facts.tokens.max(1)).clamp(8, 40));
-    chosen.fill("batch-size", &mut train.batch_size, if few { 32 } else { 64 });
-    chosen.fill("learning-rate", &mut train.learning_rate, 0.002);
-    if train.schedule.is_none() {
-        train.schedule = Some(ScheduleChoice::Cosine);
-        chosen.0.push(("schedule", "cosine".into()));
-    }
-    if train.average.is_none() && train.average_start.is_none() {
-        train.average = Some(AverageChoice::Ema);
-        chosen.0.push(("average", "ema".into()));
-        chosen.fill("average-decay", &mut train.average_decay, if few { 0.99 } else { 0.998 });
-    }
-    if train.validation.is_none() {
-        chosen.fill("validation-split", &mut train.validation_split, 0.1);
-    }
-    if train.validation_split != Some(0.0) {
-        chosen.fill("patience", &mut train.patience, 0);
-        let score = match facts.cut {
+    let training = Training {
+        epochs: (GONE_THROUGH / facts.tokens.max(1)).clamp(8, 40),
+        batch_size: if few { 32 } else { 64 },
+        learning_rate: 0.002,
+        decay: if few { 0.99 } else { 0.998 },
+        score: match facts.cut {
             TargetCut::Words => "bleu",
             _ if facts.target_length < 30.0 => "exact-match",
             _ => "chrf",
-        };
-        chosen.fill("score", &mut train.score, score.into());
-    }
+        },
+    };
+    chosen.fill_training(&mut options.train, &training);
     (options, chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(pairs: &[(&str, &str)]) -> String {
+        let pair = |(source, target): &(&str, &str)| Labelled {
+            raw: Raw::Text((*source).into()),
+            label: vec![(*target).into()],
+            line: 1,
+        };
+        let pairs: Vec<Labelled<Vec<String>>> = pairs.iter().map(pair).collect();
+        choose(&TranslateOptions::default(), &Facts::of(&pairs)).1.in_words()
+    }
+
+    #[test]
+    fn texts_are_cut_by_what_they_are() {
+        let cases: [(&[(&str, &str)], &str); 4] = [
+            (&[("the third of May 2021", "2021-05-03")], "--target-tokenizer characters --tokenizer characters"),
+            (&[("cat", "katze"), ("dog", "hund")], "--target-tokenizer characters --tokenizer characters"),
+            (&[("the old cat", "die alte Katze")], "--target-tokenizer words --tokenizer words"),
+            (
+                &[("Open the file in a new window of the program that is selected", "在新窗口中打开文件")],
+                "--tokenizer words",
+            ),
+        ];
+        for (pairs, expected) in cases {
+            let found = chosen(pairs);
+            assert!(found.contains(expected), "{pairs:?}: {found}");
+        }
+        let spelt: Vec<(&str, &str)> = [("cat", "K AE T"), ("act", "AE K T")].repeat(40);
+        assert!(chosen(&spelt).starts_with("--target-tokenizer blanks --tokenizer characters"), "{}", chosen(&spelt));
+        assert!(chosen(&spelt).contains("--score exact-match"));
+        // Chinese is cut as in every task.
+        assert!(!chosen(&[("打开文件", "open the file"), ("关闭", "close it")]).contains("--tokenizer words"));
+    }
+
+    #[test]
+    fn what_was_said_stays() {
+        let mut options = TranslateOptions::default();
+        options.encoder.hidden = Some(9);
+        options.train.validation_split = Some(0.0);
+        let pairs = [Labelled { raw: Raw::Text("a b".into()), label: vec!["c d".into()], line: 1 }];
+        let (filled, chosen) = choose(&options, &Facts::of(&pairs));
+        assert_eq!(filled.encoder.hidden, Some(9));
+        assert!(
+            ["--hidden", "validation-split", "patience", "score"].iter().all(|name| !chosen.in_words().contains(name))
+        );
+        assert!(open(&TranslateOptions::default()).contains(&"target-tokenizer"));
+    }
 }

@@ -1,9 +1,9 @@
 //! Options, checked: only a plan can train.
 
-use lookback_infer::data::pairs::PairOptions;
 use std::path::{Path, PathBuf};
 
 use lookback_infer::data::HeaderChoice;
+use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, MOST_SUBWORDS};
@@ -108,17 +108,20 @@ impl TranslatePlan {
         };
         plan::below_one("label-smoothing", loss.label_smoothing)?;
         plan::below_one("target-word-dropout", loss.target_word_dropout)?;
+        // That targets stand in a file of their own says nothing of other files.
+        let format = options.data.format.filter(|_| options.target_file.is_none());
+        let data_options = PairOptions { format, ..options.data.clone() };
         let mut input = options.tokens.plan()?;
         if let InputPlan::Text(texts) = &mut input {
             // A source that is spelt has blanks.
             texts.white_space = texts.tokenizer == TokenizerChoice::Characters;
             // By which the sources of tables that are to be answered are found.
-            (texts.format, texts.text) = (options.data.format, options.data.source.clone());
-            texts.header = options.data.header.and_then(HeaderChoice::explicit);
-            texts.layout = options.data.layout.clone();
+            (texts.format, texts.text) = (data_options.format, data_options.source.clone());
+            texts.header = data_options.header.and_then(HeaderChoice::explicit);
+            texts.layout = data_options.layout.clone();
         }
         Ok(TranslatePlan {
-            data: options.data.clone(),
+            data: data_options,
             target_file: options.target_file.clone(),
             validation_target_file: options.validation_target_file.clone(),
             too_long: options.too_long.unwrap_or_default(),

@@ -6,11 +6,10 @@ use burn::tensor::Device;
 use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::subwords::{Subwords, WordCounts};
 use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labelled};
-use lookback_infer::model::{Score, SearchAsk, Validation};
-use lookback_infer::network::budget::{Budget, Purpose};
-use lookback_infer::tasks::translate::metrics::ScoreOptions;
+use lookback_infer::model::{Score, Validation};
+use lookback_infer::network::budget::Budget;
 use lookback_infer::tasks::translate::{
-    self, Dataset, Description, NetworkPlan, SCORES, TargetCut, TargetText, Targets, budget, judge, read,
+    self, Dataset, Description, NetworkPlan, Rows, SCORES, TargetCut, TargetText, Targets, budget, judge_greedily, read,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -83,10 +82,8 @@ fn fit_read(
     };
     let empty = Network::new(&plan.network, shape, vocabulary, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
-    let budget =
-        |purpose, longest| budget(&plan.network, shape, (vocabulary, longest), purpose, plan.train.max_memory());
-    let longest = training.longest_target();
-    let (budget, judging) = (budget(Purpose::Training, longest), budget(Purpose::Answers, longest));
+    let budget = |rows| budget(&plan.network, shape, (vocabulary, rows), plan.train.max_memory());
+    let (budget, judging) = (budget(Rows::Trained(training.longest_target())), budget(Rows::Followed(1)));
     training.check_memory(&budget)?;
     validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
     let objective = Translation {
@@ -253,9 +250,7 @@ impl Objective for Translation<'_> {
             })
         };
         let networks: Vec<translate::Network> = networks.iter().map(answering).collect();
-        let ask = (&SearchAsk::greedy(), &ScoreOptions::default());
-        let judged = judge(&networks, validation, self.target, ask, &self.judging);
-        Some(match judged.expect("the greedy search is always one") {
+        Some(match judge_greedily(&networks, validation, self.target, &self.judging) {
             Some(metrics) => {
                 let scores = &metrics.scores;
                 let values = [scores.exact_match, scores.bleu.score, scores.chrf.score];
