@@ -80,6 +80,10 @@ fn a_translator_is_trained_judged_asked_and_looked_at() {
     assert_eq!(others.len(), 2);
     assert!(others[0]["score"].as_f64() >= others[1]["score"].as_f64());
     assert_eq!((&answered[1]["line"], &answered[2]["translation"]), (&Value::from(2), &Value::from("rot")));
+    // Of nothing there is nothing to say, and of what is unknown nothing sure.
+    assert_eq!((&answered[1]["translation"], &answered[1]["unsure"]), (&Value::from(""), &Value::from(true)));
+    assert_eq!(answers(&model, "xyzzy\n", &[])[0]["unsure"], true);
+    assert!(answered[0]["unsure"].is_null());
 
     let looked = &answers(&model, "good old fish\n", &["--alignment"])[0]["views"]["alignment"];
     let rows = looked.as_array().unwrap();

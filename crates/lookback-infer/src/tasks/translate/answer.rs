@@ -21,6 +21,8 @@ const ALTERNATIVES: &str = "alternatives";
 const UNFINISHED: &str = "unfinished";
 /// How many tokens of the source past the longest were not read, where there are any.
 const CUT_TOKENS: &str = "cut_tokens";
+/// Whether the source says nothing that the model knows.
+const UNSURE: &str = "unsure";
 /// What every token looked at.
 const VIEWS: &str = "views";
 
@@ -30,21 +32,27 @@ pub(super) fn fields(ask: &Ask) -> Vec<Field> {
     let others = [TOKENS, TOKEN_SCORES].map(Field::lists);
     let several = ask.search.n_best.is_some_and(|n| n > 1) || ask.search.count.is_some_and(|count| count > 1);
     let alternatives = several.then(|| Field::lists(ALTERNATIVES));
-    let told = [Field::value(UNFINISHED), Field::value(CUT_TOKENS)];
+    let told = [UNSURE, UNFINISHED, CUT_TOKENS].map(Field::value);
     let views = ask.views.then(|| Field::lists(VIEWS));
     of_tables.into_iter().chain(others).chain(alternatives).chain(told).chain(views).collect()
 }
 
-/// The answer that the sequences found make.
+/// The answer that the sequences found make: an empty text where none were looked for, since the source has no token.
 pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example, ask: &Ask) -> Answer {
     let mut found = found.into_iter();
     let Some(best) = found.next() else {
-        return Answer { json: Map::new(), line: String::new(), notes: Vec::new(), views: Vec::new() };
+        let mut json = Map::new();
+        json.insert(TRANSLATION.into(), json!(""));
+        json.insert(UNSURE.into(), json!(true));
+        return Answer { json, line: String::new(), notes: Vec::new(), views: Vec::new() };
     };
     let mut json = described(target, &best, example);
     let alternatives: Vec<Value> = found.map(|other| Value::Object(described(target, &other, example))).collect();
     if !alternatives.is_empty() {
         json.insert(ALTERNATIVES.into(), Value::Array(alternatives));
+    }
+    if example.is_unknown() {
+        json.insert(UNSURE.into(), json!(true));
     }
     if example.cut > 0 {
         json.insert(CUT_TOKENS.into(), json!(example.cut));

@@ -136,7 +136,10 @@ impl Translator {
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         self.description.budget(searched.search.plan().rows(), ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))
+            let mut found = searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))?;
+            // Of a source without a token there is nothing to say.
+            batch.iter().zip(&mut found).filter(|(source, _)| source.is_empty()).for_each(|(_, found)| found.clear());
+            Ok(found)
         })
     }
 
