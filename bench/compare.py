@@ -5,6 +5,7 @@
     python bench/compare.py gru 16 28 64 32 --lengths uniform:0.25 --json
     python bench/compare.py additive 32 256 --queries 40 --keys 50 --hidden 256 --mode infer
     python bench/compare.py crf 32 50 44 --mode infer
+    python bench/compare.py decoder 64 30 256 256 --keys 30
     python bench/compare.py --targets --markdown
 
 Every program reads the same weights and inputs and computes once; only programs that agree with ours are timed. A step
@@ -19,8 +20,8 @@ import sys
 
 try:
     from comparison import programs, table, turns
-    from comparison.targets import ATTENTION_TARGETS, CRF_TARGETS, TARGETS
-    from comparison.work import ATTENTION, CRF, RECURRENT, Work
+    from comparison.targets import ATTENTION_TARGETS, CRF_TARGETS, DECODER_TARGETS, TARGETS
+    from comparison.work import ATTENTION, CRF, DECODER, RECURRENT, Work
 except ModuleNotFoundError as error:
     raise SystemExit(f"{error}; install what is needed with: pip install -r bench/peers/requirements.txt") from None
 
@@ -67,14 +68,14 @@ def compared(work: Work, some: list[programs.Program], options: argparse.Namespa
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("layer", nargs="?", choices=[*RECURRENT, *ATTENTION, CRF])
-    parser.add_argument("sizes", nargs="*", type=positive, help="recurrent: B T I H; attention: B I; crf: B T N")
+    parser.add_argument("layer", nargs="?", choices=[*RECURRENT, *ATTENTION, CRF, DECODER])
+    parser.add_argument("sizes", nargs="*", type=positive, help="recurrent and decoder: B T I H; attention: B I; crf: B T N")
     parser.add_argument(
         "--targets",
         nargs="?",
         const="recurrent",
-        choices=["recurrent", "attention", "crf"],
-        help="a whole table of aims instead of one shape: of the recurrent layers, of attention, or of the crf",
+        choices=["recurrent", "attention", "crf", "decoder"],
+        help="a whole table of aims instead of one shape: of the recurrent layers, of attention, of the crf or the decoder",
     )
     parser.add_argument("--mode", choices=["train", "infer", "step"], default="train")
     parser.add_argument("--layers", type=positive)
@@ -99,9 +100,9 @@ def parse() -> argparse.Namespace:
 def chosen(options: argparse.Namespace) -> list[Work]:
     """One piece of work, or all of the table."""
     if options.targets is not None:
-        table_of = {"recurrent": TARGETS, "attention": ATTENTION_TARGETS, "crf": CRF_TARGETS}
+        table_of = {"recurrent": TARGETS, "attention": ATTENTION_TARGETS, "crf": CRF_TARGETS, "decoder": DECODER_TARGETS}
         return list(dict.fromkeys(target.work for target in table_of[options.targets]))
-    names = ["batch", "time", "input", "hidden"] if options.layer in RECURRENT else ["batch", "input"]
+    names = ["batch", "time", "input", "hidden"] if options.layer in (*RECURRENT, DECODER) else ["batch", "input"]
     names = ["batch", "time", "input"] if options.layer == CRF else names
     if len(options.sizes) != len(names):
         raise SystemExit(f"{options.layer} takes the sizes {' '.join(names)}, but {len(options.sizes)} were given")
@@ -116,8 +117,8 @@ def chosen(options: argparse.Namespace) -> list[Work]:
         wrong = [name for name in ("queries", "keys", "heads") if getattr(options, name) is not None]
     else:
         wrong = [name for name in ("layers", "bidirectional") if getattr(options, name)]
-        if options.layer == CRF:
-            wrong += [name for name in ("queries", "keys", "heads") if getattr(options, name) is not None]
+        unknown = {CRF: ("queries", "keys", "heads"), DECODER: ("queries", "heads")}.get(options.layer, ())
+        wrong += [name for name in unknown if getattr(options, name) is not None]
     if wrong:
         raise SystemExit(f"--{wrong[0]} does not apply to {options.layer}")
     more = {name: getattr(options, name) for name in ("mode", "layers", "bidirectional", "queries", "keys", "heads")}

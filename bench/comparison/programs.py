@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .work import ATTENTION, CRF, Work
+from .work import ATTENTION, CRF, DECODER, Work
 
 BENCH = Path(__file__).resolve().parent.parent
 REPOSITORY = BENCH.parent
@@ -150,6 +150,9 @@ PEERS = (
         python("pytorch.py", "sdpa"),
         lambda work: work.layer in ("dot", "general", "multi-head"),
         "torch",
+    ),
+    Program(
+        "PyTorch step by step", "pytorch", python("pytorch.py"), lambda work: work.layer == DECODER, "torch"
     ),
     Program("pytorch-crf", "pytorch", python("pytorch.py"), lambda work: work.layer == CRF, "pytorch-crf"),
     Program(

@@ -78,10 +78,17 @@ CRF_TARGETS = (
     Target(Work("crf", "infer", 32, 50, 44), "pytorch-crf", 10),
 )
 
+# The aims of issue 14.
+DECODER_TARGETS = (
+    Target(Work("decoder", "train", 64, 30, 256, 256, keys=30), "PyTorch step by step", 1.8),
+    Target(Work("decoder", "train", 64, 30, 256, 256, keys=30), "PyTorch step by step", 2, memory=True),
+    Target(Work("decoder", "infer", 64, 30, 256, 256, keys=30), "PyTorch step by step", 1.8),
+)
+
 
 def aim(work: Work, peer: str, memory: bool) -> float | None:
     """What the issues ask for, where they ask for something."""
-    for target in TARGETS + ATTENTION_TARGETS + CRF_TARGETS:
+    for target in TARGETS + ATTENTION_TARGETS + CRF_TARGETS + DECODER_TARGETS:
         if (target.work, target.peer, target.memory) == (work, peer, memory):
             return target.at_least
     in_table = any(target.work == work and not target.memory for target in TARGETS)

@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 RECURRENT = ("rnn", "lstm", "gru")
 ATTENTION = ("additive", "dot", "general", "multi-head")
 CRF = "crf"
+DECODER = "decoder"
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
@@ -39,6 +40,8 @@ class Work:
         """With the defaults of lookback-bench where an option that applies was not given."""
         if self.layer == CRF:
             defaults = {}
+        elif self.layer == DECODER:
+            defaults = {"time": 30, "hidden": 256, "keys": 30}
         elif self.recurrent:
             defaults = {"time": 100, "hidden": 128, "layers": 1}
         else:
@@ -68,6 +71,9 @@ class Work:
         if self.layer == CRF:
             what = {"train": "loss and gradients", "infer": "decoding"}[self.mode]
             return f"CRF, {what} ({self.batch}, {self.time}, {self.input}){self.ragged()}"
+        if self.layer == DECODER:
+            what = {"train": "step", "infer": "forward"}[self.mode]
+            return f"decoder {what} ({self.batch}, {self.time}, {self.input}, {self.hidden}), {self.keys} keys"
         what = {"train": "step", "infer": "inference"}[self.mode]
         if not self.recurrent:
             sizes = f"({self.batch}, {self.queries}, {self.keys}, {self.input})"
@@ -97,7 +103,12 @@ class Work:
         """Weights from U(-1/√H, 1/√H) and inputs from U(-1, 1), of a field U(-1, 1) and emissions from U(-3, 3), seed 0."""
         draw = np.random.default_rng(0)
         tensors = {}
-        wanted = self._crf() if self.layer == CRF else self._recurrent() if self.recurrent else self._attention()
+        if self.layer == CRF:
+            wanted = self._crf()
+        elif self.layer == DECODER:
+            wanted = self._decoder()
+        else:
+            wanted = self._recurrent() if self.recurrent else self._attention()
         for name, (shape, bound) in wanted.items():
             tensors[name] = draw.uniform(-bound, bound, shape).astype(np.float32)
         save_file(tensors, path, {"case": json.dumps(self._about())})
@@ -106,6 +117,8 @@ class Work:
         """In the words of conformance/README.md, and the mode."""
         if self.layer == CRF:
             return {"layer": CRF, "tags": self.input, "lengths": self.row_lengths(), "mode": self.mode}
+        if self.layer == DECODER:
+            return {"layer": DECODER, "mode": self.mode}
         if self.recurrent:
             return {
                 "layer": "rnn_tanh" if self.layer == "rnn" else self.layer,
@@ -135,6 +148,24 @@ class Work:
             "param.end_transitions": ([tags], 1.0),
             "input.emissions": ([self.batch, self.time, tags], 3.0),
         }
+
+    def _decoder(self) -> dict[str, tuple[list[int], float]]:
+        hidden, bound = self.hidden, self.hidden**-0.5
+        parameters = {
+            "recurrent.weight_ih_l0": [4 * hidden, self.input + hidden],
+            "recurrent.weight_hh_l0": [4 * hidden, hidden],
+            "recurrent.bias_ih_l0": [4 * hidden],
+            "recurrent.bias_hh_l0": [4 * hidden],
+            "attention.w_query": [hidden, hidden],
+            "attention.w_key": [hidden, 2 * hidden],
+            "attention.v": [hidden],
+            "combine.projection.weight": [hidden, 3 * hidden],
+            "combine.projection.bias": [hidden],
+        }
+        tensors = {f"param.{name}": (shape, bound) for name, shape in parameters.items()}
+        tensors["input.x"] = ([self.batch, self.time, self.input], 1.0)
+        tensors["input.memory"] = ([self.batch, self.keys, 2 * hidden], 1.0)
+        return tensors
 
     def _recurrent(self) -> dict[str, tuple[list[int], float]]:
         rows, bound = GATES[self.layer] * self.hidden, self.hidden**-0.5

@@ -1,4 +1,4 @@
-"""A peer: PyTorch, as its users write it. Padded or packed recurrent layers, every attention layer, and `pytorch-crf`."""
+"""A peer: PyTorch, as its users write it. Padded or packed recurrent layers, every attention layer, a decoder, and `pytorch-crf`."""
 
 import argparse
 import math
@@ -20,6 +20,8 @@ def make(case: Case, options: argparse.Namespace) -> Peer:
         return attention(case, options.variant)
     if case.about["layer"] == "crf":
         return crf(case)
+    if case.about["layer"] == "decoder":
+        return decoder(case)
     if case.about["mode"] == "step":
         return stream(case)
     return recurrent(case)
@@ -180,6 +182,72 @@ def attention(case: Case, variant: str) -> Peer:
 
     def computed() -> dict[str, Array]:
         return {name.replace("grad.param.attention.", "grad.param."): v for name, v in results(last, inputs, layer).items()}
+
+    return Peer(run, computed)
+
+
+class Decoder(nn.Module):
+    """Additive attention (Bahdanau 2015) and input feeding (Luong 2015), as the tutorials write them: a step at a time, the keys
+    projected once."""
+
+    def __init__(self, parameters: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(parameters["recurrent.weight_ih_l0"].shape[1], parameters["recurrent.weight_hh_l0"].shape[1])
+        self.cell.load_state_dict(
+            {name: parameters[f"recurrent.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        )
+        self.w_query, self.w_key, self.v = (
+            nn.Parameter(parameters[f"attention.{name}"]) for name in ("w_query", "w_key", "v")
+        )
+        self.combine = nn.Linear(*reversed(parameters["combine.projection.weight"].shape))
+        self.combine.load_state_dict({name: parameters[f"combine.projection.{name}"] for name in ("weight", "bias")})
+
+    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
+        keys = memory @ self.w_key.T
+        fed, state, outputs = x.new_zeros(len(x), len(self.v)), None, []
+        for x_t in x.unbind(1):
+            state = self.cell(torch.cat([x_t, fed], 1), state)
+            h = state[0]
+            scores = torch.tanh((h @ self.w_query.T).unsqueeze(1) + keys) @ self.v
+            context = (scores.softmax(1).unsqueeze(1) @ memory).squeeze(1)
+            fed = torch.tanh(self.combine(torch.cat([context, h], 1)))
+            outputs.append(fed)
+        return torch.stack(outputs, 1)
+
+
+# How parameters of the decoder are called there.
+DECODER_NAMES = {"combine.": "combine.projection."} | {
+    f"cell.{name}": f"recurrent.{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+}
+
+
+def decoder(case: Case) -> Peer:
+    layer = Decoder({name: torch.from_numpy(value) for name, value in case.parameters().items()})
+    train = case.about["mode"] == "train"
+    inputs = {name: torch.from_numpy(case.tensors[f"input.{name}"]).requires_grad_(train) for name in ("x", "memory")}
+    last: dict[str, Tensor] = {}
+
+    def run() -> None:
+        last.clear()
+        if not train:
+            with torch.inference_mode():
+                last["y"] = layer(*inputs.values())
+            return
+        layer.zero_grad(set_to_none=True)
+        for tensor in inputs.values():
+            tensor.grad = None
+        last["y"] = y = layer(*inputs.values())
+        y.sum().backward()
+
+    def computed() -> dict[str, Array]:
+        found = {}
+        for name, value in results(last, inputs, layer).items():
+            for own, there in DECODER_NAMES.items():
+                name = name.replace(f"grad.param.{own}", f"grad.param.{there}")
+            for own in ("w_query", "w_key", "v"):
+                name = f"grad.param.attention.{own}" if name == f"grad.param.{own}" else name
+            found[name] = value
+        return found
 
     return Peer(run, computed)
 

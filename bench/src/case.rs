@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::options::{AttentionShape, CrfShape, Layer, Plan, RecurrentShape, Shape};
+use crate::options::{AttentionShape, CrfShape, DecoderShape, Layer, Plan, RecurrentShape, Shape};
 
 /// One tensor: its shape and its values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -160,6 +160,7 @@ fn wanted(plan: &Plan) -> Vec<(String, Vec<usize>, f32)> {
         Shape::Recurrent(shape) => recurrent(shape),
         Shape::Attention(shape) => attention(shape),
         Shape::Crf(shape) => crf(shape),
+        Shape::Decoder(shape) => decoder(shape),
     }
 }
 
@@ -171,6 +172,26 @@ fn crf(shape: &CrfShape) -> Vec<(String, Vec<usize>, f32)> {
         ("param.end_transitions".into(), vec![tags], 1.0),
         ("input.emissions".into(), vec![batch, time, tags], 3.0),
     ]
+}
+
+fn decoder(shape: &DecoderShape) -> Vec<(String, Vec<usize>, f32)> {
+    let DecoderShape { batch, time, keys, input, hidden } = *shape;
+    let bound = 1.0 / (hidden as f32).sqrt();
+    let parameters = [
+        ("recurrent.weight_ih_l0", vec![4 * hidden, input + hidden]),
+        ("recurrent.weight_hh_l0", vec![4 * hidden, hidden]),
+        ("recurrent.bias_ih_l0", vec![4 * hidden]),
+        ("recurrent.bias_hh_l0", vec![4 * hidden]),
+        ("attention.w_query", vec![hidden, hidden]),
+        ("attention.w_key", vec![hidden, 2 * hidden]),
+        ("attention.v", vec![hidden]),
+        ("combine.projection.weight", vec![hidden, 3 * hidden]),
+        ("combine.projection.bias", vec![hidden]),
+    ];
+    let mut all: Vec<_> = parameters.map(|(name, shape)| (format!("param.{name}"), shape, bound)).into();
+    all.push(("input.x".into(), vec![batch, time, input], 1.0));
+    all.push(("input.memory".into(), vec![batch, keys, 2 * hidden], 1.0));
+    all
 }
 
 fn recurrent(shape: &RecurrentShape) -> Vec<(String, Vec<usize>, f32)> {

@@ -10,6 +10,7 @@ mod burn_layers;
 mod case;
 mod ceiling;
 mod crf;
+mod decoder;
 mod kernels;
 pub mod memory;
 mod modules;
@@ -50,6 +51,7 @@ pub fn work(plan: &Plan, case: &Case) -> anyhow::Result<Box<dyn Work>> {
         (Shape::Recurrent(shape), _, Through::Answers) => Box::new(answering::Answering::new(shape, case)?),
         (Shape::Recurrent(shape), mode, Through::Modules) => Box::new(modules::Modules::new(shape, mode, case)?),
         (Shape::Attention(shape), mode, through) => attention::work(shape, mode, through, case)?,
+        (Shape::Decoder(shape), mode, _) => Box::new(decoder::Decoder::new(shape, mode, case)?),
         (Shape::Crf(shape), mode, through) => crf::work(shape, mode, through, plan.threads, case)?,
     })
 }

@@ -14,7 +14,7 @@ pub struct Options {
     /// Rows in the batch (B)
     #[arg(long, value_name = "B")]
     pub batch: Option<usize>,
-    /// Steps (T); recurrent layers and crf only
+    /// Steps (T); recurrent layers, crf and decoder only
     #[arg(long, value_name = "T")]
     pub time: Option<usize>,
     /// Input size (I), or the size of queries, keys and values, or the tags (N) of a crf
@@ -35,7 +35,7 @@ pub struct Options {
     /// Queries (Q); attention only
     #[arg(long, value_name = "Q")]
     pub queries: Option<usize>,
-    /// Keys (K); attention only
+    /// Keys (K); attention and decoder only
     #[arg(long, value_name = "K")]
     pub keys: Option<usize>,
     /// Heads; multi-head only
@@ -91,6 +91,8 @@ pub enum Layer {
     General,
     MultiHead,
     Crf,
+    /// An LSTM with additive attention and input feeding, through all steps of a target.
+    Decoder,
 }
 
 impl Layer {
@@ -105,6 +107,7 @@ impl Layer {
             Layer::General => "general",
             Layer::MultiHead => "multi-head",
             Layer::Crf => "crf",
+            Layer::Decoder => "decoder",
         }
     }
 
@@ -208,6 +211,17 @@ pub struct AttentionShape {
     pub lengths: Option<Vec<usize>>,
 }
 
+/// A decoder over known targets and its batch; keys and values are `[B, K, 2H]`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say all")]
+pub struct DecoderShape {
+    pub batch: usize,
+    pub time: usize,
+    pub keys: usize,
+    pub input: usize,
+    pub hidden: usize,
+}
+
 /// A conditional random field and its batch.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say all")]
@@ -239,6 +253,7 @@ pub enum Shape {
     Recurrent(RecurrentShape),
     Attention(AttentionShape),
     Crf(CrfShape),
+    Decoder(DecoderShape),
 }
 
 /// A command line that can run.
@@ -279,6 +294,7 @@ impl Options {
         );
         let (shape, through) = match self.layer {
             Layer::Crf => self.crf()?,
+            Layer::Decoder => self.decoder()?,
             layer if layer.recurrent() => self.recurrent()?,
             _ => self.attention()?,
         };
@@ -367,6 +383,31 @@ impl Options {
         Ok((Shape::Crf(CrfShape { batch, time, tags: self.input.unwrap_or(44), lengths }), through))
     }
 
+    fn decoder(&self) -> anyhow::Result<(Shape, Through)> {
+        let through = self.through.unwrap_or(Through::Modules);
+        let elsewhere = [
+            ("--layers", self.layers.is_some()),
+            ("--bidirectional", self.bidirectional),
+            ("--recompute", self.recompute),
+            ("--queries", self.queries.is_some()),
+            ("--heads", self.heads.is_some()),
+            ("--weights", self.weights),
+            ("--lengths", self.lengths.is_some_and(|lengths| lengths != Lengths::Full)),
+            ("--mode step", self.mode == Mode::Step),
+            ("--through", through != Through::Modules),
+        ];
+        self.refuse(&elsewhere, "decoder, which runs as a module over full rows")?;
+        let hidden = self.hidden.unwrap_or(256);
+        let shape = DecoderShape {
+            batch: self.batch.unwrap_or(64),
+            time: self.time.unwrap_or(30),
+            keys: self.keys.unwrap_or(30),
+            input: self.input.unwrap_or(256),
+            hidden,
+        };
+        Ok((Shape::Decoder(shape), through))
+    }
+
     fn attention(&self) -> anyhow::Result<(Shape, Through)> {
         let name = self.layer.name();
         let recurrent_only = [
@@ -444,6 +485,7 @@ impl Plan {
                 tokens * shape.directions * shape.gates() * shape.hidden * inner
             }
             Shape::Attention(shape) => shape.multiply_adds(),
+            Shape::Decoder(shape) => shape.multiply_adds(),
             Shape::Crf(shape) => shape.row_lengths().iter().sum::<usize>() * shape.tags * shape.tags,
         };
         passes * 2.0 * multiply_adds as f64
@@ -475,8 +517,21 @@ impl Plan {
                 }
                 text
             }
+            Shape::Decoder(s) => {
+                format!("decoder ({}, {}, {}, {}), {} keys", s.batch, s.time, s.input, s.hidden, s.keys)
+            }
             Shape::Crf(s) => format!("crf ({}, {}, {})", s.batch, s.time, s.tags),
         }
+    }
+}
+
+impl DecoderShape {
+    /// The keys' map; in a step the gates, the query's map, scores, the context and what combines it with the state.
+    fn multiply_adds(&self) -> usize {
+        let Self { batch, time, keys, input, hidden } = *self;
+        let gates = 4 * hidden * (input + 2 * hidden);
+        let step = gates + hidden * hidden + keys * 3 * hidden + 3 * hidden * hidden;
+        batch * (keys * 2 * hidden * hidden + time * step)
     }
 }
 

@@ -10,12 +10,16 @@ Writes data/train.tsv, data/valid.tsv and data/test.tsv beside this script. Want
 
 import random
 import re
-import subprocess
+import sys
 import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import debian
+
 PACKAGES = {"en": ("libreoffice-help-en-us", "en-US"), "zh": ("libreoffice-help-zh-cn", "zh-CN")}
 LEFT_OUT = {"scalc", "simpress"}
 SEED = 1
@@ -25,6 +29,7 @@ TAGS = {"p", "h1", "h2", "h3", "h4", "h5", "h6"}
 def main() -> None:
     """Download, read, align, split, write."""
     with tempfile.TemporaryDirectory() as folder:
+        debian.lists(Path(folder))
         pages = {language: read(Path(folder), *package) for language, package in PACKAGES.items()}
     names = sorted(pages["en"].keys() & pages["zh"].keys())
     random.Random(SEED).shuffle(names)
@@ -48,13 +53,7 @@ def main() -> None:
 
 def read(folder: Path, package: str, language: str) -> dict[str, dict[str, str]]:
     """The texts of every page of a package, by the page's path and the paragraph's id."""
-    place = folder / language
-    place.mkdir()
-    # As root apt hands the download to another user, who may not write there; it says so and goes on by itself.
-    subprocess.run(["apt-get", "download", "-qq", package], check=True, cwd=place, stderr=subprocess.DEVNULL)
-    archive = next(place.glob("*.deb"))
-    subprocess.run(["dpkg-deb", "-x", archive.name, "out"], check=True, cwd=place)
-    root = next(place.glob(f"out/usr/share/libreoffice/help/{language}/text"))
+    root = next(debian.unpacked(folder, package).glob(f"usr/share/libreoffice/help/{language}/text"))
     pages = {}
     for file in sorted(root.rglob("*.html")):
         name = file.relative_to(root).as_posix()

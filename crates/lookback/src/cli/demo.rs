@@ -11,7 +11,7 @@ use super::{Interrupted, UsageError, evaluate, signals, train};
 use crate::demo::{DEMOS, Demo as Shown};
 use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 
-/// Train, evaluate and explain on what is built in, in seconds.
+/// Train, evaluate and explain on what is built in, in a minute or two.
 #[derive(Args, Debug)]
 pub(super) struct Demo {
     /// What is shown: questions that are classified, or dates that are translated

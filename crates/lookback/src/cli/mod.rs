@@ -43,7 +43,7 @@ struct Lookback {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Train, evaluate and explain on what is built in, in seconds
+    /// Train, evaluate and explain on what is built in, in a minute or two
     Demo(demo::Demo),
     /// Train a model on your data
     Train(train::Train),
