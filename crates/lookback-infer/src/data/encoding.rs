@@ -90,10 +90,15 @@ impl Encoding {
         encoding_rs::Encoding::for_bom(bytes).map(|(encoding, length)| (Encoding(encoding), length))
     }
 
-    /// What is wrong with bytes that begin with the mark of UTF-32, which begins as that of UTF-16 does and is not read.
-    pub(super) fn refused(bytes: &[u8]) -> Option<&'static str> {
-        let is_utf_32 = bytes.starts_with(&[0xFF, 0xFE, 0, 0]) || bytes.starts_with(&[0, 0, 0xFE, 0xFF]);
-        is_utf_32.then_some("the text is UTF-32 by the mark it begins with, which is not read; write it as UTF-8")
+    /// What is wrong with bytes that are no text that is read, whatever they are: those with the mark of UTF-32, which begins as that
+    /// of UTF-16 does; and, where no encoding is `told`, those of programs, pictures and the like.
+    pub(super) fn refused(bytes: &[u8], told: Option<Encoding>) -> Option<&'static str> {
+        if bytes.starts_with(&[0xFF, 0xFE, 0, 0]) || bytes.starts_with(&[0, 0, 0xFE, 0xFF]) {
+            return Some("the text is UTF-32 by the mark it begins with, which is not read; write it as UTF-8");
+        }
+        let may_be_text = told.is_some() || Encoding::of_mark(bytes).is_some() || !is_binary(bytes);
+        (!may_be_text)
+            .then_some("this is no text, for it is full of control characters; --encoding reads it all the same")
     }
 
     /// As [`Encoding::of_content`], of the beginning of an input, which may end within a character: of its whole lines, where
@@ -167,6 +172,19 @@ pub(super) fn utf_16_without_mark(bytes: &[u8]) -> Option<Encoding> {
     let (all, most) = (even + odd, even.max(odd));
     let enough = all >= 2 && all * 16 >= bytes.len() && most * 10 >= all * 9;
     enough.then_some(Encoding(if odd > even { UTF_16LE } else { UTF_16BE }))
+}
+
+/// Whether bytes that are no UTF-8 have control characters at more than one place in 50; no text in an older encoding has any but
+/// those of white space and the escape.
+fn is_binary(bytes: &[u8]) -> bool {
+    /// Of the beginning of a file, which tells.
+    const SEEN: usize = 1 << 16;
+    let bytes = &bytes[..bytes.len().min(SEEN)];
+    let is_control =
+        |byte: &&u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0B | 0x0C | 0x1B);
+    let controls = bytes.iter().filter(is_control).count();
+    let is_utf_8 = || std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    controls * 50 > bytes.len() && !is_utf_8() && utf_16_without_mark(bytes).is_none()
 }
 
 /// Whether more characters beyond ASCII are UTF-8 than are not: in an older encoding hardly any pair of bytes is.
@@ -244,6 +262,17 @@ mod tests {
         for (bytes, name, guessed, text) in cases {
             let decoded = decode(bytes, None).expect(name);
             assert_eq!((decoded.encoding.name(), decoded.guessed, decoded.text.as_str()), (name, guessed, text));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_unless_an_encoding_is_told() {
+        let program: Vec<u8> = (0..4000u32).map(|place| (place.wrapping_mul(place) >> 3) as u8).collect();
+        assert!(Encoding::refused(&program, None).is_some_and(|problem| problem.contains("no text")));
+        assert_eq!(Encoding::refused(&program, Some("latin1".parse().expect("a label"))), None);
+        let texts = [encoded(CHINESE, "gb18030"), encoded(GERMAN, "windows-1252"), wide(CHINESE, u16::to_le_bytes)];
+        for text in texts.into_iter().chain([b"zero\0byte\0s\0".to_vec(), Vec::new()]) {
+            assert_eq!(Encoding::refused(&text, None), None, "{text:?}");
         }
     }
 

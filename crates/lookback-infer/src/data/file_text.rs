@@ -59,7 +59,7 @@ pub(super) fn read_opened(
 ) -> Result<Decoded, DataError> {
     let mut bytes = Vec::new();
     opened.read_to_end(&mut bytes).map_err(|source| DataError::Io { file: file.into(), source })?;
-    if let Some(problem) = Encoding::refused(&bytes) {
+    if let Some(problem) = Encoding::refused(&bytes, told) {
         return Err(DataError::Line { file: file.into(), line: 1, problem: problem.into() });
     }
     let decoded = decode(bytes, told).map_err(|(malformed, bytes)| not_text(file, &bytes, &malformed))?;

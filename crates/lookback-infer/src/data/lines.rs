@@ -149,7 +149,7 @@ impl<R: BufRead> TextLines<R> {
             let way_out = "--format parquet reads a table of texts, csv-long and wide those of series";
             return Err(kind.refused(&self.name, way_out));
         }
-        if let Some(problem) = Encoding::refused(there) {
+        if let Some(problem) = Encoding::refused(there, self.encoding) {
             self.ended = true;
             return Err(DataError::Line { file: self.name.clone(), line: 1, problem: problem.into() });
         }

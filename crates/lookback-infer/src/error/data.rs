@@ -87,12 +87,14 @@ pub enum DataError {
         first: Vec<String>,
     },
     /// The extension does not tell the format.
-    #[error("{}: cannot tell the format from its name; say with --format which it is: {expected}", file.display())]
+    #[error("{}: cannot tell the format from its name; say with --format which it is: {expected}{hint}", file.display())]
     UnknownFormat {
         /// The file.
         file: PathBuf,
         /// The formats that could be given.
         expected: &'static str,
+        /// What its content looks like, where that is something else; or nothing.
+        hint: &'static str,
     },
     /// A column asked for by name is not in the header.
     #[error("{}: there is no column \"{name}\"; the columns are {}", at(file, *line), quoted(present))]

@@ -3,6 +3,7 @@
 mod chosen;
 pub mod classify;
 pub mod tag;
+mod told;
 pub mod translate;
 
 use std::collections::BTreeMap;

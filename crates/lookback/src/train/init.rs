@@ -107,28 +107,32 @@ impl Init {
         }
     }
 
-    /// The labels of the model, which its file has under `key`, with those of the training `data` that it does not know where
-    /// they are to be added.
+    /// The labels of the model, which its file has under `key`, with those of the training `data`, each with its line, that it does
+    /// not know where they are to be added.
     ///
     /// # Errors
     /// If there are any, and they are not.
     pub(crate) fn labels<'a>(
         &self,
         key: &str,
-        labels: impl IntoIterator<Item = &'a str>,
+        labels: impl IntoIterator<Item = (&'a str, usize), IntoIter: Clone>,
         data: &Path,
     ) -> Result<LabelSet, Error> {
         let known: LabelSet = self.file.json(&self.path, key)?;
-        let (extended, new) = known.extended(labels);
-        if new > 0 && !self.extend {
-            let (data, labels) = (data.display(), counted(new, "label"));
-            let first = &extended.names()[known.len()];
-            let problem = format!(
-                "{data} has {labels} that the model in --init does not know, such as {first:?}; --extend adds them"
-            );
-            return Err(PlanError::Unfit(problem).into());
+        let labels = labels.into_iter();
+        let (extended, new) = known.extended(labels.clone().map(|(label, _)| label));
+        let mut unknown = labels.filter(|(label, _)| known.id(label).is_none());
+        match unknown.next() {
+            Some((first, line)) if !self.extend => {
+                let (data, labels) = (data.display(), counted(new, "label"));
+                let problem = format!(
+                    "{data} has {labels} that the model in --init does not know, the first of them {first:?} on line \
+                     {line}; --extend adds them"
+                );
+                Err(PlanError::Unfit(problem).into())
+            }
+            _ => Ok(extended),
         }
-        Ok(extended)
     }
 
     /// How many labels the model has, in its file under `key`.

@@ -197,6 +197,24 @@ fn all_formats_are_named_where_none_can_be_told() {
     let run = lookback(&["evaluate", &model, &data]);
     assert!(!run.err.contains("csv-long"), "{}", run.err);
     run.refused(2, &["cannot tell the format", "csv, tsv, jsonl"]);
+    // Who has the wrong task is told the right one.
+    let tagged = folder.write("data.conll", "Ann B-PER\nruns O\n\nBob B-PER\nsits O\n");
+    train(&tagged, &model, &[]).refused(2, &["data.conll: cannot tell the format", "which `train tag` reads"]);
+}
+
+#[test]
+fn what_is_no_text_is_refused_where_it_is_read() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.tsv", sentences()), folder.path("model"));
+    train(&data, &model, &["--epochs", "1"]).ok();
+    let bytes: Vec<u8> = (0..9000u32).map(|place| (place.wrapping_mul(place) >> 3) as u8).collect();
+    for name in ["program.dat", "program.csv"] {
+        let program = folder.path(name);
+        std::fs::write(&program, &bytes).unwrap();
+        let run = lookback(&["predict", &model, &program]);
+        assert!(run.err.contains("this is no text"), "{}", run.err);
+        assert!(run.out.is_empty(), "{}", run.out);
+    }
 }
 
 #[test]

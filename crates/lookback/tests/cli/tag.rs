@@ -55,7 +55,12 @@ fn a_tagger_is_trained_judged_asked_and_looked_at() {
     let folder = Folder::new();
     let data = folder.write("data.conll", sentences());
     let model = folder.path("model.safetensors");
-    let said = train(&data, &model, &LEARN).ok();
+    let run = train(&data, &model, &LEARN);
+    // How each tag is told apart is told before the model is used.
+    for part in ["precision %", "HOT", "by tokens of", "that were not trained on"] {
+        assert!(run.err.contains(part), "'{part}' is not in:\n{}", run.err);
+    }
+    let said = run.ok();
     // None of the validation tokens is unknown, so that nothing is said of those.
     assert!(said.contains("accuracy") && !said.contains("unknown"), "{said}");
 
@@ -365,7 +370,7 @@ fn a_tagger_is_trained_on_with_new_tags_and_tokens() {
     train(&data, &model, &LEARN).ok();
     let new = folder.write("new.conll", format!("{}frozen - COLD\nsoup - O\n", sentences()));
     let begin = ["train", "tag", &new, "-o", &on, "--init", &model, "--epochs", "1", "--learning-rate", "0.0001"];
-    lookback(&begin).refused(2, &["new.conll has 1 label", "\"COLD\"", "--extend adds them"]);
+    lookback(&begin).refused(2, &["new.conll has 1 label", "\"COLD\" on line", "--extend adds them"]);
     lookback(&[&begin[..], &["--extend", "--validation-split", "0"]].concat()).ok();
     // One careful epoch: what was learnt before is still there.
     let judged = json(&lookback(&["evaluate", &on, &data, "--json"]).ok());

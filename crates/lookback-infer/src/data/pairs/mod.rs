@@ -167,7 +167,7 @@ fn read_one(file: &Path, options: &PairOptions, trained: Option<&TableColumns>) 
             let found = match format {
                 Some(format @ (Format::Csv | Format::Tsv)) => delimited::read(name, text, format, options, trained)?,
                 Some(Format::Jsonl) => json::read(name, text, options, trained)?,
-                _ => return Err(DataError::UnknownFormat { file: name.clone(), expected: Format::OF_PAIRS }),
+                _ => return Err(DataError::UnknownFormat { file: name.clone(), expected: Format::OF_PAIRS, hint: "" }),
             };
             (found, Some(decoded))
         }

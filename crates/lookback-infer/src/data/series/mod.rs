@@ -236,7 +236,7 @@ fn of_text(file: &Path, text: &str, format: Option<Format>, options: &SeriesOpti
         Some(Format::Ts) => ts::read(file, text, options),
         Some(Format::CsvLong) => long_form::read(file, &Sheet::read(file, text, options, false)?, options),
         Some(Format::Wide) => wide::read(file, &Sheet::read(file, text, options, true)?, options),
-        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES, hint: "" }),
     }
 }
 
@@ -260,7 +260,7 @@ fn of_columns(
             let all: Vec<usize> = (0..source.names().len()).collect();
             wide::read(file, &Sheet::of_columns(source, &all, None)?, options)
         }
-        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES }),
+        _ => Err(DataError::UnknownFormat { file: file.into(), expected: Format::OF_SERIES, hint: "" }),
     }
 }
 

@@ -48,7 +48,7 @@ pub use super::columns::{Column, Labels};
 use super::encoding::Decoded;
 use super::kept::{Keep, Kept};
 use super::label_lists::list;
-use super::{Format, Layout, file_text};
+use super::{Format, Layout, file_text, tagged};
 use crate::error::{DataError, counted};
 
 /// What to do with a text that is empty or only white space.
@@ -256,7 +256,8 @@ fn of_text(
         _ => {
             // A model of texts is there already, or what is to be trained may be one of series.
             let expected = if options.trained.is_some() { Format::OF_TEXTS } else { Format::OF_TRAINING };
-            return Err(DataError::UnknownFormat { file: file.into(), expected });
+            let hint = if options.trained.is_none() { tagged::hint(text) } else { "" };
+            return Err(DataError::UnknownFormat { file: file.into(), expected, hint });
         }
     };
     let header = match format {

@@ -112,6 +112,16 @@ impl Holds {
     }
 }
 
+/// What is to be said to one who reads it as texts with labels, if it looks like sentences with a tag per token.
+pub(super) fn hint(text: &str) -> &'static str {
+    match content::format(text, &TaggedColumns::default(), false) {
+        Format::Conll | Format::Conllu | Format::Slash => {
+            "; it looks like sentences with a tag per token, which `train tag` reads"
+        }
+        _ => "",
+    }
+}
+
 /// A sentence in a text.
 #[derive(Debug)]
 struct Part {
@@ -175,7 +185,7 @@ fn parse(file: &Path, columns: &TaggedColumns, tagged: bool) -> Result<Parsed, D
             let form = Form::Sheet { conllu: format == Format::Conllu, separator: sheet.separator() };
             (sheet.read(&text), form, sheet.form())
         }
-        _ => return Err(DataError::UnknownFormat { file: name, expected: Format::OF_TAGS }),
+        _ => return Err(DataError::UnknownFormat { file: name, expected: Format::OF_TAGS, hint: "" }),
     };
     let read = || parts.iter().filter_map(|part| part.read.as_ref().ok());
     let tokens = counted(read().map(|sentence| sentence.tokens.len()).sum(), "token");

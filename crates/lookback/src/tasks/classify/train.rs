@@ -21,9 +21,9 @@ use super::network::Network;
 use super::objective::Classification;
 use super::options::ClassWeights;
 use super::plan::ClassifyPlan;
-use super::told::{self, refuse_too_few, tell_labels, tell_texts};
+use super::told::{refuse_too_few, tell_labels, tell_parts, tell_texts};
 use crate::network::option_of;
-use crate::tasks::Fitted;
+use crate::tasks::{Fitted, told};
 use crate::train::split::{folds, parts};
 use crate::train::{self, End, Ensemble, Init, Pretrained, Session, ValidationPlan, begin, check_tables};
 
@@ -56,7 +56,10 @@ pub fn fit_inputs(
     let (per_text, scores) = (plan.network.labels_per_text, plan.network.labels_per_text.scores());
     let names = inputs.iter().flat_map(|input| &input.label).map(String::as_str);
     let labels = match &init {
-        Some(init) => init.labels("labels", names, data)?,
+        Some(init) => {
+            let lined = inputs.iter().flat_map(|input| input.label.iter().map(|label| (label.as_str(), input.line)));
+            init.labels("labels", lined, data)?
+        }
         None => {
             if per_text == LabelsPerText::Several {
                 refuse_too_few(names.clone(), data)?;
@@ -111,7 +114,11 @@ pub fn fit_inputs(
     };
     let told = (!judged.targets.is_empty()).then(|| {
         let file = if of_folds.is_some() { data } else { plan.validation.file().map_or(data, PathBuf::as_path) };
-        told::table(&judged.classes(calibration, labels.names()), per_text, file)
+        let help = match per_text {
+            LabelsPerText::One => "--class-weights balanced, more rows of them, or one label for those that are alike",
+            LabelsPerText::Several => "more rows of them",
+        };
+        told::table(&judged.classes(calibration, labels.names()), ("rows", help), file)
     });
     // What was held out has done its work, and the linear part is solved in no time.
     if let (true, Some(held_out)) = (is_split, &learnt.held_out) {
@@ -288,7 +295,7 @@ impl Learner<'_> {
         check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
         let validation = held_out.map(|(inputs, file)| dataset(inputs, file)).transpose()?;
         if tells {
-            told::tell_parts(&input, &train, validation.as_ref());
+            tell_parts(&input, &train, validation.as_ref());
         }
         let budget = |purpose| budget(&plan.network, shape, labels.len(), purpose, plan.train.max_memory());
         let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));

@@ -1,6 +1,6 @@
 //! Training a tagger: from a file and a plan to a trained model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use lookback_infer::data::labels::LabelSet;
@@ -10,7 +10,8 @@ use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::tag::scheme::{Scheme, Schemes, Transitions};
 use lookback_infer::tasks::tag::{
-    self, Dataset, Description, NetworkPlan, SCORES, Tags, WORDS, budget, convert, decoder, judge, read, to_characters,
+    self, Dataset, Description, Metrics, NetworkPlan, SCORES, Tags, WORDS, budget, convert, decoder, judge, read,
+    to_characters,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +21,7 @@ use super::network::Network;
 use super::plan::TagPlan;
 use crate::input::refuse;
 use crate::network::{option_of, twin};
-use crate::tasks::Fitted;
+use crate::tasks::{Fitted, told};
 use crate::train::split::parts;
 use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, check_tables};
 
@@ -45,7 +46,10 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     };
     let names = sentences.iter().flat_map(|sentence| &sentence.label.names).map(String::as_str);
     let tags = match &init {
-        Some(init) => init.labels("tags", names, data)?,
+        Some(init) => {
+            let lined = sentences.iter().flat_map(|sentence| sentence.label.names.iter().zip(&sentence.label.lines));
+            init.labels("tags", lined.map(|(name, &line)| (name.as_str(), line)), data)?
+        }
         None => LabelSet::build(data, None, names)?,
     };
     let raws = || sentences.iter().map(|sentence| &sentence.raw);
@@ -91,13 +95,20 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
         device: session.device.clone().autodiff(),
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
+    let file = plan.validation.file().map_or(data, PathBuf::as_path);
+    let judged = objective.judged(&trained.networks.iter().collect::<Vec<_>>());
+    let told = judged.map(|metrics| {
+        let what = if metrics.spans.is_some() { "spans" } else { "tokens" };
+        told::table(&metrics.labels, (what, "more sentences with them"), file)
+    });
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
-    Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+    let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
         let (data, segment, tags, record) = (plan.data.clone(), plan.segment, tags.clone(), record.clone());
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
         Description { input, data, schemes, segment, plan, tags, record }.file(tensors)
-    })
+    })?;
+    Ok(Fitted { told, ..fitted })
 }
 
 /// The schemes of the model that the training goes on from, else those that the plan says or the tags tell.
@@ -181,17 +192,25 @@ impl Objective for Tagging<'_> {
     }
 
     fn validate(&self, networks: &[&Network]) -> Option<Validation> {
-        let validation = self.validation.as_ref()?;
-        // Judged as it will answer: without Burn.
-        let answering = |network: &&Network| answering(network, self.plan, self.shape, self.tags.len());
-        let networks: Vec<tag::Network> = networks.iter().map(answering).collect();
+        self.validation.as_ref()?;
         // What is no number any more chooses no tags; the loss tells.
-        let Ok(decoder) = decoder(&networks, self.tags, validation.schemes) else {
+        let Some(metrics) = self.judged(networks) else {
             return Some(Validation { loss: f64::NAN, scores: vec![None; SCORES.len()] });
         };
-        let metrics = judge(&networks, &decoder, validation, self.tags.names(), &self.judging);
         let f1 = metrics.spans.as_ref().map(|spans| spans.micro.f1);
         Some(Validation { loss: metrics.loss, scores: vec![Some(metrics.accuracy), metrics.unknown_accuracy, f1] })
+    }
+}
+
+impl Tagging<'_> {
+    /// How networks do on what was held out, judged as they will answer: without Burn. `None` where nothing was, there is no network,
+    /// or what they have learnt chooses no tags.
+    fn judged(&self, networks: &[&Network]) -> Option<Metrics> {
+        let validation = self.validation.as_ref().filter(|_| !networks.is_empty())?;
+        let answering = |network: &&Network| answering(network, self.plan, self.shape, self.tags.len());
+        let networks: Vec<tag::Network> = networks.iter().map(answering).collect();
+        let decoder = decoder(&networks, self.tags, validation.schemes).ok()?;
+        Some(judge(&networks, &decoder, validation, self.tags.names(), &self.judging))
     }
 }
 
