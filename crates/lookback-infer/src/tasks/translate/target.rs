@@ -1,12 +1,15 @@
 //! Targets: how a text that is written becomes tokens, and tokens become a text again.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::copying::{SourceTokens, WantedPlaces};
+use crate::input::Example;
 use crate::input::subwords::{SubwordMethod, Subwords};
-use crate::input::tokenizer::TokenizerChoice;
+use crate::input::tokenizer::{Segmentation, Token, Tokenizer, TokenizerChoice};
 use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
 use crate::search::MOST_TOKENS;
 
@@ -140,6 +143,19 @@ fn words(text: &str) -> Vec<String> {
     tokens
 }
 
+/// The words of a text as [`words`] cuts them, by the bytes that each takes without the blank before it.
+fn places_of_words(text: &str) -> HashMap<(usize, usize), String> {
+    // The words make up the text behind a blank.
+    let mut at = 0usize;
+    let place = |word: String| {
+        let blank = usize::from(word.len() > 1 && word.starts_with(' '));
+        let start = (at + blank).saturating_sub(1);
+        at += word.len();
+        ((start, at - 1), word)
+    };
+    words(text).into_iter().map(place).collect()
+}
+
 /// How targets are read and written, with the vocabulary that was learnt of the training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -220,6 +236,54 @@ impl TargetText {
         TargetText { vocabulary, longest: self.longest.max(longest), ..self }
     }
 
+    /// Whether tokens of sources that are cut so are tokens of such targets, so that one may be copied.
+    ///
+    /// # Errors
+    /// A sentence that begins with the option.
+    pub fn check_copying(&self, sources: &Tokenizer) -> Result<(), String> {
+        let fits = match (sources.segmentation, self.cut) {
+            (Segmentation::Words, TargetCut::Words | TargetCut::Blanks)
+            | (Segmentation::Characters, TargetCut::Characters) => true,
+            (Segmentation::Bpe, TargetCut::Bpe) | (Segmentation::Unigram, TargetCut::Unigram) => {
+                if sources.subwords != self.subwords {
+                    return Err(
+                        "copies pieces of words, which must be those of both sides; --joint-subwords learns them \
+                                so"
+                        .into(),
+                    );
+                }
+                true
+            }
+            _ => false,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!(
+                "copies tokens of the source, but sources are cut into {} and targets into {}; say --tokenizer and \
+                 --target-tokenizer so that both are words, characters or joint pieces of words",
+                sources.segmentation, self.cut
+            )),
+        }
+    }
+
+    /// What each token of a source that is kept is as a token of a target, `[S]`: as it is written, upper and lower case, and
+    /// where tokens carry blanks with the blank before it.
+    pub(super) fn of_source(&self, source: &Example) -> Vec<String> {
+        let Some((text, tokens)) = source.tokens() else { return Vec::new() };
+        let written = || tokens.iter().map(|token| (token, &text[token.start..token.end]));
+        match self.cut {
+            TargetCut::Characters | TargetCut::Blanks => written().map(|(_, written)| written.to_owned()).collect(),
+            TargetCut::Bpe | TargetCut::Unigram => tokens.iter().map(|token| token.written.to_string()).collect(),
+            TargetCut::Words => {
+                let places = places_of_words(text);
+                let as_cut = |(token, written): (&Token<'_>, &str)| {
+                    places.get(&(token.start, token.end)).cloned().unwrap_or_else(|| self.cut.as_token(written))
+                };
+                written().map(as_cut).collect()
+            }
+        }
+    }
+
     /// The most tokens of an answer where nothing else is said: half as many again as any target of the training has.
     pub fn most_tokens(&self) -> usize {
         self.longest.saturating_add(self.longest / 2).saturating_add(10).min(MOST_TOKENS)
@@ -285,6 +349,14 @@ impl TargetText {
         (ids, cut)
     }
 
+    /// As [`TargetText::encode`], but what stands in the source has that one's number where the vocabulary does not have it.
+    pub fn encode_beside(&self, text: &str, source: &SourceTokens) -> (Vec<u32>, usize) {
+        let mut ids = self.cut_up(text);
+        let cut = ids.len().saturating_sub(self.max_length);
+        ids.truncate(self.max_length);
+        (ids.iter().map(|token| source.find(self, token).unwrap_or(UNK)).collect(), cut)
+    }
+
     /// The ids of a text, however long it is.
     pub(super) fn encode_whole(&self, text: &str) -> Vec<u32> {
         self.cut_up(text).iter().map(|token| self.vocabulary.encode(token)).collect()
@@ -308,22 +380,47 @@ pub struct Targets<'a> {
     /// The tokens before each step, `[B, T]`, [`PAD`] past a row's end.
     before: Vec<u32>,
     time: usize,
+    /// Of what tokens are copied; none where nothing is.
+    sources: Vec<&'a SourceTokens>,
 }
 
 impl<'a> Targets<'a> {
-    /// rows: the ids of every target, without beginning and end. `drop`: whether a token that is read is replaced by the unknown
+    /// rows: the ids of every target, without beginning and end; those of words that a source has of its own are read as the
+    /// unknown one. `drop`: whether a token that is read is replaced by the unknown
     /// one, asked for each; what is wanted stays.
     pub fn new(rows: &'a [&'a [u32]], text: &TargetText, mut drop: impl FnMut() -> bool) -> Targets<'a> {
-        let eos = text.eos();
+        let (eos, vocabulary) = (text.eos(), text.vocabulary.len());
         let time = rows.iter().map(|row| row.len() + 1).max().unwrap_or(0);
         let mut before = Vec::with_capacity(rows.len() * time);
         for row in rows {
             let start = before.len();
             before.push(text.bos());
-            before.extend(row.iter().map(|&id| if drop() { UNK } else { id }));
+            before.extend(row.iter().map(|&id| if drop() || id as usize >= vocabulary { UNK } else { id }));
             before.resize(start + time, PAD);
         }
-        Targets { rows, eos, before, time }
+        Targets { rows, eos, before, time, sources: Vec::new() }
+    }
+
+    /// With the sources from which tokens are copied, one for each row.
+    pub fn with_sources(mut self, sources: Vec<&'a SourceTokens>) -> Targets<'a> {
+        self.sources = sources;
+        self
+    }
+
+    /// The sources from which tokens are copied; none where nothing is.
+    pub fn sources(&self) -> &[&'a SourceTokens] {
+        &self.sources
+    }
+
+    /// Where in the sources every wanted token stands. keys: `S`, the steps of the longest source.
+    pub fn wanted_places(&self, keys: usize) -> WantedPlaces {
+        let mut wanted = WantedPlaces::new();
+        for (row, source) in self.sources.iter().enumerate() {
+            for t in 0..self.length(row) {
+                wanted.push(self.at(row, t), source, (row * self.time + t) * keys);
+            }
+        }
+        wanted
     }
 
     /// `B`
@@ -408,6 +505,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_word_knows_its_place(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
+            for ((start, end), word) in places_of_words(&text) {
+                let bare = if word.len() > 1 { word.strip_prefix(' ').unwrap_or(&word) } else { &word };
+                if !(text.starts_with(char::is_whitespace) && start == 0) && end <= text.len() {
+                    prop_assert!(text[start..end] == *bare || bare == " ", "{word:?} at {start}..{end} of {text:?}");
+                }
+            }
+        }
+
         #[test]
         fn tokens_make_up_their_text(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
             for cut in [TargetCut::Words, TargetCut::Characters] {
