@@ -170,6 +170,5 @@ fn copying_that_cannot_be_is_refused() {
     let (model, other) = (folder.path("writing"), folder.path("other"));
     train(&data, &model, &["--epochs", "1"]).ok();
     let on = ["train", "translate", &data, "--init", &model, "--copy", "--epochs", "1", "-o", &other];
-    let run = lookback(&on);
-    assert!(run.code == 0 || run.err.contains("--init") || run.err.contains("gate"), "{}", run.err);
+    lookback(&on).refused(2, &["--init", "keeps it", "\"copy\":true"]);
 }
