@@ -4,13 +4,15 @@
 //! A token of a source that no target of the training has is a word of the source's own; it is numbered behind the target's
 //! vocabulary, for this source alone (the extended vocabulary of the paper).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use lookback_kernels::pointer::{LEAST_COPIED, NOT_WRITTEN};
 
-use super::target::TargetText;
+use super::target::{TargetCut, TargetText};
 use super::writer::log_of_sum;
 use crate::input::Example;
+use crate::input::tokenizer::{Segmentation, Token, Tokenizer};
+use crate::input::vocabulary::UNK;
 
 /// The tokens of a source as tokens of a target. `V` is the size of the target's vocabulary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,74 @@ impl SourceTokens {
     pub(super) fn own_word(&self, id: u32) -> Option<&str> {
         self.own.get(id.checked_sub(self.vocabulary)? as usize).map(String::as_str)
     }
+}
+
+impl TargetText {
+    /// Whether tokens of sources that are cut so are tokens of such targets, so that one may be copied.
+    ///
+    /// # Errors
+    /// A sentence that begins with the option.
+    pub fn check_copying(&self, sources: &Tokenizer) -> Result<(), String> {
+        let fits = match (sources.segmentation, self.cut) {
+            (Segmentation::Words, TargetCut::Words | TargetCut::Blanks)
+            | (Segmentation::Characters, TargetCut::Characters) => true,
+            (Segmentation::Bpe, TargetCut::Bpe) | (Segmentation::Unigram, TargetCut::Unigram) => {
+                if sources.subwords != self.subwords {
+                    let problem = "copies pieces of words, which must be those of both sides (--joint-subwords)";
+                    return Err(problem.into());
+                }
+                true
+            }
+            _ => false,
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(format!(
+                "copies tokens of the source, but sources are cut into {} and targets into {}; say --tokenizer and \
+                 --target-tokenizer so that both are words, characters or joint pieces of words",
+                sources.segmentation, self.cut
+            )),
+        }
+    }
+
+    /// What each token of a source that is kept is as a token of a target, `[S]`: as it is written, upper and lower case, and
+    /// where tokens carry blanks with the blank before it.
+    fn of_source(&self, source: &Example) -> Vec<String> {
+        let Some((text, tokens)) = source.tokens() else { return Vec::new() };
+        let written = || tokens.iter().map(|token| (token, &text[token.start..token.end]));
+        match self.cut {
+            TargetCut::Characters | TargetCut::Blanks => written().map(|(_, written)| written.to_owned()).collect(),
+            TargetCut::Bpe | TargetCut::Unigram => tokens.iter().map(|token| token.written.to_string()).collect(),
+            TargetCut::Words => {
+                let places = places_of_words(text);
+                let as_cut = |(token, written): (&Token<'_>, &str)| {
+                    places.get(&(token.start, token.end)).cloned().unwrap_or_else(|| self.cut.as_token(written))
+                };
+                written().map(as_cut).collect()
+            }
+        }
+    }
+
+    /// As [`TargetText::encode`], but what stands in the source has that one's number where the vocabulary does not have it.
+    pub fn encode_beside(&self, text: &str, source: &SourceTokens) -> (Vec<u32>, usize) {
+        let mut ids = self.cut_up(text);
+        let cut = ids.len().saturating_sub(self.max_length);
+        ids.truncate(self.max_length);
+        (ids.iter().map(|token| source.find(self, token).unwrap_or(UNK)).collect(), cut)
+    }
+}
+
+/// The words of a text as [`TargetCut::Words`] cuts them, by the bytes that each takes without the blank before it.
+fn places_of_words(text: &str) -> HashMap<(usize, usize), String> {
+    // The words make up the text behind a blank.
+    let mut at = 0usize;
+    let place = |word: String| {
+        let blank = usize::from(word.len() > 1 && word.starts_with(' '));
+        let start = (at + blank).saturating_sub(1);
+        at += word.len();
+        ((start, at - 1), word)
+    };
+    TargetCut::Words.tokens(text).into_iter().map(place).collect()
 }
 
 /// Where in the sources of a batch the wanted tokens stand, as
@@ -120,6 +190,7 @@ fn softplus(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn source(ids: &[u32], own: &[&str]) -> SourceTokens {
         SourceTokens { ids: ids.to_vec(), own: own.iter().map(|&word| word.into()).collect(), vocabulary: 3 }
@@ -164,5 +235,17 @@ mod tests {
         }
         let want = WantedPlaces { tokens: vec![NOT_WRITTEN, 2, 1], offsets: vec![0, 2, 2, 3], places: vec![0, 3, 21] };
         assert_eq!(wanted, want);
+    }
+
+    proptest! {
+        #[test]
+        fn every_word_knows_its_place(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
+            for ((start, end), word) in places_of_words(&text) {
+                let bare = if word.len() > 1 { word.strip_prefix(' ').unwrap_or(&word) } else { &word };
+                if !(text.starts_with(char::is_whitespace) && start == 0) && end <= text.len() {
+                    prop_assert!(text[start..end] == *bare || bare == " ", "{word:?} at {start}..{end} of {text:?}");
+                }
+            }
+        }
     }
 }

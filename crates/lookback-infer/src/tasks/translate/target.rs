@@ -1,15 +1,13 @@
 //! Targets: how a text that is written becomes tokens, and tokens become a text again.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::copying::{SourceTokens, WantedPlaces};
-use crate::input::Example;
 use crate::input::subwords::{SubwordMethod, Subwords};
-use crate::input::tokenizer::{Segmentation, Token, Tokenizer, TokenizerChoice};
+use crate::input::tokenizer::TokenizerChoice;
 use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
 use crate::search::MOST_TOKENS;
 
@@ -143,19 +141,6 @@ fn words(text: &str) -> Vec<String> {
     tokens
 }
 
-/// The words of a text as [`words`] cuts them, by the bytes that each takes without the blank before it.
-fn places_of_words(text: &str) -> HashMap<(usize, usize), String> {
-    // The words make up the text behind a blank.
-    let mut at = 0usize;
-    let place = |word: String| {
-        let blank = usize::from(word.len() > 1 && word.starts_with(' '));
-        let start = (at + blank).saturating_sub(1);
-        at += word.len();
-        ((start, at - 1), word)
-    };
-    words(text).into_iter().map(place).collect()
-}
-
 /// How targets are read and written, with the vocabulary that was learnt of the training data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -236,54 +221,6 @@ impl TargetText {
         TargetText { vocabulary, longest: self.longest.max(longest), ..self }
     }
 
-    /// Whether tokens of sources that are cut so are tokens of such targets, so that one may be copied.
-    ///
-    /// # Errors
-    /// A sentence that begins with the option.
-    pub fn check_copying(&self, sources: &Tokenizer) -> Result<(), String> {
-        let fits = match (sources.segmentation, self.cut) {
-            (Segmentation::Words, TargetCut::Words | TargetCut::Blanks)
-            | (Segmentation::Characters, TargetCut::Characters) => true,
-            (Segmentation::Bpe, TargetCut::Bpe) | (Segmentation::Unigram, TargetCut::Unigram) => {
-                if sources.subwords != self.subwords {
-                    return Err(
-                        "copies pieces of words, which must be those of both sides; --joint-subwords learns them \
-                                so"
-                        .into(),
-                    );
-                }
-                true
-            }
-            _ => false,
-        };
-        match fits {
-            true => Ok(()),
-            false => Err(format!(
-                "copies tokens of the source, but sources are cut into {} and targets into {}; say --tokenizer and \
-                 --target-tokenizer so that both are words, characters or joint pieces of words",
-                sources.segmentation, self.cut
-            )),
-        }
-    }
-
-    /// What each token of a source that is kept is as a token of a target, `[S]`: as it is written, upper and lower case, and
-    /// where tokens carry blanks with the blank before it.
-    pub(super) fn of_source(&self, source: &Example) -> Vec<String> {
-        let Some((text, tokens)) = source.tokens() else { return Vec::new() };
-        let written = || tokens.iter().map(|token| (token, &text[token.start..token.end]));
-        match self.cut {
-            TargetCut::Characters | TargetCut::Blanks => written().map(|(_, written)| written.to_owned()).collect(),
-            TargetCut::Bpe | TargetCut::Unigram => tokens.iter().map(|token| token.written.to_string()).collect(),
-            TargetCut::Words => {
-                let places = places_of_words(text);
-                let as_cut = |(token, written): (&Token<'_>, &str)| {
-                    places.get(&(token.start, token.end)).cloned().unwrap_or_else(|| self.cut.as_token(written))
-                };
-                written().map(as_cut).collect()
-            }
-        }
-    }
-
     /// The most tokens of an answer where nothing else is said: half as many again as any target of the training has.
     pub fn most_tokens(&self) -> usize {
         self.longest.saturating_add(self.longest / 2).saturating_add(10).min(MOST_TOKENS)
@@ -347,14 +284,6 @@ impl TargetText {
         let cut = ids.len().saturating_sub(self.max_length);
         ids.truncate(self.max_length);
         (ids, cut)
-    }
-
-    /// As [`TargetText::encode`], but what stands in the source has that one's number where the vocabulary does not have it.
-    pub fn encode_beside(&self, text: &str, source: &SourceTokens) -> (Vec<u32>, usize) {
-        let mut ids = self.cut_up(text);
-        let cut = ids.len().saturating_sub(self.max_length);
-        ids.truncate(self.max_length);
-        (ids.iter().map(|token| source.find(self, token).unwrap_or(UNK)).collect(), cut)
     }
 
     /// The ids of a text, however long it is.
@@ -505,16 +434,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn every_word_knows_its_place(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
-            for ((start, end), word) in places_of_words(&text) {
-                let bare = if word.len() > 1 { word.strip_prefix(' ').unwrap_or(&word) } else { &word };
-                if !(text.starts_with(char::is_whitespace) && start == 0) && end <= text.len() {
-                    prop_assert!(text[start..end] == *bare || bare == " ", "{word:?} at {start}..{end} of {text:?}");
-                }
-            }
-        }
-
         #[test]
         fn tokens_make_up_their_text(text in "(\\PC|[ \n\t]|[一-龥]|[a-zA-Z.]){0,40}") {
             for cut in [TargetCut::Words, TargetCut::Characters] {
