@@ -19,15 +19,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         DecoderDims { batch: 64, time: 30, input: 256, hidden: 256, layers: 1, keys: 30, width: 256, memory: 512 };
     let luong = DecoderForm::Luong { feeding: true };
     let forms = [
-        ("luong, additive", luong, true),
-        ("luong, general", luong, false),
-        ("bahdanau, additive", DecoderForm::Bahdanau, true),
+        ("luong, additive", luong, true, [false; 2]),
+        ("luong, general", luong, false, [false; 2]),
+        ("bahdanau, additive", DecoderForm::Bahdanau, true, [false; 2]),
+        ("luong, additive, weights", luong, true, [true, false]),
+        ("luong, additive, coverage", luong, true, [true; 2]),
     ];
-    println!("{:<20} {:>18} {:>18}   threads {threads}", "least / median ms", "forward", "backward");
-    for (name, form, additive) in forms.into_iter().filter(|(name, ..)| name.contains(&part)) {
-        let times = measure(DecoderKind { cell: Cell::Lstm, form }, &dims, additive, threads, runs)?;
+    println!("{:<26} {:>18} {:>18}   threads {threads}", "least / median ms", "forward", "backward");
+    for (name, form, additive, [weights, covers]) in forms.into_iter().filter(|(name, ..)| name.contains(&part)) {
+        let kind = DecoderKind { cell: Cell::Lstm, form, weights };
+        let times = measure(kind, &dims, (additive, covers), threads, runs)?;
         let [forward, backward] = times.map(|[least, median]| format!("{least:8.3} /{median:8.3}"));
-        println!("{name:<20} {forward:>18} {backward:>18}");
+        println!("{name:<26} {forward:>18} {backward:>18}");
     }
     Ok(())
 }
@@ -44,7 +47,7 @@ fn values(len: usize, scale: f32) -> Vec<f32> {
 fn measure(
     kind: DecoderKind,
     dims: &DecoderDims,
-    additive: bool,
+    (additive, covers): (bool, bool),
     threads: usize,
     runs: usize,
 ) -> Result<[[f64; 2]; 2], Box<dyn std::error::Error>> {
@@ -64,6 +67,7 @@ fn measure(
         layers: &layers,
         query: Some(Map { weight: &query, bias: None }),
         score: if additive { Score::Additive { v: &v } } else { Score::Product { scale: 1.0 } },
+        coverage: covers.then_some(&v[..]),
         combine: (kind.form != DecoderForm::Bahdanau).then_some(Map { weight: &combine, bias: Some(&combine_bias) }),
     };
     let (x, keys, encoded) =

@@ -56,6 +56,7 @@ pub mod gru;
 pub mod linear;
 pub mod lookup;
 pub mod lstm;
+pub mod pointer;
 pub mod pool;
 mod real;
 mod recurrence;

@@ -134,6 +134,12 @@ pub enum Error {
         /// What does not fit, with the row and the step.
         what: String,
     },
+    /// Wanted tokens, or places where they stand, that a pointer-generator does not have.
+    #[error("what is wanted does not fit the pointer-generator: {what}")]
+    Pointer {
+        /// What does not fit.
+        what: String,
+    },
     /// Token vectors asked for that no table has.
     #[error("the lookup does not fit its tables: {what}")]
     Lookup {

@@ -31,6 +31,9 @@ impl Draw {
         rng: &mut ChaCha8Rng,
     ) -> Result<Option<u32>, Fault> {
         largest(row, 0)?;
+        // A decoder may have tokens that other rows alone can have; no bit may depend on how many those are.
+        let possible = row.iter().rposition(|&token| token > f32::NEG_INFINITY).map_or(0, |last| last + 1);
+        let row = &row[..possible];
         self.weights.clear();
         self.weights.extend_from_slice(row);
         if how.repetition_penalty != 1.0 {

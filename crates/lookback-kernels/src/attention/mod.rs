@@ -54,7 +54,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use additive::{StayingKeys, stride_of};
+pub(crate) use additive::{StayingKeys, logistics, stride_of};
 pub(crate) use panels::load_part;
 
 use crate::KernelError;

@@ -73,7 +73,7 @@ pub fn backward(
 }
 
 /// `max + log Σ e^(x - max)`.
-struct LogSum<'a>(&'a [f32]);
+pub(crate) struct LogSum<'a>(pub(crate) &'a [f32]);
 
 impl WithSimd for LogSum<'_> {
     type Output = f32;
@@ -102,11 +102,11 @@ impl WithSimd for LogSum<'_> {
 }
 
 /// `to = scale · e^(row - log_sum)`.
-struct Scaled<'a> {
-    row: &'a [f32],
-    log_sum: f32,
-    scale: f32,
-    to: &'a mut [Slot],
+pub(crate) struct Scaled<'a> {
+    pub(crate) row: &'a [f32],
+    pub(crate) log_sum: f32,
+    pub(crate) scale: f32,
+    pub(crate) to: &'a mut [Slot],
 }
 
 impl WithSimd for Scaled<'_> {

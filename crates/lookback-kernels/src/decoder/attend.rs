@@ -3,6 +3,7 @@
 //! A row's keys and values are its own, so that nothing is shared between the rows of a step: each product is one vector
 //! with a matrix that is read once. Sums run over the columns or the keys in one order, whatever stands beside the row.
 
+use super::cover::{Covered, CoveredBack, CoveredScores};
 use super::packed::apart;
 use super::plan::Plan;
 use crate::attention::{Score, StayingKeys, load_part, stride_of};
@@ -22,6 +23,8 @@ pub(super) struct Attention<'a> {
     memory: usize,
     /// `[stride]`: `v`, zeros behind it.
     v: Aligned,
+    /// `[stride]`: `w_c`, zeros behind it, with coverage.
+    coverage: Option<Aligned>,
 }
 
 /// Keys and values of one row.
@@ -46,14 +49,47 @@ pub(super) struct Scratch {
     pub(super) query: *mut f32,
 }
 
+/// What the gradients of one step are made of beside its query and weights.
+pub(super) struct Upstream {
+    /// `[M]`: of the context.
+    pub(super) context: *const f32,
+    /// `[K]`: of the weights, where somebody has read them.
+    pub(super) weights: Option<*const f32>,
+    pub(super) coverage: Option<CoverageBack>,
+}
+
+/// Coverage on the way back.
+#[derive(Clone, Copy)]
+pub(super) struct CoverageBack {
+    /// `[K]`: `c_t`.
+    pub(super) at: *const f32,
+    /// `[K]`: what all later steps give to the weights of those before them.
+    pub(super) later: *mut f32,
+    /// `[stride]`: the gradient of `w_c` is added to it, over `4 v`.
+    pub(super) parameter: *mut f32,
+}
+
 impl<'a> Attention<'a> {
-    pub(super) fn new(plan: &Plan, score: Score<'a>) -> Self {
+    pub(super) fn new(plan: &Plan, score: Score<'a>, coverage: Option<&[f32]>) -> Self {
         let (width, memory) = (plan.dims.width, plan.dims.memory);
-        let mut padded = Aligned::zeroed(stride_of(width));
-        if let Score::Additive { v } = score {
-            padded.as_mut_slice()[..width].copy_from_slice(v);
-        }
-        Attention { score, width, memory, v: padded }
+        let padded = |values: &[f32]| {
+            let mut padded = Aligned::zeroed(stride_of(width));
+            padded.as_mut_slice()[..values.len()].copy_from_slice(values);
+            padded
+        };
+        let v = if let Score::Additive { v } = score { v } else { &[] };
+        Attention { score, width, memory, v: padded(v), coverage: coverage.map(padded) }
+    }
+
+    /// Whether scores read what the steps before looked at.
+    pub(super) fn covers(&self) -> bool {
+        self.coverage.is_some()
+    }
+
+    fn covered(&self, row: &Memory, query: *const f32, coverage: *const f32) -> Covered {
+        let Memory { count, keys, .. } = *row;
+        let (v, w) = (self.v.as_slice().as_ptr(), self.coverage.as_ref().map_or(&[][..], Aligned::as_slice).as_ptr());
+        Covered { width: self.width, count, v, w, keys, query, coverage }
     }
 
     fn staying(&self, row: &Memory) -> StayingKeys {
@@ -67,12 +103,13 @@ impl<'a> Attention<'a> {
     /// Every pointer of the row must be valid for its shape.
     #[inline(always)]
     pub(super) unsafe fn prepare<S: Simd>(&self, simd: S, row: &Memory) {
-        if let Score::Additive { .. } = self.score {
+        if matches!(self.score, Score::Additive { .. }) && !self.covers() {
             apart(simd, Prepare(self.staying(row)));
         }
     }
 
-    /// Writes the weights, `[K]`, zeros behind the row's keys, and the context, `[M]`. query: `[A]`.
+    /// Writes the weights, `[K]`, zeros behind the row's keys, and the context, `[M]`. query: `[A]`, and what the steps before
+    /// looked at, `[K]`, with coverage.
     ///
     /// # Safety
     /// Every pointer must be valid for its shape, and the row prepared.
@@ -81,7 +118,7 @@ impl<'a> Attention<'a> {
         &self,
         simd: S,
         row: &Memory,
-        query: *const f32,
+        (query, coverage): (*const f32, Option<*const f32>),
         scratch: &Scratch,
         (weights, all): (*mut f32, usize),
         context: *mut f32,
@@ -93,12 +130,16 @@ impl<'a> Attention<'a> {
             if count == 0 {
                 return context.write_bytes(0, self.memory);
             }
-            let scale = match self.score {
-                Score::Product { scale } => {
+            let scale = match (self.score, coverage) {
+                (Score::Product { scale }, _) => {
                     dots(simd, query, row.keys, self.width, count, scratch.scores);
                     scale
                 }
-                Score::Additive { .. } => {
+                (Score::Additive { .. }, Some(coverage)) => {
+                    apart(simd, CoveredScores { covered: self.covered(row, query, coverage), to: scratch.scores });
+                    1.0
+                }
+                (Score::Additive { .. }, None) => {
                     let (keys, scratch) = (self.staying(row), (scratch.query, scratch.scores));
                     apart(simd, Scores { keys, query, scratch });
                     1.0
@@ -110,7 +151,7 @@ impl<'a> Attention<'a> {
         }
     }
 
-    /// From the gradient of a context, `[M]`, the gradient of the query, `[stride]`; leaves that of the scores in
+    /// From the gradients of context and weights that of the query, `[stride]`; leaves that of the scores in
     /// `scratch.scores`, and for the additive score adds to `dkeys` and `dv`, which [`Attention::keys`] finishes.
     ///
     /// # Safety
@@ -123,7 +164,7 @@ impl<'a> Attention<'a> {
         row: &Memory,
         query: *const f32,
         weights: *const f32,
-        dcontext: *const f32,
+        upstream: &Upstream,
         scratch: &Scratch,
         dquery: *mut f32,
         (dkeys, dv): (*mut f32, *mut f32),
@@ -134,12 +175,23 @@ impl<'a> Attention<'a> {
             if count == 0 {
                 return dquery.write_bytes(0, stride);
             }
-            dots(simd, dcontext, row.values, self.memory, count, scratch.scores);
+            dots(simd, upstream.context, row.values, self.memory, count, scratch.scores);
+            let later = upstream.coverage.map(|coverage| coverage.later.cast_const());
+            for dweights in upstream.weights.into_iter().chain(later) {
+                for k in 0..count {
+                    *scratch.scores.add(k) += *dweights.add(k);
+                }
+            }
             let scale = if let Score::Product { scale } = self.score { scale } else { 1.0 };
             score_gradients(weights, scratch.scores, count, scale);
-            match self.score {
-                Score::Product { .. } => mix(simd, scratch.scores, row.keys, self.width, count, dquery),
-                Score::Additive { .. } => {
+            match (self.score, upstream.coverage) {
+                (Score::Product { .. }, _) => mix(simd, scratch.scores, row.keys, self.width, count, dquery),
+                (Score::Additive { .. }, Some(back)) => {
+                    let (covered, dscores) = (self.covered(row, query, back.at), scratch.scores.cast_const());
+                    apart(simd, CoveredBack { covered, back, dscores, dquery, dkeys, dv });
+                    times_4v(simd, self.v.as_slice().as_ptr(), dquery, self.width);
+                }
+                (Score::Additive { .. }, None) => {
                     let (keys, scratch) = (self.staying(row), (scratch.query, scratch.scores));
                     apart(simd, ScoresBack { keys, query, scratch, dquery, dkeys, dv });
                     times_4v(simd, self.v.as_slice().as_ptr(), dquery, self.width);

@@ -3,7 +3,7 @@
 //! What a step gives that nothing earlier waits for, is only kept: the gradients of `x`, of the values, and of the keys of a
 //! product are one product a row in the end, those of the weights one over all real steps (`gradients.rs`).
 
-use super::attend::{Attention, Memory, Scratch};
+use super::attend::{Attention, CoverageBack, Memory, Scratch, Upstream};
 use super::forward::memory_of;
 use super::gradients;
 use super::made::Made;
@@ -36,11 +36,11 @@ pub(super) fn run(
 ) -> DecoderGradients {
     let plan = Plan::new(kind, dims, inputs);
     let packed = Backward::new(kind, dims, parameters);
-    let mut made = Made::new(&plan, parameters.score);
+    let mut made = Made::new(&plan, parameters.score, parameters.coverage.is_some());
     let call = Call {
         plan: &plan,
         packed: &packed,
-        attention: Attention::new(&plan, parameters.score),
+        attention: Attention::new(&plan, parameters.score, parameters.coverage),
         additive: matches!(parameters.score, Score::Additive { .. }),
         inputs: *inputs,
         output,
@@ -135,6 +135,8 @@ struct Buffers {
     attend: Scratch,
     /// `[rows]`: `[count, stride]`.
     dkeys: Vec<*mut f32>,
+    /// `[rows]`: `[K]`: what later steps give to the weights of those before, with coverage.
+    later: Vec<*mut f32>,
     /// `[rows]`: where the step at hand stands among the real steps.
     tokens: Vec<usize>,
     /// `[rows]`.
@@ -176,7 +178,9 @@ impl Walk<'_> {
         let all_keys: usize = task.rows.iter().map(|&row| plan.key_lengths[row]).sum();
         let of_keys = if call.additive { all_keys * stride } else { 0 };
         let (states, scores) = (rows * hp, keys.next_multiple_of(16));
-        let len = (2 * layers + 4) * states + rows * (fed_stride + both_stride + stride) + scores + stride + of_keys;
+        let later = if call.attention.covers() { scores } else { 0 };
+        let of_rows = rows * (fed_stride + both_stride + stride + later);
+        let len = (2 * layers + 4) * states + of_rows + scores + stride + of_keys;
         *scratch = Aligned::zeroed(len);
         let mut at = scratch.as_mut_slice().as_mut_ptr();
         let mut take = |len: usize| {
@@ -220,6 +224,7 @@ impl Walk<'_> {
                 .iter()
                 .map(|&row| take(if call.additive { plan.key_lengths[row] * stride } else { 0 }))
                 .collect(),
+            later: (0..rows).map(|_| take(later)).collect(),
             tokens: vec![0; rows],
             saved: vec![std::ptr::null(); rows],
             gates: vec![std::ptr::null_mut(); rows],
@@ -320,7 +325,8 @@ impl Walk<'_> {
     ) {
         let Walk { call, task } = self;
         let (plan, places, hp) = (call.plan, &call.places, call.plan.hp);
-        let DecoderDims { hidden, layers, keys, width, memory, .. } = plan.dims;
+        let DecoderDims { time, hidden, layers, keys, width, memory, .. } = plan.dims;
+        let of_weights = plan.kind.parts(&plan.dims).weights;
         let (stride, top, dquery) = (stride_of(width), buffers.dh[layers - 1], buffers.dquery);
         // SAFETY: as the caller promises.
         unsafe {
@@ -333,8 +339,23 @@ impl Walk<'_> {
                 if call.additive && s + 1 == task.lengths[r] {
                     dv.write_bytes(0, stride);
                 }
+                let upstream = Upstream {
+                    context: dcontext,
+                    weights: plan
+                        .kind
+                        .weights
+                        .then(|| call.upstream[of_weights.clone()][(row * time + s) * keys..][..keys].as_ptr()),
+                    coverage: call.attention.covers().then(|| CoverageBack {
+                        at: call.trace.coverage[token * keys..][..keys].as_ptr(),
+                        later: buffers.later[r],
+                        parameter: places.coverage.at(row * stride),
+                    }),
+                };
+                if let (Some(coverage), true) = (upstream.coverage, s + 1 == task.lengths[r]) {
+                    coverage.parameter.write_bytes(0, stride);
+                }
                 let (row, added) = (&buffers.memory[r], (buffers.dkeys[r], dv));
-                call.attention.backward(simd, row, query, weights, dcontext, &buffers.attend, dquery, added);
+                call.attention.backward(simd, row, query, weights, &upstream, &buffers.attend, dquery, added);
                 places.contexts.at(token * memory).copy_from_nonoverlapping(dcontext, memory);
                 places.queries.at(token * width).copy_from_nonoverlapping(dquery, width);
                 if !call.additive {
@@ -443,6 +464,9 @@ impl Walk<'_> {
                     call.attention.keys(simd, count, buffers.dkeys[r], to);
                     if task.lengths[r] == 0 {
                         places.v.at(row * stride_of(width)).write_bytes(0, stride_of(width));
+                        if call.attention.covers() {
+                            places.coverage.at(row * stride_of(width)).write_bytes(0, stride_of(width));
+                        }
                     }
                 }
             }

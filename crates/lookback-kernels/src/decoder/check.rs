@@ -72,6 +72,10 @@ pub(super) fn parameters(
     if let Score::Additive { v } = parameters.score {
         slice("v", v, &[width], "[A]")?;
     }
+    if parameters.coverage.is_some() && !matches!(parameters.score, Score::Additive { .. }) {
+        return Err(KernelError::NotPart { name: "coverage", cell: "decoder whose score is a product" });
+    }
+    optional("coverage", parameters.coverage, &[width], "[A]")?;
     match (kind.form, &parameters.combine) {
         (DecoderForm::Luong { .. }, Some(combine)) => {
             let names = ("the combination's weight", "the combination's bias");

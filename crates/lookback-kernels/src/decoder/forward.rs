@@ -37,15 +37,16 @@ pub(super) fn run(
         filled(&mut slots[..parts.h_n.start], 0.0);
     }
     let output_at = Shared(slots.as_mut_ptr().cast());
-    let mut writing = Writing::new(&plan, parameters.score);
+    let mut writing = Writing::new(&plan, parameters.score, parameters.coverage.is_some());
     let call = Call {
         plan: &plan,
         packed: &packed,
-        attention: Attention::new(&plan, parameters.score),
+        attention: Attention::new(&plan, parameters.score, parameters.coverage),
         inputs: *inputs,
         places: writing.places(),
         y: Shared(output_at.at(parts.y.start)),
         context: Shared(output_at.at(parts.context.start)),
+        weights: kind.weights.then(|| Shared(output_at.at(parts.weights.start))),
         h_n: Shared(output_at.at(parts.h_n.start)),
         c_n: Shared(output_at.at(parts.c_n.start)),
     };
@@ -67,6 +68,8 @@ struct Call<'a> {
     places: Places,
     y: Shared,
     context: Shared,
+    /// Where they are asked for.
+    weights: Option<Shared>,
     h_n: Shared,
     c_n: Shared,
 }
@@ -339,13 +342,28 @@ impl Walk<'_> {
                 };
                 let query = places.queries.at(token * width);
                 query.copy_from_nonoverlapping(made, width);
-                let weights = (places.weights.at(token * keys), keys);
+                let weights = places.weights.at(token * keys);
+                let coverage = call.attention.covers().then(|| places.coverage.at(token * keys));
+                if let (Some(coverage), 0) = (coverage, s) {
+                    coverage.write_bytes(0, keys);
+                }
                 let context = if plan.bahdanau() {
                     places.layers[0][0].at(token * (input + memory) + input)
                 } else {
                     places.both.at(token * (memory + hidden))
                 };
-                call.attention.forward(simd, &buffers.memory[r], query, &buffers.attend, weights, context);
+                let covered = coverage.map(<*mut f32>::cast_const);
+                let to = (weights, keys);
+                call.attention.forward(simd, &buffers.memory[r], (query, covered), &buffers.attend, to, context);
+                if let Some(given) = &call.weights {
+                    given.at((row * time + s) * keys).copy_from_nonoverlapping(weights, keys);
+                }
+                if let Some(coverage) = coverage
+                    && s + 1 < task.lengths[r]
+                {
+                    // The next step's token is the next.
+                    covered_next(coverage, weights, keys);
+                }
                 if plan.bahdanau() {
                     call.context.at((row * time + s) * memory).copy_from_nonoverlapping(context, memory);
                 }
@@ -402,5 +420,17 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+}
+
+/// `c_{t+1} = c_t + a_t`, which stands behind `c_t` (See 2017, eq. 10).
+///
+/// # Safety
+/// `coverage` must be valid for twice `keys` values, of which the first are written, and `weights` for `keys`.
+#[inline(always)]
+unsafe fn covered_next(coverage: *mut f32, weights: *const f32, keys: usize) {
+    for k in 0..keys {
+        // SAFETY: as the caller promises.
+        unsafe { *coverage.add(keys + k) = *coverage.add(k) + *weights.add(k) };
     }
 }

@@ -40,6 +40,10 @@ pub(super) fn gather(
         query,
         v: if let Score::Additive { .. } = parameters.score { v_gradient(&made.v, width) } else { Vec::new() },
         combine: parameters.combine.map(|_| map([hidden, memory + hidden], &trace.both, &made.combined)),
+        coverage: match (parameters.coverage, parameters.score) {
+            (Some(_), Score::Additive { v }) => coverage_gradient(&made.coverage, v),
+            _ => Vec::new(),
+        },
         x: made.x,
         keys: made.keys,
         values: made.values,
@@ -75,5 +79,15 @@ fn v_gradient(parts: &[f32], width: usize) -> Vec<f32> {
         sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
     sums.iter_mut().for_each(|sum| *sum *= -2.0);
+    sums
+}
+
+/// The gradient of `w_c`, summed over the rows in the order of the batch. parts: `[B, stride]`, over `4 v`.
+fn coverage_gradient(parts: &[f32], v: &[f32]) -> Vec<f32> {
+    let mut sums = vec![0.0; v.len()];
+    for part in parts.chunks_exact(stride_of(v.len())) {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    sums.iter_mut().zip(v).for_each(|(sum, v)| *sum *= 4.0 * v);
     sums
 }

@@ -16,6 +16,8 @@ pub(super) struct Made<X> {
     pub(super) c0: X,
     /// `[B, stride]`: each row's part of the gradient of `v`, over -2.
     pub(super) v: X,
+    /// `[B, stride]`: each row's part of the gradient of `w_c`, over `4 v`, with coverage.
+    pub(super) coverage: X,
     /// `[steps, H]`: of what `h̃` is the tanh of.
     pub(super) combined: X,
     /// `[steps, A]`: of the queries.
@@ -38,6 +40,7 @@ impl<X> Made<X> {
             h0: to(self.h0),
             c0: to(self.c0),
             v: to(self.v),
+            coverage: to(self.coverage),
             combined: to(self.combined),
             queries: to(self.queries),
             scores: to(self.scores),
@@ -55,6 +58,7 @@ impl<X> Made<X> {
             h0: &mut self.h0,
             c0: &mut self.c0,
             v: &mut self.v,
+            coverage: &mut self.coverage,
             combined: &mut self.combined,
             queries: &mut self.queries,
             scores: &mut self.scores,
@@ -65,7 +69,7 @@ impl<X> Made<X> {
 }
 
 impl Made<Unwritten> {
-    pub(super) fn new(plan: &Plan, score: Score<'_>) -> Self {
+    pub(super) fn new(plan: &Plan, score: Score<'_>, covers: bool) -> Self {
         let DecoderDims { batch, time, input, hidden, layers, keys, width, memory } = plan.dims;
         let (steps, form) = (plan.tokens.count, plan.kind.cell.form());
         let states = layers * batch * hidden;
@@ -78,6 +82,7 @@ impl Made<Unwritten> {
             h0: states,
             c0: if form.cell_state.is_some() { states } else { 0 },
             v: if additive { batch * stride_of(width) } else { 0 },
+            coverage: if covers { batch * stride_of(width) } else { 0 },
             combined: if luong { steps * hidden } else { 0 },
             queries: steps * width,
             scores: if additive { 0 } else { steps * keys },

@@ -8,6 +8,9 @@
 //! Keys are projected already, as in [`crate::attention`]; the map of the query is a part of the decoder, for it stands
 //! between two steps. Rows are dealt to tasks once a sequence, and a task goes through time with nothing to wait for.
 //!
+//! With coverage (See 2017, eq. 10 and 11; Tu 2016) the additive score of step `t` also reads what the steps before looked
+//! at: `e_tj = v · tanh(q_t + k_j + w_c c_tj)`, `c_t` being the sum of the weights of all steps before `t`.
+//!
 //! # Legend of shapes
 //! `B` batch, `T` target steps, `I` input, `H` hidden, `L` layers, `G` gates, `K` keys, `A` the width of a query and a key,
 //! `M` the width of a value, `F` what the first layer reads beside `x`: `H` with input feeding, 0 without, `M` in
@@ -21,6 +24,7 @@
 mod attend;
 mod backward;
 mod check;
+mod cover;
 mod forward;
 mod gradients;
 mod made;
@@ -79,6 +83,8 @@ pub struct DecoderKind {
     pub cell: Cell,
     /// What a step is.
     pub form: DecoderForm,
+    /// Whether the weights of attention are a part of what it gives.
+    pub weights: bool,
 }
 
 /// A linear map.
@@ -101,6 +107,8 @@ pub struct DecoderParameters<'a, R = f32> {
     pub score: Score<'a, R>,
     /// `[H, M + H]`, of the context and the state; Luong's form has it, and no other.
     pub combine: Option<Map<'a, R>>,
+    /// `[A]`: `w_c`, with coverage, which the additive score alone has.
+    pub coverage: Option<&'a [R]>,
 }
 
 /// What the decoder reads.
@@ -131,6 +139,8 @@ pub struct DecoderParts {
     pub y: Range<usize>,
     /// `[B, T, M]`: `c_t` in Bahdanau's form, else nothing.
     pub context: Range<usize>,
+    /// `[B, T, K]`: the weights of attention, zeros behind a row's keys, where they are asked for, else nothing.
+    pub weights: Range<usize>,
     /// `[L, B, H]`: each row's own last state.
     pub h_n: Range<usize>,
     /// `[L, B, H]`, LSTM only.
@@ -149,13 +159,14 @@ impl DecoderKind {
 
     /// Where the parts of an output of these sizes stand; sizes must be ones that [`forward`] takes.
     pub fn parts(self, dims: &DecoderDims) -> DecoderParts {
-        let DecoderDims { batch, time, hidden, layers, memory, .. } = *dims;
+        let DecoderDims { batch, time, hidden, layers, keys, memory, .. } = *dims;
         let steps = batch * time;
         let y = steps * hidden;
         let context = y + if self.form == DecoderForm::Bahdanau { steps * memory } else { 0 };
-        let h_n = context + layers * batch * hidden;
+        let weights = context + if self.weights { steps * keys } else { 0 };
+        let h_n = weights + layers * batch * hidden;
         let c_n = h_n + if self.cell.has_cell_state() { layers * batch * hidden } else { 0 };
-        DecoderParts { y: 0..y, context: y..context, h_n: context..h_n, c_n: h_n..c_n }
+        DecoderParts { y: 0..y, context: y..context, weights: context..weights, h_n: weights..h_n, c_n: h_n..c_n }
     }
 }
 
@@ -204,6 +215,8 @@ pub struct DecoderGradients<R = f32> {
     pub v: Vec<R>,
     /// In Luong's form.
     pub combine: Option<MapGradients<R>>,
+    /// `[A]`; empty without coverage.
+    pub coverage: Vec<R>,
 }
 
 /// All steps. Gives what [`DecoderKind::parts`] names, and what [`backward`] needs.
@@ -224,7 +237,7 @@ pub fn forward(
 }
 
 /// The gradients of `Σ upstream ∘ output`, `output` being what [`forward`] gave of the same arguments with the trace.
-/// upstream: as long as the output; of steps at or past `lengths[b]` it is never read.
+/// upstream: as long as the output; of steps at or past `lengths[b]` it is never read, nor that of weights behind a row's keys.
 ///
 /// # Errors
 /// [`KernelError`] when a size does not fit, or the trace is of another call.
@@ -243,6 +256,6 @@ pub fn backward(
     check::parameters(kind, dims, parameters)?;
     check::inputs(kind, dims, inputs)?;
     check::outputs(kind, dims, output, upstream)?;
-    trace.check(kind, dims, inputs)?;
+    trace.check(kind, dims, inputs, parameters.coverage.is_some())?;
     Ok(backward::run(kind, dims, parameters, inputs, output, trace, upstream, threads))
 }

@@ -16,6 +16,7 @@ pub struct DecoderTrace {
     dims: DecoderDims,
     lengths: Option<Vec<usize>>,
     key_lengths: Option<Vec<usize>>,
+    covers: bool,
     /// `[L]`.
     pub(super) layers: Vec<LayerTrace>,
     /// `[steps, M + H]`: context and state, which Luong's form combines.
@@ -24,7 +25,9 @@ pub struct DecoderTrace {
     pub(super) queries: Vec<f32>,
     /// `[steps, K]`: the weights of attention.
     pub(super) weights: Vec<f32>,
-    /// `[real keys, stride]`: `e^2k`, for the additive score.
+    /// `[steps, K]`: the sums of the weights of the steps before, with coverage; what stands behind a row's keys is zero.
+    pub(super) coverage: Vec<f32>,
+    /// `[real keys, stride]`: `e^2k`, for the additive score without coverage.
     pub(super) exponentials: Vec<f32>,
     /// `[real keys]`.
     pub(super) bounds: Vec<f32>,
@@ -48,16 +51,21 @@ impl DecoderTrace {
         kind: DecoderKind,
         dims: &DecoderDims,
         inputs: &DecoderInputs<'_>,
+        covers: bool,
     ) -> Result<(), KernelError> {
-        let describe = |kind: DecoderKind, dims: &DecoderDims, lengths: [Option<&[usize]>; 2]| {
-            format!("{kind:?} with {dims:?}, lengths {:?} and key lengths {:?}", lengths[0], lengths[1])
+        let describe = |kind: DecoderKind, dims: &DecoderDims, lengths: [Option<&[usize]>; 2], covers: bool| {
+            let with = if covers { ", with coverage" } else { "" };
+            format!("{kind:?} with {dims:?}, lengths {:?} and key lengths {:?}{with}", lengths[0], lengths[1])
         };
         let own = [self.lengths.as_deref(), self.key_lengths.as_deref()];
         let called = [inputs.lengths, inputs.key_lengths];
-        if self.kind == kind && self.dims == *dims && own == called {
+        if self.kind == kind && self.dims == *dims && own == called && self.covers == covers {
             return Ok(());
         }
-        Err(KernelError::Packed { packed: describe(self.kind, &self.dims, own), called: describe(kind, dims, called) })
+        Err(KernelError::Packed {
+            packed: describe(self.kind, &self.dims, own, self.covers),
+            called: describe(kind, dims, called, covers),
+        })
     }
 }
 
@@ -130,8 +138,9 @@ impl Plan {
 
 /// A trace that is being written.
 pub(super) struct Writing {
+    covers: bool,
     layers: Vec<[Unwritten; 3]>,
-    rest: [Unwritten; 5],
+    rest: [Unwritten; 6],
 }
 
 /// Where its parts stand.
@@ -141,21 +150,24 @@ pub(super) struct Places {
     pub(super) both: Shared,
     pub(super) queries: Shared,
     pub(super) weights: Shared,
+    pub(super) coverage: Shared,
     pub(super) exponentials: Shared,
     pub(super) bounds: Shared,
 }
 
 impl Writing {
-    pub(super) fn new(plan: &Plan, score: Score<'_>) -> Writing {
+    pub(super) fn new(plan: &Plan, score: Score<'_>, covers: bool) -> Writing {
         let DecoderDims { hidden, layers, keys, width, memory, .. } = plan.dims;
         let steps = plan.tokens.count;
         let both = if plan.bahdanau() { 0 } else { steps * (memory + hidden) };
         let prepared = match score {
-            Score::Additive { .. } => plan.keys,
-            Score::Product { .. } => 0,
+            Score::Additive { .. } if !covers => plan.keys,
+            _ => 0,
         };
-        let rest = [both, steps * width, steps * keys, prepared * stride_of(width), prepared];
+        let coverage = if covers { steps * keys } else { 0 };
+        let rest = [both, steps * width, steps * keys, coverage, prepared * stride_of(width), prepared];
         Writing {
+            covers,
             layers: (0..layers).map(|layer| plan.layer_lens(layer).map(Unwritten::new)).collect(),
             rest: rest.map(Unwritten::new),
         }
@@ -163,9 +175,9 @@ impl Writing {
 
     pub(super) fn places(&mut self) -> Places {
         let place = |part: &mut Unwritten| Shared(part.slots().as_mut_ptr().cast());
-        let [both, queries, weights, exponentials, bounds] = self.rest.each_mut().map(place);
+        let [both, queries, weights, coverage, exponentials, bounds] = self.rest.each_mut().map(place);
         let layers = self.layers.iter_mut().map(|layer| layer.each_mut().map(place)).collect();
-        Places { layers, both, queries, weights, exponentials, bounds }
+        Places { layers, both, queries, weights, coverage, exponentials, bounds }
     }
 
     /// # Safety
@@ -173,7 +185,7 @@ impl Writing {
     pub(super) unsafe fn written(self, plan: &Plan, inputs: &DecoderInputs<'_>) -> DecoderTrace {
         // SAFETY: as the caller promises.
         let written = |part: Unwritten| unsafe { part.written() };
-        let [both, queries, weights, exponentials, bounds] = self.rest.map(written);
+        let [both, queries, weights, coverage, exponentials, bounds] = self.rest.map(written);
         let layers = self.layers.into_iter().map(|layer| {
             let [x, before, gates] = layer.map(written);
             LayerTrace { x, before, gates }
@@ -183,10 +195,12 @@ impl Writing {
             dims: plan.dims,
             lengths: inputs.lengths.map(<[usize]>::to_vec),
             key_lengths: inputs.key_lengths.map(<[usize]>::to_vec),
+            covers: self.covers,
             layers: layers.collect(),
             both,
             queries,
             weights,
+            coverage,
             exponentials,
             bounds,
         }

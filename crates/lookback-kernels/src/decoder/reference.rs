@@ -32,10 +32,22 @@ struct Taken<R> {
     /// The state that the query is made of, and the query.
     asking: Vec<R>,
     query: Vec<R>,
+    /// What the steps before looked at, `[count]`, and the keys that were read with it; without coverage the row's own.
+    coverage: Vec<R>,
+    keys: Vec<R>,
     seen: attention::reference::Forward<R>,
     /// `[M + H]`, and what is made of it; empty in Bahdanau's form.
     both: Vec<R>,
     tilde: Vec<R>,
+}
+
+/// One look of a step at its row's memory, as in [`Taken`].
+struct Attended<R> {
+    asking: Vec<R>,
+    query: Vec<R>,
+    coverage: Vec<R>,
+    keys: Vec<R>,
+    seen: attention::reference::Forward<R>,
 }
 
 /// What a row reads.
@@ -63,19 +75,22 @@ impl<'a, R: Real> Row<'a, R> {
         attention::Dims { batch: 1, queries: 1, keys: self.count, heads: 1, width, value: memory }
     }
 
-    fn inputs<'b>(&'b self, query: &'b [R]) -> attention::Inputs<'b, R> {
-        attention::Inputs { query, keys: self.keys, values: self.values }
+    fn inputs<'b>(&'b self, query: &'b [R], keys: &'b [R]) -> attention::Inputs<'b, R> {
+        attention::Inputs { query, keys, values: self.values }
     }
 
-    fn attend(
-        &self,
-        parameters: &DecoderParameters<'_, R>,
-        asking: &[R],
-    ) -> (Vec<R>, attention::reference::Forward<R>) {
+    fn attend(&self, parameters: &DecoderParameters<'_, R>, asking: &[R], coverage: &[R]) -> Attended<R> {
         let query = parameters.query.map_or_else(|| asking.to_vec(), |map| affine(map.weight, map.bias, asking));
-        let seen =
-            attention::reference::forward(parameters.score, &self.dims(), &Mask::default(), None, &self.inputs(&query));
-        (query, seen)
+        let mut keys = self.keys.to_vec();
+        if let Some(w) = parameters.coverage {
+            // v · tanh(q + k + w_c c) is the score of a key to which w_c c was added.
+            for (key, &coverage) in keys.chunks_exact_mut(w.len()).zip(coverage) {
+                key.iter_mut().zip(w).for_each(|(key, &w)| *key += w * coverage);
+            }
+        }
+        let (dims, inputs) = (self.dims(), self.inputs(&query, &keys));
+        let seen = attention::reference::forward(parameters.score, &dims, &Mask::default(), None, &inputs);
+        Attended { asking: asking.to_vec(), query, coverage: coverage.to_vec(), keys, seen }
     }
 }
 
@@ -86,7 +101,7 @@ pub fn forward<R: Real>(
     parameters: &DecoderParameters<'_, R>,
     inputs: &DecoderInputs<'_, R>,
 ) -> Forward<R> {
-    let DecoderDims { batch, time, input, hidden, layers, memory, .. } = *dims;
+    let DecoderDims { batch, time, input, hidden, layers, keys, memory, .. } = *dims;
     let parts = kind.parts(dims);
     let mut output = vec![R::ZERO; parts.c_n.end];
     let mut steps = Vec::new();
@@ -98,10 +113,11 @@ pub fn forward<R: Real>(
         let mut h: Vec<_> = (0..layers).map(|layer| state(inputs.h0, layer)).collect();
         let mut c: Vec<_> = (0..layers).map(|layer| state(inputs.c0, layer)).collect();
         let mut tilde = inputs.previous.map_or(vec![R::ZERO; hidden], |from| from[b * hidden..][..hidden].to_vec());
+        let mut coverage = vec![R::ZERO; row.count];
         let mut taken = Vec::new();
         for t in 0..inputs.lengths.map_or(time, |lengths| lengths[b]) {
             let x = &inputs.x[(b * time + t) * input..][..input];
-            let step = take(kind, parameters, &row, x, (&h, &c, &tilde));
+            let step = take(kind, parameters, &row, x, (&h, &c, &tilde, &coverage));
             h = step.steps.iter().map(|step| step.h.clone()).collect();
             c = step.steps.iter().map(|step| step.c.clone()).collect();
             let y = if kind.form == DecoderForm::Bahdanau { &h[layers - 1] } else { &step.tilde };
@@ -109,6 +125,10 @@ pub fn forward<R: Real>(
             if kind.form == DecoderForm::Bahdanau {
                 output[parts.context.start + (b * time + t) * memory..][..memory].copy_from_slice(&step.seen.context);
             }
+            if kind.weights {
+                output[parts.weights.start + (b * time + t) * keys..][..row.count].copy_from_slice(&step.seen.weights);
+            }
+            add(&mut coverage, &step.seen.weights);
             tilde.clone_from(&step.tilde);
             taken.push(step);
         }
@@ -130,12 +150,12 @@ fn take<R: Real>(
     parameters: &DecoderParameters<'_, R>,
     row: &Row<'_, R>,
     x: &[R],
-    (h, c, tilde): (&[Vec<R>], &[Vec<R>], &[R]),
+    (h, c, tilde, coverage): (&[Vec<R>], &[Vec<R>], &[R], &[R]),
 ) -> Taken<R> {
     let top = h.len() - 1;
-    let before = (kind.form == DecoderForm::Bahdanau).then(|| (h[top].clone(), row.attend(parameters, &h[top])));
+    let before = (kind.form == DecoderForm::Bahdanau).then(|| row.attend(parameters, &h[top], coverage));
     let mut read = match (&before, kind.form) {
-        (Some((_, (_, seen))), _) => [x, &seen.context].concat(),
+        (Some(attended), _) => [x, &attended.seen.context].concat(),
         (None, DecoderForm::Luong { feeding: true }) => [x, tilde].concat(),
         _ => x.to_vec(),
     };
@@ -145,7 +165,8 @@ fn take<R: Real>(
         all.push(std::mem::replace(&mut read, step.h.clone()));
         steps.push(step);
     }
-    let (asking, (query, seen)) = before.unwrap_or_else(|| (read.clone(), row.attend(parameters, &read)));
+    let attended = before.unwrap_or_else(|| row.attend(parameters, &read, coverage));
+    let Attended { asking, query, coverage, keys, seen } = attended;
     let (both, tilde) = match parameters.combine {
         Some(map) => {
             let both = [&seen.context[..], &read].concat();
@@ -154,7 +175,7 @@ fn take<R: Real>(
         }
         None => (Vec::new(), Vec::new()),
     };
-    Taken { x: all, h: h.to_vec(), c: c.to_vec(), steps, asking, query, seen, both, tilde }
+    Taken { x: all, h: h.to_vec(), c: c.to_vec(), steps, asking, query, coverage, keys, seen, both, tilde }
 }
 
 /// The gradients, over what [`forward`] returned.
@@ -178,9 +199,15 @@ pub fn backward<R: Real>(
         let mut dh: Vec<_> = (0..layers).map(|layer| state(&parts.h_n, layer)).collect();
         let mut dc: Vec<_> = (0..layers).map(|layer| state(&parts.c_n, layer)).collect();
         let mut fed = vec![R::ZERO; kind.fed(dims)];
+        // What later steps give to the weights of those before them.
+        let mut later = vec![R::ZERO; row.count];
         let of_keys = b * keys * width..b * keys * width + row.count * width;
         let of_values = b * keys * memory..b * keys * memory + row.count * memory;
         for (t, taken) in forward.steps[b].iter().enumerate().rev() {
+            let mut dweights = later.clone();
+            if kind.weights {
+                add(&mut dweights, &upstream[parts.weights.start + (b * time + t) * keys..][..row.count]);
+            }
             let mut dy = upstream[parts.y.start + (b * time + t) * hidden..][..hidden].to_vec();
             if bahdanau {
                 add(&mut dh[layers - 1], &dy);
@@ -191,8 +218,9 @@ pub fn backward<R: Real>(
                 add(&mut dh[layers - 1], &dboth[memory..]);
                 let dkeys = &mut all.gradients.keys[of_keys.clone()];
                 let dvalues = &mut all.gradients.values[of_values.clone()];
-                let (query, v) = (&mut all.gradients.query, &mut all.gradients.v);
-                let asking = attended(parameters, &row, taken, &dboth[..memory], (dkeys, dvalues, query, v));
+                let (query, v, w) = (&mut all.gradients.query, &mut all.gradients.v, &mut all.gradients.coverage);
+                let of_step = (&dboth[..memory], &dweights[..], &mut later[..]);
+                let asking = attended(parameters, &row, taken, of_step, (dkeys, dvalues, query, v, w));
                 add(&mut dh[layers - 1], &asking);
             }
             for layer in (0..layers).rev() {
@@ -221,8 +249,9 @@ pub fn backward<R: Real>(
                 add(&mut fed, &upstream[parts.context.start + (b * time + t) * memory..][..memory]);
                 let dkeys = &mut all.gradients.keys[of_keys.clone()];
                 let dvalues = &mut all.gradients.values[of_values.clone()];
-                let (query, v) = (&mut all.gradients.query, &mut all.gradients.v);
-                let asking = attended(parameters, &row, taken, &fed, (dkeys, dvalues, query, v));
+                let (query, v, w) = (&mut all.gradients.query, &mut all.gradients.v, &mut all.gradients.coverage);
+                let of_step = (&fed[..], &dweights[..], &mut later[..]);
+                let asking = attended(parameters, &row, taken, of_step, (dkeys, dvalues, query, v, w));
                 add(&mut dh[layers - 1], &asking);
             }
         }
@@ -279,30 +308,40 @@ fn empty<R: Real>(
         query: parameters.query.map(|query| map(query, width)),
         v: if let Score::Additive { v } = parameters.score { zeros(v.len()) } else { Vec::new() },
         combine: parameters.combine.map(|combine| map(combine, hidden)),
+        coverage: zeros(parameters.coverage.map_or(0, <[R]>::len)),
     };
     Gathered { gradients, layers: parameters.layers.iter().enumerate().map(layer).collect() }
 }
 
-/// The gradients of keys, values, the query's map and `v` that a parameter's part of them is added to.
-type Attended<'a, R> = (&'a mut [R], &'a mut [R], &'a mut Option<MapGradients<R>>, &'a mut [R]);
+/// The gradients of keys, values, the query's map, `v` and `w_c` that a parameter's part of them is added to.
+type Gradients<'a, R> = (&'a mut [R], &'a mut [R], &'a mut Option<MapGradients<R>>, &'a mut [R], &'a mut [R]);
 
-/// From the gradient of a context, that of the state that the query was made of.
+/// From the gradients of a context and of its weights, that of the state that the query was made of. What the weights of the
+/// steps before get through coverage is added to `later`.
 fn attended<R: Real>(
     parameters: &DecoderParameters<'_, R>,
     row: &Row<'_, R>,
     taken: &Taken<R>,
-    dcontext: &[R],
-    (dkeys, dvalues, dmap, dv): Attended<'_, R>,
+    (dcontext, dweights, later): (&[R], &[R], &mut [R]),
+    (dkeys, dvalues, dmap, dv, dw): Gradients<'_, R>,
 ) -> Vec<R> {
     let gradients = attention::reference::backward(
         parameters.score,
         &row.dims(),
         &Mask::default(),
         None,
-        &row.inputs(&taken.query),
+        &row.inputs(&taken.query, &taken.keys),
         &taken.seen,
-        &attention::Upstream { context: Some(dcontext), weights: None },
+        &attention::Upstream { context: Some(dcontext), weights: Some(dweights) },
     );
+    if let Some(w) = parameters.coverage {
+        for ((key, &coverage), later) in gradients.keys.chunks_exact(w.len()).zip(&taken.coverage).zip(later) {
+            for ((&key, &w), dw) in key.iter().zip(w).zip(&mut *dw) {
+                *dw += coverage * key;
+                *later += w * key;
+            }
+        }
+    }
     add(dkeys, &gradients.keys);
     add(dvalues, &gradients.values);
     add(dv, &gradients.v);

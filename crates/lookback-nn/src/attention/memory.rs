@@ -69,6 +69,11 @@ pub(crate) struct Asked {
 }
 
 impl Memory {
+    /// `K`.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.dims()[1]
+    }
+
     fn new(keys: Tensor<3>, values: Tensor<3>, staying: bool) -> Memory {
         Memory { keys, values, staying, query: OnceLock::new(), steps: OnceLock::new() }
     }
@@ -183,24 +188,64 @@ impl Attention {
         mask: &Mask,
         weights: bool,
     ) -> Result<AttentionOutput, Error> {
-        let packed = memory.query.get_or_init(|| if memory.staying { self.packed_query() } else { None });
-        let query = match packed {
-            Some(map) => {
-                self.check_input("query", &query, self.sizes[0])?;
-                map.step("query", query)?
-            }
-            None => self.project_query(query)?,
-        };
+        let query = self.asking(query, memory)?;
         let steps = memory.steps.get_or_init(|| if memory.staying { self.steps(memory) } else { None });
         if let (Some(steps), false) = (steps, weights)
             && let Some(context) = steps.step(query.clone(), mask)?
         {
             return Ok(AttentionOutput { context, weights: None });
         }
+        self.look(query, memory.keys.clone(), memory, mask, weights)
+    }
+
+    /// [`Attention::attend`] with weights, where what the steps before looked at, `[B, K]`, times `w`, `[A]`, is added to the
+    /// keys (See 2017, eq. 11).
+    pub(crate) fn attend_covering(
+        &self,
+        query: Tensor<3>,
+        memory: &Memory,
+        (coverage, w): (Tensor<2>, Tensor<1>),
+        mask: &Mask,
+    ) -> Result<AttentionOutput, Error> {
+        let [batch, keys, _] = memory.keys.dims();
+        check::shape("coverage", &coverage, [batch, keys], "B and K of the memory")?;
+        let query = self.asking(query, memory)?;
+        let covered = memory.keys.clone() + coverage.unsqueeze_dim::<3>(2) * w.unsqueeze::<3>();
+        self.look(query, covered, memory, mask, true)
+    }
+
+    /// The query as it is compared.
+    fn asking(&self, query: Tensor<3>, memory: &Memory) -> Result<Tensor<3>, Error> {
+        let packed = memory.query.get_or_init(|| if memory.staying { self.packed_query() } else { None });
+        match packed {
+            Some(map) => {
+                self.check_input("query", &query, self.sizes[0])?;
+                map.step("query", query)
+            }
+            None => self.project_query(query),
+        }
+    }
+
+    fn look(
+        &self,
+        query: Tensor<3>,
+        keys: Tensor<3>,
+        memory: &Memory,
+        mask: &Mask,
+        weights: bool,
+    ) -> Result<AttentionOutput, Error> {
         let options = CoreOptions { heads: 1, dropout: self.dropout, weights };
         let core = self.core(query.dims()[2], (&query.device(), query.dtype()));
-        let (context, weights) = attention(core, query, memory.keys.clone(), memory.values.clone(), mask, &options)?;
+        let (context, weights) = attention(core, query, keys, memory.values.clone(), mask, &options)?;
         Ok(AttentionOutput { context, weights: weights.map(|weights| weights.squeeze_dim(1)) })
+    }
+
+    /// The width of a key, where the score is one that coverage goes with.
+    pub(crate) fn covering_width(&self) -> Option<usize> {
+        match self.score {
+            Score::Additive { hidden } | Score::Concat { hidden } | Score::ConcatSum { hidden } => Some(hidden),
+            _ => None,
+        }
     }
 
     fn run(

@@ -1,9 +1,10 @@
 //! Bahdanau's decoder: attention first.
 
-use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
 use lookback_kernels::decoder::DecoderForm;
 
+use super::coverage::{self, attend};
 use super::known::{Known, ended};
 use super::{DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
@@ -16,6 +17,8 @@ use crate::{Error, Recurrent, State, check};
 pub struct BahdanauDecoder {
     pub(super) recurrent: Recurrent,
     pub(super) attention: Attention,
+    /// `[A]`: `w_c`, with coverage.
+    pub(super) coverage: Option<Param<Tensor<1>>>,
     #[module(skip)]
     input: usize,
 }
@@ -40,6 +43,8 @@ pub struct BahdanauSteps {
     pub outputs: Tensor<3>,
     /// `[B, T, memory]`: every `c_t`.
     pub contexts: Tensor<3>,
+    /// `[B, T, K]`: what every step looked at, zeros where a row has no step or key; where it was asked for.
+    pub weights: Option<Tensor<3>>,
     /// The last state.
     pub state: State,
 }
@@ -57,7 +62,16 @@ impl BahdanauDecoder {
         attention: Attention,
     ) -> Result<BahdanauDecoder, Error> {
         check_parts(input, memory, ("the context", memory), &recurrent, &attention)?;
-        Ok(BahdanauDecoder { recurrent, attention, input })
+        Ok(BahdanauDecoder { recurrent, attention, coverage: None, input })
+    }
+
+    /// With coverage.
+    ///
+    /// # Errors
+    /// If the score is not additive.
+    pub fn with_coverage(mut self, device: &Device) -> Result<BahdanauDecoder, Error> {
+        self.coverage = Some(coverage::vector(&self.attention, device)?);
+        Ok(self)
     }
 
     /// The recurrent layer.
@@ -89,6 +103,32 @@ impl BahdanauDecoder {
         memory: &DecoderMemory,
         mask: &Mask,
     ) -> Result<BahdanauSteps, Error> {
+        self.steps(x, lengths, state, (memory, mask), false)
+    }
+
+    /// [`BahdanauDecoder::forward`], and what every step looked at.
+    ///
+    /// # Errors
+    /// As [`BahdanauDecoder::forward`].
+    pub fn forward_with_weights(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: State,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<BahdanauSteps, Error> {
+        self.steps(x, lengths, state, (memory, mask), true)
+    }
+
+    fn steps(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: State,
+        (memory, mask): (&DecoderMemory, &Mask),
+        weights: bool,
+    ) -> Result<BahdanauSteps, Error> {
         let [batch, time, _] = x.dims();
         check::shape("x", &x, [batch, time, self.input], "the size this decoder was made for")?;
         lengths.map_or(Ok(()), |lengths| check::lengths(lengths, batch, time))?;
@@ -97,6 +137,8 @@ impl BahdanauDecoder {
             recurrent: &self.recurrent,
             attention: &self.attention,
             combine: None,
+            coverage: self.coverage.as_ref(),
+            weights,
             x: &x,
             previous: None,
             state: Some(&state),
@@ -104,51 +146,88 @@ impl BahdanauDecoder {
             memory,
             mask,
         };
-        if let Some(DecoderSteps { y, context: Some(contexts), state }) = known.run()? {
-            return Ok(BahdanauSteps { outputs: y, contexts, state });
+        if let Some(DecoderSteps { y, context: Some(contexts), weights, state }) = known.run()? {
+            return Ok(BahdanauSteps { outputs: y, contexts, weights, state });
         }
-        self.step_by_step(x, lengths, state, memory, mask)
+        self.step_by_step(x, lengths, state, (memory, mask), weights)
     }
 
-    /// [`BahdanauDecoder::forward`], one step after another.
+    /// [`BahdanauDecoder::steps`], one after another.
     pub(super) fn step_by_step(
         &self,
         x: Tensor<3>,
         lengths: Option<&[usize]>,
         state: State,
-        memory: &DecoderMemory,
-        mask: &Mask,
+        (memory, mask): (&DecoderMemory, &Mask),
+        weights: bool,
     ) -> Result<BahdanauSteps, Error> {
         let ([batch, time, _], [_, width]) = (x.dims(), self.attention.sizes());
         if time == 0 {
             let nothing = Nothing::of(&x).and(&state.hidden).and_module(self);
             let (outputs, contexts) =
                 (nothing.zeros([batch, 0, self.recurrent.hidden()]), nothing.zeros([batch, 0, width]));
-            return Ok(BahdanauSteps { outputs, contexts, state });
+            let weights = weights.then(|| nothing.zeros([batch, 0, memory.keys()]));
+            return Ok(BahdanauSteps { outputs, contexts, weights, state });
         }
         let (mut state, mut outputs, mut contexts) = (state, Vec::with_capacity(time), Vec::with_capacity(time));
+        let mut covered = self.coverage.as_ref().map(|_| Tensor::zeros([batch, memory.keys()], &x.device()));
+        let mut looked = Vec::new();
         for t in 0..time {
             let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-            let step = self.step(x_t, state.clone(), memory, mask, false)?;
-            let (made, next) = ended(lengths, t, vec![step.output, step.context], step.state, Some(state));
+            let step = self.step_over(x_t, state.clone(), (memory, mask), covered.clone(), weights)?;
+            let made = [Some(step.output), Some(step.context), step.weights].into_iter().flatten().collect();
+            let (made, next) = ended(lengths, t, made, step.state, Some(state));
             state = next;
-            for (made, all) in made.into_iter().zip([&mut outputs, &mut contexts]) {
+            let mut made = made.into_iter();
+            for (made, all) in made.by_ref().take(2).zip([&mut outputs, &mut contexts]) {
                 all.push(made.unsqueeze_dim::<3>(1));
             }
+            if let Some(seen) = made.next() {
+                covered = covered.map(|covered| covered + seen.clone());
+                looked.push(seen.unsqueeze_dim::<3>(1));
+            }
         }
-        Ok(BahdanauSteps { outputs: joined(outputs, 1), contexts: joined(contexts, 1), state })
+        let weights = weights.then(|| joined(looked, 1));
+        Ok(BahdanauSteps { outputs: joined(outputs, 1), contexts: joined(contexts, 1), weights, state })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.
     ///
     /// # Errors
-    /// When sizes or element types do not fit.
+    /// When sizes or element types do not fit, or the decoder has coverage, which [`BahdanauDecoder::step_covering`] reads.
     pub fn step(
         &self,
         x: Tensor<2>,
         state: State,
         memory: &DecoderMemory,
         mask: &Mask,
+        weights: bool,
+    ) -> Result<BahdanauStep, Error> {
+        self.step_over(x, state, (memory, mask), None, weights)
+    }
+
+    /// One step of a decoder with coverage, which gives its weights. coverage: `[B, K]`, the sum of the weights of the steps
+    /// before, zeros at the first.
+    ///
+    /// # Errors
+    /// As [`BahdanauDecoder::step`], and if the decoder has no coverage.
+    pub fn step_covering(
+        &self,
+        x: Tensor<2>,
+        state: State,
+        coverage: Tensor<2>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<BahdanauStep, Error> {
+        self.step_over(x, state, (memory, mask), Some(coverage), true)
+    }
+
+    fn step_over(
+        &self,
+        x: Tensor<2>,
+        state: State,
+        (memory, mask): (&DecoderMemory, &Mask),
+        covered: Option<Tensor<2>>,
         weights: bool,
     ) -> Result<BahdanauStep, Error> {
         let [layers, batch, hidden] = state.hidden.dims();
@@ -158,7 +237,8 @@ impl BahdanauDecoder {
         }
         check::shape("x", &x, [batch, self.input], format_args!("B of the state {:?}", state.hidden.dims()))?;
         let query = state.hidden.clone().slice(layers - 1..layers).swap_dims(0, 1);
-        let seen = self.attention.attend(query, &memory.memory, mask, weights)?;
+        let by = (&self.attention, self.coverage.as_ref());
+        let seen = attend(by, query, (memory, mask), covered, weights)?;
         let context = seen.context.squeeze_dim::<2>(1);
         let (output, state) = memory
             .stepper(&self.recurrent)?

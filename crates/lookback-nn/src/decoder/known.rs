@@ -1,5 +1,6 @@
 //! All steps of targets that are known as one operation, where the kernels have it.
 
+use burn::module::Param;
 use burn::tensor::{Bool, Tensor, TensorData};
 use lookback_kernels::decoder::{DecoderDims, DecoderForm, DecoderKind};
 
@@ -15,6 +16,10 @@ pub(super) struct Known<'a> {
     pub(super) attention: &'a Attention,
     /// In Luong's form.
     pub(super) combine: Option<&'a AttentionalLayer>,
+    /// `[A]`, with coverage.
+    pub(super) coverage: Option<&'a Param<Tensor<1>>>,
+    /// Whether the weights are asked for.
+    pub(super) weights: bool,
     /// `[B, T, I]`.
     pub(super) x: &'a Tensor<3>,
     /// `[B, H]`, with input feeding.
@@ -42,6 +47,10 @@ impl Known<'_> {
         });
         let combined =
             |(weight, bias): &(Tensor<2>, Option<Tensor<1>>)| on_flex(weight) && bias.as_ref().is_none_or(on_flex);
+        let coverage = self.coverage.map(Param::val);
+        if !coverage.as_ref().is_none_or(on_flex) {
+            return Ok(None);
+        }
         if !on_kernels || !combine.as_ref().is_none_or(combined) {
             return Ok(None);
         }
@@ -49,10 +58,10 @@ impl Known<'_> {
         if dims.batch * dims.time * dims.keys == 0 {
             return Ok(None);
         }
-        let kind = DecoderKind { cell: self.recurrent.kernel_cell(), form: self.form };
+        let kind = DecoderKind { cell: self.recurrent.kernel_cell(), form: self.form, weights: self.weights };
         let lengths = [self.lengths.map(Into::into), self.mask.key_lengths().cloned()];
         let Asked { query, score, keys, values } = asked;
-        let tensors = DecoderTensors { layers, query, score, combine, keys, values };
+        let tensors = DecoderTensors { layers, query, score, combine, coverage, keys, values };
         let (x, previous, state) = (self.x.clone(), self.previous.cloned(), self.state.cloned());
         Ok(Some(decoder(kind, dims, lengths, x, previous, state, tensors)))
     }

@@ -1,9 +1,10 @@
 //! Luong's decoder: input feeding.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use lookback_kernels::decoder::DecoderForm;
 
+use super::coverage::{self, attend};
 use super::known::{Known, ended};
 use super::{AttentionalLayer, DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
@@ -17,6 +18,8 @@ pub struct LuongDecoder {
     pub(super) recurrent: Recurrent,
     pub(super) attention: Attention,
     pub(super) combine: AttentionalLayer,
+    /// `[A]`: `w_c`, with coverage.
+    pub(super) coverage: Option<Param<Tensor<1>>>,
     #[module(skip)]
     input: usize,
 }
@@ -30,6 +33,17 @@ pub struct LuongStep {
     pub state: State,
     /// `[B, K]`, where they were asked for.
     pub weights: Option<Tensor<2>>,
+}
+
+/// What all steps of [`LuongDecoder`] give.
+#[derive(Debug, Clone)]
+pub struct LuongSteps {
+    /// `[B, T, H]`: every `h̃_t`.
+    pub outputs: Tensor<3>,
+    /// `[B, T, K]`: what every step looked at, zeros where a row has no step or key; where it was asked for.
+    pub weights: Option<Tensor<3>>,
+    /// The last state.
+    pub state: Option<State>,
 }
 
 impl LuongDecoder {
@@ -48,7 +62,16 @@ impl LuongDecoder {
         let hidden = recurrent.hidden();
         check_parts(input, memory, ("what is fed back", hidden), &recurrent, &attention)?;
         let combine = AttentionalLayer::new(memory, hidden, hidden, true, device)?;
-        Ok(LuongDecoder { recurrent, attention, combine, input })
+        Ok(LuongDecoder { recurrent, attention, combine, coverage: None, input })
+    }
+
+    /// With coverage.
+    ///
+    /// # Errors
+    /// If the score is not additive.
+    pub fn with_coverage(mut self, device: &Device) -> Result<LuongDecoder, Error> {
+        self.coverage = Some(coverage::vector(&self.attention, device)?);
+        Ok(self)
     }
 
     /// The recurrent layer.
@@ -96,6 +119,34 @@ impl LuongDecoder {
         memory: &DecoderMemory,
         mask: &Mask,
     ) -> Result<(Tensor<3>, Option<State>), Error> {
+        let LuongSteps { outputs, state, .. } = self.steps(x, lengths, (previous, state), (memory, mask), false)?;
+        Ok((outputs, state))
+    }
+
+    /// [`LuongDecoder::forward_ragged`], and what every step looked at.
+    ///
+    /// # Errors
+    /// As [`LuongDecoder::forward_ragged`].
+    pub fn forward_with_weights(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<LuongSteps, Error> {
+        self.steps(x, lengths, (previous, state), (memory, mask), true)
+    }
+
+    fn steps(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        (previous, state): (Tensor<2>, Option<State>),
+        (memory, mask): (&DecoderMemory, &Mask),
+        weights: bool,
+    ) -> Result<LuongSteps, Error> {
         let [batch, time, _] = x.dims();
         self.check_step(&x, [batch, time, self.input], &previous)?;
         lengths.map_or(Ok(()), |lengths| check::lengths(lengths, batch, time))?;
@@ -104,6 +155,8 @@ impl LuongDecoder {
             recurrent: &self.recurrent,
             attention: &self.attention,
             combine: Some(&self.combine),
+            coverage: self.coverage.as_ref(),
+            weights,
             x: &x,
             previous: Some(&previous),
             state: state.as_ref(),
@@ -112,43 +165,52 @@ impl LuongDecoder {
             mask,
         };
         match known.run()? {
-            Some(steps) => Ok((steps.y, Some(steps.state))),
-            None => self.step_by_step(x, lengths, previous, state, memory, mask),
+            Some(steps) => Ok(LuongSteps { outputs: steps.y, weights: steps.weights, state: Some(steps.state) }),
+            None => self.step_by_step(x, lengths, (previous, state), (memory, mask), weights),
         }
     }
 
-    /// [`LuongDecoder::forward_ragged`], one step after another.
+    /// [`LuongDecoder::steps`], one after another.
     pub(super) fn step_by_step(
         &self,
         x: Tensor<3>,
         lengths: Option<&[usize]>,
-        previous: Tensor<2>,
-        state: Option<State>,
-        memory: &DecoderMemory,
-        mask: &Mask,
-    ) -> Result<(Tensor<3>, Option<State>), Error> {
+        (previous, state): (Tensor<2>, Option<State>),
+        (memory, mask): (&DecoderMemory, &Mask),
+        weights: bool,
+    ) -> Result<LuongSteps, Error> {
         let [batch, time, _] = x.dims();
         let (mut previous, mut state) = (previous, state);
         if time == 0 {
-            let [_, hidden] = previous.dims();
-            return Ok((Nothing::of(&x).and(&previous).and_module(self).zeros([batch, time, hidden]), state));
+            let ([_, hidden], keys) = (previous.dims(), memory.keys());
+            let nothing = Nothing::of(&x).and(&previous).and_module(self);
+            let weights = weights.then(|| nothing.zeros([batch, time, keys]));
+            return Ok(LuongSteps { outputs: nothing.zeros([batch, time, hidden]), weights, state });
         }
-        let mut all = Vec::with_capacity(time);
+        let mut covered = self.coverage.as_ref().map(|_| Tensor::zeros([batch, memory.keys()], &x.device()));
+        let (mut all, mut looked) = (Vec::with_capacity(time), Vec::new());
         for t in 0..time {
             let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-            let step = self.step(x_t, previous, state.clone(), memory, mask, false)?;
-            let (made, next) = ended(lengths, t, vec![step.attentional], step.state, state);
-            let Some(made) = made.into_iter().next() else { unreachable!("what goes in comes out") };
-            (previous, state) = (made, Some(next));
+            let step = self.step_over(x_t, previous, state.clone(), (memory, mask), covered.clone(), weights)?;
+            let made = [Some(step.attentional), step.weights].into_iter().flatten().collect();
+            let (made, next) = ended(lengths, t, made, step.state, state);
+            let mut made = made.into_iter();
+            let Some(attentional) = made.next() else { unreachable!("what goes in comes out") };
+            (previous, state) = (attentional, Some(next));
             all.push(previous.clone().unsqueeze_dim::<3>(1));
+            if let Some(seen) = made.next() {
+                covered = covered.map(|covered| covered + seen.clone());
+                looked.push(seen.unsqueeze_dim::<3>(1));
+            }
         }
-        Ok((joined(all, 1), state))
+        let weights = weights.then(|| joined(looked, 1));
+        Ok(LuongSteps { outputs: joined(all, 1), weights, state })
     }
 
     /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.
     ///
     /// # Errors
-    /// When sizes or element types do not fit.
+    /// When sizes or element types do not fit, or the decoder has coverage, which [`LuongDecoder::step_covering`] reads.
     pub fn step(
         &self,
         x: Tensor<2>,
@@ -158,11 +220,41 @@ impl LuongDecoder {
         mask: &Mask,
         weights: bool,
     ) -> Result<LuongStep, Error> {
+        self.step_over(x, previous, state, (memory, mask), None, weights)
+    }
+
+    /// One step of a decoder with coverage, which gives its weights. coverage: `[B, K]`, the sum of the weights of the steps
+    /// before, zeros at the first.
+    ///
+    /// # Errors
+    /// As [`LuongDecoder::step`], and if the decoder has no coverage.
+    pub fn step_covering(
+        &self,
+        x: Tensor<2>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        coverage: Tensor<2>,
+        memory: &DecoderMemory,
+        mask: &Mask,
+    ) -> Result<LuongStep, Error> {
+        self.step_over(x, previous, state, (memory, mask), Some(coverage), true)
+    }
+
+    fn step_over(
+        &self,
+        x: Tensor<2>,
+        previous: Tensor<2>,
+        state: Option<State>,
+        (memory, mask): (&DecoderMemory, &Mask),
+        covered: Option<Tensor<2>>,
+        weights: bool,
+    ) -> Result<LuongStep, Error> {
         self.check_step(&x, [x.dims()[0], self.input], &previous)?;
         let (hidden, state) =
             memory.stepper(&self.recurrent)?.step(check::beside(("x", x), ("previous", previous))?, state)?;
         let query = hidden.unsqueeze_dim::<3>(1);
-        let seen = self.attention.attend(query.clone(), &memory.memory, mask, weights)?;
+        let by = (&self.attention, self.coverage.as_ref());
+        let seen = attend(by, query.clone(), (memory, mask), covered, weights)?;
         let combine = memory.combine.get_or_init(|| self.combine.unrolled());
         let attentional = self.combine.apply(seen.context, query, combine.as_ref())?.squeeze_dim(1);
         Ok(LuongStep { attentional, state, weights: seen.weights.map(|weights| weights.squeeze_dim(1)) })

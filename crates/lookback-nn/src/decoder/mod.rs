@@ -13,6 +13,8 @@
 //! kernels have the form (`ops/decoder.rs`), which are all cells and the additive, product, general and concat scores, masked
 //! by key lengths; else step by step.
 //!
+//! With `with_coverage` the additive score also reads what the steps before have looked at (See 2017).
+//!
 //! # Legend of shapes
 //! `B` batch, `T` time, `K` keys (the steps of the encoder), `H` hidden.
 //!
@@ -36,6 +38,7 @@
 
 mod attentional;
 mod bahdanau;
+mod coverage;
 mod known;
 mod luong;
 #[cfg(test)]
@@ -43,7 +46,7 @@ mod tests;
 
 pub use attentional::AttentionalLayer;
 pub use bahdanau::{BahdanauDecoder, BahdanauStep, BahdanauSteps};
-pub use luong::{LuongDecoder, LuongStep};
+pub use luong::{LuongDecoder, LuongStep, LuongSteps};
 
 use std::sync::OnceLock;
 
@@ -64,6 +67,11 @@ pub struct DecoderMemory {
 impl DecoderMemory {
     fn new(memory: Memory) -> DecoderMemory {
         DecoderMemory { memory, layers: OnceLock::new(), combine: OnceLock::new() }
+    }
+
+    /// `K`.
+    fn keys(&self) -> usize {
+        self.memory.keys()
     }
 
     fn stepper(&self, recurrent: &Recurrent) -> Result<&TrainingStepper, Error> {

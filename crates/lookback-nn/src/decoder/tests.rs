@@ -177,10 +177,10 @@ fn luongs_steps_as_one_operation_are_those_one_by_one() {
             };
             let gradients = all_gradients(&decoder, of(found.clone(), last.unwrap()), &inputs);
             let memory = decoder.memory(outputs.clone(), &mask).unwrap();
-            let (want, last) =
-                decoder.step_by_step(words.clone(), lengths, previous.clone(), start, &memory, &mask).unwrap();
-            close("outputs", found, want.clone());
-            same_gradients(&gradients, &all_gradients(&decoder, of(want, last.unwrap()), &inputs));
+            let begin = (previous.clone(), start);
+            let want = decoder.step_by_step(words.clone(), lengths, begin, (&memory, &mask), false).unwrap();
+            close("outputs", found, want.outputs.clone());
+            same_gradients(&gradients, &all_gradients(&decoder, of(want.outputs, want.state.unwrap()), &inputs));
         }
     }
 }
@@ -207,10 +207,86 @@ fn bahdanaus_steps_as_one_operation_are_those_one_by_one() {
             assert!(memory.layers.get().is_none(), "the steps were taken one by one");
             let gradients = all_gradients(&decoder, of(found.clone()), &inputs);
             let memory = decoder.memory(outputs.clone(), &mask).unwrap();
-            let want = decoder.step_by_step(words.clone(), lengths, begin.clone(), &memory, &mask).unwrap();
+            let want = decoder.step_by_step(words.clone(), lengths, begin.clone(), (&memory, &mask), false).unwrap();
             close("outputs", found.outputs, want.outputs.clone());
             close("contexts", found.contexts, want.contexts.clone());
             same_gradients(&gradients, &all_gradients(&decoder, of(want), &inputs));
         }
     }
+}
+
+/// The weights and coverage, as one operation and step by step, with what flows back through both.
+#[test]
+fn weights_and_coverage_as_one_operation_are_those_step_by_step() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    let [of_outputs, of_weights] = [7, K].map(|width| random([B, 4, width], &device).detach());
+    for (cell, lengths, covers) in CELLS.into_iter().flat_map(|cell| {
+        [None, Some(&[2, 4, 0][..])]
+            .into_iter()
+            .flat_map(move |lengths| [true, false].map(|covers| (cell, lengths, covers)))
+    }) {
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let (begin, inputs) = (start(cell, 2, &device), [outputs.clone(), words.clone()]);
+        let loss = |outputs: Tensor<3>, weights: Option<Tensor<3>>, state: State| {
+            (outputs * of_outputs.clone()).sum() + (weights.unwrap() * of_weights.clone()).sum() + state.hidden.sum()
+        };
+        let read = || -> Vec<&Tensor<3>> { inputs.iter().collect() };
+
+        let recurrent = layers(cell, [2 + 7, 7, 2], &device);
+        let mut luong = LuongDecoder::new(2, 6, recurrent, additive(7, &device), &device).unwrap();
+        if covers {
+            luong = luong.with_coverage(&device).unwrap();
+        }
+        let previous = random([B, 7], &device).detach();
+        let memory = luong.memory(outputs.clone(), &mask).unwrap();
+        let (x, state) = (words.clone(), Some(begin.clone()));
+        let found = luong.forward_with_weights(x, lengths, previous.clone(), state, &memory, &mask).unwrap();
+        assert!(memory.layers.get().is_none(), "the steps were taken one by one");
+        let of_found = loss(found.outputs.clone(), found.weights.clone(), found.state.unwrap());
+        let gradients = all_gradients(&luong, of_found, &read());
+        let (memory, start) = (luong.memory(outputs.clone(), &mask).unwrap(), (previous, Some(begin.clone())));
+        let want = luong.step_by_step(words.clone(), lengths, start, (&memory, &mask), true).unwrap();
+        close("outputs", found.outputs, want.outputs.clone());
+        close("weights", found.weights.unwrap(), want.weights.clone().unwrap());
+        let of_want = loss(want.outputs, want.weights, want.state.unwrap());
+        same_gradients(&gradients, &all_gradients(&luong, of_want, &read()));
+
+        let recurrent = layers(cell, [2 + 6, 7, 2], &device);
+        let mut bahdanau = BahdanauDecoder::new(2, 6, recurrent, additive(7, &device)).unwrap();
+        if covers {
+            bahdanau = bahdanau.with_coverage(&device).unwrap();
+        }
+        let memory = bahdanau.memory(outputs.clone(), &mask).unwrap();
+        let found = bahdanau.forward_with_weights(words.clone(), lengths, begin.clone(), &memory, &mask).unwrap();
+        assert!(memory.layers.get().is_none(), "the steps were taken one by one");
+        let of_found = loss(found.outputs.clone(), found.weights.clone(), found.state.clone());
+        let gradients = all_gradients(&bahdanau, of_found, &read());
+        let memory = bahdanau.memory(outputs.clone(), &mask).unwrap();
+        let want = bahdanau.step_by_step(words.clone(), lengths, begin, (&memory, &mask), true).unwrap();
+        close("outputs", found.outputs, want.outputs.clone());
+        close("contexts", found.contexts, want.contexts);
+        close("weights", found.weights.unwrap(), want.weights.clone().unwrap());
+        let of_want = loss(want.outputs, want.weights, want.state);
+        same_gradients(&gradients, &all_gradients(&bahdanau, of_want, &read()));
+    }
+}
+
+#[test]
+fn coverage_goes_with_additive_scores_and_steps_that_read_it() {
+    let device = device();
+    let decoder = |score: Score| {
+        let attention = AttentionConfig::new(score, 6, 6).init(&device).unwrap();
+        LuongDecoder::new(2, 6, layers(Cell::Gru, [2 + 6, 6, 1], &device), attention, &device).unwrap()
+    };
+    let error = decoder(Score::General).with_coverage(&device).unwrap_err().to_string();
+    assert!(error.contains("General with coverage but must be additive or concat"), "{error}");
+    let covering = decoder(Score::Additive { hidden: 4 }).with_coverage(&device).unwrap();
+    let (x, zeros) = (random([B, 2], &device), Tensor::zeros([B, 6], &device));
+    let memory = covering.memory(random([B, K, 6], &device), &Mask::none()).unwrap();
+    let error = covering.step(x.clone(), zeros.clone(), None, &memory, &Mask::none(), true).unwrap_err().to_string();
+    assert!(error.contains("step_covering"), "{error}");
+    let coverage = Tensor::zeros([B, K + 1], &device);
+    let step = covering.step_covering(x, zeros, None, coverage, &memory, &Mask::none());
+    assert!(step.unwrap_err().to_string().contains("coverage is [3, "));
 }

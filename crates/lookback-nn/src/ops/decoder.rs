@@ -31,6 +31,8 @@ pub(crate) struct DecoderTensors {
     pub(crate) query: Option<MapTensors>,
     pub(crate) score: CoreScore,
     pub(crate) combine: Option<MapTensors>,
+    /// `[A]`, with coverage.
+    pub(crate) coverage: Option<Tensor<1>>,
     /// `[B, K, A]`, projected.
     pub(crate) keys: Tensor<3>,
     /// `[B, K, M]`.
@@ -44,6 +46,8 @@ pub(crate) struct DecoderSteps {
     pub(crate) y: Tensor<3>,
     /// `[B, T, M]`, in Bahdanau's form.
     pub(crate) context: Option<Tensor<3>>,
+    /// `[B, T, K]`, where they are asked for.
+    pub(crate) weights: Option<Tensor<3>>,
     pub(crate) state: State,
 }
 
@@ -73,12 +77,13 @@ pub(crate) fn decoder(
     let trace = Mutex::default();
     let operation = Decode { kind, dims, lengths, key_lengths, given, beside, routed, trace };
     let all: Tensor<1> = run_slices(inputs, &device, Arc::new(operation));
-    let (parts, DecoderDims { batch, time, hidden, layers, memory, .. }) = (kind.parts(&dims), dims);
+    let (parts, DecoderDims { batch, time, hidden, layers, keys, memory, .. }) = (kind.parts(&dims), dims);
     let part = |range: &std::ops::Range<usize>, shape: [usize; 3]| all.clone().slice(range.clone()).reshape(shape);
     let states = [layers, batch, hidden];
     DecoderSteps {
         y: part(&parts.y, [batch, time, hidden]),
         context: (!parts.context.is_empty()).then(|| part(&parts.context, [batch, time, memory])),
+        weights: kind.weights.then(|| part(&parts.weights, [batch, time, keys])),
         state: State {
             hidden: part(&parts.h_n, states),
             cell: (!parts.c_n.is_empty()).then(|| part(&parts.c_n, states)),
@@ -95,6 +100,7 @@ struct Beside {
     score: Result<f32, FlexTensor>,
     query: Option<(FlexTensor, Option<FlexTensor>)>,
     combine: Option<(FlexTensor, Option<FlexTensor>)>,
+    coverage: Option<FlexTensor>,
     /// `[L]`: the weights, and the biases.
     layers: Vec<([FlexTensor; 2], Option<[FlexTensor; 2]>)>,
 }
@@ -103,12 +109,13 @@ impl Beside {
     /// The values, and the tensors themselves in the order of [`Beside::gradients`].
     fn new(tensors: DecoderTensors) -> (Beside, Vec<DispatchTensor>) {
         let mut order = Vec::new();
-        let DecoderTensors { layers, query, score, combine, keys, values } = tensors;
+        let DecoderTensors { layers, query, score, combine, coverage, keys, values } = tensors;
         let (keys, values) = (kept(keys, &mut order), kept(values, &mut order));
         let score = match score {
             CoreScore::Product(scale) => Ok(scale),
             CoreScore::Additive(v) => Err(kept(v, &mut order)),
         };
+        let coverage = coverage.map(|w| kept(w, &mut order));
         let mut map = |(weight, bias): MapTensors| (kept(weight, &mut order), bias.map(|bias| kept(bias, &mut order)));
         let (query, combine) = (query.map(&mut map), combine.map(&mut map));
         let layer = |DirectionTensors { weight_ih, weight_hh, bias, .. }: DirectionTensors| {
@@ -116,7 +123,7 @@ impl Beside {
             (weights, bias.map(|bias| bias.map(|bias| kept(bias, &mut order))))
         };
         let layers = layers.into_iter().map(layer).collect();
-        (Beside { keys, values, score, query, combine, layers }, order)
+        (Beside { keys, values, score, query, combine, coverage, layers }, order)
     }
 
     /// The gradients of what [`Beside::new`] has listed.
@@ -125,6 +132,7 @@ impl Beside {
         if self.score.is_err() {
             all.push(std::mem::take(&mut found.v));
         }
+        all.extend(self.coverage.as_ref().map(|_| std::mem::take(&mut found.coverage)));
         let maps = [(&self.query, found.query.take()), (&self.combine, found.combine.take())];
         for (own, gradients) in maps {
             if let (Some((_, own)), Some(MapGradients { weight, bias })) = (own, gradients) {
@@ -161,7 +169,8 @@ impl Beside {
             Ok(scale) => Score::Product { scale: *scale },
             Err(v) => Score::Additive { v: slice(v) },
         };
-        use_it(&DecoderParameters { layers: &layers, query, score, combine })
+        let coverage = self.coverage.as_ref().map(slice);
+        use_it(&DecoderParameters { layers: &layers, query, score, combine, coverage })
     }
 }
 

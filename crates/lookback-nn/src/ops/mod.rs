@@ -1,5 +1,5 @@
 //! Fused operations as backend extensions of Burn: a recurrent layer, attention, pooling, lookup, a linear map, dropout,
-//! cross-entropy, the loss of a conditional random field, a decoder over known targets.
+//! cross-entropy, the losses of a conditional random field and of a pointer-generator, a decoder over known targets.
 //!
 //! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take the same made of
 //! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
@@ -19,6 +19,7 @@ mod layer;
 mod linear;
 mod lookup;
 mod nothing;
+mod pointer;
 mod pool;
 mod routed;
 mod slices;
@@ -52,6 +53,7 @@ pub use linear::linear;
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 pub use lookup::lookup;
 pub(crate) use nothing::{Nothing, in_every_row, joined};
+pub use pointer::{NOT_WRITTEN, Wanted, pointer_loss};
 pub use pool::{PoolQuery, attention_pool};
 pub(crate) use trace::{DirectionSteps, recurrent_with_steps};
 pub(crate) use unrolled::{UnrolledLayer, UnrolledLinear};

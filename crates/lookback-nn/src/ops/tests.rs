@@ -7,9 +7,11 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::crf::composite as composite_crf;
 use super::lookup::composite as composite_lookup;
+use super::pointer::composite as composite_pointer;
 use super::pool::composite as composite_pool;
 use super::{
-    Bags, CrfAllowed, CrfTensors, Lookup, NO_TOKEN, PoolQuery, attention_pool, crf_loss, cross_entropy, dropout, lookup,
+    Bags, CrfAllowed, CrfTensors, Lookup, NO_TOKEN, NOT_WRITTEN, PoolQuery, Wanted, attention_pool, crf_loss,
+    cross_entropy, dropout, lookup, pointer_loss,
 };
 use crate::Error;
 
@@ -170,4 +172,28 @@ fn the_loss_of_a_field_equals_the_composed_loss_forward_and_backward() {
         let [fused, composed] = [fused.3, composed.3];
         fused.into_iter().zip(composed).for_each(|(fused, composed)| close(fused, composed));
     }
+}
+
+#[test]
+fn the_loss_of_a_pointer_generator_equals_the_composed_loss_forward_and_backward() {
+    let device = device();
+    let (logits, gates) = (random([5, 4], &device), random([5], &device));
+    let scores = random([2, 3, 6], &device);
+    let weights = || burn::tensor::activation::softmax(scores.clone(), 2);
+    // Steps of which the token stands nowhere, at one place, at two, and is of the source alone.
+    let wanted =
+        Wanted { tokens: vec![0, 2, 3, NOT_WRITTEN, 1], offsets: vec![0, 0, 1, 3, 4, 4], places: vec![6, 13, 15, 20] };
+    let run = |loss: Tensor<1>| {
+        let gradients = (loss.clone() * 1.5).backward();
+        let of = [logits.grad(&gradients).unwrap().flatten(0, 1), gates.grad(&gradients).unwrap()];
+        (loss, of, scores.grad(&gradients).unwrap())
+    };
+    let fused = run(pointer_loss(logits.clone(), gates.clone(), weights(), wanted.clone()).unwrap());
+    let composed = run(composite_pointer(logits.clone(), gates.clone(), weights(), &wanted));
+    close(fused.0, composed.0);
+    fused.1.into_iter().zip(composed.1).for_each(|(fused, composed): (Tensor<1>, Tensor<1>)| close(fused, composed));
+    close(fused.2, composed.2);
+    let lost = Wanted { tokens: vec![NOT_WRITTEN; 5], ..wanted };
+    let refused = pointer_loss(logits.clone(), gates.clone(), weights(), lost).unwrap_err();
+    assert!(refused.to_string().contains("neither of the vocabulary nor at any place"), "{refused}");
 }

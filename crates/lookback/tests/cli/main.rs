@@ -6,6 +6,7 @@ mod bad_data;
 mod bad_model;
 mod bad_options;
 mod configuration;
+mod copying;
 mod embeddings;
 mod files;
 mod init;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::copying::SourceTokens;
 use super::target::TargetText;
 use crate::input::Example;
 use crate::model::{Answer, Ask, Field, View};
@@ -75,7 +76,8 @@ pub(super) fn text(target: &TargetText, found: &Hypothesis, example: &Example) -
     target.cut.text(tokens(target, found, example))
 }
 
-/// Its tokens; in place of one that the vocabulary does not have stands what was looked at most (Luong 2015b).
+/// Its tokens. A word that was copied stands as the source has it; in place of one that nothing has stands what was looked at
+/// most (Luong 2015b).
 fn tokens(target: &TargetText, found: &Hypothesis, example: &Example) -> Vec<String> {
     let source = example.tokens();
     let looked_at = |place: usize| {
@@ -85,7 +87,13 @@ fn tokens(target: &TargetText, found: &Hypothesis, example: &Example) -> Vec<Str
         let token = tokens.get(most)?;
         Some(target.cut.as_token(&text[token.start..token.end]))
     };
-    target.tokens(&found.tokens, looked_at)
+    let mut tokens = target.tokens(&found.tokens, looked_at);
+    if found.tokens.iter().any(|&id| id as usize >= target.vocabulary.len()) {
+        let source = SourceTokens::of(target, example);
+        let own = tokens.iter_mut().zip(&found.tokens).filter_map(|(token, &id)| Some((token, source.own_word(id)?)));
+        own.for_each(|(token, word)| *token = word.to_owned());
+    }
+    tokens
 }
 
 fn described(target: &TargetText, found: &Hypothesis, example: &Example) -> Map<String, Value> {

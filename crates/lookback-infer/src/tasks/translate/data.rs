@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::copying::SourceTokens;
 use super::plan::NetworkPlan;
 use super::target::TargetText;
 use crate::data::pairs::{Pair, PairOptions, read_pairs};
@@ -60,12 +61,15 @@ pub struct Dataset {
     pub lengths: Vec<usize>,
     /// By which rows are put together in batches: the target's length first, then the source's.
     pub sizes: Vec<usize>,
+    /// The tokens of each source as those of targets, where they are copied.
+    pub sources: Vec<SourceTokens>,
     /// The file they came from, for messages.
     pub file: PathBuf,
 }
 
 impl Dataset {
     /// Of sources from `file` with their targets. `too_long`: what becomes of those that are longer than what is read, which is told.
+    /// `copies`: whether tokens of a source are copied into its targets.
     ///
     /// # Errors
     /// If a source has no token, nothing is left, or something is too long and that is to stop.
@@ -73,6 +77,7 @@ impl Dataset {
         examples: Vec<(Example, Vec<String>)>,
         text: &TargetText,
         too_long: TooLong,
+        copies: bool,
         file: &Path,
     ) -> Result<Dataset, DataError> {
         let mut dataset = Dataset { file: file.into(), ..Dataset::default() };
@@ -98,8 +103,12 @@ impl Dataset {
                 let problem = format!("{what} is longer than --{option} {most}; --too-long cut or skip goes on");
                 return Err(DataError::Line { file: file.into(), line: example.line, problem });
             }
+            let source = copies.then(|| SourceTokens::of(text, &example));
             for target in &targets {
-                let (ids, past) = text.encode(target);
+                let (ids, past) = match &source {
+                    Some(source) => text.encode_beside(target, source),
+                    None => text.encode(target),
+                };
                 cut += usize::from(past > 0);
                 dataset.lengths.push(example.len());
                 dataset.sizes.push((ids.len() << 20) + example.len());
@@ -112,6 +121,7 @@ impl Dataset {
                 }
             });
             dataset.references.push(references);
+            dataset.sources.extend(source);
             dataset.examples.push(example);
         }
         if left_out > 0 {
@@ -133,6 +143,11 @@ impl Dataset {
     /// The length of each source.
     pub fn source_lengths(&self) -> Vec<usize> {
         self.examples.iter().map(Example::len).collect()
+    }
+
+    /// The sources of these rows, where their tokens are copied.
+    pub fn sources_of(&self, rows: &[usize]) -> Vec<&SourceTokens> {
+        rows.iter().filter_map(|&row| self.sources.get(self.rows[row].0)).collect()
     }
 
     /// The longest target, in tokens.
@@ -167,8 +182,14 @@ pub enum Rows {
 pub fn budget(plan: &NetworkPlan, input: InputShape, targets: (usize, Rows), limit: MemoryLimit) -> Budget {
     let ((vocabulary, rows), decoder) = (targets, &plan.decoder);
     let memory = plan.encoder.width();
+    // What looks at every step of a source, and is kept of it: weights, their sums, and where a step's token stands.
+    let looking = if decoder.copy || decoder.coverage { 3 } else { 0 };
+    let looked = match rows {
+        Rows::Trained(longest) => looking * (longest as u64 + 1),
+        Rows::Followed(hypotheses) => looking * hypotheses as u64,
+    };
     // Keys and values.
-    let steps = (decoder.hidden + memory) as u64;
+    let steps = looked.saturating_add((decoder.hidden + memory) as u64);
     let width = decoder.embedding + decoder.fed(memory);
     let recurrent = decoder.layers * decoder.hidden * 7;
     let of_a_step = (2 * width + recurrent + 2 * memory + 3 * decoder.hidden) as u64;

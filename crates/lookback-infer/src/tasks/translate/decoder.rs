@@ -27,6 +27,8 @@ use crate::network::{LayerState, Linear, Ragged, Recurrent, RecurrentShape, Work
 /// | `decoder.combine.projection.weight`, `bias` | `[H, M + H]`, `[H]` | Luong's |
 /// | `output` | `[V, H]`, of Bahdanau's `[V, H + M]` | not tied |
 /// | `output_bias` | `[V]` | |
+/// | `gate.weight`, `gate.bias` | `[1, W + E]`, `[1]`: of what the output reads (`W` values) and the token's vector | `copy` |
+/// | `decoder.coverage` | `[H]` | `coverage` |
 #[derive(Debug)]
 pub(super) struct Decoder {
     plan: DecoderPlan,
@@ -41,6 +43,10 @@ pub(super) struct Decoder {
     /// `tanh(W [c; h])`
     combine: Option<Linear>,
     output: Linear,
+    /// Where tokens are copied: the logit of how likely one is written instead.
+    gate: Option<Linear>,
+    /// `[H]`: `w_c`, with coverage.
+    coverage: Option<Vec<f32>>,
     workspaces: Workspaces,
 }
 
@@ -79,6 +85,8 @@ pub(super) struct States {
     pub(super) layers: Vec<LayerState>,
     /// `[rows, H]`: of Luong's, the attentional vectors before.
     fed: Vec<f32>,
+    /// `[rows]`: with coverage what the steps before looked at, as many as the source is long; nothing before the first.
+    covered: Vec<Vec<f32>>,
 }
 
 /// What a step gives.
@@ -88,6 +96,8 @@ pub(super) struct Stepped {
     pub(super) logits: Vec<f32>,
     /// What each row looked at, as many as its source is long, where that was asked for.
     pub(super) weights: Option<Vec<Vec<f32>>>,
+    /// `[rows]`: the logit of how likely a token is written and not copied, where tokens are copied.
+    pub(super) gates: Option<Vec<f32>>,
 }
 
 impl States {
@@ -104,6 +114,9 @@ impl States {
             *layer = LayerState { hidden: taken(&layer.hidden), cell: taken(&layer.cell) };
         }
         self.fed = taken(&self.fed);
+        if !self.covered.is_empty() {
+            self.covered = rows.iter().map(|&row| self.covered[row].clone()).collect();
+        }
     }
 }
 
@@ -127,7 +140,12 @@ impl Decoder {
             let weight = tensors.take("output", &[vocabulary, width])?;
             Linear::new([vocabulary, width], &weight, Some(&bias), "output", tensors)?
         };
+        let gate = plan
+            .copy
+            .then(|| Linear::read(width + plan.embedding, 1, true, &mut tensors.within("gate")))
+            .transpose()?;
         let mut tensors = tensors.within("decoder");
+        let coverage = plan.coverage.then(|| tensors.take("coverage", &[hidden])).transpose()?;
         let shape = RecurrentShape {
             cell: plan.cell,
             input: plan.embedding + plan.fed(memory),
@@ -142,12 +160,29 @@ impl Decoder {
             .transpose()?;
         let workspaces = Workspaces::default();
         let plan = plan.clone();
-        Ok(Decoder { plan, memory, vocabulary, embedding, recurrent, compare, combine, output, workspaces })
+        Ok(Decoder {
+            plan,
+            memory,
+            vocabulary,
+            embedding,
+            recurrent,
+            compare,
+            combine,
+            output,
+            gate,
+            coverage,
+            workspaces,
+        })
     }
 
     /// `V`
     pub(super) fn vocabulary(&self) -> usize {
         self.vocabulary
+    }
+
+    /// Whether tokens are copied.
+    pub(super) fn copies(&self) -> bool {
+        self.gate.is_some()
     }
 
     /// `H`
@@ -173,7 +208,8 @@ impl Decoder {
     /// The states before the first token, of these sources and layers.
     pub(super) fn start(&self, sources: Vec<usize>, layers: Vec<LayerState>) -> States {
         let fed = if self.combine.is_some() { vec![0.0; sources.len() * self.plan.hidden] } else { Vec::new() };
-        States { sources, layers, fed }
+        let covered = if self.coverage.is_some() { vec![Vec::new(); sources.len()] } else { Vec::new() };
+        States { sources, layers, fed, covered }
     }
 
     /// A step of every row: `tokens` are those before. A row alone gives the same as among any others, bit for bit.
@@ -185,7 +221,7 @@ impl Decoder {
             let x = self.beside_tokens(tokens, &states.fed, hidden);
             self.recurrent.step(&x, &mut states.layers, &mut workspace.recurrent, threads);
             let query = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
-            let (context, weights) = self.look(query, &states.sources, memory, weights, threads);
+            let (context, weights) = self.look(query, (&states.sources, &mut states.covered), memory, weights, threads);
             let mut both = Vec::with_capacity(rows * (self.memory + hidden));
             for row in 0..rows {
                 both.extend_from_slice(&context[row * self.memory..][..self.memory]);
@@ -194,11 +230,12 @@ impl Decoder {
             let mut attentional = self.combine.as_ref().map_or_else(Vec::new, |map| map.forward(&both, threads));
             math::tanh(&mut attentional);
             let logits = self.output.forward(&attentional, threads);
+            let gates = self.gates(&attentional, tokens, threads);
             states.fed = attentional;
-            return Stepped { logits, weights };
+            return Stepped { logits, weights, gates };
         }
         let query = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
-        let (context, weights) = self.look(query, &states.sources, memory, weights, threads);
+        let (context, weights) = self.look(query, (&states.sources, &mut states.covered), memory, weights, threads);
         let x = self.beside_tokens(tokens, &context, self.memory);
         self.recurrent.step(&x, &mut states.layers, &mut workspace.recurrent, threads);
         let made = states.layers.last().map_or(&[][..], |layer| &layer.hidden);
@@ -207,7 +244,21 @@ impl Decoder {
             both.extend_from_slice(&made[row * hidden..][..hidden]);
             both.extend_from_slice(&context[row * self.memory..][..self.memory]);
         }
-        Stepped { logits: self.output.forward(&both, threads), weights }
+        let gates = self.gates(&both, tokens, threads);
+        Stepped { logits: self.output.forward(&both, threads), weights, gates }
+    }
+
+    /// The logits of `p_gen` (See 2017, eq. 8), from what the output layer reads and the vectors of the tokens before: of
+    /// Bahdanau's state and context as in the paper, of Luong's the vector that is made of both.
+    fn gates(&self, read: &[f32], tokens: &[u32], threads: usize) -> Option<Vec<f32>> {
+        let gate = self.gate.as_ref()?;
+        let (width, embedding) = (read.len() / tokens.len().max(1), self.plan.embedding);
+        let mut beside = Vec::with_capacity(tokens.len() * (width + embedding));
+        for (row, &token) in tokens.iter().enumerate() {
+            beside.extend_from_slice(&read[row * width..][..width]);
+            beside.extend_from_slice(&self.embedding[token as usize * embedding..][..embedding]);
+        }
+        Some(gate.forward(&beside, threads))
     }
 
     /// `[rows, E + width]`: the vectors of these tokens with what is fed, `[rows, width]`, beside them.
@@ -226,11 +277,12 @@ impl Decoder {
     fn look(
         &self,
         query: &[f32],
-        sources: &[usize],
+        (sources, covered): (&[usize], &mut [Vec<f32>]),
         memory: &Memory,
         weights: bool,
         threads: usize,
     ) -> (Vec<f32>, Option<Vec<Vec<f32>>>) {
+        let asked = weights || self.coverage.is_some();
         let hidden = self.plan.hidden;
         let mapped;
         let (query, score) = match &self.compare {
@@ -250,6 +302,9 @@ impl Decoder {
             .map(|(from, count, context)| {
                 let source = &memory.sources[sources[from]];
                 let query = &query[from * hidden..][..count * hidden];
+                if let Some(w) = &self.coverage {
+                    return self.look_covering((w, &covered[from..from + count]), (score, query), source, context);
+                }
                 let keys = source.keys.as_deref().unwrap_or(&source.values);
                 let inputs = Inputs { query, keys, values: &source.values };
                 let keys = source.length;
@@ -257,14 +312,48 @@ impl Decoder {
                 let mut workspace = self.workspaces.take();
                 let mask = Mask::default();
                 let scratch = &mut workspace.attention;
-                let output = attention::forward_owned(score, &dims, &mask, None, &inputs, weights, scratch, 1)
+                let output = attention::forward_owned(score, &dims, &mask, None, &inputs, asked, scratch, 1)
                     .unwrap_or_else(|error| panic!("{error}"));
                 context.copy_from_slice(&output.context);
                 let seen = output.weights.unwrap_or_default();
                 if keys == 0 { vec![Vec::new(); count] } else { seen.chunks_exact(keys).map(<[f32]>::to_vec).collect() }
             })
             .collect();
-        (context, weights.then(|| looked.into_iter().flatten().collect()))
+        let looked: Vec<Vec<f32>> = looked.into_iter().flatten().collect();
+        // c_{t+1} = c_t + a_t (See 2017, eq. 10).
+        for (covered, weights) in covered.iter_mut().zip(&looked) {
+            covered.resize(weights.len(), 0.0);
+            covered.iter_mut().zip(weights).for_each(|(covered, weight)| *covered += weight);
+        }
+        (context, weights.then_some(looked))
+    }
+
+    /// The same of rows of one source with coverage, each of which compares keys of its own: `v · tanh(q + k + w c)` is the
+    /// score of a key to which `w c` was added (See 2017, eq. 11). Gives what each row looked at.
+    fn look_covering(
+        &self,
+        (w, covered): (&[f32], &[Vec<f32>]),
+        (score, query): (Score<'_>, &[f32]),
+        source: &Source,
+        context: &mut [f32],
+    ) -> Vec<Vec<f32>> {
+        let hidden = self.plan.hidden;
+        let dims = Dims { batch: 1, queries: 1, keys: source.length, heads: 1, width: hidden, value: self.memory };
+        let mut workspace = self.workspaces.take();
+        let of_rows = query.chunks_exact(hidden).zip(context.chunks_exact_mut(self.memory)).zip(covered);
+        let of_row = |((query, context), covered): ((&[f32], &mut [f32]), &Vec<f32>)| {
+            let mut keys = source.keys.as_deref().unwrap_or(&source.values).to_vec();
+            for (key, &covered) in keys.chunks_exact_mut(hidden).zip(covered) {
+                key.iter_mut().zip(w).for_each(|(key, &w)| *key += w * covered);
+            }
+            let inputs = Inputs { query, keys: &keys, values: &source.values };
+            let (mask, scratch) = (Mask::default(), &mut workspace.attention);
+            let output = attention::forward_owned(score, &dims, &mask, None, &inputs, true, scratch, 1)
+                .unwrap_or_else(|error| panic!("{error}"));
+            context.copy_from_slice(&output.context);
+            output.weights.unwrap_or_default()
+        };
+        of_rows.map(of_row).collect()
     }
 }
 

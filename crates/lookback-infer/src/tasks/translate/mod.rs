@@ -1,10 +1,12 @@
 //! Translating: a text in, a text out, by an encoder and a decoder that looks at what was read.
 //!
 //! `plan` says what the network is, `network` and `decoder` compute it, `writer` has several of them write together;
+//! `copying` takes tokens from the source;
 //! `target` is how targets become tokens and texts again, `data` are sources with their targets, `metrics` are the figures
 //! it is judged by, `model` is the trained translator and `answer` what it says.
 
 mod answer;
+mod copying;
 mod data;
 mod decoder;
 pub mod metrics;
@@ -14,6 +16,7 @@ mod plan;
 mod target;
 mod writer;
 
+pub use self::copying::{SourceTokens, WantedPlaces};
 pub use self::data::{Dataset, ReadPairs, Rows, TooLong, budget, read};
 pub use self::model::{Description, Metrics, Translator, judge_greedily};
 pub use self::network::Network;

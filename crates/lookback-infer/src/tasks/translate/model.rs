@@ -1,11 +1,13 @@
 //! A trained translator: networks, sources and targets, from one file.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::answer;
+use super::copying::SourceTokens;
 use super::data::{Dataset, Rows, TooLong, budget, read};
 use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
@@ -112,8 +114,9 @@ impl Translator {
     pub fn judge(&self, pairs: Vec<Labelled<Vec<String>>>, file: &Path, ask: &Ask) -> Result<Report> {
         let description = &self.description;
         let examples = description.input.encode_labelled(pairs, file)?;
-        let dataset = Dataset::new(examples, &description.target, TooLong::Cut, file)?;
-        let searched = Searched::new(&ask.search, &description.target)?;
+        let copies = description.plan.decoder.copy;
+        let dataset = Dataset::new(examples, &description.target, TooLong::Cut, copies, file)?;
+        let searched = Searched::new(&ask.search, &description.target, copies)?;
         let budget = description.budget(searched.search.plan().rows(), ask.limit);
         dataset.check_memory(&budget)?;
         let tokenizer = match &ask.judging.bleu_tokenizer {
@@ -121,7 +124,7 @@ impl Translator {
             None => tokenizer_of(&dataset),
         };
         let options = ScoreOptions { tokenizer, rouge: true, ter: ask.judging.ter, ..ScoreOptions::default() };
-        let judged = searched.judge(&self.networks, &dataset, &description.target, &options, &budget);
+        let judged = searched.judge(&self.networks, &dataset, &options, &budget);
         Ok(report(&judged.map_err(|unanswered| self.why(unanswered))?))
     }
 
@@ -131,8 +134,7 @@ impl Translator {
     /// # Errors
     /// If the search cannot be done as it is asked for, or the network's numbers overflow.
     pub(super) fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Vec<Hypothesis>>> {
-        let Description { target, .. } = &self.description;
-        let searched = Searched::new(&ask.search, target)?;
+        let searched = self.searched(ask)?;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         self.description.budget(searched.search.plan().rows(), ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
@@ -141,6 +143,10 @@ impl Translator {
             batch.iter().zip(&mut found).filter(|(source, _)| source.is_empty()).for_each(|(_, found)| found.clear());
             Ok(found)
         })
+    }
+
+    fn searched(&self, ask: &Ask) -> Result<Searched<'_>, PlanError> {
+        Searched::new(&ask.search, &self.description.target, self.description.plan.decoder.copy)
     }
 
     fn why(&self, unanswered: Unanswered) -> Error {
@@ -196,7 +202,7 @@ impl Model for Translator {
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
         // What is asked for was checked before.
-        let rows = Searched::new(&ask.search, &self.description.target).map_or(1, |asked| asked.search.plan().rows());
+        let rows = self.searched(ask).map_or(1, |asked| asked.search.plan().rows());
         self.description.budget(rows, ask.limit).check_row(input, file)
     }
 
@@ -205,7 +211,7 @@ impl Model for Translator {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
             None => {
                 ask.judging.bleu_tokenizer.as_deref().map(bleu_tokenizer).transpose()?;
-                Searched::new(&ask.search, &self.description.target).map(drop)
+                self.searched(ask).map(drop)
             }
         }
     }
@@ -244,9 +250,13 @@ pub struct Metrics {
 
 /// A search for translations.
 #[derive(Debug)]
-struct Searched {
+struct Searched<'a> {
     search: Search,
     request: Request,
+    target: &'a TargetText,
+    /// Whether tokens are copied, and words that are not to be, of those that no target of the training has.
+    copies: bool,
+    not_copied: HashSet<String>,
 }
 
 /// Why there is no translation.
@@ -258,8 +268,8 @@ enum Unanswered {
     Unfit(String),
 }
 
-impl Searched {
-    fn new(ask: &SearchAsk, target: &TargetText) -> Result<Searched, PlanError> {
+impl<'a> Searched<'a> {
+    fn new(ask: &SearchAsk, target: &'a TargetText, copies: bool) -> Result<Searched<'a>, PlanError> {
         let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()))?;
         let tokens = |option: &'static str, text: &str| {
             let ids = target.encode_whole(text);
@@ -275,6 +285,7 @@ impl Searched {
             return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
         }
         let forbidden = ask.forbid.iter().flat_map(|text| target.forms(text));
+        let not_copied = if copies { not_copied(&ask.forbid, target)? } else { HashSet::new() };
         let required = ask.require.iter().map(|text| tokens("require", text)).collect::<Result<Vec<_>, _>>()?;
         let prefix = ask.prefix.as_deref().map(|text| tokens("prefix", text)).transpose()?.unwrap_or_default();
         // What begins or pads is no token of a text.
@@ -286,13 +297,16 @@ impl Searched {
         search
             .check(&request, target.vocabulary.len())
             .map_err(|problem| PlanError::Unfit(format!("a translation {problem}")))?;
-        Ok(Searched { search, request })
+        Ok(Searched { search, request, target, copies, not_copied })
     }
 
     /// The translations of each, the best first.
     fn translate(&self, networks: &[Network], examples: &[&Example]) -> Result<Vec<Vec<Hypothesis>>, Unanswered> {
         let batch = Batch::new(examples, networks[0].parts(), &mut || false);
-        let (writer, state) = Writer::read(networks, &batch);
+        let of = |example: &&Example| SourceTokens::of(self.target, example);
+        let sources: Vec<SourceTokens> = if self.copies { examples.iter().map(of).collect() } else { Vec::new() };
+        let sources: Vec<&SourceTokens> = sources.iter().collect();
+        let (writer, state) = Writer::read(networks, &batch, &sources, &self.not_copied);
         let request = |example: &&Example| {
             let longest = self.search.plan().longest(example.len()).max(self.request.prefix.len());
             Request { longest, seed: example.line as u64, ..self.request.clone() }
@@ -311,10 +325,10 @@ impl Searched {
         &self,
         networks: &[Network],
         dataset: &Dataset,
-        target: &TargetText,
         options: &ScoreOptions,
         budget: &Budget,
     ) -> Result<Metrics, Unanswered> {
+        let target = self.target;
         let mut answers = vec![String::new(); dataset.examples.len()];
         for rows in budget.batches(&dataset.source_lengths()) {
             let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
@@ -328,7 +342,8 @@ impl Searched {
             let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[dataset.rows[row].0]).collect();
             let targets: Vec<&[u32]> = rows.iter().map(|&row| dataset.rows[row].1.as_slice()).collect();
             let batch = Batch::new(&examples, networks[0].parts(), &mut || false);
-            loss += losses(networks, &batch, &Targets::new(&targets, target, || false)).iter().sum::<f64>();
+            let targets = Targets::new(&targets, target, || false).with_sources(dataset.sources_of(&rows));
+            loss += losses(networks, &batch, &targets).iter().sum::<f64>();
             tokens += dataset.tokens(&rows);
         }
         let loss = loss / tokens.max(1) as f64;
@@ -362,6 +377,27 @@ impl Decoder for Writer<'_> {
     }
 }
 
+/// The words of what is forbidden that no target of the training has, but a source may have.
+fn not_copied(forbidden: &[String], target: &TargetText) -> Result<HashSet<String>, PlanError> {
+    let mut words = HashSet::new();
+    for text in forbidden {
+        let tokens = target.cut_up(text);
+        let unknown = tokens.iter().any(|token| target.vocabulary.id(token).is_none());
+        match tokens.as_slice() {
+            [token] => words.extend([token.clone(), target.cut.shown(token).to_owned()]),
+            _ if unknown => {
+                let problem = format!(
+                    "{text:?} has several tokens, one of which no target of the training has, and this model copies such \
+                     tokens; forbid the words one by one"
+                );
+                return Err(PlanError::conflict("forbid", problem));
+            }
+            _ => {}
+        }
+    }
+    Ok(words)
+}
+
 /// The tokenizer for BLEU of this name.
 fn bleu_tokenizer(name: &str) -> Result<BleuTokenizer, PlanError> {
     let known = [BleuTokenizer::V13a, BleuTokenizer::Zh, BleuTokenizer::Char, BleuTokenizer::None];
@@ -391,9 +427,10 @@ pub fn judge_greedily(
     target: &TargetText,
     budget: &Budget,
 ) -> Option<Metrics> {
-    let searched = Searched::new(&SearchAsk::greedy(), target).ok()?;
+    let copies = networks.iter().any(Network::copies);
+    let searched = Searched::new(&SearchAsk::greedy(), target, copies).ok()?;
     let options = ScoreOptions { tokenizer: tokenizer_of(dataset), ..ScoreOptions::default() };
-    searched.judge(networks, dataset, target, &options, budget).ok()
+    searched.judge(networks, dataset, &options, budget).ok()
 }
 
 /// The figures for people and as JSON.

@@ -63,6 +63,11 @@ impl Network {
         self.encoder.parts()
     }
 
+    /// Whether tokens are copied.
+    pub(super) fn copies(&self) -> bool {
+        self.decoder.copies()
+    }
+
     /// `V`, of the target.
     pub(super) fn vocabulary(&self) -> usize {
         self.decoder.vocabulary()

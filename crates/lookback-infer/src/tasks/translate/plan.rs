@@ -45,6 +45,12 @@ pub struct DecoderPlan {
     pub layer_dropout: f64,
     /// Dropout before the output.
     pub output_dropout: f64,
+    /// Whether tokens are copied from the source (pointer-generator, See 2017, section 2.2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
+    /// Whether the attention reads what the steps before looked at (coverage, See 2017, section 2.3).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub coverage: bool,
 }
 
 /// What comes first in a step of the decoder.
@@ -185,6 +191,13 @@ impl DecoderPlan {
         plan::below_one("embedding-dropout", self.embedding_dropout)?;
         plan::below_one("layer-dropout", self.layer_dropout)?;
         plan::below_one("output-dropout", self.output_dropout)?;
+        if self.coverage && self.score != DecoderScore::Additive {
+            let problem = format!(
+                "needs --decoder-attention additive, whose score has a place for it; here it is {}",
+                self.score
+            );
+            return Err(PlanError::conflict("coverage", problem));
+        }
         if self.tied && (self.form == DecoderForm::Bahdanau || self.embedding != self.hidden) {
             let problem = match self.form {
                 DecoderForm::Bahdanau => {
@@ -207,6 +220,8 @@ impl DecoderPlan {
             DecoderForm::Bahdanau => "Bahdanau's decoder",
         };
         let (cell, hidden, score) = (self.cell.name(), self.hidden, self.score);
-        format!("{form}, {layers} of {cell} with {hidden} hidden units, {score} attention")
+        let coverage = if self.coverage { " with coverage" } else { "" };
+        let copy = if self.copy { ", copies from the source" } else { "" };
+        format!("{form}, {layers} of {cell} with {hidden} hidden units, {score} attention{coverage}{copy}")
     }
 }

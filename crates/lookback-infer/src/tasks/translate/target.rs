@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::copying::{SourceTokens, WantedPlaces};
 use crate::input::subwords::{SubwordMethod, Subwords};
 use crate::input::tokenizer::TokenizerChoice;
 use crate::input::vocabulary::{BOS, EOS, PAD, UNK, Vocabulary, VocabularyOptions};
@@ -308,22 +309,47 @@ pub struct Targets<'a> {
     /// The tokens before each step, `[B, T]`, [`PAD`] past a row's end.
     before: Vec<u32>,
     time: usize,
+    /// Of what tokens are copied; none where nothing is.
+    sources: Vec<&'a SourceTokens>,
 }
 
 impl<'a> Targets<'a> {
-    /// rows: the ids of every target, without beginning and end. `drop`: whether a token that is read is replaced by the unknown
+    /// rows: the ids of every target, without beginning and end; those of words that a source has of its own are read as the
+    /// unknown one. `drop`: whether a token that is read is replaced by the unknown
     /// one, asked for each; what is wanted stays.
     pub fn new(rows: &'a [&'a [u32]], text: &TargetText, mut drop: impl FnMut() -> bool) -> Targets<'a> {
-        let eos = text.eos();
+        let (eos, vocabulary) = (text.eos(), text.vocabulary.len());
         let time = rows.iter().map(|row| row.len() + 1).max().unwrap_or(0);
         let mut before = Vec::with_capacity(rows.len() * time);
         for row in rows {
             let start = before.len();
             before.push(text.bos());
-            before.extend(row.iter().map(|&id| if drop() { UNK } else { id }));
+            before.extend(row.iter().map(|&id| if drop() || id as usize >= vocabulary { UNK } else { id }));
             before.resize(start + time, PAD);
         }
-        Targets { rows, eos, before, time }
+        Targets { rows, eos, before, time, sources: Vec::new() }
+    }
+
+    /// With the sources from which tokens are copied, one for each row.
+    pub fn with_sources(mut self, sources: Vec<&'a SourceTokens>) -> Targets<'a> {
+        self.sources = sources;
+        self
+    }
+
+    /// The sources from which tokens are copied; none where nothing is.
+    pub fn sources(&self) -> &[&'a SourceTokens] {
+        &self.sources
+    }
+
+    /// Where in the sources every wanted token stands. keys: `S`, the steps of the longest source.
+    pub fn wanted_places(&self, keys: usize) -> WantedPlaces {
+        let mut wanted = WantedPlaces::new();
+        for (row, source) in self.sources.iter().enumerate() {
+            for t in 0..self.length(row) {
+                wanted.push(self.at(row, t), source, (row * self.time + t) * keys);
+            }
+        }
+        wanted
     }
 
     /// `B`

@@ -1,9 +1,13 @@
 //! Networks that write together: the mean of their probabilities at every step.
 
+use std::collections::HashSet;
+
+use super::copying::{Copied, SourceTokens};
 use super::decoder::{Memory, States};
 use super::network::{Network, ReadSources};
 use super::target::Targets;
 use crate::input::Batch;
+use crate::input::vocabulary::UNK;
 use crate::network::log_softmax;
 
 /// Networks that write targets of sources which they have read.
@@ -11,6 +15,19 @@ use crate::network::log_softmax;
 pub(super) struct Writer<'a> {
     networks: &'a [Network],
     memories: Vec<Memory>,
+    /// What is copied of each source, where tokens are copied.
+    copied: Vec<Copied>,
+    /// The most words that a source has of its own.
+    own: usize,
+}
+
+/// What networks that write together give for the next token of every row.
+struct OfNetwork {
+    /// `[rows, V + own]`
+    log_probabilities: Vec<f32>,
+    /// `[rows]`
+    normalizers: Vec<f32>,
+    weights: Option<Vec<Vec<f32>>>,
 }
 
 /// The states of some targets that are being written, in every network.
@@ -20,49 +37,57 @@ pub(super) struct WriterState(Vec<States>);
 /// What a step of the networks together gives.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// `[rows, V]`: logarithms of probabilities.
+    /// `[rows, V]`, and behind each row's those of words that sources have of their own: logarithms of probabilities.
     pub(super) log_probabilities: Vec<f32>,
-    /// `[rows]`: by how much one network's logits were above them; zeros of several networks.
+    /// `[rows]`: by how much one network's logits were above them; zeros of several networks, and where tokens are copied.
     pub(super) normalizers: Vec<f32>,
     /// What each row looked at, the mean over the networks, where that was asked for.
     pub(super) weights: Option<Vec<Vec<f32>>>,
 }
 
 impl<'a> Writer<'a> {
-    /// Reads the sources of a batch; gives the states of one target each, before its first token.
+    /// Reads the sources of a batch; gives the states of one target each, before its first token. `sources`: what tokens they
+    /// have, where tokens are copied; `forbidden`: words of their own that are not.
     ///
     /// # Panics
     /// If there is no network, or the batch was made for others.
-    pub(super) fn read(networks: &'a [Network], batch: &Batch) -> (Writer<'a>, WriterState) {
+    pub(super) fn read(
+        networks: &'a [Network],
+        batch: &Batch,
+        sources: &[&SourceTokens],
+        forbidden: &HashSet<String>,
+    ) -> (Writer<'a>, WriterState) {
+        let copied = sources.iter().map(|source| Copied::of(source, forbidden)).collect();
+        let own = sources.iter().map(|source| source.own.len()).max().unwrap_or(0);
         let read = networks.iter().map(|network| network.sources(batch));
         let (memories, states) = read.map(|ReadSources { memory, states }| (memory, states)).unzip();
-        (Writer { networks, memories }, WriterState(states))
+        (Writer { networks, memories, copied, own }, WriterState(states))
     }
 
-    /// `V`
+    /// `V`, and how many words of its own the source has that has most. No other source can have those behind its own: its
+    /// answer is what it would be alone.
     pub(super) fn vocabulary(&self) -> usize {
-        self.networks[0].vocabulary()
+        self.networks[0].vocabulary() + self.own
     }
 
     /// One step of every row: `tokens` are those before.
     pub(super) fn step(&self, state: &mut WriterState, tokens: &[u32], weights: bool) -> Written {
-        let vocabulary = self.vocabulary();
+        // The network has no vector of a word that a source has of its own.
+        let known = self.networks[0].vocabulary();
+        let tokens: Vec<u32> = tokens.iter().map(|&id| if (id as usize) < known { id } else { UNK }).collect();
         let of_each = self.networks.iter().zip(&self.memories).zip(&mut state.0);
-        let mut of_each = of_each.map(|((network, memory), states)| network.step(states, memory, tokens, weights));
+        let mut of_each =
+            of_each.map(|((network, memory), states)| self.of_network(network, memory, states, &tokens, weights));
         let first = of_each.next().expect("a model has at least one network");
-        let mut normalizers = vec![0.0; tokens.len()];
-        let (mut log_probabilities, mut looked) = (first.logits, first.weights);
-        log_softmax(&mut log_probabilities, vocabulary, &mut normalizers);
+        let OfNetwork { mut log_probabilities, mut normalizers, weights: mut looked } = first;
         if self.networks.len() == 1 {
             return Written { log_probabilities, normalizers, weights: looked };
         }
         // Of several networks there are no logits that probabilities are made of.
-        let mut own = vec![0.0; tokens.len()];
-        for mut stepped in of_each {
-            log_softmax(&mut stepped.logits, vocabulary, &mut own);
-            let both = log_probabilities.iter_mut().zip(&stepped.logits);
+        for other in of_each {
+            let both = log_probabilities.iter_mut().zip(&other.log_probabilities);
             both.for_each(|(sum, &value)| *sum = log_of_sum(*sum, value));
-            if let (Some(sum), Some(weights)) = (&mut looked, &stepped.weights) {
+            if let (Some(sum), Some(weights)) = (&mut looked, &other.weights) {
                 for (sum, weights) in sum.iter_mut().zip(weights) {
                     sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
                 }
@@ -73,6 +98,31 @@ impl<'a> Writer<'a> {
         looked.iter_mut().flatten().flatten().for_each(|weight| *weight /= count);
         normalizers.fill(0.0);
         Written { log_probabilities, normalizers, weights: looked }
+    }
+
+    fn of_network(
+        &self,
+        network: &Network,
+        memory: &Memory,
+        states: &mut States,
+        tokens: &[u32],
+        weights: bool,
+    ) -> OfNetwork {
+        let vocabulary = network.vocabulary();
+        let stepped = network.step(states, memory, tokens, weights || network.copies());
+        let (mut written, mut normalizers) = (stepped.logits, vec![0.0; tokens.len()]);
+        log_softmax(&mut written, vocabulary, &mut normalizers);
+        let (Some(gates), Some(looked)) = (&stepped.gates, &stepped.weights) else {
+            return OfNetwork { log_probabilities: written, normalizers, weights: stepped.weights };
+        };
+        let mut log_probabilities = vec![f32::NAN; tokens.len() * self.vocabulary()];
+        let rows = log_probabilities.chunks_exact_mut(self.vocabulary()).zip(written.chunks_exact(vocabulary));
+        for (row, (to, written)) in rows.enumerate() {
+            self.copied[states.sources[row]].mix(written, gates[row], &looked[row], to);
+        }
+        // A mixture has no logits.
+        normalizers.fill(0.0);
+        OfNetwork { log_probabilities, normalizers, weights: stepped.weights.filter(|_| weights) }
     }
 
     /// The states become those of these rows, which may repeat; rows of one source stand together.
@@ -87,7 +137,7 @@ impl<'a> Writer<'a> {
 /// # Panics
 /// If there is no network, or something was made for others.
 pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec<f64> {
-    let (writer, mut state) = Writer::read(networks, batch);
+    let (writer, mut state) = Writer::read(networks, batch, targets.sources(), &HashSet::new());
     let (vocabulary, mut losses) = (writer.vocabulary(), vec![0.0; targets.rows()]);
     let mut active: Vec<usize> = (0..targets.rows()).collect();
     for t in 0..targets.time() {
@@ -105,9 +155,12 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
     losses
 }
 
-/// `log (e^a + e^b)`, which loses nothing where both are far below 0.
-fn log_of_sum(a: f32, b: f32) -> f32 {
+/// `log (e^a + e^b)`, which loses nothing where both are far below 0; minus infinity of two that cannot be.
+pub(super) fn log_of_sum(a: f32, b: f32) -> f32 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
+    if high == f32::NEG_INFINITY && low == high {
+        return high;
+    }
     high + (low - high).exp().ln_1p()
 }
 
@@ -123,5 +176,8 @@ mod tests {
         // Far below what a probability itself could be.
         assert!((log_of_sum(-300.0, -300.0) - (-300.0 + 2.0f32.ln())).abs() < 1e-4);
         assert_eq!(log_of_sum(-1.0, -400.0), -1.0);
+        let never = f32::NEG_INFINITY;
+        assert_eq!((log_of_sum(never, -1.0), log_of_sum(never, never)), (-1.0, never));
+        assert!(log_of_sum(never, f32::NAN).is_nan() && log_of_sum(f32::NAN, -1.0).is_nan());
     }
 }

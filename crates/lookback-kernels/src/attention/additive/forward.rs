@@ -302,7 +302,7 @@ pub(super) unsafe fn direct<S: Simd>(simd: S, width: usize, v: *const f32, query
 
 /// `w = 1 / (1 + e^2x)` and `1 - w`, both with all their digits, for any `x`.
 #[inline(always)]
-pub(super) fn logistics<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+pub(crate) fn logistics<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
     // From e^-2|x|, which never overflows.
     let e = exp_vector(simd, simd.mul_f32s(simd.abs_f32s(x), simd.splat_f32s(-2.0)));

@@ -22,6 +22,15 @@ pub(super) enum Scored {
     General,
     /// A map with a bias, and `v`.
     Additive,
+    /// The same with coverage.
+    Covering,
+}
+
+impl Scored {
+    /// Whether there is a `v`.
+    fn has_v(self) -> bool {
+        matches!(self, Scored::Additive | Scored::Covering)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +38,8 @@ pub(super) struct Kind {
     pub(super) cell: Cell,
     pub(super) form: DecoderForm,
     pub(super) score: Scored,
+    /// Whether the weights are given.
+    pub(super) weights: bool,
 }
 
 /// One case; in f64 its values are f32 values.
@@ -50,6 +61,7 @@ pub(super) struct Case<R = f64> {
     pub(super) v: Vec<R>,
     pub(super) combine: Vec<R>,
     pub(super) combine_bias: Vec<R>,
+    pub(super) coverage: Vec<R>,
     pub(super) upstream: Vec<R>,
 }
 
@@ -61,7 +73,7 @@ pub(super) struct Fast {
 
 impl<R: Real> Case<R> {
     pub(super) fn decoder(&self) -> DecoderKind {
-        DecoderKind { cell: self.kind.cell, form: self.kind.form }
+        DecoderKind { cell: self.kind.cell, form: self.kind.form, weights: self.kind.weights }
     }
 
     /// Lets `use_it` read all of it.
@@ -73,10 +85,11 @@ impl<R: Real> Case<R> {
             layers: &layers,
             query: given(&query[0]).then(|| Map { weight: &query[0], bias: given(&query[1]).then_some(&query[1][..]) }),
             score: match self.kind.score {
-                Scored::Additive => Score::Additive { v: &self.v },
+                Scored::Additive | Scored::Covering => Score::Additive { v: &self.v },
                 _ => Score::Product { scale: R::from_f32(0.7) },
             },
             combine: given(combine).then(|| Map { weight: combine, bias: Some(&self.combine_bias) }),
+            coverage: given(&self.coverage).then_some(&self.coverage[..]),
         };
         let inputs = DecoderInputs {
             x: &self.x,
@@ -109,6 +122,7 @@ impl<R: Real> Case<R> {
             v: all(&self.v),
             combine: all(&self.combine),
             combine_bias: all(&self.combine_bias),
+            coverage: all(&self.coverage),
             upstream: all(&self.upstream),
         }
     }
@@ -143,7 +157,7 @@ impl Case {
         let mut draw = |count: usize, limit: f32| -> Vec<f64> {
             (0..count).map(|_| f64::from(rng.random_range(-limit..=limit))).collect()
         };
-        let decoder = DecoderKind { cell: kind.cell, form: kind.form };
+        let decoder = DecoderKind { cell: kind.cell, form: kind.form, weights: kind.weights };
         let gates = kind.cell.gates() * hidden;
         let feeding = kind.form == DecoderForm::Luong { feeding: true };
         let bahdanau = kind.form == DecoderForm::Bahdanau;
@@ -173,11 +187,12 @@ impl Case {
                 .collect(),
             query: [
                 draw(if kind.score == Scored::Dot { 0 } else { width * hidden }, of(hidden)),
-                draw(if kind.score == Scored::Additive { width } else { 0 }, 1.0),
+                draw(if kind.score.has_v() { width } else { 0 }, 1.0),
             ],
-            v: draw(if kind.score == Scored::Additive { width } else { 0 }, of(width)),
+            v: draw(if kind.score.has_v() { width } else { 0 }, of(width)),
             combine: draw(if bahdanau { 0 } else { hidden * (memory + hidden) }, of(memory + hidden)),
             combine_bias: draw(if bahdanau { 0 } else { hidden }, 1.0),
+            coverage: draw(if kind.score == Scored::Covering { width } else { 0 }, 1.0),
             upstream: draw(decoder.parts(&dims).c_n.end, 1.0),
         }
     }
@@ -214,7 +229,7 @@ impl Case {
     pub(super) fn values_mut(&mut self) -> Vec<&mut Vec<f64>> {
         let mut all =
             vec![&mut self.x, &mut self.keys, &mut self.values, &mut self.previous, &mut self.h0, &mut self.c0];
-        all.extend([&mut self.v, &mut self.combine, &mut self.combine_bias]);
+        all.extend([&mut self.v, &mut self.coverage, &mut self.combine, &mut self.combine_bias]);
         all.extend(self.query.iter_mut());
         all.extend(self.layers.iter_mut().flatten());
         all
@@ -222,12 +237,12 @@ impl Case {
 
     /// The gradient of one of [`Case::values_mut`]. A map that is not there has none.
     pub(super) fn gradient_of<R: Copy>(gradients: &DecoderGradients<R>, part: usize) -> Vec<R> {
-        let DecoderGradients { x, keys, values, previous, h0, c0, layers, query, v, combine } = gradients;
+        let DecoderGradients { x, keys, values, previous, h0, c0, layers, query, v, coverage, combine } = gradients;
         let map = |map: &Option<crate::decoder::MapGradients<R>>| {
             map.as_ref().map_or([Vec::new(), Vec::new()], |map| [map.weight.clone(), map.bias.clone()])
         };
         let ([combine, combine_bias], [query, query_bias]) = (map(combine), map(query));
-        let mut all: Vec<Vec<R>> = [x, keys, values, previous, h0, c0, v].map(Clone::clone).to_vec();
+        let mut all: Vec<Vec<R>> = [x, keys, values, previous, h0, c0, v, coverage].map(Clone::clone).to_vec();
         all.extend([combine, combine_bias, query, query_bias]);
         for layer in layers {
             all.extend([&layer.weight_ih, &layer.weight_hh, &layer.bias_ih, &layer.bias_hh].map(Clone::clone));
@@ -263,6 +278,10 @@ impl Case {
         let (own, parts) = (self.decoder().parts(&self.dims), self.decoder().parts(&dims));
         let mut upstream = part(&self.upstream[own.y], time * hidden, length * hidden);
         upstream.extend(part(&self.upstream[own.context], time * memory, length * memory));
+        if self.kind.weights {
+            let weights = &self.upstream[own.weights][b * time * keys..];
+            upstream.extend(weights.chunks(keys.max(1)).take(length).flat_map(|step| step[..count].to_vec()));
+        }
         upstream.extend(states(&self.upstream[own.h_n]));
         upstream.extend(states(&self.upstream[own.c_n]));
         assert_eq!((upstream.len(), layers), (parts.c_n.end, dims.layers));
@@ -291,6 +310,12 @@ impl Case {
             case.keys[(b * keys + count) * width..(b + 1) * keys * width].fill(f64::NAN);
             case.values[(b * keys + count) * memory..(b + 1) * keys * memory].fill(f64::NAN);
             case.upstream[(b * time + length) * hidden..(b + 1) * time * hidden].fill(f64::NAN);
+            if self.kind.weights && keys > 0 {
+                let weights = &mut case.upstream[parts.weights.clone()][b * time * keys..(b + 1) * time * keys];
+                for (t, step) in weights.chunks_mut(keys).enumerate() {
+                    step[if t < length { count } else { 0 }..].fill(f64::NAN);
+                }
+            }
             if !parts.context.is_empty() {
                 let context = &mut case.upstream[parts.context.clone()];
                 context[(b * time + length) * memory..(b + 1) * time * memory].fill(f64::NAN);
@@ -323,6 +348,12 @@ impl Case {
         assert_eq!(own.y.len(), length * hidden);
         same("y", &alone.output[own.y], &whole.output[of.y], time * hidden);
         same("context", &alone.output[own.context], &whole.output[of.context], time * memory);
+        if self.kind.weights {
+            for t in 0..length {
+                let alone = &alone.output[own.weights.clone()][t * count..][..count];
+                same("weights", alone, &whole.output[of.weights.clone()][t * keys..], time * keys);
+            }
+        }
         states("h_n", &alone.output[own.h_n], &whole.output[of.h_n]);
         states("c_n", &alone.output[own.c_n], &whole.output[of.c_n]);
         let (alone, whole) = (&alone.gradients, &whole.gradients);
@@ -347,6 +378,11 @@ impl Case {
             };
             zero(&whole.output[parts.y.clone()], time, length, hidden);
             zero(&whole.output[parts.context.clone()], time, length, memory);
+            zero(&whole.output[parts.weights.clone()], time, length, keys);
+            for t in 0..if self.kind.weights { length } else { 0 } {
+                let step = &whole.output[parts.weights.start + (b * time + t) * keys..][..keys];
+                assert!(step[count..].iter().all(|&weight| weight == 0.0), "row {b}, {:?}", self.kind);
+            }
             zero(&whole.gradients.x, time, length, input);
             zero(&whole.gradients.keys, keys, count, width);
             zero(&whole.gradients.values, keys, count, memory);

@@ -7,9 +7,19 @@ use case::{Case, FORMS, Kind, Scored};
 use proptest::prelude::*;
 
 fn every_kind() -> impl Iterator<Item = Kind> {
-    let scores = [Scored::Dot, Scored::General, Scored::Additive];
+    let scores = [
+        (Scored::Dot, false),
+        (Scored::Dot, true),
+        (Scored::General, false),
+        (Scored::Additive, false),
+        (Scored::Additive, true),
+        (Scored::Covering, false),
+        (Scored::Covering, true),
+    ];
     CELLS.into_iter().flat_map(move |cell| {
-        FORMS.into_iter().flat_map(move |form| scores.into_iter().map(move |score| Kind { cell, form, score }))
+        FORMS
+            .into_iter()
+            .flat_map(move |form| scores.into_iter().map(move |(score, weights)| Kind { cell, form, score, weights }))
     })
 }
 
@@ -74,7 +84,8 @@ proptest! {
     #[test]
     fn additive_scores_far_apart_agree(limit in 5.0f32..80.0, seed: u64, bahdanau: bool) {
         let form = if bahdanau { DecoderForm::Bahdanau } else { DecoderForm::Luong { feeding: true } };
-        let kind = Kind { cell: Cell::Lstm, form, score: Scored::Additive };
+        let score = if seed.is_multiple_of(2) { Scored::Additive } else { Scored::Covering };
+        let kind = Kind { cell: Cell::Lstm, form, score, weights: false };
         let dims = DecoderDims { batch: 4, time: 3, input: 5, hidden: 12, layers: 1, keys: 9, width: 37, memory: 11 };
         let mut case = Case::new(kind, dims, 1.0, seed);
         case.keys.iter_mut().for_each(|key| *key = f64::from(*key as f32 * limit));
@@ -127,7 +138,8 @@ fn the_portable_code_agrees_too() {
 
 #[test]
 fn what_is_no_number_stays_in_its_row() {
-    let kind = Kind { cell: Cell::Lstm, form: DecoderForm::Luong { feeding: true }, score: Scored::Additive };
+    let form = DecoderForm::Luong { feeding: true };
+    let kind = Kind { cell: Cell::Lstm, form, score: Scored::Additive, weights: false };
     let dims = DecoderDims { batch: 3, time: 4, input: 3, hidden: 7, layers: 1, keys: 5, width: 6, memory: 9 };
     let mut case = Case::new(kind, dims, 1.0, 2);
     (case.lengths, case.key_lengths) = (vec![4; 3], vec![5; 3]);
@@ -136,4 +148,39 @@ fn what_is_no_number_stays_in_its_row() {
     let (row, of_row) = (4 * 7, |row: usize| output[row * 28..][..28].iter());
     assert!(of_row(1).all(|value| value.is_nan()), "{row}");
     assert!(of_row(0).chain(of_row(2)).all(|value| value.is_finite()));
+}
+
+/// What is not asked for costs nothing, and asking for it changes nothing else.
+#[test]
+fn asking_for_the_weights_changes_no_other_bit() {
+    for kind in every_kind().filter(|kind| kind.weights) {
+        let dims = DecoderDims { batch: 5, time: 4, input: 3, hidden: 9, layers: 2, keys: 6, width: 9, memory: 5 };
+        let asked = Case::new(kind, dims, 1.0, 4);
+        let mut other = asked.clone();
+        other.kind.weights = false;
+        let (of_asked, of_other) = (asked.decoder().parts(&dims), other.decoder().parts(&dims));
+        // What flows into the weights is left out where they are not given.
+        let mut case = asked.clone();
+        case.upstream[of_asked.weights.clone()].fill(0.0);
+        other.upstream = [&case.upstream[..of_asked.weights.start], &case.upstream[of_asked.weights.end..]].concat();
+        let (asked, other) = (case.fast(1), other.fast(1));
+        assert_eq!(other.output[..of_other.context.end], asked.output[..of_asked.context.end], "{kind:?}");
+        assert_eq!(other.output[of_other.h_n.start..], asked.output[of_asked.h_n.start..], "{kind:?}");
+        assert_eq!(other.gradients, asked.gradients, "{kind:?}");
+    }
+}
+
+/// Coverage whose vector is zero is the additive score.
+#[test]
+fn coverage_without_weight_is_none() {
+    let form = DecoderForm::Luong { feeding: true };
+    let kind = Kind { cell: Cell::Gru(crate::Reset::AfterProduct), form, score: Scored::Covering, weights: true };
+    let dims = DecoderDims { batch: 3, time: 5, input: 3, hidden: 9, layers: 1, keys: 6, width: 20, memory: 5 };
+    let mut covering = Case::new(kind, dims, 1.0, 6);
+    covering.coverage.fill(0.0);
+    let mut additive = covering.clone();
+    (additive.kind.score, additive.coverage) = (Scored::Additive, Vec::new());
+    for (one, other) in covering.fast(1).output.iter().zip(&additive.fast(1).output) {
+        assert!((one - other).abs() < 1e-6, "{one} and {other}");
+    }
 }

@@ -77,9 +77,13 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
         options.targets.target_tokenizer = Some(facts.cut);
         chosen.0.push(("target-tokenizer", facts.cut.to_string()));
     }
+    let copies = options.decoder.copy == Some(true);
+    let cut = options.targets.target_tokenizer.unwrap_or(facts.cut);
     let is_spelt = facts.cut == TargetCut::Characters && facts.source_characters < SPELT;
-    if options.tokens.tokenizer.is_none() && !facts.has_han {
-        let (cut, name) = match !facts.has_blanks || is_spelt {
+    if options.tokens.tokenizer.is_none() && (!facts.has_han || copies) {
+        // What is copied is cut as what is written.
+        let is_read_by_character = if copies { cut == TargetCut::Characters } else { !facts.has_blanks || is_spelt };
+        let (cut, name) = match is_read_by_character {
             true => (TokenizerChoice::Characters, "characters"),
             false => (TokenizerChoice::Words, "words"),
         };

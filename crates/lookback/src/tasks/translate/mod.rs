@@ -1,9 +1,10 @@
 //! Training translators; how they answer is `lookback_infer::tasks::translate`.
 //!
-//! `options` become a checked `plan`; `auto` chooses by the data what nobody said; `network` is what is trained; `train` is
+//! `options` become a checked `plan`; `auto` chooses by the data what nobody said; `network` is what is trained, `copying` its loss where tokens are copied; `train` is
 //! the data, the loss and the way from a file to a model.
 
 mod auto;
+mod copying;
 mod network;
 mod options;
 mod plan;
@@ -88,8 +89,8 @@ impl Task for Translate {
         &lookback_infer::tasks::translate::SCORES
     }
 
-    fn choices(_plan: &TranslatePlan) -> Vec<Choice> {
-        vec![
+    fn choices(plan: &TranslatePlan) -> Vec<Choice> {
+        let mut choices = vec![
             Choice::new("learning-rate", [0.001, 0.004]),
             Choice::new("batch-size", [16, 64]),
             Choice::new("hidden", [64, 192, 256]),
@@ -99,8 +100,11 @@ impl Task for Translate {
             Choice::new("dropout", [0.1, 0.4]),
             Choice::new("decoder", ["bahdanau"]),
             Choice::new("decoder-attention", ["additive"]),
-            Choice::new("label-smoothing", [0.0, 0.2]),
-        ]
+        ];
+        if !plan.network.decoder.copy {
+            choices.push(Choice::new("label-smoothing", [0.0, 0.2]));
+        }
+        choices
     }
 
     fn fit(data: &Path, plan: &TranslatePlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

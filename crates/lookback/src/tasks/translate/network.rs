@@ -15,6 +15,7 @@ use lookback_nn::decoder::{BahdanauDecoder, LuongDecoder};
 use lookback_nn::ops::{Bags, Lookup, NO_TOKEN, cross_entropy, dropout_layer, linear, lookup, tanh};
 use lookback_nn::{Error, Linear, LinearConfig, RecurrentConfig, State};
 
+use super::copying;
 use crate::network::{Encoded, Encoder};
 
 /// The network. Its parameters have the names of the file; its twin without Burn is
@@ -32,12 +33,38 @@ pub struct Network {
     output: Option<Param<Tensor<2>>>,
     /// `[V]`
     output_bias: Param<Tensor<1>>,
+    /// Where tokens are copied: of what the output layer reads and the token's vector, the logit of how likely one is written.
+    gate: Option<Linear>,
     #[module(skip)]
-    copies: bool,
+    copies_states: bool,
     #[module(skip)]
     layers: usize,
     #[module(skip)]
     has_cell_state: bool,
+}
+
+/// What the network says at every real step of the targets.
+struct Steps {
+    /// `[N, V]`
+    logits: Tensor<2>,
+    /// `[N]`, where tokens are copied.
+    gates: Option<Tensor<1>>,
+    /// `[B, T, S]`, where they are asked for.
+    weights: Option<Tensor<3>>,
+}
+
+/// What the right tokens cost where all are written.
+fn written(logits: Tensor<2>, targets: &Targets<'_>, smoothing: f64, device: &Device) -> Result<Tensor<1>, Error> {
+    let wanted = targets.wanted();
+    let count = wanted.len();
+    let wanted = Tensor::<1, Int>::from_data(TensorData::new(wanted, [count]), device);
+    if smoothing == 0.0 {
+        return cross_entropy(logits, wanted);
+    }
+    // (1 - ε) (log Σ e^z - z_w) + ε (log Σ e^z - mean z) = cross entropy + ε (z_w - mean z)
+    let own = logits.clone().gather(1, wanted.clone().unsqueeze_dim(1)).mean();
+    let mean = logits.clone().mean();
+    Ok(cross_entropy(logits, wanted)? + (own - mean).mul_scalar(smoothing))
 }
 
 /// What writes the target.
@@ -78,7 +105,12 @@ impl Network {
             output_dropout: DropoutConfig::new(decoder.output_dropout).init(),
             output: (!decoder.tied).then(|| uniform.init([vocabulary, width], device)),
             output_bias: uniform.init([vocabulary], device),
-            copies: plan.bridge == Bridge::Copy,
+            gate: decoder
+                .copy
+                .then(|| LinearConfig::new(width + decoder.embedding, 1).init(device))
+                .transpose()
+                .map_err(unfit)?,
+            copies_states: plan.bridge == Bridge::Copy,
             layers: decoder.layers,
             has_cell_state: decoder.states_per_layer() == 2,
         })
@@ -89,28 +121,38 @@ impl Network {
     /// # Errors
     /// If the batch or the targets were made for another network.
     pub fn forward(&self, batch: &Batch, targets: &Targets<'_>, device: &Device) -> Result<Tensor<2>, Error> {
+        Ok(self.steps(batch, targets, false, device)?.logits)
+    }
+
+    /// What every step gives; `weights`: whether what it looked at is asked for.
+    fn steps(&self, batch: &Batch, targets: &Targets<'_>, weights: bool, device: &Device) -> Result<Steps, Error> {
         let encoded = self.encoder.forward(batch, 0.0, device)?;
         let mask = Mask::none().with_key_lengths(&batch.lengths);
         let x = dropout_layer(&self.target_dropout, self.vectors(targets)?);
         let lengths: Vec<usize> = (0..targets.rows()).map(|row| targets.length(row)).collect();
-        let outputs = self.decode(encoded, (x, &lengths), &mask, device)?;
+        let (outputs, weights) = self.decode(encoded, (x.clone(), &lengths), &mask, weights, device)?;
         let [rows, time, width] = outputs.dims();
         let real: Vec<i64> = (0..rows)
             .flat_map(|row| (0..targets.length(row)).map(move |t| (row, t)))
             .map(|(row, t)| (row * time + t) as i64)
             .collect();
         let count = real.len();
-        let real = Tensor::<1, Int>::from_data(TensorData::new(real, [count]), device);
-        let real = outputs.reshape([rows * time, width]).select(0, real);
+        let places = Tensor::<1, Int>::from_data(TensorData::new(real, [count]), device);
+        let real = outputs.reshape([rows * time, width]).select(0, places.clone());
         let real = dropout_layer(&self.output_dropout, real);
+        let gates = self.gate.as_ref().map(|gate| {
+            let [.., embedding] = x.dims();
+            let x = x.reshape([rows * time, embedding]).select(0, places);
+            gate.forward(Tensor::cat(vec![real.clone(), x], 1)).map(|gates| gates.reshape([count]))
+        });
         let weight = self.output.as_ref().unwrap_or(&self.target_embedding.weight).val();
         let [vocabulary, _] = weight.dims();
         let logits = linear("outputs", real.unsqueeze_dim(0), weight, Some(self.output_bias.val()))?;
-        Ok(logits.reshape([count, vocabulary]))
+        Ok(Steps { logits: logits.reshape([count, vocabulary]), gates: gates.transpose()?, weights })
     }
 
     /// What the right tokens cost in nats, the mean over them. `smoothing`: the share of probability that all tokens have
-    /// alike in what is wanted (Szegedy 2016, section 7).
+    /// alike in what is wanted (Szegedy 2016, section 7). `coverage`: the weight of the coverage loss (See 2017, eq. 13).
     ///
     /// # Errors
     /// If the batch or the targets were made for another network.
@@ -118,20 +160,24 @@ impl Network {
         &self,
         batch: &Batch,
         targets: &Targets<'_>,
-        smoothing: f64,
+        (smoothing, coverage): (f64, Option<f64>),
         device: &Device,
     ) -> Result<Tensor<1>, Error> {
-        let logits = self.forward(batch, targets, device)?;
-        let wanted = targets.wanted();
-        let count = wanted.len();
-        let wanted = Tensor::<1, Int>::from_data(TensorData::new(wanted, [count]), device);
-        if smoothing == 0.0 {
-            return cross_entropy(logits, wanted);
-        }
-        // (1 - ε) (log Σ e^z - z_w) + ε (log Σ e^z - mean z) = cross entropy + ε (z_w - mean z)
-        let own = logits.clone().gather(1, wanted.clone().unsqueeze_dim(1)).mean();
-        let mean = logits.clone().mean();
-        Ok(cross_entropy(logits, wanted)? + (own - mean).mul_scalar(smoothing))
+        let asked = self.gate.is_some() || coverage.is_some();
+        let Steps { logits, gates, weights } = self.steps(batch, targets, asked, device)?;
+        let [count, _] = logits.dims();
+        let looked_twice = coverage.zip(weights.clone()).map(|(share, weights)| {
+            let loss = copying::coverage_loss(weights);
+            loss.mul_scalar(share / count as f64)
+        });
+        let loss = match (gates, weights) {
+            (Some(gates), Some(weights)) => copying::loss(logits, gates, weights, targets)?,
+            _ => written(logits, targets, smoothing, device)?,
+        };
+        Ok(match looked_twice {
+            Some(looked_twice) => loss + looked_twice,
+            None => loss,
+        })
     }
 
     /// Which tables the network has beside the tokens' own.
@@ -165,14 +211,15 @@ impl Network {
         Ok(vectors.reshape([rows, time, width]))
     }
 
-    /// What the output layer reads at every step.
+    /// What the output layer reads at every step, and what was looked at where that is asked for.
     fn decode(
         &self,
         encoded: Encoded,
         (x, lengths): (Tensor<3>, &[usize]),
         mask: &Mask,
+        weights: bool,
         device: &Device,
-    ) -> Result<Tensor<3>, Error> {
+    ) -> Result<(Tensor<3>, Option<Tensor<3>>), Error> {
         let [rows, ..] = x.dims();
         let steps = encoded.steps.clone();
         let state = self.first_state(encoded, rows, device)?;
@@ -180,12 +227,20 @@ impl Network {
             Decoder::Luong(decoder) => {
                 let memory = decoder.memory(steps, mask)?;
                 let previous = Tensor::zeros([rows, decoder.recurrent().hidden()], device);
-                Ok(decoder.forward_ragged(x, Some(lengths), previous, Some(state), &memory, mask)?.0)
+                if !weights {
+                    let made = decoder.forward_ragged(x, Some(lengths), previous, Some(state), &memory, mask)?;
+                    return Ok((made.0, None));
+                }
+                let made = decoder.forward_with_weights(x, Some(lengths), previous, Some(state), &memory, mask)?;
+                Ok((made.outputs, made.weights))
             }
             Decoder::Bahdanau(decoder) => {
                 let memory = decoder.memory(steps, mask)?;
-                let made = decoder.forward(x, Some(lengths), state, &memory, mask)?;
-                Ok(Tensor::cat(vec![made.outputs, made.contexts], 2))
+                let made = match weights {
+                    true => decoder.forward_with_weights(x, Some(lengths), state, &memory, mask)?,
+                    false => decoder.forward(x, Some(lengths), state, &memory, mask)?,
+                };
+                Ok((Tensor::cat(vec![made.outputs, made.contexts], 2), made.weights))
             }
         }
     }
@@ -201,7 +256,7 @@ impl Network {
             };
             return Ok(State { hidden: part(0), cell: self.has_cell_state.then(|| part(self.layers)) });
         }
-        let Some(state) = encoded.state.filter(|_| self.copies) else {
+        let Some(state) = encoded.state.filter(|_| self.copies_states) else {
             let zeros = || Tensor::zeros([self.layers, rows, hidden], device);
             return Ok(State { hidden: zeros(), cell: self.has_cell_state.then(zeros) });
         };
@@ -236,10 +291,12 @@ impl Decoder {
         let attention = AttentionConfig::new(score, plan.hidden, memory).init(device)?;
         Ok(match plan.form {
             DecoderForm::Luong => {
-                Decoder::Luong(LuongDecoder::new(plan.embedding, memory, recurrent, attention, device)?)
+                let decoder = LuongDecoder::new(plan.embedding, memory, recurrent, attention, device)?;
+                Decoder::Luong(if plan.coverage { decoder.with_coverage(device)? } else { decoder })
             }
             DecoderForm::Bahdanau => {
-                Decoder::Bahdanau(BahdanauDecoder::new(plan.embedding, memory, recurrent, attention)?)
+                let decoder = BahdanauDecoder::new(plan.embedding, memory, recurrent, attention)?;
+                Decoder::Bahdanau(if plan.coverage { decoder.with_coverage(device)? } else { decoder })
             }
         })
     }

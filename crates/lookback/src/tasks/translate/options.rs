@@ -54,10 +54,15 @@ pub struct TranslateOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub decoder: DecoderOptions,
-    /// Share of probability that all tokens have alike in what is learnt (label smoothing, Szegedy 2016) [default: 0.1]
+    /// Share of probability that all tokens have alike in what is learnt (label smoothing, Szegedy 2016) [default: 0.1, with
+    /// --copy 0, which has no other]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<f64>,
+    /// Weight of the loss of looking twice at one place, with --coverage (See 2017, eq. 12) [default: 1]
+    #[arg(long, value_name = "WEIGHT", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_loss: Option<f64>,
     /// Chance that a token of the target is unknown to the step after it while training [default: 0]
     #[arg(long, value_name = "P", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +155,16 @@ pub struct DecoderOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tie_embeddings: Option<bool>,
+    /// Whether tokens are copied from the source where that is likelier than to write them (pointer-generator, See 2017), those
+    /// among them that no target of the training has; both sides are then cut alike [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<bool>,
+    /// Whether the attention reads what the steps before looked at (coverage, See 2017); with --decoder-attention additive
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<bool>,
 }
 
 /// What a model keeps of its training beside its input and network.
@@ -257,8 +272,11 @@ impl TranslateOptions {
                 bridge: Some(network.bridge),
                 target_embedding: Some(decoder.embedding),
                 tie_embeddings: Some(decoder.tied),
+                copy: Some(decoder.copy),
+                coverage: Some(decoder.coverage),
             },
             label_smoothing: number("label-smoothing"),
+            coverage_loss: number("coverage-loss"),
             target_word_dropout: number("target-word-dropout"),
             train: TrainOptions::default(),
         };
@@ -272,13 +290,14 @@ impl TranslateOptions {
 }
 
 /// The options of this task among those of the training.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "too-long",
     "target-subwords",
     "joint-subwords",
     "target-min-count",
     "target-max-vocabulary",
     "label-smoothing",
+    "coverage-loss",
     "target-word-dropout",
     "target-file",
     "validation-target-file",

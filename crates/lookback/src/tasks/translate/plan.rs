@@ -51,6 +51,32 @@ pub(super) struct TargetPlan {
 pub(super) struct LossPlan {
     pub(super) label_smoothing: f64,
     pub(super) target_word_dropout: f64,
+    /// The weight of the coverage loss (See 2017, eq. 12), with coverage.
+    pub(super) coverage: Option<f64>,
+}
+
+impl LossPlan {
+    fn new(options: &TranslateOptions) -> Result<LossPlan, PlanError> {
+        let copies = options.decoder.copy.unwrap_or(false);
+        let coverage = options.decoder.coverage.unwrap_or(false).then(|| options.coverage_loss.unwrap_or(1.0));
+        let loss = LossPlan {
+            label_smoothing: options.label_smoothing.unwrap_or(if copies { 0.0 } else { 0.1 }),
+            target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
+            coverage,
+        };
+        plan::below_one("label-smoothing", loss.label_smoothing)?;
+        plan::below_one("target-word-dropout", loss.target_word_dropout)?;
+        coverage.map_or(Ok(()), |weight| plan::not_negative("coverage-loss", weight))?;
+        if copies && loss.label_smoothing > 0.0 {
+            // A share for all tokens alike is none for those that a source alone has.
+            let problem = "is of tokens that are written from one vocabulary; with --copy it is 0";
+            return Err(PlanError::conflict("label-smoothing", problem));
+        }
+        if coverage.is_none() && options.coverage_loss.is_some() {
+            return Err(PlanError::conflict("coverage-loss", "needs --coverage"));
+        }
+        Ok(loss)
+    }
 }
 
 impl TranslatePlan {
@@ -81,6 +107,8 @@ impl TranslatePlan {
             embedding_dropout: encoder.embedding_dropout,
             layer_dropout: if decoder_layers > 1 { between } else { 0.0 },
             output_dropout: options.encoder.output_dropout()?,
+            copy: own.copy.unwrap_or(false),
+            coverage: own.coverage.unwrap_or(false),
         };
         let train = TrainPlan::new(&options.train, &SCORES)?;
         let network =
@@ -102,12 +130,7 @@ impl TranslatePlan {
         plan::at_least(1, "target-min-count", target.min_count)?;
         plan::at_least(5, "target-max-vocabulary", target.max_vocabulary)?;
         plan::at_least(1, "target-max-length", target.max_length)?;
-        let loss = LossPlan {
-            label_smoothing: options.label_smoothing.unwrap_or(0.1),
-            target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
-        };
-        plan::below_one("label-smoothing", loss.label_smoothing)?;
-        plan::below_one("target-word-dropout", loss.target_word_dropout)?;
+        let loss = LossPlan::new(options)?;
         // That targets stand in a file of their own says nothing of other files.
         let format = options.data.format.filter(|_| options.target_file.is_none());
         let data_options = PairOptions { format, ..options.data.clone() };
@@ -156,6 +179,9 @@ impl TranslatePlan {
             "label-smoothing": self.loss.label_smoothing,
             "target-word-dropout": self.loss.target_word_dropout,
         });
+        if let Some(weight) = self.loss.coverage {
+            own["coverage-loss"] = json!(weight);
+        }
         for (name, file) in files {
             if let Some(file) = file {
                 own[name] = json!(file);

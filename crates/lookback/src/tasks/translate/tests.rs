@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use lookback_infer::input::vocabulary::UNK;
 use lookback_infer::input::{Batch, Example, Input, InputPlan, Raw};
 use lookback_infer::network::{AttentionForm, Cell, EncoderPlan};
 use lookback_infer::tasks::translate::{
-    self, Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, TargetCut, TargetText, Targets, losses,
+    self, Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, SourceTokens, TargetCut, TargetText, Targets,
+    losses,
 };
 
 use super::Network;
@@ -50,6 +52,8 @@ fn plan(cell: Cell, layers: usize, form: DecoderForm, score: DecoderScore, bridg
         embedding_dropout: 0.0,
         layer_dropout: 0.0,
         output_dropout: 0.0,
+        copy: false,
+        coverage: false,
     };
     NetworkPlan { encoder, bridge, decoder, ensemble: 1 }
 }
@@ -98,7 +102,7 @@ fn every_network_costs_the_same_without_burn_as_with_it_and_a_row_alone_as_among
                         let batch = Batch::new(&all, network.parts(), &mut || false);
                         let together = Targets::new(&rows, &text, || false);
                         let found = losses(&answering, &batch, &together);
-                        let mean = network.loss(&batch, &together, 0.0, &device).unwrap().into_scalar::<f32>();
+                        let mean = network.loss(&batch, &together, (0.0, None), &device).unwrap().into_scalar::<f32>();
                         let steps: usize = (0..rows.len()).map(|row| together.length(row)).sum();
                         let of_mean = found.iter().sum::<f64>() / steps as f64;
                         assert!((of_mean - f64::from(mean)).abs() < 1e-5, "{name}: {of_mean} instead of {mean}");
@@ -106,7 +110,7 @@ fn every_network_costs_the_same_without_burn_as_with_it_and_a_row_alone_as_among
                             let own = Batch::new(&[example], network.parts(), &mut || false);
                             let alone = [rows[row]];
                             let alone = Targets::new(&alone, &text, || false);
-                            let mean = network.loss(&own, &alone, 0.0, &device).unwrap().into_scalar::<f32>();
+                            let mean = network.loss(&own, &alone, (0.0, None), &device).unwrap().into_scalar::<f32>();
                             let expected = f64::from(mean) * alone.length(0) as f64;
                             assert!((found[row] - expected).abs() < 1e-4, "{name}: {} and {expected}", found[row]);
                             let again = losses(&answering, &own, &alone)[0];
@@ -119,6 +123,108 @@ fn every_network_costs_the_same_without_burn_as_with_it_and_a_row_alone_as_among
         }
     }
     assert_eq!(compared, 144);
+}
+
+/// Sources and targets of which some words are the source's own; the last source has none.
+const COPIED: [(&str, &str); 5] = [
+    ("call Ada Lovelace now", "now Lovelace calls Ada"),
+    ("call Grace", "Grace is called"),
+    ("Kay and Kay and Ada", "Ada and Kay Kay Babbage"),
+    ("Ada", ""),
+    ("call and call and call now and now", "now and call call"),
+];
+
+#[test]
+fn networks_that_copy_or_cover_cost_the_same_without_burn_and_alone() {
+    let device = Device::flex();
+    let path = Path::new("pairs");
+    let raws = COPIED.map(|(source, _)| Raw::Text(source.into()));
+    let input = Input::fit(&TokenOptions::default().plan().unwrap(), raws.iter(), &[], path).unwrap();
+    let examples: Vec<Example> = raws.into_iter().map(|raw| input.encode(raw, path, 1).unwrap()).collect();
+    let known = ["call calls called", "now and is"];
+    let text = TargetText::fit(TargetCut::Blanks, known.into_iter(), (1, 100), 50);
+    let sources: Vec<SourceTokens> = examples.iter().map(|example| SourceTokens::of(&text, example)).collect();
+    assert_eq!(sources[2].own, ["Kay", "Ada"]);
+    let encoded = COPIED.iter().zip(&sources).map(|((_, target), source)| text.encode_beside(target, source).0);
+    let encoded: Vec<Vec<u32>> = encoded.collect();
+    let (rows, vocabulary) = (encoded.iter().map(Vec::as_slice).collect::<Vec<_>>(), text.vocabulary.len());
+    for (index, (form, score, copy, coverage)) in [
+        (DecoderForm::Luong, DecoderScore::General, true, false),
+        (DecoderForm::Luong, DecoderScore::Additive, true, true),
+        (DecoderForm::Luong, DecoderScore::Additive, false, true),
+        (DecoderForm::Bahdanau, DecoderScore::Dot, true, false),
+        (DecoderForm::Bahdanau, DecoderScore::Additive, true, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut plan = plan(Cell::Lstm, 2, form, score, Bridge::Dense);
+        (plan.decoder.copy, plan.decoder.coverage) = (copy, coverage);
+        let name = format!("{form:?}, {score}, copy {copy}, coverage {coverage}");
+        device.seed(index as u64);
+        let network = Network::new(&plan, input.shape(), vocabulary, &device).unwrap();
+        lookback_nn::parameters::initialise(&network);
+        let answering = [twin(translate::NAME, &network, |tensors| {
+            translate::Network::read(&plan, input.shape(), vocabulary, tensors)
+        })];
+        let of = |rows: &[usize]| -> Vec<&SourceTokens> {
+            if copy { rows.iter().map(|&row| &sources[row]).collect() } else { Vec::new() }
+        };
+        let batch = Batch::new(&examples.iter().collect::<Vec<_>>(), network.parts(), &mut || false);
+        // Without copying a target has no other number for them.
+        let unknown: Vec<Vec<u32>> = COPIED.iter().map(|(_, target)| text.encode(target).0).collect();
+        let unknown: Vec<&[u32]> = unknown.iter().map(Vec::as_slice).collect();
+        let rows = if copy { &rows } else { &unknown };
+        let together = Targets::new(rows, &text, || false).with_sources(of(&[0, 1, 2, 3, 4]));
+        let found = losses(&answering, &batch, &together);
+        let mean = network.loss(&batch, &together, (0.0, None), &device).unwrap().into_scalar::<f32>();
+        let steps: usize = (0..rows.len()).map(|row| together.length(row)).sum();
+        let of_mean = found.iter().sum::<f64>() / steps as f64;
+        assert!((of_mean - f64::from(mean)).abs() < 1e-5, "{name}: {of_mean} instead of {mean}");
+        for (row, example) in examples.iter().enumerate() {
+            let own = Batch::new(&[example], network.parts(), &mut || false);
+            let alone = [rows[row]];
+            let alone = Targets::new(&alone, &text, || false).with_sources(of(&[row]));
+            let mean = network.loss(&own, &alone, (0.0, None), &device).unwrap().into_scalar::<f32>();
+            let expected = f64::from(mean) * alone.length(0) as f64;
+            assert!((found[row] - expected).abs() < 1e-4, "{name}: {} and {expected}", found[row]);
+            let again = losses(&answering, &own, &alone)[0];
+            assert_eq!(again.to_bits(), found[row].to_bits(), "{name}, row {row} alone");
+        }
+        if coverage {
+            // Every step but the first looks somewhere for the second time.
+            let more = network.loss(&batch, &together, (0.0, Some(2.0)), &device).unwrap().into_scalar::<f32>();
+            assert!(more > mean && more < mean + 2.0, "{name}: {more} and {mean}");
+        }
+    }
+}
+
+#[test]
+fn tokens_of_a_source_are_those_of_a_target() {
+    let text = TargetText::fit(TargetCut::Words, ["call now, please (soon)"].into_iter(), (1, 100), 50);
+    let raw = || Raw::Text("Please call (Ada Byron-King), now!".into());
+    for lowercase in [true, false] {
+        let plan: InputPlan = TokenOptions { lowercase: Some(lowercase), ..TokenOptions::default() }.plan().unwrap();
+        let path = Path::new("sources");
+        let input = Input::fit(&plan, [&raw()].into_iter(), &[], path).unwrap();
+        let source = SourceTokens::of(&text, &input.encode(raw(), path, 1).unwrap());
+        let known = text.vocabulary.len();
+        let token = |&id: &u32| match source.own.get((id as usize).wrapping_sub(known)) {
+            Some(own) => own.as_str(),
+            None => text.vocabulary.token(id).unwrap(),
+        };
+        let found: Vec<&str> = source.ids.iter().map(token).collect();
+        let want = [" Please", " call", " (", "Ada", " Byron", "-", "King", ")", ",", " now", "!"];
+        assert_eq!(found, want, "lower case: {lowercase}");
+        assert_eq!(source.own, [" Please", "Ada", " Byron", "-", "King", "!"]);
+        // A word of the source's own is wanted by its number, and read as an unknown one.
+        let (ids, _) = text.encode_beside("call Ada, Byron Babbage", &source);
+        let (call, comma) = (text.vocabulary.id(" call").unwrap(), text.vocabulary.id(",").unwrap());
+        assert_eq!(ids, [call, UNK, comma, known as u32 + 2, UNK], "Ada stands behind a bracket in the source");
+        let rows = [ids.as_slice()];
+        let targets = Targets::new(&rows, &text, || false);
+        assert_eq!(targets.before(), [text.bos(), call, UNK, comma, UNK, UNK]);
+    }
 }
 
 #[test]
@@ -144,6 +250,6 @@ fn smoothing_is_the_cross_entropy_to_a_share_of_all() {
         }
     }
     expected /= wanted.len() as f64;
-    let found = f64::from(network.loss(&batch, &targets, share, &device).unwrap().into_scalar::<f32>());
+    let found = f64::from(network.loss(&batch, &targets, (share, None), &device).unwrap().into_scalar::<f32>());
     assert!((found - expected).abs() < 1e-5, "{found} instead of {expected}");
 }

@@ -71,7 +71,12 @@ fn fit_read(
         Some(init) => plan.grown_target(init, &training, data)?,
         None => plan.target_text(&training, &input, data)?,
     };
-    let dataset = |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, plan.too_long, file);
+    let copies = plan.network.decoder.copy;
+    if let (true, Some(text)) = (copies, input.text()) {
+        target.check_copying(&text.tokenizer).map_err(|problem| PlanError::conflict("copy", problem))?;
+    }
+    let dataset =
+        |pairs, file: &Path| Dataset::new(input.encode_labelled(pairs, file)?, &target, plan.too_long, copies, file);
     let training = dataset(training, data)?;
     let validation = held_out.map(|(pairs, file)| dataset(pairs, file)).transpose()?;
 
@@ -231,9 +236,10 @@ impl Objective for Translation<'_> {
         let mut drop = |chance: f64| chance > 0.0 && rng.random_bool(chance);
         let padded = Batch::new(&inputs, network.parts(), &mut || drop(self.word_dropout));
         let targets: Vec<&[u32]> = part.iter().map(|&row| rows[row].1.as_slice()).collect();
-        let targets = Targets::new(&targets, self.target, || drop(self.loss.target_word_dropout));
+        let targets = Targets::new(&targets, self.target, || drop(self.loss.target_word_dropout))
+            .with_sources(self.training.sources_of(part));
         let mean = network
-            .loss(&padded, &targets, self.loss.label_smoothing, &self.device)
+            .loss(&padded, &targets, (self.loss.label_smoothing, self.loss.coverage), &self.device)
             .expect("batches are made for the network that is trained");
         let (count, whole) = (self.training.tokens(part), self.training.tokens(batch));
         let share = if count < whole { mean.mul_scalar(count as f64 / whole as f64) } else { mean };
