@@ -81,6 +81,7 @@ fn measure(
         previous: None,
         h0: None,
         c0: None,
+        masks: None,
     };
     let upstream = values(kind.parts(dims).c_n.end, 1.0);
     let mut times = [Vec::new(), Vec::new()];

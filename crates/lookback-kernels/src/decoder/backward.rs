@@ -4,7 +4,7 @@
 //! product are one product a row in the end, those of the weights one over all real steps (`gradients.rs`).
 
 use super::attend::{Attention, CoverageBack, Memory, Scratch, Upstream};
-use super::forward::memory_of;
+use super::forward::{memory_of, scale};
 use super::gradients;
 use super::made::Made;
 use super::packed::{At, Backward, Begin, cell_step_back, product};
@@ -122,6 +122,8 @@ struct Buffers {
     dseen: *mut f32,
     h_prev: *mut f32,
     c_prev: *mut f32,
+    /// Of what a layer above the first has read, before its mask; nothing without masks.
+    dread: *mut f32,
     /// `[rows, fed_stride]`: of what the first layer reads beside `x`.
     dfed: *mut f32,
     fed_stride: usize,
@@ -179,8 +181,9 @@ impl Walk<'_> {
         let of_keys = if call.additive { all_keys * stride } else { 0 };
         let (states, scores) = (rows * hp, keys.next_multiple_of(16));
         let later = if call.attention.covers() { scores } else { 0 };
+        let masked = if call.inputs.masks.is_some() { states } else { 0 };
         let of_rows = rows * (fed_stride + both_stride + stride + later);
-        let len = (2 * layers + 4) * states + of_rows + scores + stride + of_keys;
+        let len = (2 * layers + 4) * states + masked + of_rows + scores + stride + of_keys;
         *scratch = Aligned::zeroed(len);
         let mut at = scratch.as_mut_slice().as_mut_ptr();
         let mut take = |len: usize| {
@@ -212,6 +215,7 @@ impl Walk<'_> {
             dseen: take(states),
             h_prev: take(states),
             c_prev: take(states),
+            dread: take(masked),
             dfed: take(rows * fed_stride),
             fed_stride,
             da: take(states),
@@ -425,9 +429,17 @@ impl Walk<'_> {
             cell_step_back(simd, plan.kind.cell, &step);
             let from = At::listed(call.places.gates[layer].at(0), gradient_len, &buffers.tokens);
             if layer > 0 {
-                let below = buffers.dh[layer - 1];
-                let panels = &weights.input;
-                product(simd, panels, 0..panels.k, active, Begin::Output, from, At::all(below, hp));
+                let (below, panels) = (buffers.dh[layer - 1], &weights.input);
+                let Some(masks) = call.inputs.masks else {
+                    product(simd, panels, 0..panels.k, active, Begin::Output, from, At::all(below, hp));
+                    return;
+                };
+                product(simd, panels, 0..panels.k, active, Begin::Zeros, from, At::all(buffers.dread, hp));
+                for r in 0..active {
+                    let read = buffers.dread.add(r * hp);
+                    scale(read, &masks[plan.mask_of(layer, task.rows[r], s)..][..hidden]);
+                    add(below.add(r * hp), read, hidden);
+                }
             } else if plan.fed > 0 {
                 let (panels, to, stride) = (&call.packed.fed, buffers.dfed, buffers.fed_stride);
                 product(simd, panels, 0..panels.k, active, Begin::Zeros, from, At::all(to, stride));

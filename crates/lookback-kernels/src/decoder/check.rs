@@ -115,7 +115,8 @@ pub(super) fn inputs(kind: DecoderKind, dims: &DecoderDims, inputs: &DecoderInpu
     if inputs.c0.is_some() && !kind.cell.has_cell_state() {
         return Err(KernelError::NotPart { name: "c0", cell: kind.cell.name() });
     }
-    optional("c0", inputs.c0, &[layers, batch, hidden], "[L, B, H]")
+    optional("c0", inputs.c0, &[layers, batch, hidden], "[L, B, H]")?;
+    optional("masks", inputs.masks, &[layers - 1, batch, time, hidden], "[L - 1, B, T, H]")
 }
 
 /// Refuses an output, or what flows into it, of another length.

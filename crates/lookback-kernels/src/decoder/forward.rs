@@ -286,6 +286,7 @@ impl Walk<'_> {
         let [x, kept, gates] = call.places.layers[layer];
         let before = self.state(buffers, layer, s);
         let below = if layer == 0 { before } else { self.state(buffers, layer - 1, s + 1) };
+        let masks = if layer == 0 { None } else { call.inputs.masks };
         // SAFETY: as the caller promises.
         unsafe {
             for r in 0..active {
@@ -294,12 +295,17 @@ impl Walk<'_> {
                 if layer > 0 {
                     x.at(token * read).copy_from_nonoverlapping(below.add(r * hp), hidden);
                 }
+                if let Some(masks) = masks {
+                    let mask = &masks[plan.mask_of(layer, self.task.rows[r], s)..][..hidden];
+                    scale(x.at(token * read), mask);
+                }
                 buffers.gates[r] = gates.at(token * row_len);
             }
             let to = At::listed(gates.at(0), row_len, &buffers.tokens);
             if layer > 0 {
                 let bias = Begin::Row(weights.bias.as_slice().as_ptr());
-                product(simd, &weights.input, 0..hidden, active, bias, At::all(below, hp), to);
+                let from = At::listed(x.at(0), read, &buffers.tokens);
+                product(simd, &weights.input, 0..hidden, active, bias, from, to);
             } else if plan.fed > 0 {
                 let fed = At::listed(x.at(input), read, &buffers.tokens);
                 product(simd, &weights.input, input..read, active, Begin::Output, fed, to);
@@ -433,4 +439,15 @@ unsafe fn covered_next(coverage: *mut f32, weights: *const f32, keys: usize) {
         // SAFETY: as the caller promises.
         unsafe { *coverage.add(keys + k) = *coverage.add(k) + *weights.add(k) };
     }
+}
+
+/// `to *= mask`, value by value.
+///
+/// # Safety
+/// `to` must be valid for as many values as the mask has, and not overlap it.
+#[inline(always)]
+pub(super) unsafe fn scale(to: *mut f32, mask: &[f32]) {
+    // SAFETY: as the caller promises.
+    let to = unsafe { std::slice::from_raw_parts_mut(to, mask.len()) };
+    to.iter_mut().zip(mask).for_each(|(to, mask)| *to *= mask);
 }

@@ -19,6 +19,7 @@
 //! # What holds
 //! - Steps at or past `lengths[b]`, keys and values at or past `key_lengths[b]` are never read and come out as exact zeros.
 //! - A row without keys has a context of zeros. A row without steps ends with the state it began with.
+//! - Masks between the layers change what a layer reads, never the state that it hands on to its next step.
 //! - A row alone has the bits it has in any batch, and no bit depends on the number of threads.
 
 mod attend;
@@ -130,6 +131,9 @@ pub struct DecoderInputs<'a, R = f32> {
     pub h0: Option<&'a [R]>,
     /// `[L, B, H]`, LSTM only. `None`: zeros.
     pub c0: Option<&'a [R]>,
+    /// `[L - 1, B, T, H]`: what every layer above the first multiplies the state below with, when it reads it. Dropout
+    /// between the layers is zeros and scales, another draw for every step (Zaremba 2014, section 3.1). `None`: ones.
+    pub masks: Option<&'a [R]>,
 }
 
 /// Where the parts of what [`forward`] gives stand in it, one after another.

@@ -125,6 +125,13 @@ impl Plan {
         self.tokens.offsets[row] + s
     }
 
+    /// Where the mask of what `layer`, not the first, reads in step `s` of row `row` begins.
+    #[inline(always)]
+    pub(super) fn mask_of(&self, layer: usize, row: usize, s: usize) -> usize {
+        let DecoderDims { batch, time, hidden, .. } = self.dims;
+        (((layer - 1) * batch + row) * time + s) * hidden
+    }
+
     pub(super) fn bahdanau(&self) -> bool {
         self.kind.form == DecoderForm::Bahdanau
     }

@@ -24,6 +24,8 @@ pub struct Forward<R> {
 struct Taken<R> {
     /// `[L]`: what each layer read.
     x: Vec<Vec<R>>,
+    /// `[L]`: what each multiplied the state below with; empty where nothing.
+    masks: Vec<Vec<R>>,
     /// `[L]`: the states before.
     h: Vec<Vec<R>>,
     c: Vec<Vec<R>>,
@@ -117,7 +119,8 @@ pub fn forward<R: Real>(
         let mut taken = Vec::new();
         for t in 0..inputs.lengths.map_or(time, |lengths| lengths[b]) {
             let x = &inputs.x[(b * time + t) * input..][..input];
-            let step = take(kind, parameters, &row, x, (&h, &c, &tilde, &coverage));
+            let masks = masks_of(dims, inputs, b, t);
+            let step = take(kind, parameters, &row, x, masks, (&h, &c, &tilde, &coverage));
             h = step.steps.iter().map(|step| step.h.clone()).collect();
             c = step.steps.iter().map(|step| step.c.clone()).collect();
             let y = if kind.form == DecoderForm::Bahdanau { &h[layers - 1] } else { &step.tilde };
@@ -144,13 +147,27 @@ pub fn forward<R: Real>(
     Forward { output, steps }
 }
 
+/// `[L]`: what each layer multiplies the state below with in step `t` of row `b`; empty where nothing.
+fn masks_of<R: Real>(dims: &DecoderDims, inputs: &DecoderInputs<'_, R>, b: usize, t: usize) -> Vec<Vec<R>> {
+    let DecoderDims { batch, time, hidden, layers, .. } = *dims;
+    let mask = |layer: usize| match inputs.masks {
+        Some(masks) if layer > 0 => masks[(((layer - 1) * batch + b) * time + t) * hidden..][..hidden].to_vec(),
+        _ => Vec::new(),
+    };
+    (0..layers).map(mask).collect()
+}
+
+/// What a step begins with: the states of every layer, `h̃`, and the coverage.
+type Before<'a, R> = (&'a [Vec<R>], &'a [Vec<R>], &'a [R], &'a [R]);
+
 /// One step of one row.
 fn take<R: Real>(
     kind: DecoderKind,
     parameters: &DecoderParameters<'_, R>,
     row: &Row<'_, R>,
     x: &[R],
-    (h, c, tilde, coverage): (&[Vec<R>], &[Vec<R>], &[R], &[R]),
+    masks: Vec<Vec<R>>,
+    (h, c, tilde, coverage): Before<'_, R>,
 ) -> Taken<R> {
     let top = h.len() - 1;
     let before = (kind.form == DecoderForm::Bahdanau).then(|| row.attend(parameters, &h[top], coverage));
@@ -161,6 +178,7 @@ fn take<R: Real>(
     };
     let (mut all, mut steps) = (Vec::new(), Vec::<Step<R>>::new());
     for (layer, weights) in parameters.layers.iter().enumerate() {
+        scale(&mut read, &masks[layer]);
         let step = with_kernel!(kind.cell, kernel => kernel.reference_step(weights, &read, &h[layer], &c[layer]));
         all.push(std::mem::replace(&mut read, step.h.clone()));
         steps.push(step);
@@ -175,7 +193,7 @@ fn take<R: Real>(
         }
         None => (Vec::new(), Vec::new()),
     };
-    Taken { x: all, h: h.to_vec(), c: c.to_vec(), steps, asking, query, coverage, keys, seen, both, tilde }
+    Taken { x: all, masks, h: h.to_vec(), c: c.to_vec(), steps, asking, query, coverage, keys, seen, both, tilde }
 }
 
 /// The gradients, over what [`forward`] returned.
@@ -233,7 +251,8 @@ pub fn backward<R: Real>(
                     dc: &dc[layer],
                 };
                 let (weights, gradients) = (&parameters.layers[layer], &mut all.layers[layer]);
-                let step = with_kernel!(kind.cell, kernel => kernel.reference_step_back(weights, &back, gradients));
+                let mut step = with_kernel!(kind.cell, kernel => kernel.reference_step_back(weights, &back, gradients));
+                scale(&mut step.x, &taken.masks[layer]);
                 dh[layer] = step.h;
                 if kind.cell.has_cell_state() {
                     dc[layer] = step.c;
@@ -351,6 +370,10 @@ fn attended<R: Real>(
         }
         _ => gradients.query,
     }
+}
+
+fn scale<R: Real>(values: &mut [R], mask: &[R]) {
+    values.iter_mut().zip(mask).for_each(|(value, &mask)| *value = *value * mask);
 }
 
 fn add<R: Real>(to: &mut [R], from: &[R]) {

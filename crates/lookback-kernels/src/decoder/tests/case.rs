@@ -55,6 +55,8 @@ pub(super) struct Case<R = f64> {
     pub(super) previous: Vec<R>,
     pub(super) h0: Vec<R>,
     pub(super) c0: Vec<R>,
+    /// Empty where nothing is dropped between the layers.
+    pub(super) masks: Vec<R>,
     /// `[L]`: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`.
     pub(super) layers: Vec<[Vec<R>; 4]>,
     pub(super) query: [Vec<R>; 2],
@@ -100,6 +102,7 @@ impl<R: Real> Case<R> {
             previous: given(&self.previous).then_some(&self.previous),
             h0: given(&self.h0).then_some(&self.h0),
             c0: given(&self.c0).then_some(&self.c0),
+            masks: given(&self.masks).then_some(&self.masks),
         };
         use_it(&parameters, &inputs)
     }
@@ -117,6 +120,7 @@ impl<R: Real> Case<R> {
             previous: all(&self.previous),
             h0: all(&self.h0),
             c0: all(&self.c0),
+            masks: all(&self.masks),
             layers: self.layers.iter().map(|layer| layer.each_ref().map(all)).collect(),
             query: self.query.each_ref().map(all),
             v: all(&self.v),
@@ -174,6 +178,7 @@ impl Case {
             previous: draw(if feeding { batch * hidden } else { 0 }, 1.0),
             h0: draw(states, 1.0),
             c0: draw(if kind.cell.has_cell_state() { states } else { 0 }, 1.0),
+            masks: Vec::new(),
             layers: (0..layers)
                 .map(|layer| {
                     let read = decoder.read(&dims, layer);
@@ -195,6 +200,15 @@ impl Case {
             coverage: draw(if kind.score == Scored::Covering { width } else { 0 }, 1.0),
             upstream: draw(decoder.parts(&dims).c_n.end, 1.0),
         }
+    }
+
+    /// With a third of what the layers above the first read dropped, and the others scaled.
+    pub(super) fn dropping(mut self, seed: u64) -> Case {
+        let DecoderDims { batch, time, hidden, layers, .. } = self.dims;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let value = |_| if rng.random_range(0..3) == 0 { 0.0 } else { 1.5 };
+        self.masks = (0..(layers - 1) * batch * time * hidden).map(value).collect();
+        self
     }
 
     pub(super) fn narrow(&self) -> Case<f32> {
@@ -295,6 +309,11 @@ impl Case {
             previous: part(&self.previous, hidden, hidden),
             h0: states(&self.h0),
             c0: states(&self.c0),
+            masks: self
+                .masks
+                .chunks((batch * time * hidden).max(1))
+                .flat_map(|layer| layer[b * time * hidden..][..length * hidden].to_vec())
+                .collect(),
             upstream,
             ..self.clone()
         }
@@ -307,6 +326,9 @@ impl Case {
         for b in 0..batch {
             let (length, count) = (self.lengths[b], self.key_lengths[b]);
             case.x[(b * time + length) * input..(b + 1) * time * input].fill(f64::NAN);
+            for layer in case.masks.chunks_mut((batch * time * hidden).max(1)) {
+                layer[(b * time + length) * hidden..(b + 1) * time * hidden].fill(f64::NAN);
+            }
             case.keys[(b * keys + count) * width..(b + 1) * keys * width].fill(f64::NAN);
             case.values[(b * keys + count) * memory..(b + 1) * keys * memory].fill(f64::NAN);
             case.upstream[(b * time + length) * hidden..(b + 1) * time * hidden].fill(f64::NAN);

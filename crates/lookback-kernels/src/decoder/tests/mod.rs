@@ -25,9 +25,10 @@ fn every_kind() -> impl Iterator<Item = Kind> {
 
 #[test]
 fn the_reference_agrees_with_finite_differences() {
-    for kind in every_kind() {
+    for (kind, dropping) in every_kind().flat_map(|kind| [(kind, false), (kind, true)]) {
         let dims = DecoderDims { batch: 2, time: 3, input: 2, hidden: 3, layers: 2, keys: 3, width: 3, memory: 2 };
         let case = Case::new(kind, dims, 1.0, 7);
+        let case = if dropping { case.dropping(7) } else { case };
         let gradients = case.gradients();
         let parts = case.clone().values_mut().len();
         for part in 0..parts {
@@ -59,6 +60,7 @@ fn fast_equals_the_reference_for_every_kind() {
     ];
     for (kind, dims) in every_kind().flat_map(|kind| sizes.map(|dims| (kind, dims))) {
         Case::new(kind, dims, 1.0, 3).agrees(1e-5);
+        Case::new(kind, dims, 1.0, 3).dropping(3).agrees(1e-5);
     }
 }
 
@@ -68,11 +70,13 @@ proptest! {
     fn fast_equals_the_reference(
         batch in 0usize..9, time in 0usize..7, input in 1usize..40, hidden in 1usize..40, layers in 1usize..3,
         keys in 0usize..20, memory in 1usize..150, width in 1usize..80, which: usize, seed: u64,
+        dropping: bool,
     ) {
         let kinds: Vec<Kind> = every_kind().collect();
         let kind = kinds[which % kinds.len()];
         let width = if kind.score == Scored::Dot { hidden } else { width };
         let case = Case::new(kind, DecoderDims { batch, time, input, hidden, layers, keys, width, memory }, 1.0, seed);
+        let case = if dropping { case.dropping(seed) } else { case };
         case.agrees(1e-5);
         let one = case.fast(1);
         for threads in [2, 3, 4, 8, 16] {
@@ -97,7 +101,7 @@ proptest! {
 fn a_row_alone_has_the_same_bits_and_padding_is_never_read() {
     for kind in every_kind() {
         let dims = DecoderDims { batch: 11, time: 6, input: 5, hidden: 24, layers: 2, keys: 7, width: 24, memory: 40 };
-        let mut case = Case::new(kind, dims, 1.0, 5);
+        let mut case = Case::new(kind, dims, 1.0, 5).dropping(5);
         case.lengths = vec![6, 2, 0, 5, 1, 6, 6, 3, 4, 0, 6];
         case.key_lengths = vec![1, 7, 3, 0, 7, 5, 2, 7, 6, 0, 4];
         let whole = case.fast(3);
@@ -107,6 +111,21 @@ fn a_row_alone_has_the_same_bits_and_padding_is_never_read() {
             case.same_row(&alone, &whole, b);
         }
         case.padding_is_zero(&whole);
+    }
+}
+
+#[test]
+fn masks_of_ones_change_no_bit_and_those_of_zeros_part_the_layers() {
+    for kind in every_kind() {
+        let dims = DecoderDims { batch: 3, time: 4, input: 3, hidden: 20, layers: 3, keys: 5, width: 20, memory: 9 };
+        let (plain, mut case) = (Case::new(kind, dims, 1.0, 6), Case::new(kind, dims, 1.0, 6).dropping(6));
+        case.masks.fill(1.0);
+        assert_eq!(case.fast(2).output, plain.fast(2).output, "{kind:?}");
+        case.agrees(1e-5);
+        case.masks.fill(0.0);
+        let of_layer = &case.fast(2).gradients.layers[1];
+        assert!(of_layer.weight_ih.iter().all(|&value| value == 0.0), "{kind:?}");
+        assert!(of_layer.weight_hh.iter().any(|&value| value != 0.0), "{kind:?}");
     }
 }
 

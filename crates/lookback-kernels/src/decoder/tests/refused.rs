@@ -23,6 +23,8 @@ fn what_does_not_fit_is_refused() {
     refused(product, "decoder whose score is a product");
     refused(|case| case.key_lengths[1] = 9, "key lengths[1] is 9 but keys have K = 4");
     refused(|case| case.lengths[0] = 9, "lengths[0] is 9 but the batch has T = 3");
+    let masks = "masks has 5 values but its shape [L - 1, B, T, H] = [0, 2, 3, 3] has 0";
+    refused(|case| case.masks = vec![1.0; 5], masks);
     refused(|case| case.kind.form = DecoderForm::Bahdanau, "weight_ih has");
     refused(|case| case.dims.hidden = 0, "H is 0 but must be at least 1");
     refused(|case| case.dims.memory = usize::MAX / 2, "more values than memory can hold");
