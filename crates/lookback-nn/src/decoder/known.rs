@@ -61,20 +61,16 @@ impl Known<'_> {
         let kind = DecoderKind { cell: self.recurrent.kernel_cell(), form: self.form, weights: self.weights };
         let lengths = [self.lengths.map(Into::into), self.mask.key_lengths().cloned()];
         let Asked { query, score, keys, values } = asked;
-        let tensors = DecoderTensors { layers, query, score, combine, coverage, keys, values };
+        let dropout = self.recurrent.drops(self.x.device().is_autodiff());
+        let tensors = DecoderTensors { layers, query, score, combine, coverage, keys, values, dropout };
         let (x, previous, state) = (self.x.clone(), self.previous.cloned(), self.state.cloned());
         Ok(Some(decoder(kind, dims, lengths, x, previous, state, tensors)))
     }
 
-    /// Whether the form is one that the kernels have: no mask but key lengths, nothing dropped between the layers.
+    /// Whether the form is one that the kernels have: no mask but key lengths.
     fn is_one_operation(&self) -> bool {
-        let training = self.x.device().is_autodiff();
         let state = self.state.is_none_or(|state| on_flex(&state.hidden) && state.cell.as_ref().is_none_or(on_flex));
-        self.mask.has_lengths_at_most()
-            && !self.recurrent.drops(training)
-            && on_flex(self.x)
-            && self.previous.is_none_or(on_flex)
-            && state
+        self.mask.has_lengths_at_most() && on_flex(self.x) && self.previous.is_none_or(on_flex) && state
     }
 
     fn dims(&self, asked: &Asked, layers: usize) -> Result<DecoderDims, Error> {

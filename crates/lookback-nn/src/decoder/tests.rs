@@ -290,3 +290,34 @@ fn coverage_goes_with_additive_scores_and_steps_that_read_it() {
     let step = covering.step_covering(x, zeros, None, coverage, &memory, &Mask::none());
     assert!(step.unwrap_err().to_string().contains("coverage is [3, "));
 }
+
+/// Where all is dropped between the layers nothing is left to chance, so both ways give the same; `tests/decoder_dropout.rs`
+/// has draws.
+#[test]
+fn layers_with_dropout_between_them_are_one_operation() {
+    let device = device();
+    let mask = Mask::none().with_key_lengths(&[5, 1, 3]);
+    for cell in CELLS {
+        let config = RecurrentConfig::new(cell, 2 + 6, 6).with_layers(2).with_dropout(1.0);
+        let (recurrent, attention) = (config.init(&device).unwrap(), additive(6, &device));
+        let decoder = LuongDecoder::new(2, 6, recurrent, attention, &device).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let (previous, upstream) = (random([B, 6], &device), random([B, 4, 6], &device).detach());
+        let [one, other] = [false, true].map(|step_by_step| {
+            let memory = decoder.memory(outputs.clone(), &mask).unwrap();
+            let (x, previous, lengths) = (words.clone(), previous.clone(), Some(&[4, 2, 0][..]));
+            let (made, last) = match step_by_step {
+                true => {
+                    let steps = decoder.step_by_step(x, lengths, (previous, None), (&memory, &mask), false).unwrap();
+                    (steps.outputs, steps.state)
+                }
+                false => decoder.forward_ragged(x, lengths, previous, None, &memory, &mask).unwrap(),
+            };
+            assert_eq!(memory.layers.get().is_some(), step_by_step, "{cell:?}");
+            let loss = (made.clone() * upstream.clone()).sum() + last.unwrap().hidden.sum();
+            (made, all_gradients(&decoder, loss, &[&outputs, &words]))
+        });
+        close("outputs", one.0, other.0);
+        same_gradients(&one.1, &other.1);
+    }
+}

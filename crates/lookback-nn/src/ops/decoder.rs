@@ -11,6 +11,7 @@ use lookback_kernels::decoder::{
     self as kernel, DecoderDims, DecoderGradients, DecoderInputs, DecoderKind, DecoderParameters, DecoderTrace, Map,
     MapGradients,
 };
+use lookback_kernels::dropout::dropout;
 use rayon::current_num_threads;
 
 use super::flex::{checked, slice};
@@ -37,6 +38,8 @@ pub(crate) struct DecoderTensors {
     pub(crate) keys: Tensor<3>,
     /// `[B, K, M]`.
     pub(crate) values: Tensor<3>,
+    /// The probability that what a layer above the first reads of the one below is dropped, 0 for one layer.
+    pub(crate) dropout: f64,
 }
 
 /// What a decoder gives.
@@ -65,6 +68,7 @@ pub(crate) fn decoder(
     let device = x.device();
     let (h0, c0) = state.map_or((None, None), |state| (Some(state.hidden), state.cell));
     let given = [previous.is_some(), h0.is_some(), c0.is_some()];
+    let drawn = (tensors.dropout > 0.0).then(|| (tensors.dropout as f32, super::dropout::seed(&device)));
     let (beside, order) = Beside::new(tensors);
     let (routed, token) = Routed::open(order, &device);
     let inputs = [
@@ -75,7 +79,7 @@ pub(crate) fn decoder(
         Some(token.into_dispatch()),
     ];
     let trace = Mutex::default();
-    let operation = Decode { kind, dims, lengths, key_lengths, given, beside, routed, trace };
+    let operation = Decode { kind, dims, lengths, key_lengths, given, drawn, beside, routed, trace };
     let all: Tensor<1> = run_slices(inputs, &device, Arc::new(operation));
     let (parts, DecoderDims { batch, time, hidden, layers, keys, memory, .. }) = (kind.parts(&dims), dims);
     let part = |range: &std::ops::Range<usize>, shape: [usize; 3]| all.clone().slice(range.clone()).reshape(shape);
@@ -109,7 +113,7 @@ impl Beside {
     /// The values, and the tensors themselves in the order of [`Beside::gradients`].
     fn new(tensors: DecoderTensors) -> (Beside, Vec<DispatchTensor>) {
         let mut order = Vec::new();
-        let DecoderTensors { layers, query, score, combine, coverage, keys, values } = tensors;
+        let DecoderTensors { layers, query, score, combine, coverage, keys, values, dropout: _ } = tensors;
         let (keys, values) = (kept(keys, &mut order), kept(values, &mut order));
         let score = match score {
             CoreScore::Product(scale) => Ok(scale),
@@ -196,6 +200,8 @@ struct Decode {
     key_lengths: Option<Arc<[usize]>>,
     /// Whether what is fed first, and the states, were given.
     given: [bool; 3],
+    /// The probability and the seed of the dropout between the layers.
+    drawn: Option<(f32, u64)>,
     beside: Beside,
     routed: Routed,
     /// What the forward pass leaves for the backward pass.
@@ -203,7 +209,20 @@ struct Decode {
 }
 
 impl Decode {
-    fn inputs<'a>(&'a self, [x, previous, h0, c0, _]: [&'a [f32]; SLICES]) -> DecoderInputs<'a> {
+    /// `[L - 1, B, T, H]`: another draw for every step, as where steps are taken one by one. Both passes draw it from its
+    /// seed, so that none is kept between them.
+    fn masks(&self) -> Option<Vec<f32>> {
+        let DecoderDims { batch, time, hidden, layers, .. } = self.dims;
+        let (probability, seed) = self.drawn?;
+        let ones = vec![1.0; (layers - 1) * batch * time * hidden];
+        Some(checked(dropout(&ones, probability, seed, current_num_threads())))
+    }
+
+    fn inputs<'a>(
+        &'a self,
+        [x, previous, h0, c0, _]: [&'a [f32]; SLICES],
+        masks: Option<&'a [f32]>,
+    ) -> DecoderInputs<'a> {
         let given = |which: usize, values: &'a [f32]| self.given[which].then_some(values);
         DecoderInputs {
             x,
@@ -214,6 +233,7 @@ impl Decode {
             previous: given(0, previous),
             h0: given(1, h0),
             c0: given(2, c0),
+            masks,
         }
     }
 }
@@ -224,7 +244,8 @@ impl SliceOperation for Decode {
     }
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
-        let (inputs, threads) = (self.inputs(inputs), current_num_threads());
+        let masks = self.masks();
+        let (inputs, threads) = (self.inputs(inputs, masks.as_deref()), current_num_threads());
         let run = |parameters: &DecoderParameters<'_>| {
             checked(kernel::forward(self.kind, &self.dims, parameters, &inputs, threads))
         };
@@ -250,7 +271,8 @@ impl SliceOperation for Decode {
     ) -> [Option<Vec<f32>>; SLICES] {
         let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take();
         let trace = trace.expect("the forward pass has run before the backward pass");
-        let (inputs, threads, kind) = (self.inputs(inputs), current_num_threads(), self.kind);
+        let masks = self.masks();
+        let (inputs, threads, kind) = (self.inputs(inputs, masks.as_deref()), current_num_threads(), self.kind);
         let run = |parameters: &DecoderParameters<'_>| {
             checked(kernel::backward(kind, &self.dims, parameters, &inputs, output, &trace, gradient, threads))
         };

@@ -270,9 +270,9 @@ impl Recurrent {
         &self.dropout
     }
 
-    /// Whether something is dropped between the layers, on a training device or not.
-    pub(crate) fn drops(&self, training: bool) -> bool {
-        self.layers.len() > 1 && training && self.dropout.training.is_enabled() && self.dropout.prob > 0.0
+    /// The probability of dropout between the layers, on a training device or not; 0 where nothing is dropped.
+    pub(crate) fn drops(&self, training: bool) -> f64 {
+        if self.layers.len() > 1 && training && self.dropout.training.is_enabled() { self.dropout.prob } else { 0.0 }
     }
 
     pub(crate) fn check(&self, x: &Tensor<3>, lengths: Option<&[usize]>, state: Option<&State>) -> Result<(), Error> {
