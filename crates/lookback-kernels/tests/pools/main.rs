@@ -3,8 +3,10 @@
 //!
 //! Each case stands above the bounds from which a task is shared, so that teams and pieces of all sizes come together.
 
+mod decoder;
 mod work;
 
+use decoder::decoders;
 use rayon::prelude::*;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -60,6 +62,11 @@ fn recurrent_kernels_have_the_same_bits_in_any_pool() {
 #[test]
 fn the_other_kernels_have_the_same_bits_in_any_pool() {
     comes_back(|| same_bits(everything()));
+}
+
+#[test]
+fn decoders_have_the_same_bits_in_any_pool() {
+    comes_back(|| same_bits(decoders()));
 }
 
 /// Callers that come from outside the pool and from inside its own work, all asking for all of its threads.

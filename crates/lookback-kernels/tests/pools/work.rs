@@ -18,13 +18,13 @@ pub(crate) struct Work {
     pub(crate) run: Box<dyn Fn(usize) -> Vec<u32> + Send + Sync>,
 }
 
-fn work(name: impl Into<String>, run: impl Fn(usize) -> Vec<Vec<f32>> + Send + Sync + 'static) -> Work {
+pub(crate) fn work(name: impl Into<String>, run: impl Fn(usize) -> Vec<Vec<f32>> + Send + Sync + 'static) -> Work {
     let bits = move |threads| run(threads).concat().iter().map(|value: &f32| value.to_bits()).collect();
     Work { name: name.into(), run: Box::new(bits) }
 }
 
 /// Values from -1 to 1, the same for the same seed.
-fn values(len: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn values(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -33,7 +33,7 @@ fn values(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-fn scaled(len: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn scaled(len: usize, seed: u64) -> Vec<f32> {
     values(len, seed).iter().map(|value| value * 0.1).collect()
 }
 

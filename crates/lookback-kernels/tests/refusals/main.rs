@@ -5,6 +5,8 @@
 //! `RUSTFLAGS="-Zsanitizer=address -Cunsafe-allow-abi-mismatch=sanitizer" cargo +nightly test -p lookback-kernels
 //! --target x86_64-unknown-linux-gnu --test refusals --test pools`.
 
+mod decoder;
+
 use lookback_kernels::attention::{self, Mask, Score, Wanted, Window};
 use lookback_kernels::crf::{self, CrfDims, CrfParameters, CrfWorkspace, PreparedCrf};
 use lookback_kernels::cross_entropy;
