@@ -51,7 +51,7 @@ impl<M: Module, F: Fn(&M) -> Tensor<1>> Objective for SameBatch<M, F> {
         &self.lengths
     }
 
-    fn loss(&self, model: &M, part: &[usize], _batch: &[usize], _rng: &mut ChaCha8Rng) -> Loss {
+    fn loss(&self, model: &M, part: &[usize], _batch: &[usize], _epoch: usize, _rng: &mut ChaCha8Rng) -> Loss {
         Loss { share: (self.loss)(model), weight: part.len() as f64 }
     }
 

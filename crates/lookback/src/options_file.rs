@@ -15,7 +15,7 @@ use toml::{Table, Value};
 pub struct WrongFile(String);
 
 /// Options that exclude each other: one on the command line wins over the other in the file.
-const EXCLUSIVE: [&str; 2] = ["validation", "validation-split"];
+const EXCLUSIVE: [[&str; 2]; 2] = [["validation", "validation-split"], ["batch-size", "batch-tokens"]];
 
 /// The option that says one thing for several places, and those that say it of one.
 const GENERAL: &str = "dropout";
@@ -68,8 +68,8 @@ impl OptionsFile {
             }
         }
         let flags = Table::try_from(flags).map_err(|error| broken(&error))?;
-        if EXCLUSIVE.iter().any(|option| flags.contains_key(*option)) {
-            EXCLUSIVE.iter().for_each(|option| drop(table.remove(*option)));
+        for pair in EXCLUSIVE.iter().filter(|pair| pair.iter().any(|option| flags.contains_key(*option))) {
+            pair.iter().for_each(|option| drop(table.remove(*option)));
         }
         table.extend(flags);
         T::deserialize(Value::Table(table)).map_err(|error| broken(&error))

@@ -28,11 +28,18 @@ impl Chosen {
         }
     }
 
+    /// `value` for the examples in a batch, where nothing is said of its size.
+    pub(super) fn fill_batch_size(&mut self, train: &mut TrainOptions, value: usize) {
+        if train.batch_tokens.is_none() {
+            self.fill("batch-size", &mut train.batch_size, value);
+        }
+    }
+
     /// How networks over texts are trained: along a cosine, their weights averaged, a tenth held out, and all epochs run.
     pub(super) fn fill_training(&mut self, train: &mut TrainOptions, defaults: &Training) {
         let Training { epochs, batch_size, learning_rate, decay, score } = *defaults;
         self.fill("epochs", &mut train.epochs, epochs);
-        self.fill("batch-size", &mut train.batch_size, batch_size);
+        self.fill_batch_size(train, batch_size);
         self.fill("learning-rate", &mut train.learning_rate, learning_rate);
         if train.schedule.is_none() {
             train.schedule = Some(ScheduleChoice::Cosine);

@@ -28,6 +28,7 @@ pub mod split;
 mod state;
 mod stop;
 mod tables;
+mod token_batches;
 
 pub use average::Average;
 pub use checkpoint::{Checkpoint, Every, Identity};
@@ -39,6 +40,7 @@ pub(crate) use init::begin;
 pub use log::Log;
 pub use objective::{Loss, Objective};
 pub use options::{AverageChoice, OptimizerChoice, ScheduleChoice, TrainOptions};
+use plan::BATCH_SIZE;
 pub use plan::{TrainPlan, ValidationPlan};
 pub(crate) use pretrained::{NOT_WITH_INIT, Pretrained};
 pub use progress::{EpochReport, Progress, Silent, StepReport, TerminalProgress};

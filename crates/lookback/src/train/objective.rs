@@ -16,6 +16,11 @@ pub trait Objective {
     /// The length of every training example; batches are made of examples of similar length.
     fn lengths(&self) -> &[usize];
 
+    /// What an example is padded to: the steps of its input, and of what is written, where anything is.
+    fn sides(&self, example: usize) -> [usize; 2] {
+        [self.lengths()[example], 0]
+    }
+
     /// The batch `examples` in parts that are computed one after the other, so that a batch that would take too much
     /// memory takes as much as its largest part. It stays one step.
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
@@ -23,8 +28,15 @@ pub trait Objective {
     }
 
     /// What `part` of a `batch` adds to the batch's mean loss; the part may be the whole. Both are indices into
-    /// [`Objective::lengths`]. `rng` is for what the task draws itself.
-    fn loss(&self, network: &Self::Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss;
+    /// [`Objective::lengths`]. `epoch`: from 1. `rng` is for what the task draws itself.
+    fn loss(
+        &self,
+        network: &Self::Network,
+        part: &[usize],
+        batch: &[usize],
+        epoch: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Loss;
 
     /// Loss and scores of networks that answer together on the validation data, or `None` where there are none. The
     /// networks are without autodiff.

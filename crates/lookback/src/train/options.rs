@@ -20,6 +20,10 @@ pub struct TrainOptions {
     /// Examples in a batch [default: 32; to classify: by the data]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
+    /// Tokens in a batch in place of a number of examples: its rows times the longest, and where targets are written its rows
+    /// times the longest target as well. An example over it alone is a batch of its own
+    #[arg(long, value_name = "N", conflicts_with = "batch_size")]
+    pub batch_tokens: Option<usize>,
     /// Optimiser [default: adam]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerChoice>,
@@ -85,6 +89,7 @@ impl TrainOptions {
         let TrainPlan {
             epochs,
             batch_size,
+            batch_tokens,
             optimizer,
             learning_rate,
             momentum,
@@ -108,7 +113,8 @@ impl TrainOptions {
         let validates = share != Some(0.0);
         Ok(TrainOptions {
             epochs: Some(epochs),
-            batch_size: Some(batch_size),
+            batch_size,
+            batch_tokens,
             optimizer: Some(optimizer),
             learning_rate: Some(learning_rate),
             momentum: has_momentum.then_some(momentum),

@@ -19,7 +19,12 @@ use super::{Average, OptimizerChoice, ScheduleChoice, TrainOptions, options::Ave
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainPlan {
     pub(crate) epochs: usize,
-    pub(crate) batch_size: usize,
+    /// Examples in a batch, where padded tokens do not bound it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_size: Option<usize>,
+    /// The most tokens that a batch is padded to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_tokens: Option<usize>,
     pub(crate) optimizer: OptimizerChoice,
     pub(crate) learning_rate: f64,
     pub(crate) momentum: f64,
@@ -38,6 +43,9 @@ pub struct TrainPlan {
     pub(crate) ensemble: usize,
     pub(crate) max_memory: MemoryLimit,
 }
+
+/// Examples in a batch where nothing is said.
+pub(super) const BATCH_SIZE: usize = 32;
 
 /// Where validation data come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,9 +128,13 @@ impl TrainPlan {
         if !names.contains(&score) {
             return Err(PlanError::value("score", format!("'{score}'"), format!("one of {}", names.join(", "))));
         }
+        if options.batch_size.is_some() && options.batch_tokens.is_some() {
+            return Err(PlanError::conflict("batch-tokens", "and --batch-size exclude each other"));
+        }
         let plan = TrainPlan {
             epochs,
-            batch_size: options.batch_size.unwrap_or(32),
+            batch_size: options.batch_size.or(options.batch_tokens.is_none().then_some(BATCH_SIZE)),
+            batch_tokens: options.batch_tokens,
             optimizer,
             learning_rate: options.learning_rate.unwrap_or(1e-3),
             momentum: options.momentum.unwrap_or(0.0),
@@ -157,7 +169,8 @@ impl TrainPlan {
     fn check(&self) -> Result<(), PlanError> {
         let epochs = self.epochs;
         plan::at_least(1, "epochs", epochs)?;
-        plan::at_least(1, "batch-size", self.batch_size)?;
+        self.batch_size.map_or(Ok(()), |size| plan::at_least(1, "batch-size", size))?;
+        self.batch_tokens.map_or(Ok(()), |tokens| plan::at_least(1, "batch-tokens", tokens))?;
         plan::writable("patience", self.patience.unwrap_or(0) as u64)?;
         plan::writable("seed", self.seed)?;
         plan::size("ensemble", self.ensemble, MOST_NETWORKS)?;
@@ -200,9 +213,19 @@ impl TrainPlan {
         self.ensemble
     }
 
-    /// Examples in a batch.
-    pub fn batch_size(&self) -> usize {
+    /// Times the training data is gone through.
+    pub fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    /// Examples in a batch; `None` where padded tokens bound it.
+    pub fn batch_size(&self) -> Option<usize> {
         self.batch_size
+    }
+
+    /// The most tokens that a batch is padded to, where they bound it.
+    pub fn batch_tokens(&self) -> Option<usize> {
+        self.batch_tokens
     }
 
     /// The most that the network's tables, or one batch, may take of memory.

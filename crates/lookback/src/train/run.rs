@@ -18,7 +18,8 @@ use super::objective::{Loss, Objective};
 use super::progress::{EpochReport, Progress, StepReport};
 use super::schedule::Schedule;
 use super::state::{Best, TrainState};
-use super::{Stop, TrainPlan};
+use super::token_batches::TokenBatches;
+use super::{BATCH_SIZE, Stop, TrainPlan};
 
 /// A loss, or a norm of the weights, above this has diverged: a model file takes no such weights.
 const LARGEST: f64 = model_file::LARGEST as f64;
@@ -107,8 +108,8 @@ pub(super) fn run<O: Objective>(
 ) -> Result<Outcome<O::Network>, PlanError> {
     let plan = context.plan;
     let score = plan.score(objective.scores());
-    let batches = Batches::new(plan.batch_size, plan.seed);
-    let steps = objective.lengths().len().div_ceil(plan.batch_size);
+    let batches = Dealt::new(plan, objective);
+    let steps = batches.steps();
     let made = state.place.epoch.saturating_mul(steps) + state.place.step;
     let mut schedule = Schedule::new(plan, steps)?.after(made);
     let mut end = End::Completed;
@@ -171,17 +172,56 @@ pub(super) fn run<O: Objective>(
     Ok(outcome(objective, state, context, end))
 }
 
+/// How the examples are dealt to the batches of an epoch.
+enum Dealt<'a> {
+    /// So many in each.
+    Examples { lengths: &'a [usize], size: usize, batches: Batches },
+    /// As many as are within a bound of padded tokens.
+    Tokens { sides: Vec<[usize; 2]>, batches: TokenBatches },
+}
+
+impl Dealt<'_> {
+    fn new<'a, O: Objective>(plan: &TrainPlan, objective: &'a O) -> Dealt<'a> {
+        let (lengths, seed) = (objective.lengths(), plan.seed);
+        match plan.batch_tokens {
+            Some(tokens) => {
+                let sides = (0..lengths.len()).map(|example| objective.sides(example)).collect();
+                Dealt::Tokens { sides, batches: TokenBatches { tokens, seed } }
+            }
+            None => {
+                let size = plan.batch_size.unwrap_or(BATCH_SIZE);
+                Dealt::Examples { lengths, size, batches: Batches::new(size, seed) }
+            }
+        }
+    }
+
+    /// How many batches every epoch has.
+    fn steps(&self) -> usize {
+        match self {
+            Dealt::Examples { lengths, size, .. } => lengths.len().div_ceil(*size),
+            Dealt::Tokens { sides, batches } => batches.steps(sides),
+        }
+    }
+
+    fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
+        match self {
+            Dealt::Examples { lengths, batches, .. } => batches.epoch(lengths, epoch),
+            Dealt::Tokens { sides, batches } => batches.epoch(sides, epoch),
+        }
+    }
+}
+
 /// The steps of one epoch that are still to be made; gives why they came to an end before the last.
 fn epoch<O: Objective>(
     objective: &O,
     state: &mut TrainState<O::Network>,
     context: &mut Context<'_, O::Network>,
-    batches: &Batches,
+    batches: &Dealt<'_>,
     schedule: &mut Schedule,
     started: Instant,
 ) -> Option<End> {
     let (plan, epoch) = (context.plan, state.place.epoch + 1);
-    let order = batches.epoch(objective.lengths(), epoch as u64);
+    let order = batches.epoch(epoch as u64);
     let (seen_before, seconds_before) = (state.place.seen, state.place.seconds);
     context.progress.epoch_started(epoch, plan.epochs, order.len());
     while state.place.step < order.len() {
@@ -190,7 +230,7 @@ fn epoch<O: Objective>(
         context.device.seed(seed);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let examples = &order[step - 1];
-        let (loss, gradients) = differentiate(objective, state.network(), examples, &mut rng);
+        let (loss, gradients) = differentiate(objective, state.network(), (examples, epoch), &mut rng);
         let Some(mut gradients) = gradients else {
             return Some(End::Diverged { epoch, step, what: "loss", value: loss.0 });
         };
@@ -278,7 +318,7 @@ fn outcome<O: Objective>(
 fn differentiate<O: Objective>(
     objective: &O,
     network: &O::Network,
-    batch: &[usize],
+    (batch, epoch): (&[usize], usize),
     rng: &mut ChaCha8Rng,
 ) -> ((f64, f64), Option<GradientsParams>) {
     let of_loss = |share: Tensor<1>| {
@@ -290,13 +330,13 @@ fn differentiate<O: Objective>(
     };
     let parts = objective.parts(batch);
     if parts.len() == 1 {
-        let Loss { share, weight } = objective.loss(network, batch, batch, rng);
+        let Loss { share, weight } = objective.loss(network, batch, batch, epoch, rng);
         let (value, gradients) = of_loss(share);
         return ((value, weight), gradients);
     }
     let (mut sum, mut gradients) = ((0.0, 0.0), GradientsAccumulator::new());
     for part in parts {
-        let Loss { share, weight } = objective.loss(network, &part, batch, rng);
+        let Loss { share, weight } = objective.loss(network, &part, batch, epoch, rng);
         let (value, of_part) = of_loss(share);
         sum = (sum.0 + value, sum.1 + weight);
         match of_part {

@@ -195,7 +195,7 @@ fn choose_training(options: &mut ClassifyOptions, chosen: &mut Chosen, facts: &F
     let epochs = if several { epochs.max(25) } else { epochs };
     let epochs = if quality == Quality::Fast { epochs / 3 } else { epochs };
     chosen.fill("epochs", &mut train.epochs, epochs);
-    chosen.fill("batch-size", &mut train.batch_size, batch_size);
+    chosen.fill_batch_size(train, batch_size);
     chosen.fill("learning-rate", &mut train.learning_rate, learning_rate);
     if facts.kind.is_series() && train.schedule.is_none() {
         train.schedule = Some(ScheduleChoice::Cosine);

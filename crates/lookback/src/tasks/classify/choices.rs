@@ -9,7 +9,7 @@ pub(super) fn choices(plan: &ClassifyPlan) -> Vec<Choice> {
     let (encoder, network, train) = (&options.encoder, &options.network, &options.train);
     let mut choices = vec![
         (train.learning_rate.is_some(), Choice::new("learning-rate", [0.001, 0.002, 0.004, 0.008])),
-        (train.batch_size.is_some(), Choice::new("batch-size", [8, 16, 32, 64])),
+        (train.batch_size.is_some() || train.batch_tokens.is_some(), Choice::new("batch-size", [8, 16, 32, 64])),
         (encoder.dropout.is_some(), Choice::new("dropout", [0.3, 0.4, 0.6])),
     ];
     if encoder.layers != Some(0) {

@@ -52,7 +52,7 @@ impl Objective for Classification<'_> {
         self.budget.parts(&self.train.lengths, examples)
     }
 
-    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
+    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], _epoch: usize, rng: &mut ChaCha8Rng) -> Loss {
         let inputs: Vec<&Example> = part.iter().map(|&row| &self.train.examples[row]).collect();
         let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
         let padded = Batch::new(&inputs, network.parts(), &mut drop);

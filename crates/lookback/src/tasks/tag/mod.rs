@@ -85,10 +85,11 @@ impl Task for Tag {
         &lookback_infer::tasks::tag::SCORES
     }
 
-    fn choices(_plan: &TagPlan) -> Vec<Choice> {
-        vec![
+    fn choices(plan: &TagPlan) -> Vec<Choice> {
+        // Examples in a batch are no choice where tokens bound it.
+        let batch_size = plan.train.batch_size().map(|_| Choice::new("batch-size", [8, 64]));
+        let choices = vec![
             Choice::new("learning-rate", [0.002, 0.006]),
-            Choice::new("batch-size", [8, 64]),
             Choice::new("hidden", [64, 192]),
             Choice::new("embedding", [64, 192]),
             Choice::new("layers", [2]),
@@ -97,7 +98,8 @@ impl Task for Tag {
             Choice::new("char-ngrams", ["2-4", "3-5"]),
             Choice::new("word-dropout", [0.1, 0.3]),
             Choice::new("attention", ["scaled-dot"]),
-        ]
+        ];
+        choices.into_iter().chain(batch_size).collect()
     }
 
     fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -178,7 +178,7 @@ impl Objective for Tagging<'_> {
     }
 
     /// The negative logarithm of the right tags' probability, averaged over the real tokens of the batch.
-    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
+    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], _epoch: usize, rng: &mut ChaCha8Rng) -> Loss {
         let inputs: Vec<&Example> = part.iter().map(|&row| &self.training.examples[row]).collect();
         let mut drop = || self.word_dropout > 0.0 && rng.random_bool(self.word_dropout);
         let padded = Batch::new(&inputs, network.parts(), &mut drop);

@@ -90,9 +90,10 @@ impl Task for Translate {
     }
 
     fn choices(plan: &TranslatePlan) -> Vec<Choice> {
+        // Examples in a batch are no choice where tokens bound it.
+        let batch_size = plan.train.batch_size().map(|_| Choice::new("batch-size", [16, 64]));
         let mut choices = vec![
             Choice::new("learning-rate", [0.001, 0.004]),
-            Choice::new("batch-size", [16, 64]),
             Choice::new("hidden", [64, 192, 256]),
             Choice::new("embedding", [64, 192]),
             Choice::new("layers", [2]),
@@ -101,6 +102,7 @@ impl Task for Translate {
             Choice::new("decoder", ["bahdanau"]),
             Choice::new("decoder-attention", ["additive"]),
         ];
+        choices.extend(batch_size);
         if !plan.network.decoder.copy {
             choices.push(Choice::new("label-smoothing", [0.0, 0.2]));
         }

@@ -230,7 +230,11 @@ impl Objective for Translation<'_> {
     }
 
     /// The negative logarithm of the right tokens' probability, averaged over the tokens of the batch.
-    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], rng: &mut ChaCha8Rng) -> Loss {
+    fn loss(&self, network: &Network, part: &[usize], batch: &[usize], epoch: usize, rng: &mut ChaCha8Rng) -> Loss {
+    fn sides(&self, example: usize) -> [usize; 2] {
+        [self.training.lengths[example], self.training.rows[example].1.len() + 1]
+    }
+
         let Dataset { examples, rows, .. } = &self.training;
         let inputs: Vec<&Example> = part.iter().map(|&row| &examples[rows[row].0]).collect();
         let mut drop = |chance: f64| chance > 0.0 && rng.random_bool(chance);
