@@ -352,6 +352,11 @@ impl<'a> Targets<'a> {
         wanted
     }
 
+    /// Has step `t` of a row read another token; what is wanted stays.
+    pub fn replace(&mut self, row: usize, t: usize, token: u32) {
+        self.before[row * self.time + t] = token;
+    }
+
     /// `B`
     pub fn rows(&self) -> usize {
         self.rows.len()

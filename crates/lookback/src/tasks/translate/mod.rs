@@ -1,13 +1,15 @@
 //! Training translators; how they answer is `lookback_infer::tasks::translate`.
 //!
-//! `options` become a checked `plan`; `auto` chooses by the data what nobody said; `network` is what is trained, `copying` its loss where tokens are copied; `train` is
-//! the data, the loss and the way from a file to a model.
+//! `options` become a checked `plan`; `auto` chooses by the data what nobody said; `network` is what is trained, `copying` its
+//! loss where tokens are copied; `train` is the data, the loss and the way from a file to a model; `sampling` has a decoder read
+//! its own tokens while it trains.
 
 mod auto;
 mod copying;
 mod network;
 mod options;
 mod plan;
+mod sampling;
 #[cfg(test)]
 mod tests;
 mod train;

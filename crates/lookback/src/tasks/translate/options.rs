@@ -14,6 +14,7 @@ use lookback_infer::tasks::translate::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::sampling::{self, SamplingOptions};
 use crate::input::TokenOptions;
 use crate::network::EncoderOptions;
 use crate::train::TrainOptions;
@@ -67,6 +68,10 @@ pub struct TranslateOptions {
     #[arg(long, value_name = "P", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_word_dropout: Option<f64>,
+    /// Whether the decoder reads its own tokens.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub sampling: SamplingOptions,
     /// How it is trained.
     #[command(flatten)]
     #[serde(flatten)]
@@ -278,6 +283,7 @@ impl TranslateOptions {
             label_smoothing: number("label-smoothing"),
             coverage_loss: number("coverage-loss"),
             target_word_dropout: number("target-word-dropout"),
+            sampling: SamplingOptions::of(training),
             train: TrainOptions::default(),
         };
         options.encoder.output_dropout = Some(decoder.output_dropout);
@@ -305,6 +311,7 @@ const OWN: [&str; 10] = [
 
 /// The training options without those of this task.
 fn without_own(training: &Map<String, Value>) -> Map<String, Value> {
-    let others = training.iter().filter(|(name, _)| !OWN.contains(&name.as_str()));
+    let own = |name: &str| OWN.contains(&name) || sampling::NAMES.contains(&name);
+    let others = training.iter().filter(|(name, _)| !own(name));
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

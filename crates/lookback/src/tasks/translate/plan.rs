@@ -11,6 +11,7 @@ use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetC
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
+use super::sampling::SamplingPlan;
 use crate::input::{check_file, largest_vocabulary};
 use crate::train::{TrainPlan, ValidationPlan, by_name};
 
@@ -53,6 +54,7 @@ pub(super) struct LossPlan {
     pub(super) target_word_dropout: f64,
     /// The weight of the coverage loss (See 2017, eq. 12), with coverage.
     pub(super) coverage: Option<f64>,
+    pub(super) sampling: Option<SamplingPlan>,
 }
 
 impl LossPlan {
@@ -63,6 +65,7 @@ impl LossPlan {
             label_smoothing: options.label_smoothing.unwrap_or(if copies { 0.0 } else { 0.1 }),
             target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
             coverage,
+            sampling: SamplingPlan::new(&options.sampling)?,
         };
         plan::below_one("label-smoothing", loss.label_smoothing)?;
         plan::below_one("target-word-dropout", loss.target_word_dropout)?;
@@ -71,6 +74,10 @@ impl LossPlan {
             // A share for all tokens alike is none for those that a source alone has.
             let problem = "is of tokens that are written from one vocabulary; with --copy it is 0";
             return Err(PlanError::conflict("label-smoothing", problem));
+        }
+        if copies && loss.sampling.is_some() {
+            let problem = "draws tokens from the vocabulary, and with --copy they may be of the source alone";
+            return Err(PlanError::conflict("scheduled-sampling", problem));
         }
         if coverage.is_none() && options.coverage_loss.is_some() {
             return Err(PlanError::conflict("coverage-loss", "needs --coverage"));
@@ -181,6 +188,9 @@ impl TranslatePlan {
         });
         if let Some(weight) = self.loss.coverage {
             own["coverage-loss"] = json!(weight);
+        }
+        if let Some(sampling) = self.loss.sampling {
+            sampling.put(&mut own);
         }
         for (name, file) in files {
             if let Some(file) = file {

@@ -18,6 +18,7 @@ use super::auto::{self, Facts};
 use super::network::Network;
 use super::plan::{LossPlan, TranslatePlan};
 use crate::input::refuse;
+use super::sampling::replace_by_drawn;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
@@ -97,6 +98,7 @@ fn fit_read(
         loss: plan.loss,
         word_dropout: input.plan().word_dropout(),
         training,
+        epochs: plan.train.epochs(),
         validation,
         budget,
         judging,
@@ -205,6 +207,7 @@ struct Translation<'a> {
     training: Dataset,
     validation: Option<Dataset>,
     /// What a batch of training may take.
+    epochs: usize,
     budget: Budget,
     /// What a batch of validation may take.
     judging: Budget,
@@ -240,8 +243,13 @@ impl Objective for Translation<'_> {
         let mut drop = |chance: f64| chance > 0.0 && rng.random_bool(chance);
         let padded = Batch::new(&inputs, network.parts(), &mut || drop(self.word_dropout));
         let targets: Vec<&[u32]> = part.iter().map(|&row| rows[row].1.as_slice()).collect();
-        let targets = Targets::new(&targets, self.target, || drop(self.loss.target_word_dropout))
+        let mut targets = Targets::new(&targets, self.target, || drop(self.loss.target_word_dropout))
             .with_sources(self.training.sources_of(part));
+        let chance = self.loss.sampling.map_or(0.0, |sampling| sampling.chance(epoch, self.epochs));
+        if chance > 0.0 {
+            replace_by_drawn(&mut targets, (network, &self.device), &padded, self.target, chance, rng)
+                .expect("batches are made for the network that is trained");
+        }
         let mean = network
             .loss(&padded, &targets, (self.loss.label_smoothing, self.loss.coverage), &self.device)
             .expect("batches are made for the network that is trained");
