@@ -1,6 +1,7 @@
-"""Make pairs whose targets follow from their sources by a rule: copies, reversals, and dates as people write them.
+"""Make pairs whose targets follow from their sources by a rule: copies, reversals, dates as people write them, many words.
 
-20,000 pairs each, no source twice, from a seed. Writes data/copy.tsv, data/reverse.tsv and data/dates.tsv beside this script.
+20,000 pairs each, no source twice, from a seed. Writes data/copy.tsv, data/reverse.tsv, data/dates.tsv and
+data/words.tsv beside this script.
 """
 
 import calendar
@@ -11,6 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 COUNT = 20_000
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WORDS = 10_000
 ONES = [
     "first",
     "second",
@@ -32,8 +34,8 @@ ORDINALS = [*ONES, "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twen
 
 
 def main() -> None:
-    """Draw and write all three."""
-    for name, draw in [("copy", copy), ("reverse", reverse), ("dates", date)]:
+    """Draw and write all four."""
+    for name, draw in [("copy", copy), ("reverse", reverse), ("dates", date), ("words", words)]:
         rng = random.Random(1)
         pairs: dict[str, str] = {}
         while len(pairs) < COUNT:
@@ -90,6 +92,26 @@ def date(rng: random.Random) -> tuple[str, str]:
         lambda: f"{year}/{month}/{day}",
     ]
     return rng.choice(forms)(), f"{year}-{month:02}-{day:02}"
+
+
+def spelt(number: int, letters: str) -> str:
+    """A word for a number, of a language with these letters."""
+    word = ""
+    for _ in range(4):
+        number, letter = divmod(number, len(letters))
+        word += letters[letter]
+    return word
+
+
+def words(rng: random.Random) -> tuple[str, str]:
+    """From 4 to 9 of 10,000 words, half of them by Zipf's law, each in one of two forms, by the word that follows."""
+    numbers = []
+    for _ in range(rng.randint(4, 9)):
+        numbers.append(int(WORDS ** rng.random()) - 1 if rng.random() < 0.5 else rng.randrange(WORDS))
+    source = [spelt(number, "bdfghjklmn") for number in numbers]
+    ends = ["ei"[following % 2] for following in [*numbers[1:], 0]]
+    target = [spelt(number, "pqrstvwxyz") + end for number, end in zip(numbers, ends, strict=True)]
+    return " ".join(source), " ".join(target)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,14 @@ impl Example {
         }
     }
 
+    /// The ids of the tokens that are kept; none of a series.
+    pub(crate) fn ids(&self) -> &[u32] {
+        match &self.content {
+            Content::Text(text) => &text.ids.ids,
+            Content::Series(_) => &[],
+        }
+    }
+
     /// Whether there is nothing to read.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -61,6 +61,10 @@ pub struct SearchAsk {
     /// What samples are drawn from [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub seed: Option<u64>,
+    /// Compute how likely tokens are for those alone that stood most beside the tokens of the source in the training, so many
+    /// of each and as many of the commonest; of models that were trained with --shortlist of at least as many
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub shortlist: Option<usize>,
     /// A text that every answer begins with
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT"))]
     pub prefix: Option<String>,
@@ -100,6 +104,7 @@ impl SearchAsk {
             ("min-p", self.min_p.is_some()),
             ("repetition-penalty", self.repetition_penalty.is_some()),
             ("seed", self.seed.is_some()),
+            ("shortlist", self.shortlist.is_some()),
             ("prefix", self.prefix.is_some()),
             ("forbid", !self.forbid.is_empty()),
             ("require", !self.require.is_empty()),

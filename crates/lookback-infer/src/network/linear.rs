@@ -40,6 +40,18 @@ impl Linear {
         PreparedLinear::new(inputs, outputs, weight, bias).map(Linear).map_err(|problem| tensors.unfit(name, &problem))
     }
 
+    /// The map of these rows of a weight, and their biases: as many inputs as a row has.
+    ///
+    /// # Panics
+    /// If there is no row, or the weight is no whole number of rows.
+    pub(crate) fn of_rows(weight: &[f32], bias: &[f32]) -> Self {
+        let outputs = bias.len();
+        Linear(
+            PreparedLinear::new(weight.len() / outputs, outputs, weight, Some(bias))
+                .unwrap_or_else(|problem| panic!("{problem}")),
+        )
+    }
+
     /// x: `[rows, inputs]`. Gives `[rows, outputs]`.
     ///
     /// # Panics

@@ -27,5 +27,6 @@ mod tag;
 mod text;
 mod told;
 mod translate;
+mod translate_training;
 mod tune;
 mod unicode;

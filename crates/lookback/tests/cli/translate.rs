@@ -15,7 +15,7 @@ const TINY: [&str; 10] =
 const LEARN: [&str; 4] = ["--epochs", "25", "--learning-rate", "0.01"];
 
 /// 160 pairs: words of one language, and each by another word in the opposite order.
-fn pairs() -> String {
+pub(crate) fn pairs() -> String {
     const WORDS: [(&str, &str); 6] =
         [("one", "ein"), ("two", "zwei"), ("red", "rot"), ("fish", "Fisch"), ("good", "gut"), ("old", "alt")];
     let mut table = "source\ttarget\n".to_string();
@@ -46,7 +46,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn answers(model: &str, input: &str, more: &[&str]) -> Vec<Value> {
+pub(crate) fn answers(model: &str, input: &str, more: &[&str]) -> Vec<Value> {
     lookback_with_input(&[&["predict", model], more].concat(), input).ok().lines().map(json).collect()
 }
 

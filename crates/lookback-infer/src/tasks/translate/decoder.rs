@@ -47,6 +47,8 @@ pub(super) struct Decoder {
     gate: Option<Linear>,
     /// `[H]`: `w_c`, with coverage.
     coverage: Option<Vec<f32>>,
+    /// `[V, W]` and `[V]`: what shortlists take their part of, where there are some.
+    unpacked: Option<[Vec<f32>; 2]>,
     workspaces: Workspaces,
 }
 
@@ -74,6 +76,8 @@ struct Source {
     values: Vec<f32>,
     /// `[S, W]`; the values themselves where nothing maps them.
     keys: Option<Vec<f32>>,
+    /// The part of the output layer that is computed of it, where that is not the whole.
+    output: Option<Linear>,
 }
 
 /// The states of some targets that are being written.
@@ -92,7 +96,7 @@ pub(super) struct States {
 /// What a step gives.
 #[derive(Debug)]
 pub(super) struct Stepped {
-    /// `[rows, V]`
+    /// `[rows, V]`; of sources with shortlists as many of each row as its source's has.
     pub(super) logits: Vec<f32>,
     /// What each row looked at, as many as its source is long, where that was asked for.
     pub(super) weights: Option<Vec<Vec<f32>>>,
@@ -171,8 +175,50 @@ impl Decoder {
             output,
             gate,
             coverage,
+            unpacked: None,
             workspaces,
         })
+    }
+
+    /// Keeps the output layer, `[V, W]` and `[V]`, as rows, of which shortlists take some.
+    pub(super) fn keep_output(&mut self, weight: Vec<f32>, bias: Vec<f32>) {
+        self.unpacked = Some([weight, bias]);
+    }
+
+    /// Computes of every source's targets no logits but those of these tokens, whose part of the output layer is packed once.
+    /// lists: `[B]`, none of them empty.
+    ///
+    /// # Panics
+    /// If the output layer was not kept.
+    pub(super) fn shorten(&self, memory: &mut Memory, lists: &[Vec<u32>]) {
+        let [weight, bias] = self.unpacked.as_ref().expect("a model with shortlists keeps its output layer");
+        let width = weight.len() / self.vocabulary;
+        memory.sources.par_iter_mut().zip(lists).for_each(|(source, list)| {
+            let rows: Vec<f32> = list.iter().flat_map(|&id| &weight[id as usize * width..][..width]).copied().collect();
+            let bias: Vec<f32> = list.iter().map(|&id| bias[id as usize]).collect();
+            source.output = Some(Linear::of_rows(&rows, &bias));
+        });
+    }
+
+    /// What `x`, `[rows, W]`, makes likely: as in [`Stepped`].
+    fn logits(&self, x: &[f32], sources: &[usize], memory: &Memory, threads: usize) -> Vec<f32> {
+        if memory.sources.iter().all(|source| source.output.is_none()) {
+            return self.output.forward(x, threads);
+        }
+        let width = x.len() / sources.len().max(1);
+        let mut from = 0;
+        let groups: Vec<(usize, &[f32])> = sources
+            .chunk_by(|a, b| a == b)
+            .map(|group| {
+                from += group.len();
+                (group[0], &x[(from - group.len()) * width..from * width])
+            })
+            .collect();
+        let of_group = |&(source, x): &(usize, &[f32])| {
+            memory.sources[source].output.as_ref().unwrap_or(&self.output).forward(x, 1)
+        };
+        let made: Vec<Vec<f32>> = groups.par_iter().map(of_group).collect();
+        made.concat()
     }
 
     /// `V`
@@ -201,6 +247,7 @@ impl Decoder {
             length,
             values: steps[row * rows.time * self.memory..][..length * self.memory].to_vec(),
             keys: keys.as_ref().map(|keys| keys[row * rows.time * width..][..length * width].to_vec()),
+            output: None,
         };
         Memory { sources: rows.lengths.iter().enumerate().map(row).collect() }
     }
@@ -229,7 +276,7 @@ impl Decoder {
             }
             let mut attentional = self.combine.as_ref().map_or_else(Vec::new, |map| map.forward(&both, threads));
             math::tanh(&mut attentional);
-            let logits = self.output.forward(&attentional, threads);
+            let logits = self.logits(&attentional, &states.sources, memory, threads);
             let gates = self.gates(&attentional, tokens, threads);
             states.fed = attentional;
             return Stepped { logits, weights, gates };
@@ -245,7 +292,7 @@ impl Decoder {
             both.extend_from_slice(&context[row * self.memory..][..self.memory]);
         }
         let gates = self.gates(&both, tokens, threads);
-        Stepped { logits: self.output.forward(&both, threads), weights, gates }
+        Stepped { logits: self.logits(&both, &states.sources, memory, threads), weights, gates }
     }
 
     /// The logits of `p_gen` (See 2017, eq. 8), from what the output layer reads and the vectors of the tokens before: of

@@ -3,7 +3,8 @@
 //! `plan` says what the network is, `network` and `decoder` compute it, `writer` has several of them write together;
 //! `copying` takes tokens from the source;
 //! `target` is how targets become tokens and texts again, `data` are sources with their targets, `metrics` are the figures
-//! it is judged by, `model` is the trained translator and `answer` what it says.
+//! it is judged by, `model` is the trained translator and `answer` what it says. `shortlist` tells which tokens may stand in the
+//! translation of a source, where a model keeps that.
 
 mod answer;
 mod copying;
@@ -13,6 +14,7 @@ pub mod metrics;
 mod model;
 mod network;
 mod plan;
+mod shortlist;
 mod target;
 mod writer;
 
@@ -21,6 +23,7 @@ pub use self::data::{Dataset, ReadPairs, Rows, TooLong, budget, read};
 pub use self::model::{Description, Metrics, Translator, judge_greedily};
 pub use self::network::Network;
 pub use self::plan::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
+pub use self::shortlist::{MOST_LISTED, Shortlists};
 pub use self::target::{TargetCut, TargetText, Targets};
 pub use self::writer::losses;
 use crate::model::{Score, Unit};

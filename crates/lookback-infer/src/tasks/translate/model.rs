@@ -11,6 +11,7 @@ use super::copying::SourceTokens;
 use super::data::{Dataset, Rows, TooLong, budget, read};
 use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
+use super::shortlist::{self, Shortened, Shortlists};
 use super::target::{TargetText, Targets};
 use super::writer::{Writer, WriterState, losses};
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
@@ -43,6 +44,8 @@ pub struct Description {
     pub plan: NetworkPlan,
     /// How it came to be.
     pub record: Record,
+    /// Which tokens may stand in the translation of a source, where the model keeps that.
+    pub shortlists: Option<Shortlists>,
 }
 
 /// The entries of a translator's file beside those of its input.
@@ -72,6 +75,7 @@ impl Description {
         file.put_json("network", &self.plan)?;
         file.put_json("record", &self.record)?;
         file.tensors.extend(tensors);
+        file.tensors.extend(self.shortlists.as_ref().map(Shortlists::tensor));
         Ok(file)
     }
 
@@ -98,13 +102,24 @@ impl Translator {
         target.check().map_err(|problem| wrong("target", problem))?;
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
-        let largest = file.largest();
         let vocabulary = target.vocabulary.len();
-        let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
+        let sources = input.text().map_or(0, |text| text.vocabulary.len());
+        // Before the largest weight is looked for, since these are none.
+        let shortlists = Shortlists::take(&mut file, path, [sources, vocabulary])?;
+        if shortlists.is_some() && plan.decoder.copy {
+            return Err(wrong(
+                "network",
+                "its decoder copies tokens, but there is a shortlist of those it writes".into(),
+            ));
+        }
+        let largest = file.largest();
+        let outputs = if shortlists.is_some() { shortlist::output_layers(&plan, &file) } else { Vec::new() };
+        let mut networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
             Network::read(&plan, input.shape(), vocabulary, tensors)
         })?;
         file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
-        Ok(Translator { description: Description { input, data, target, plan, record }, networks, largest })
+        networks.iter_mut().zip(outputs).for_each(|(network, [weight, bias])| network.keep_output(weight, bias));
+        Ok(Translator { description: Description { input, data, target, plan, record, shortlists }, networks, largest })
     }
 
     /// Judges the model on pairs that are read already; `file` is what messages call them.
@@ -116,7 +131,7 @@ impl Translator {
         let examples = description.input.encode_labelled(pairs, file)?;
         let copies = description.plan.decoder.copy;
         let dataset = Dataset::new(examples, &description.target, TooLong::Cut, copies, file)?;
-        let searched = Searched::new(&ask.search, &description.target, copies)?;
+        let searched = self.searched(ask)?;
         let budget = description.budget(searched.search.plan().rows(), ask.limit);
         dataset.check_memory(&budget)?;
         let tokenizer = match &ask.judging.bleu_tokenizer {
@@ -146,7 +161,12 @@ impl Translator {
     }
 
     fn searched(&self, ask: &Ask) -> Result<Searched<'_>, PlanError> {
-        Searched::new(&ask.search, &self.description.target, self.description.plan.decoder.copy)
+        let Description { target, plan, shortlists, .. } = &self.description;
+        let searched = Searched::new(&ask.search, target, plan.decoder.copy)?;
+        match ask.search.shortlist {
+            Some(count) => searched.shortened(shortlists.as_ref(), count),
+            None => Ok(searched),
+        }
     }
 
     fn why(&self, unanswered: Unanswered) -> Error {
@@ -175,10 +195,14 @@ impl Model for Translator {
     }
 
     fn describe(&self) -> Vec<(String, String)> {
-        let Description { target, plan, .. } = &self.description;
+        let Description { target, plan, shortlists, .. } = &self.description;
         let mut lines: Vec<(String, String)> = self.input().describe();
         let entries = target.vocabulary.len() - target.vocabulary.specials();
         lines.push(("targets".into(), format!("cut into {}, {entries} different tokens", target.cut)));
+        if let Some(lists) = shortlists {
+            lines
+                .push(("shortlists".into(), format!("{} of the targets' tokens a token of the source", lists.count())));
+        }
         lines.push(("network".into(), plan.summary()));
         lines
     }
@@ -257,6 +281,8 @@ struct Searched<'a> {
     /// Whether tokens are copied, and words that are not to be, of those that no target of the training has.
     copies: bool,
     not_copied: HashSet<String>,
+    /// Where not all tokens may be answered.
+    shortlist: Option<Shortened<'a>>,
 }
 
 /// Why there is no translation.
@@ -297,7 +323,14 @@ impl<'a> Searched<'a> {
         search
             .check(&request, target.vocabulary.len())
             .map_err(|problem| PlanError::Unfit(format!("a translation {problem}")))?;
-        Ok(Searched { search, request, target, copies, not_copied })
+        Ok(Searched { search, request, target, copies, not_copied, shortlist: None })
+    }
+
+    /// The same by shortlists of so many tokens, of the model's.
+    fn shortened(self, lists: Option<&'a Shortlists>, count: usize) -> Result<Searched<'a>, PlanError> {
+        let Request { prefix, required, .. } = &self.request;
+        let always = prefix.iter().chain(required.iter().flatten()).copied().chain([self.target.eos()]).collect();
+        Ok(Searched { shortlist: Some(Shortened::new(lists, count, always)?), ..self })
     }
 
     /// The translations of each, the best first.
@@ -306,7 +339,10 @@ impl<'a> Searched<'a> {
         let of = |example: &&Example| SourceTokens::of(self.target, example);
         let sources: Vec<SourceTokens> = if self.copies { examples.iter().map(of).collect() } else { Vec::new() };
         let sources: Vec<&SourceTokens> = sources.iter().collect();
-        let (writer, state) = Writer::read(networks, &batch, &sources, &self.not_copied);
+        let (writer, state) = match &self.shortlist {
+            Some(shortlist) => Writer::read_shortlisted(networks, &batch, shortlist.of_batch(examples)),
+            None => Writer::read(networks, &batch, &sources, &self.not_copied),
+        };
         let request = |example: &&Example| {
             let longest = self.search.plan().longest(example.len()).max(self.request.prefix.len());
             Request { longest, seed: example.line as u64, ..self.request.clone() }

@@ -85,6 +85,16 @@ impl Network {
         ReadSources { memory, states: self.decoder.start((0..rows.batch()).collect(), layers) }
     }
 
+    /// As [`Decoder::keep_output`].
+    pub(super) fn keep_output(&mut self, weight: Vec<f32>, bias: Vec<f32>) {
+        self.decoder.keep_output(weight, bias);
+    }
+
+    /// As [`Decoder::shorten`].
+    pub(super) fn shorten(&self, memory: &mut Memory, lists: &[Vec<u32>]) {
+        self.decoder.shorten(memory, lists);
+    }
+
     /// A step of every row, as [`Decoder::step`].
     pub(super) fn step(&self, states: &mut States, memory: &Memory, tokens: &[u32], weights: bool) -> Stepped {
         self.decoder.step(states, memory, tokens, weights)

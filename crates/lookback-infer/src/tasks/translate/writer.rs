@@ -19,6 +19,8 @@ pub(super) struct Writer<'a> {
     copied: Vec<Copied>,
     /// The most words that a source has of its own.
     own: usize,
+    /// `[B]`: the tokens of which each source's target is made, ascending; nothing where that is any.
+    lists: Vec<Vec<u32>>,
 }
 
 /// What networks that write together give for the next token of every row.
@@ -61,7 +63,40 @@ impl<'a> Writer<'a> {
         let own = sources.iter().map(|source| source.own.len()).max().unwrap_or(0);
         let read = networks.iter().map(|network| network.sources(batch));
         let (memories, states) = read.map(|ReadSources { memory, states }| (memory, states)).unzip();
-        (Writer { networks, memories, copied, own }, WriterState(states))
+        (Writer { networks, memories, copied, own, lists: Vec::new() }, WriterState(states))
+    }
+
+    /// The same where targets are made of these tokens alone, and nothing is copied. lists: `[B]`, ascending, none of them
+    /// empty.
+    ///
+    /// # Panics
+    /// As [`Writer::read`], or if the networks did not keep their output layers.
+    pub(super) fn read_shortlisted(
+        networks: &'a [Network],
+        batch: &Batch,
+        lists: Vec<Vec<u32>>,
+    ) -> (Writer<'a>, WriterState) {
+        let (mut writer, state) = Writer::read(networks, batch, &[], &HashSet::new());
+        for (network, memory) in networks.iter().zip(&mut writer.memories) {
+            network.shorten(memory, &lists);
+        }
+        (Writer { lists, ..writer }, state)
+    }
+
+    /// `[rows, V]` of the logits of every row's own tokens as log-probabilities, with how much they were above: the others
+    /// cannot come.
+    fn of_lists(&self, sources: &[usize], mut logits: Vec<f32>, normalizers: &mut [f32]) -> Vec<f32> {
+        let vocabulary = self.networks[0].vocabulary();
+        let mut all = vec![f32::NEG_INFINITY; sources.len() * vocabulary];
+        let mut rest = &mut logits[..];
+        for ((row, &source), normalizer) in all.chunks_exact_mut(vocabulary).zip(sources).zip(normalizers) {
+            let list = &self.lists[source];
+            let (own, others) = rest.split_at_mut(list.len());
+            log_softmax(own, list.len(), std::slice::from_mut(normalizer));
+            list.iter().zip(own).for_each(|(&id, value)| row[id as usize] = *value);
+            rest = others;
+        }
+        all
     }
 
     /// `V`, and how many words of its own the source has that has most. No other source can have those behind its own: its
@@ -111,7 +146,11 @@ impl<'a> Writer<'a> {
         let vocabulary = network.vocabulary();
         let stepped = network.step(states, memory, tokens, weights || network.copies());
         let (mut written, mut normalizers) = (stepped.logits, vec![0.0; tokens.len()]);
-        log_softmax(&mut written, vocabulary, &mut normalizers);
+        if self.lists.is_empty() {
+            log_softmax(&mut written, vocabulary, &mut normalizers);
+        } else {
+            written = self.of_lists(&states.sources, written, &mut normalizers);
+        }
         let (Some(gates), Some(looked)) = (&stepped.gates, &stepped.weights) else {
             return OfNetwork { log_probabilities: written, normalizers, weights: stepped.weights };
         };

@@ -72,6 +72,11 @@ pub struct TranslateOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub sampling: SamplingOptions,
+    /// Tokens of the targets that the model keeps for each token of the sources, those that stood beside it most, for predict
+    /// --shortlist: a short way to answers of vocabularies of tens of thousands [default: none]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shortlist: Option<usize>,
     /// How it is trained.
     #[command(flatten)]
     #[serde(flatten)]
@@ -284,6 +289,7 @@ impl TranslateOptions {
             coverage_loss: number("coverage-loss"),
             target_word_dropout: number("target-word-dropout"),
             sampling: SamplingOptions::of(training),
+            shortlist: count("shortlist"),
             train: TrainOptions::default(),
         };
         options.encoder.output_dropout = Some(decoder.output_dropout);
@@ -296,7 +302,7 @@ impl TranslateOptions {
 }
 
 /// The options of this task among those of the training.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "too-long",
     "target-subwords",
     "joint-subwords",
@@ -305,6 +311,7 @@ const OWN: [&str; 10] = [
     "label-smoothing",
     "coverage-loss",
     "target-word-dropout",
+    "shortlist",
     "target-file",
     "validation-target-file",
 ];

@@ -7,7 +7,7 @@ use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, MOST_SUBWORDS};
-use lookback_infer::tasks::translate::{DecoderPlan, NetworkPlan, SCORES, TargetCut, TooLong};
+use lookback_infer::tasks::translate::{DecoderPlan, MOST_LISTED, NetworkPlan, SCORES, TargetCut, TooLong};
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
@@ -27,6 +27,8 @@ pub struct TranslatePlan {
     pub(super) target: TargetPlan,
     pub(super) network: NetworkPlan,
     pub(super) loss: LossPlan,
+    /// How many tokens are kept for each of the sources.
+    pub(super) shortlist: Option<usize>,
     pub(super) train: TrainPlan,
     pub(super) validation: ValidationPlan,
     /// What was said, for what is chosen by the data where nothing was.
@@ -138,6 +140,11 @@ impl TranslatePlan {
         plan::at_least(5, "target-max-vocabulary", target.max_vocabulary)?;
         plan::at_least(1, "target-max-length", target.max_length)?;
         let loss = LossPlan::new(options)?;
+        options.shortlist.map_or(Ok(()), |count| plan::size("shortlist", count, MOST_LISTED))?;
+        if options.shortlist.is_some() && network.decoder.copy {
+            let problem = "is of tokens of the vocabulary, and with --copy they may be of the source alone";
+            return Err(PlanError::conflict("shortlist", problem));
+        }
         // That targets stand in a file of their own says nothing of other files.
         let format = options.data.format.filter(|_| options.target_file.is_none());
         let data_options = PairOptions { format, ..options.data.clone() };
@@ -159,6 +166,7 @@ impl TranslatePlan {
             target,
             network,
             loss,
+            shortlist: options.shortlist,
             train,
             validation: ValidationPlan::new(&options.train)?,
             options: options.clone(),
@@ -191,6 +199,9 @@ impl TranslatePlan {
         }
         if let Some(sampling) = self.loss.sampling {
             sampling.put(&mut own);
+        }
+        if let Some(count) = self.shortlist {
+            own["shortlist"] = json!(count);
         }
         for (name, file) in files {
             if let Some(file) = file {

@@ -9,7 +9,8 @@ use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labe
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::Budget;
 use lookback_infer::tasks::translate::{
-    self, Dataset, Description, NetworkPlan, Rows, SCORES, TargetCut, TargetText, Targets, budget, judge_greedily, read,
+    self, Dataset, Description, NetworkPlan, Rows, SCORES, Shortlists, TargetCut, TargetText, Targets, budget,
+    judge_greedily, read,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -17,8 +18,8 @@ use rand_chacha::ChaCha8Rng;
 use super::auto::{self, Facts};
 use super::network::Network;
 use super::plan::{LossPlan, TranslatePlan};
-use crate::input::refuse;
 use super::sampling::replace_by_drawn;
+use crate::input::refuse;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
 use crate::train::split::parts;
@@ -97,8 +98,8 @@ fn fit_read(
         shape,
         loss: plan.loss,
         word_dropout: input.plan().word_dropout(),
-        training,
         epochs: plan.train.epochs(),
+        training,
         validation,
         budget,
         judging,
@@ -106,12 +107,14 @@ fn fit_read(
         device: session.device.clone().autodiff(),
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
+    let sizes = [input.text().map_or(0, |text| text.vocabulary.len()), vocabulary];
+    let shortlists = plan.shortlist.map(|count| Shortlists::learn(&objective.training, sizes, count));
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
     Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
         let (data, target, record) = (plan.data.clone(), target.clone(), record.clone());
         let plan = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        Description { input, data, target, plan, record }.file(tensors)
+        Description { input, data, target, plan, record, shortlists }.file(tensors)
     })
 }
 
@@ -204,10 +207,10 @@ struct Translation<'a> {
     shape: InputShape,
     loss: LossPlan,
     word_dropout: f64,
+    epochs: usize,
     training: Dataset,
     validation: Option<Dataset>,
     /// What a batch of training may take.
-    epochs: usize,
     budget: Budget,
     /// What a batch of validation may take.
     judging: Budget,
@@ -228,16 +231,16 @@ impl Objective for Translation<'_> {
         &self.training.sizes
     }
 
+    fn sides(&self, example: usize) -> [usize; 2] {
+        [self.training.lengths[example], self.training.rows[example].1.len() + 1]
+    }
+
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
         self.budget.parts(&self.training.lengths, examples)
     }
 
     /// The negative logarithm of the right tokens' probability, averaged over the tokens of the batch.
     fn loss(&self, network: &Network, part: &[usize], batch: &[usize], epoch: usize, rng: &mut ChaCha8Rng) -> Loss {
-    fn sides(&self, example: usize) -> [usize; 2] {
-        [self.training.lengths[example], self.training.rows[example].1.len() + 1]
-    }
-
         let Dataset { examples, rows, .. } = &self.training;
         let inputs: Vec<&Example> = part.iter().map(|&row| &examples[rows[row].0]).collect();
         let mut drop = |chance: f64| chance > 0.0 && rng.random_bool(chance);
