@@ -12,7 +12,7 @@ use crate::program::{Folder, Run, lookback, lookback_with_input, text_model_path
 /// A network small enough to train in a moment.
 const TINY: [&str; 10] =
     ["--embedding", "16", "--hidden", "24", "--batch-size", "8", "--dropout", "0", "--label-smoothing", "0"];
-const LEARN: [&str; 4] = ["--epochs", "25", "--learning-rate", "0.01"];
+const LEARN: [&str; 4] = ["--epochs", "45", "--learning-rate", "0.01"];
 
 /// 160 pairs: words of one language, and each by another word in the opposite order.
 pub(crate) fn pairs() -> String {
