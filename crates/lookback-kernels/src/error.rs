@@ -143,6 +143,24 @@ pub enum KernelError {
         /// Its length.
         length: usize,
     },
+    /// A source length beyond the positions.
+    #[error("source lengths[{row}] is {length} but sources have S = {positions}")]
+    SourceLength {
+        /// The row of the batch.
+        row: usize,
+        /// Its length.
+        length: usize,
+        /// `S`.
+        positions: usize,
+    },
+    /// A target without a position of its source to be written at.
+    #[error("row {row} has {length} steps but its source has no position")]
+    NoPosition {
+        /// The row of the batch.
+        row: usize,
+        /// Its steps.
+        length: usize,
+    },
     /// A number above what the call can give.
     #[error("{name} is {found} but must be at most {most}")]
     TooMany {

@@ -1,5 +1,5 @@
 //! Fused, exact kernels for recurrence over ragged batches, and for what stands around it: token vectors, dropout,
-//! attention pooling, losses.
+//! attention pooling, losses, alignments that are summed out.
 //!
 //! Pure functions over slices: no tensor, no framework, no file. Everything is `f32`, row-major and
 //! batch-first. A batch may be ragged: `lengths[b]` steps of row `b` are real, the rest is padding that
@@ -56,6 +56,7 @@ pub mod gru;
 pub mod linear;
 pub mod lookup;
 pub mod lstm;
+pub mod monotonic;
 pub mod pointer;
 pub mod pool;
 mod real;

@@ -134,6 +134,12 @@ pub enum Error {
         /// What does not fit, with the row and the step.
         what: String,
     },
+    /// Sources and targets that cannot be aligned.
+    #[error("the lengths of sources and targets do not fit: {what}")]
+    Alignment {
+        /// What does not fit, with the row.
+        what: String,
+    },
     /// Wanted tokens, or places where they stand, that a pointer-generator does not have.
     #[error("what is wanted does not fit the pointer-generator: {what}")]
     Pointer {

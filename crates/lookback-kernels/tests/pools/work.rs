@@ -6,6 +6,8 @@ use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
 use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup, NO_TOKEN};
+use lookback_kernels::monotonic::emission::{self, EmissionDims, EmissionInputs};
+use lookback_kernels::monotonic::{self, MonotonicDims, MonotonicInputs};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
     Activation, Cell, Dims, Inputs, Packed, Reset, Saving, Unrolled, UnrolledSteps, Upstream, Weights, Workspace,
@@ -153,6 +155,7 @@ pub(crate) fn everything() -> Vec<Work> {
         loss(),
         field("conditional random field", 3.0),
         field("conditional random field, scores far apart", 50.0),
+        alignments(),
         work("dropout", |threads| vec![dropout(&values(50_000, 1), 0.3, 5, threads).unwrap()]),
     ]
 }
@@ -266,5 +269,30 @@ fn field(name: &str, limit: f32) -> Work {
         let tags = paths.tags.iter().map(|&tag| tag as f32).collect();
         let crf::CrfGradients { emissions, transitions, start, end } = gradients;
         vec![found.losses, found.log_partitions, emissions, transitions, start, end, tags, paths.scores, marginals]
+    })
+}
+
+/// Enough cells for several blocks, rows of which end within one.
+fn alignments() -> Work {
+    let (batch, time, positions, width, vocabulary) = (7, 9, 11, 8, 3000);
+    let (lengths, source_lengths) = ([9, 2, 0, 9, 7, 1, 8], [11, 3, 1, 9, 11, 4, 11]);
+    let (source, target) = (values(batch * positions * width, 1), values(batch * time * width, 2));
+    let (weight, bias) = (scaled(vocabulary * width, 3), values(vocabulary, 4));
+    let (scores, distances, upstream) = (values(batch * time * positions, 5), values(4, 6), values(batch, 7));
+    let tokens: Vec<u32> = (0..batch * time).map(|at| (at * 5 % vocabulary) as u32).collect();
+    work("hard monotonic attention", move |threads| {
+        let dims = EmissionDims { batch, time, positions, width, vocabulary };
+        let (lengths, source_lengths) = (&lengths, &source_lengths);
+        let (source, target, weight, bias): (&[f32], &[f32], &[f32], &[f32]) = (&source, &target, &weight, &bias);
+        let of_cells = EmissionInputs { source, target, weight, bias, tokens: &tokens, lengths, source_lengths };
+        let (emissions, cells) = emission::forward(dims, of_cells, threads).unwrap();
+        let sizes = MonotonicDims { batch, time, positions, distances: 4 };
+        let (scores, distances): (&[f32], &[f32]) = (&scores, &distances);
+        let inputs = MonotonicInputs { emissions: &emissions, scores, distances, lengths, source_lengths };
+        let (likelihoods, trace) = monotonic::forward(sizes, inputs, threads).unwrap();
+        let found = monotonic::backward(sizes, inputs, &trace, &upstream, threads).unwrap();
+        let g = emission::backward(dims, of_cells, &cells, &found.emissions, threads).unwrap();
+        let likely = [likelihoods, found.emissions, found.scores, found.distances];
+        likely.into_iter().chain([emissions.clone(), g.source, g.target, g.weight, g.bias]).collect()
     })
 }

@@ -13,6 +13,8 @@ use lookback_kernels::cross_entropy;
 use lookback_kernels::dropout::dropout;
 use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup};
+use lookback_kernels::monotonic::emission::{self, EmissionDims, EmissionInputs};
+use lookback_kernels::monotonic::{self, MonotonicDims, MonotonicInputs};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
     Activation, Cell, Dims, InputGradients, Inputs, KernelError, Outputs, Packed, Reset, Saving, Unrolled,
@@ -220,6 +222,22 @@ proptest! {
             _ = prepared.viterbi(&emissions, &lengths, b, threads);
             _ = prepared.marginals(&emissions, &lengths, b, threads);
             _ = prepared.k_best(&emissions, a);
+        }
+        let dims = MonotonicDims { batch: a, time: b, positions: c, distances: probability as usize + ids.len() };
+        let (scores, distances) = (values(len(&[a, b, c], offs[1])), values(len(&[dims.distances], offs[2])));
+        let (emissions, scores, distances): (&[f32], &[f32], &[f32]) = (&emissions, &scores, &distances);
+        let inputs = MonotonicInputs { emissions, scores, distances, lengths: &lengths, source_lengths: &lengths };
+        if let Ok((_, trace)) = monotonic::forward(dims, inputs, threads) {
+            _ = monotonic::backward(dims, inputs, &trace, &upstream, threads);
+        }
+        let dims = EmissionDims { batch: a, time: b, positions: b, width: c, vocabulary: 1 + ids.len() };
+        let (source, target) = (values(len(&[a, b, c], offs[0])), values(len(&[a, b, c], offs[1])));
+        let (weight, bias) = (values(len(&[1 + ids.len(), c], offs[2])), values(len(&[1 + ids.len()], offs[3])));
+        let (source, target, weight, bias): (&[f32], &[f32], &[f32], &[f32]) = (&source, &target, &weight, &bias);
+        let (tokens, lengths, source_lengths) = (&tags[..], &lengths[..], &lengths[..]);
+        let inputs = EmissionInputs { source, target, weight, bias, tokens, lengths, source_lengths };
+        if let Ok((_, trace)) = emission::forward(dims, inputs, threads) {
+            _ = emission::backward(dims, inputs, &trace, &values(len(&[a, b, b], offs[4])), threads);
         }
         prop_assert_eq!(dropout(&x, probability, 1, threads).is_ok(), (0.0..=1.0).contains(&probability));
     }

@@ -90,6 +90,11 @@ impl Attention {
         self.score
     }
 
+    /// `W` of the general score, `[Dq, Dk]`.
+    pub(crate) fn general(&self) -> Option<Tensor<2>> {
+        self.w.as_ref().filter(|_| self.score == Score::General).map(Param::val)
+    }
+
     /// The context alone. query: `[B, Q, Dq]`, keys: `[B, K, Dk]`, values: `[B, K, Dv]`.
     ///
     /// # Errors

@@ -5,6 +5,10 @@
 //! | [`LuongDecoder`] | the recurrent layer reads `[x_t; h̃_{t-1}]`, attention reads its output (Luong 2015) |
 //! | [`BahdanauDecoder`] | attention reads the state before, the recurrent layer reads `[x_t; c_t]` (Bahdanau 2015) |
 //!
+//! [`HardMonotonicDecoder`] has another form: its recurrent layer reads `x_t` alone, and every token is written at one
+//! position of the source, never before that of the last one. Its likelihood is a sum over all alignments
+//! (Wu and Cotterell 2019), so that it has no steps to take before a target is known.
+//!
 //! A decoder's `memory` prepares for the steps of a sequence: it projects the encoder's outputs and packs the weights
 //! once. In training it also sums the gradients of the weights once; on a device without autodiff it keeps nothing of a
 //! step.
@@ -41,12 +45,14 @@ mod bahdanau;
 mod coverage;
 mod known;
 mod luong;
+mod monotonic;
 #[cfg(test)]
 mod tests;
 
 pub use attentional::AttentionalLayer;
 pub use bahdanau::{BahdanauDecoder, BahdanauStep, BahdanauSteps};
 pub use luong::{LuongDecoder, LuongStep, LuongSteps};
+pub use monotonic::{HardMonotonicDecoder, MonotonicTargets};
 
 use std::sync::OnceLock;
 

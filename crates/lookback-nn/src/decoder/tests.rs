@@ -1,10 +1,11 @@
 //! Decoders over every cell: what a step gives, and that packed steps learn what their equations say.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-use super::{BahdanauDecoder, LuongDecoder};
+use super::{BahdanauDecoder, HardMonotonicDecoder, LuongDecoder, MonotonicTargets};
 use crate::attention::tests::{B, K, all_gradients, close, device, random, same_gradients, values};
 use crate::attention::{Attention, AttentionConfig, Mask, Score};
+use crate::ops::AlignedTargets;
 use crate::{Cell, Recurrent, RecurrentConfig, State};
 
 const CELLS: [Cell; 3] = [Cell::Lstm, Cell::Gru, Cell::Rnn];
@@ -320,4 +321,46 @@ fn layers_with_dropout_between_them_are_one_operation() {
         close("outputs", one.0, other.0);
         same_gradients(&one.1, &other.1);
     }
+}
+
+/// Whatever stands past the lengths, and whatever row stands beside it, a row is as likely; every parameter learns.
+#[test]
+fn hard_monotonic_attention_learns_and_reads_no_padding() {
+    let device = device();
+    for (cell, count) in CELLS.into_iter().flat_map(|cell| [(cell, 1), (cell, 2)]) {
+        let attention = AttentionConfig::new(Score::General, 7, 6).init(&device).unwrap();
+        let recurrent = layers(cell, [2, 7, count], &device);
+        let decoder = HardMonotonicDecoder::new(2, 6, recurrent, attention, 3, &device).unwrap();
+        let (outputs, words) = (random([B, K, 6], &device), random([B, 4, 2], &device));
+        let (weight, bias) = (random([5, 7], &device), random([5], &device));
+        let (lengths, source_lengths) = (vec![2, 4, 1], vec![5, 1, 3]);
+        let dropout = burn::nn::DropoutConfig::new(0.0).init();
+        let run = |outputs: Tensor<3>, words: Tensor<3>| {
+            let (lengths, source_lengths) = (lengths.clone(), source_lengths.clone());
+            let aligned = AlignedTargets { tokens: (0..12).map(|at| at % 5).collect(), lengths, source_lengths };
+            let output = (weight.clone(), bias.clone());
+            let targets = MonotonicTargets { aligned: aligned.into(), output, dropout: &dropout };
+            decoder.log_likelihood(words, Some(start(cell, count, &device)), outputs, targets).unwrap()
+        };
+        device.seed(4);
+        let found = run(outputs.clone(), words.clone());
+        let gradients = all_gradients(&decoder, found.clone().sum(), &[&outputs, &words]);
+        for (name, gradient) in &gradients {
+            assert!(gradient.iter().any(|&value| value != 0.0), "{name} learns nothing");
+        }
+        let past = |lengths: &[usize], [rows, steps, width]: [usize; 3]| {
+            let is = |at: usize| at / width % steps >= lengths[at / (steps * width)];
+            let flags: Vec<bool> = (0..rows * steps * width).map(is).collect();
+            Tensor::<3, Bool>::from_data(TensorData::new(flags, [rows, steps, width]), &device)
+        };
+        let other = outputs.clone().mask_fill(past(&source_lengths, [B, K, 6]), f32::NAN);
+        let others = words.clone().mask_fill(past(&lengths, [B, 4, 2]), f32::NAN);
+        device.seed(4);
+        let again = run(other, others);
+        close("likelihoods", again.clone(), found);
+        same_gradients(&all_gradients(&decoder, again.sum(), &[&outputs, &words]), &gradients);
+    }
+    let additive = additive(7, &device);
+    let refused = HardMonotonicDecoder::new(2, 6, layers(Cell::Gru, [2, 7, 1], &device), additive, 3, &device);
+    assert!(refused.unwrap_err().to_string().contains("must be general"));
 }

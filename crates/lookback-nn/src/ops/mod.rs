@@ -1,5 +1,6 @@
 //! Fused operations as backend extensions of Burn: a recurrent layer, attention, pooling, lookup, a linear map, dropout,
-//! cross-entropy, the losses of a conditional random field and of a pointer-generator, a decoder over known targets.
+//! cross-entropy, the losses of a conditional random field and of a pointer-generator, a decoder over known targets, hard
+//! monotonic attention over them.
 //!
 //! `Flex` runs the fused kernels, `Autodiff` over it their hand-written backward pass. Other backends take the same made of
 //! Burn's own operations, such as [`composite()`]; that is also the reference that the tests compare with.
@@ -18,6 +19,7 @@ mod flex;
 mod layer;
 mod linear;
 mod lookup;
+mod monotonic;
 mod nothing;
 mod pointer;
 mod pool;
@@ -52,6 +54,7 @@ pub(crate) use layer::{INPUTS, PER_DIRECTION};
 pub use linear::linear;
 pub use lookback_kernels::lookup::{Bags, Lookup, NO_TOKEN};
 pub use lookup::lookup;
+pub use monotonic::{AlignedTargets, emissions, monotonic_likelihood};
 pub(crate) use nothing::{Nothing, in_every_row, joined};
 pub use pointer::{NOT_WRITTEN, Wanted, pointer_loss};
 pub use pool::{PoolQuery, attention_pool};

@@ -7,11 +7,12 @@ use burn::tensor::{Device, Distribution, Int, Tensor};
 
 use super::crf::composite as composite_crf;
 use super::lookup::composite as composite_lookup;
+use super::monotonic::{composite_emissions, composite_likelihood};
 use super::pointer::composite as composite_pointer;
 use super::pool::composite as composite_pool;
 use super::{
-    Bags, CrfAllowed, CrfTensors, Lookup, NO_TOKEN, NOT_WRITTEN, PoolQuery, Wanted, attention_pool, crf_loss,
-    cross_entropy, dropout, lookup, pointer_loss,
+    AlignedTargets, Bags, CrfAllowed, CrfTensors, Lookup, NO_TOKEN, NOT_WRITTEN, PoolQuery, Wanted, attention_pool,
+    crf_loss, cross_entropy, dropout, emissions, lookup, monotonic_likelihood, pointer_loss,
 };
 use crate::Error;
 
@@ -196,4 +197,71 @@ fn the_loss_of_a_pointer_generator_equals_the_composed_loss_forward_and_backward
     let lost = Wanted { tokens: vec![NOT_WRITTEN; 5], ..wanted };
     let refused = pointer_loss(logits.clone(), gates.clone(), weights(), lost).unwrap_err();
     assert!(refused.to_string().contains("neither of the vocabulary nor at any place"), "{refused}");
+}
+
+#[test]
+fn alignments_equal_the_composed_ones_forward_and_backward() {
+    let device = device();
+    let (batch, time, positions, width, vocabulary) = (4, 5, 6, 7, 9);
+    for (lengths, source_lengths, count) in
+        [([5, 0, 3, 1], [6, 2, 4, 1], 3), ([1, 5, 2, 4], [1, 6, 6, 3], 1), ([5, 5, 5, 5], [6, 6, 5, 2], 8)]
+    {
+        // What stands in the padding is no token.
+        let token = |row: usize, t: usize| if t < lengths[row] { (3 * row + 2 * t) as u32 % 9 } else { 99 };
+        let tokens = (0..batch * time).map(|at| token(at / time, at % time)).collect();
+        let targets =
+            Arc::new(AlignedTargets { tokens, lengths: lengths.to_vec(), source_lengths: source_lengths.to_vec() });
+        let (source, target) = (random([batch, positions, width], &device), random([batch, time, width], &device));
+        let (weight, bias) = (random([vocabulary, width], &device), random([vocabulary], &device));
+        let (scores, distances) = (random([batch, time, positions], &device), random([count], &device));
+        let (up, up_cells) = (random([batch], &device), random([batch, time, positions], &device));
+        let run = |emissions: Tensor<3>, likelihood: &dyn Fn(Tensor<3>) -> Tensor<1>| {
+            let likelihoods = likelihood(emissions.clone());
+            let loss = (likelihoods.clone() * up.clone()).sum() + (emissions.clone() * up_cells.clone()).sum();
+            let gradients = loss.backward();
+            let of = |x: &Tensor<3>| x.grad(&gradients).unwrap();
+            let of_output = (weight.grad(&gradients).unwrap(), bias.grad(&gradients).unwrap());
+            let of_cells = [of(&source), of(&target), of(&scores), emissions];
+            (likelihoods, of_cells, of_output, distances.grad(&gradients).unwrap())
+        };
+        let parts = || (source.clone(), target.clone(), weight.clone(), bias.clone());
+        let (s, t, w, b) = parts();
+        let fused = run(emissions(s, t, w, b, &targets).unwrap(), &|emissions| {
+            monotonic_likelihood(emissions, scores.clone(), distances.clone(), &targets).unwrap()
+        });
+        let (s, t, w, b) = parts();
+        let composed = run(composite_emissions(s, t, w, b, &targets), &|emissions| {
+            composite_likelihood(emissions, scores.clone(), distances.clone(), &targets)
+        });
+        close(fused.0, composed.0);
+        fused.1.into_iter().zip(composed.1).for_each(|(fused, composed)| close(fused, composed));
+        close(fused.2.0, composed.2.0);
+        close(fused.2.1, composed.2.1);
+        close(fused.3, composed.3);
+    }
+}
+
+#[test]
+fn alignments_that_cannot_be_are_refused() {
+    let device = device();
+    let targets = |tokens: [u32; 2], source: usize| {
+        Arc::new(AlignedTargets { tokens: tokens.to_vec(), lengths: vec![2], source_lengths: vec![source] })
+    };
+    let run = |targets: &Arc<AlignedTargets>| {
+        let (source, target) = (random([1, 3, 4], &device), random([1, 2, 4], &device));
+        emissions(source, target, random([5, 4], &device), random([5], &device), targets)
+    };
+    assert_eq!(run(&targets([4, 0], 3)).unwrap().dims(), [1, 2, 3]);
+    assert!(run(&targets([0, 5], 3)).unwrap_err().to_string().contains("token is 5"));
+    assert!(run(&targets([0, 0], 0)).unwrap_err().to_string().contains("no position"));
+    assert!(run(&targets([0, 0], 4)).unwrap_err().to_string().contains("S = 3"));
+    let cells = || random([1, 2, 3], &device);
+    let refused = monotonic_likelihood(cells(), random([1, 2, 4], &device), random([2], &device), &targets([0, 0], 3));
+    assert!(refused.unwrap_err().to_string().contains("scores"));
+    // An empty batch trains, and its gradients are zeros.
+    let (emissions, scores) = (random([0, 2, 3], &device), random([0, 2, 3], &device));
+    let nothing = Arc::new(AlignedTargets { tokens: vec![], lengths: vec![], source_lengths: vec![] });
+    let distances = random([2], &device);
+    let gradients = monotonic_likelihood(emissions, scores, distances.clone(), &nothing).unwrap().sum().backward();
+    assert_eq!(values(distances.grad(&gradients).unwrap()), [0.0, 0.0]);
 }

@@ -13,6 +13,7 @@ mod init;
 #[cfg(target_os = "linux")]
 mod memory;
 mod messages;
+mod monotonic;
 mod numbers;
 mod parquet;
 mod program;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::copying::SourceTokens;
-use super::plan::NetworkPlan;
+use super::plan::{DecoderForm, DecoderPlan, NetworkPlan};
 use super::target::TargetText;
 use crate::data::pairs::{Pair, PairOptions, read_pairs};
 use crate::data::table::TableColumns;
@@ -190,6 +190,7 @@ pub fn budget(plan: &NetworkPlan, input: InputShape, targets: (usize, Rows), lim
     };
     // Keys and values.
     let steps = looked.saturating_add((decoder.hidden + memory) as u64);
+    let steps = steps.saturating_add(alignment_numbers(decoder, vocabulary, rows));
     let width = decoder.embedding + decoder.fed(memory);
     let recurrent = decoder.layers * decoder.hidden * 7;
     let of_a_step = (2 * width + recurrent + 2 * memory + 3 * decoder.hidden) as u64;
@@ -200,4 +201,56 @@ pub fn budget(plan: &NetworkPlan, input: InputShape, targets: (usize, Rows), lim
         Rows::Followed(hypotheses) => (Purpose::Answers, 2 * hypotheses as u64),
     };
     Budget::new(&plan.encoder, input, steps, NUMBER.saturating_mul(step).saturating_mul(count), purpose, limit)
+}
+
+/// Numbers that a step of the source takes under hard monotonic attention: what is alive of its cells with all steps of the target.
+fn alignment_numbers(decoder: &DecoderPlan, vocabulary: usize, rows: Rows) -> u64 {
+    if decoder.form != DecoderForm::HardMonotonic {
+        return 0;
+    }
+    let (hidden, vocabulary) = (decoder.hidden as u64, vocabulary as u64);
+    match rows {
+        // Scores, emissions and what is kept of them; of a block, which may be one step, hidden values and logits.
+        Rows::Trained(longest) => (longest as u64 + 1).saturating_mul(8).saturating_add(2 * hidden + vocabulary),
+        // Hidden values, the emissions of this step and of the one before, probabilities in f64.
+        Rows::Followed(hypotheses) => (hypotheses as u64).saturating_mul(hidden + 2 * vocabulary + 8) + hidden,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the same sizes, rows under hard monotonic attention take more, in training by both lengths multiplied.
+    #[test]
+    fn alignments_are_in_the_budget() {
+        let plan = |form: &str| -> NetworkPlan {
+            serde_json::from_value(serde_json::json!({
+                "encoder": {
+                    "cell": "gru", "embedding": 8, "embedding-scale": 0.3, "embeddings": null, "embeddings-mode": null,
+                    "embeddings-vocabulary": 0, "hidden": 8, "layers": 1, "bidirectional": true, "recompute": false,
+                    "attention": "none", "embedding-dropout": 0.0, "layer-dropout": 0.0, "forget-bias": null,
+                },
+                "bridge": "dense",
+                "decoder": {
+                    "form": form, "cell": "gru", "hidden": 16, "layers": 1, "score": "general", "embedding": 8,
+                    "tied": false, "embedding-dropout": 0.0, "layer-dropout": 0.0, "output-dropout": 0.0,
+                },
+                "ensemble": 1,
+            }))
+            .unwrap()
+        };
+        let input = InputShape::Tokens { vocabulary: 30, ngrams: None, bigrams: None, shapes: None };
+        let parts = |form: &str, rows: Rows| {
+            let limit = MemoryLimit::try_from(64).unwrap();
+            let budget = budget(&plan(form), input, (30, rows), limit);
+            budget.parts(&[800; 64], &(0..64).collect::<Vec<usize>>()).len()
+        };
+        for rows in [Rows::Trained(800), Rows::Followed(50)] {
+            let (soft, hard) = (parts("luong", rows), parts("hard-monotonic", rows));
+            assert!(hard > 2 * soft, "{rows:?}: {hard} parts and {soft}");
+        }
+        // 800 by 800 cells of 8 numbers with their gradients are 39 MiB.
+        assert_eq!(parts("hard-monotonic", Rows::Trained(800)), 64);
+    }
 }

@@ -1,9 +1,12 @@
 //! The decoder: recurrent layers that look at the source, a step at a time.
 
+mod monotonic;
+
 use lookback_kernels::attention::{self, Dims, Inputs, Mask, Score};
 use lookback_kernels::simd::math;
 use rayon::prelude::*;
 
+use self::monotonic::{Alignments, Monotonic};
 use super::plan::{DecoderForm, DecoderPlan, DecoderScore};
 use crate::error::ModelFileError;
 use crate::model_file::Tensors;
@@ -13,7 +16,8 @@ use crate::network::{LayerState, Linear, Ragged, Recurrent, RecurrentShape, Work
 ///
 /// # Tensors
 /// With `E` the width of a target token's vector, `H` the decoder's hidden units, `M` the width of a step of the source,
-/// `F` what is fed beside a token's vector (`H` of Luong's, `M` of Bahdanau's) and `V` the target's vocabulary:
+/// `F` what is fed beside a token's vector (`H` of Luong's, `M` of Bahdanau's, 0 with hard monotonic attention) and `V` the
+/// target's vocabulary:
 ///
 /// | tensor | shape | where there is |
 /// |---|---|---|
@@ -25,6 +29,9 @@ use crate::network::{LayerState, Linear, Ragged, Recurrent, RecurrentShape, Work
 /// | `decoder.attention.bias`, `v` | `[H]` | `additive` |
 /// | `decoder.attention.w` | `[H, M]` | `general` |
 /// | `decoder.combine.projection.weight`, `bias` | `[H, M + H]`, `[H]` | Luong's |
+/// | `decoder.source.weight` | `[H, M]` | hard monotonic attention |
+/// | `decoder.target.weight`, `bias` | `[H, H]`, `[H]` | hard monotonic attention |
+/// | `decoder.distances` | `[6]`: of jumps of 0 to 4 positions, and of longer ones | hard monotonic attention |
 /// | `output` | `[V, H]`, of Bahdanau's `[V, H + M]` | not tied |
 /// | `output_bias` | `[V]` | |
 /// | `gate.weight`, `gate.bias` | `[1, W + E]`, `[1]`: of what the output reads (`W` values) and the token's vector | `copy` |
@@ -42,6 +49,7 @@ pub(super) struct Decoder {
     compare: Compare,
     /// `tanh(W [c; h])`
     combine: Option<Linear>,
+    monotonic: Option<Monotonic>,
     output: Linear,
     /// Where tokens are copied: the logit of how likely one is written instead.
     gate: Option<Linear>,
@@ -78,6 +86,8 @@ struct Source {
     keys: Option<Vec<f32>>,
     /// The part of the output layer that is computed of it, where that is not the whole.
     output: Option<Linear>,
+    /// `[S, H]`: what the output reads of every position, under hard monotonic attention.
+    mapped: Option<Vec<f32>>,
 }
 
 /// The states of some targets that are being written.
@@ -91,6 +101,8 @@ pub(super) struct States {
     fed: Vec<f32>,
     /// `[rows]`: with coverage what the steps before looked at, as many as the source is long; nothing before the first.
     covered: Vec<Vec<f32>>,
+    /// Where each may stand in its source, under hard monotonic attention.
+    alignments: Option<Alignments>,
 }
 
 /// What a step gives.
@@ -120,6 +132,9 @@ impl States {
         self.fed = taken(&self.fed);
         if !self.covered.is_empty() {
             self.covered = rows.iter().map(|&row| self.covered[row].clone()).collect();
+        }
+        if let Some(alignments) = &mut self.alignments {
+            alignments.reorder(rows);
         }
     }
 }
@@ -162,6 +177,9 @@ impl Decoder {
         let combine = (plan.form == DecoderForm::Luong)
             .then(|| Linear::read(memory + hidden, hidden, true, &mut tensors.within("combine.projection")))
             .transpose()?;
+        let monotonic = (plan.form == DecoderForm::HardMonotonic)
+            .then(|| Monotonic::read(memory, hidden, &mut tensors))
+            .transpose()?;
         let workspaces = Workspaces::default();
         let plan = plan.clone();
         Ok(Decoder {
@@ -172,6 +190,7 @@ impl Decoder {
             recurrent,
             compare,
             combine,
+            monotonic,
             output,
             gate,
             coverage,
@@ -242,12 +261,14 @@ impl Decoder {
             Compare::Product(_) => None,
             Compare::General { keys } | Compare::Additive { keys, .. } => Some(keys.forward_steps(steps, rows)),
         };
-        let width = self.compare.width(self.plan.hidden, self.memory);
+        let mapped = self.monotonic.as_ref().map(|monotonic| monotonic.source.forward_steps(steps, rows));
+        let (hidden, width) = (self.plan.hidden, self.compare.width(self.plan.hidden, self.memory));
         let row = |(row, &length): (usize, &usize)| Source {
             length,
             values: steps[row * rows.time * self.memory..][..length * self.memory].to_vec(),
             keys: keys.as_ref().map(|keys| keys[row * rows.time * width..][..length * width].to_vec()),
             output: None,
+            mapped: mapped.as_ref().map(|mapped| mapped[row * rows.time * hidden..][..length * hidden].to_vec()),
         };
         Memory { sources: rows.lengths.iter().enumerate().map(row).collect() }
     }
@@ -256,12 +277,16 @@ impl Decoder {
     pub(super) fn start(&self, sources: Vec<usize>, layers: Vec<LayerState>) -> States {
         let fed = if self.combine.is_some() { vec![0.0; sources.len() * self.plan.hidden] } else { Vec::new() };
         let covered = if self.coverage.is_some() { vec![Vec::new(); sources.len()] } else { Vec::new() };
-        States { sources, layers, fed, covered }
+        let alignments = self.monotonic.as_ref().map(|_| Alignments::start(sources.len()));
+        States { sources, layers, fed, covered, alignments }
     }
 
     /// A step of every row: `tokens` are those before. A row alone gives the same as among any others, bit for bit.
     pub(super) fn step(&self, states: &mut States, memory: &Memory, tokens: &[u32], weights: bool) -> Stepped {
         let threads = rayon::current_num_threads();
+        if let Some(monotonic) = &self.monotonic {
+            return self.step_monotonic(monotonic, states, memory, tokens, weights, threads);
+        }
         let mut workspace = self.workspaces.take();
         let (hidden, rows) = (self.plan.hidden, tokens.len());
         if let DecoderForm::Luong = self.plan.form {

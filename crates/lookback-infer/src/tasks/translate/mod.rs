@@ -22,7 +22,7 @@ pub use self::copying::{SourceTokens, WantedPlaces};
 pub use self::data::{Dataset, ReadPairs, Rows, TooLong, budget, read};
 pub use self::model::{Description, Metrics, Translator, judge_greedily};
 pub use self::network::Network;
-pub use self::plan::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
+pub use self::plan::{Bridge, DISTANCES, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
 pub use self::shortlist::{MOST_LISTED, Shortlists};
 pub use self::target::{TargetCut, TargetText, Targets};
 pub use self::writer::losses;

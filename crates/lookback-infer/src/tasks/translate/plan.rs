@@ -25,7 +25,7 @@ pub struct NetworkPlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DecoderPlan {
-    /// What comes first in a step, attention or recurrence.
+    /// How it looks at the source: what comes first in a step, attention or recurrence, or one position a token.
     pub form: DecoderForm,
     /// The recurrent cell.
     pub cell: Cell,
@@ -53,7 +53,7 @@ pub struct DecoderPlan {
     pub coverage: bool,
 }
 
-/// What comes first in a step of the decoder.
+/// How a decoder looks at the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -63,7 +63,14 @@ pub enum DecoderForm {
     Luong,
     /// Attention by the state before, then a recurrent step on what it gave (Bahdanau 2015)
     Bahdanau,
+    /// Every token is written at one position of the source, never before that of the last one, and all alignments are
+    /// summed over (Wu and Cotterell 2019): for spelling to sound and inflection
+    HardMonotonic,
 }
+
+/// How many distances have a bias under hard monotonic attention: jumps of 0 to 4 positions, the width of the paper, and all
+/// longer ones together.
+pub const DISTANCES: usize = 6;
 
 /// From the encoder's final states to the decoder's first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +140,17 @@ impl NetworkPlan {
             );
             return Err(PlanError::conflict("decoder-attention", problem));
         }
+        if self.decoder.form == DecoderForm::HardMonotonic && self.decoder.score != DecoderScore::General {
+            let problem = format!("is {}, but --decoder hard-monotonic has the general one alone", self.decoder.score);
+            return Err(PlanError::conflict("decoder-attention", problem));
+        }
+        for (option, said) in [("copy", self.decoder.copy), ("coverage", self.decoder.coverage)] {
+            if said && self.decoder.form == DecoderForm::HardMonotonic {
+                let problem =
+                    "is of attention that looks at all of the source at once; not with --decoder hard-monotonic";
+                return Err(PlanError::conflict(option, problem));
+            }
+        }
         if self.bridge == Bridge::Copy {
             let (encoder, decoder) = (&self.encoder, &self.decoder);
             let ours = (decoder.cell, decoder.layers, decoder.hidden);
@@ -162,20 +180,22 @@ impl NetworkPlan {
 }
 
 impl DecoderPlan {
-    /// What the output layer reads: of Luong's the attentional vector, of Bahdanau's state and context.
+    /// What the output layer reads: of Luong's the attentional vector, of Bahdanau's state and context, of hard monotonic
+    /// attention what state and position make together.
     pub fn output_width(&self, memory: usize) -> usize {
         match self.form {
-            DecoderForm::Luong => self.hidden,
+            DecoderForm::Luong | DecoderForm::HardMonotonic => self.hidden,
             DecoderForm::Bahdanau => self.hidden + memory,
         }
     }
 
     /// What stands beside a target token's vector in a step: of Luong's the attentional vector before, of Bahdanau's the
-    /// context.
+    /// context, of hard monotonic attention nothing: its states do not know the alignment.
     pub fn fed(&self, memory: usize) -> usize {
         match self.form {
             DecoderForm::Luong => self.hidden,
             DecoderForm::Bahdanau => memory,
+            DecoderForm::HardMonotonic => 0,
         }
     }
 
@@ -201,9 +221,10 @@ impl DecoderPlan {
         if self.tied && (self.form == DecoderForm::Bahdanau || self.embedding != self.hidden) {
             let problem = match self.form {
                 DecoderForm::Bahdanau => {
-                    "is for --decoder luong, whose output reads a vector as wide as a token's".to_owned()
+                    "is for --decoder luong or hard-monotonic, whose output reads a vector as wide as a token's"
+                        .to_owned()
                 }
-                DecoderForm::Luong => format!(
+                DecoderForm::Luong | DecoderForm::HardMonotonic => format!(
                     "needs token vectors as wide as the decoder, but --target-embedding is {} and --decoder-hidden {}",
                     self.embedding, self.hidden
                 ),
@@ -218,6 +239,7 @@ impl DecoderPlan {
         let form = match self.form {
             DecoderForm::Luong => "Luong's decoder",
             DecoderForm::Bahdanau => "Bahdanau's decoder",
+            DecoderForm::HardMonotonic => "decoder with hard monotonic attention",
         };
         let (cell, hidden, score) = (self.cell.name(), self.hidden, self.score);
         let coverage = if self.coverage { " with coverage" } else { "" };

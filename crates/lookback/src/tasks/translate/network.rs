@@ -9,10 +9,12 @@ use lookback_infer::error::PlanError;
 use lookback_infer::input::vocabulary::PAD;
 use lookback_infer::input::{Batch, InputShape, Parts};
 use lookback_infer::network::Cell;
-use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, Targets};
+use lookback_infer::tasks::translate::{
+    Bridge, DISTANCES, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, Targets,
+};
 use lookback_nn::attention::{AttentionConfig, Mask, Score};
-use lookback_nn::decoder::{BahdanauDecoder, LuongDecoder};
-use lookback_nn::ops::{Bags, Lookup, NO_TOKEN, cross_entropy, dropout_layer, linear, lookup, tanh};
+use lookback_nn::decoder::{BahdanauDecoder, HardMonotonicDecoder, LuongDecoder, MonotonicTargets};
+use lookback_nn::ops::{AlignedTargets, Bags, Lookup, NO_TOKEN, cross_entropy, dropout_layer, linear, lookup, tanh};
 use lookback_nn::{Error, Linear, LinearConfig, RecurrentConfig, State};
 
 use super::copying;
@@ -72,6 +74,7 @@ fn written(logits: Tensor<2>, targets: &Targets<'_>, smoothing: f64, device: &De
 enum Decoder {
     Luong(LuongDecoder),
     Bahdanau(BahdanauDecoder),
+    HardMonotonic(HardMonotonicDecoder),
 }
 
 impl Network {
@@ -116,10 +119,11 @@ impl Network {
         })
     }
 
-    /// The logits `[N, V]` of the next token at every real step of the targets, row by row.
+    /// The logits `[N, V]` of the next token at every real step of the targets, row by row. Under hard monotonic attention there
+    /// are none: a token's probability is a sum over positions.
     ///
     /// # Errors
-    /// If the batch or the targets were made for another network.
+    /// If the batch or the targets were made for another network, or the decoder has hard monotonic attention.
     pub fn forward(&self, batch: &Batch, targets: &Targets<'_>, device: &Device) -> Result<Tensor<2>, Error> {
         Ok(self.steps(batch, targets, false, device)?.logits)
     }
@@ -163,6 +167,9 @@ impl Network {
         (smoothing, coverage): (f64, Option<f64>),
         device: &Device,
     ) -> Result<Tensor<1>, Error> {
+        if let Decoder::HardMonotonic(decoder) = &self.decoder {
+            return self.loss_of_alignments(decoder, batch, targets, device);
+        }
         let asked = self.gate.is_some() || coverage.is_some();
         let Steps { logits, gates, weights } = self.steps(batch, targets, asked, device)?;
         let [count, _] = logits.dims();
@@ -178,6 +185,31 @@ impl Network {
             Some(looked_twice) => loss + looked_twice,
             None => loss,
         })
+    }
+
+    /// [`Network::loss`], all alignments summed over.
+    fn loss_of_alignments(
+        &self,
+        decoder: &HardMonotonicDecoder,
+        batch: &Batch,
+        targets: &Targets<'_>,
+        device: &Device,
+    ) -> Result<Tensor<1>, Error> {
+        let encoded = self.encoder.forward(batch, 0.0, device)?;
+        let x = dropout_layer(&self.target_dropout, self.vectors(targets)?);
+        let (rows, time) = (targets.rows(), targets.time());
+        let lengths: Vec<usize> = (0..rows).map(|row| targets.length(row)).collect();
+        let token = |row: usize, t: usize| if t < lengths[row] { targets.at(row, t) } else { PAD };
+        let tokens = (0..rows).flat_map(|row| (0..time).map(move |t| (row, t))).map(|(row, t)| token(row, t)).collect();
+        let count: usize = lengths.iter().sum();
+        let aligned = AlignedTargets { tokens, lengths, source_lengths: batch.lengths.clone() };
+        let weight = self.output.as_ref().unwrap_or(&self.target_embedding.weight).val();
+        let output = (weight, self.output_bias.val());
+        let wanted = MonotonicTargets { aligned: Arc::new(aligned), output, dropout: &self.output_dropout };
+        let steps = encoded.steps.clone();
+        let state = self.first_state(encoded, rows, device)?;
+        let likelihoods = decoder.log_likelihood(x, Some(state), steps, wanted)?;
+        Ok(likelihoods.sum().mul_scalar(-1.0 / count.max(1) as f64))
     }
 
     /// Which tables the network has beside the tokens' own.
@@ -242,6 +274,11 @@ impl Network {
                 };
                 Ok((Tensor::cat(vec![made.outputs, made.contexts], 2), made.weights))
             }
+            Decoder::HardMonotonic(_) => Err(Error::Config {
+                name: "the decoder whose logits are wanted",
+                found: "one with hard monotonic attention".into(),
+                expected: "Luong's or Bahdanau's",
+            }),
         }
     }
 
@@ -298,6 +335,14 @@ impl Decoder {
                 let decoder = BahdanauDecoder::new(plan.embedding, memory, recurrent, attention)?;
                 Decoder::Bahdanau(if plan.coverage { decoder.with_coverage(device)? } else { decoder })
             }
+            DecoderForm::HardMonotonic => Decoder::HardMonotonic(HardMonotonicDecoder::new(
+                plan.embedding,
+                memory,
+                recurrent,
+                attention,
+                DISTANCES,
+                device,
+            )?),
         })
     }
 
@@ -305,6 +350,7 @@ impl Decoder {
         match self {
             Decoder::Luong(decoder) => decoder.recurrent().hidden(),
             Decoder::Bahdanau(decoder) => decoder.recurrent().hidden(),
+            Decoder::HardMonotonic(decoder) => decoder.recurrent().hidden(),
         }
     }
 }

@@ -56,7 +56,7 @@ pub struct TranslateOptions {
     #[serde(flatten)]
     pub decoder: DecoderOptions,
     /// Share of probability that all tokens have alike in what is learnt (label smoothing, Szegedy 2016) [default: 0.1, with
-    /// --copy 0, which has no other]
+    /// --copy or --decoder hard-monotonic 0, which have no other]
     #[arg(long, value_name = "SHARE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_smoothing: Option<f64>,
@@ -137,7 +137,7 @@ impl TargetOptions {
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Network")]
 pub struct DecoderOptions {
-    /// What comes first in a step of the decoder, recurrence or attention [default: luong]
+    /// How the decoder looks at the source [default: luong]
     #[arg(long, value_enum, value_name = "FORM")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder: Option<DecoderForm>,

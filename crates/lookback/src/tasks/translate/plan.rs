@@ -7,7 +7,9 @@ use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::{InputPlan, MOST_SUBWORDS};
-use lookback_infer::tasks::translate::{DecoderPlan, MOST_LISTED, NetworkPlan, SCORES, TargetCut, TooLong};
+use lookback_infer::tasks::translate::{
+    DecoderForm, DecoderPlan, MOST_LISTED, NetworkPlan, SCORES, TargetCut, TooLong,
+};
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
@@ -62,9 +64,10 @@ pub(super) struct LossPlan {
 impl LossPlan {
     fn new(options: &TranslateOptions) -> Result<LossPlan, PlanError> {
         let copies = options.decoder.copy.unwrap_or(false);
+        let aligns = options.decoder.decoder == Some(DecoderForm::HardMonotonic);
         let coverage = options.decoder.coverage.unwrap_or(false).then(|| options.coverage_loss.unwrap_or(1.0));
         let loss = LossPlan {
-            label_smoothing: options.label_smoothing.unwrap_or(if copies { 0.0 } else { 0.1 }),
+            label_smoothing: options.label_smoothing.unwrap_or(if copies || aligns { 0.0 } else { 0.1 }),
             target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
             coverage,
             sampling: SamplingPlan::new(&options.sampling)?,
@@ -76,6 +79,15 @@ impl LossPlan {
             // A share for all tokens alike is none for those that a source alone has.
             let problem = "is of tokens that are written from one vocabulary; with --copy it is 0";
             return Err(PlanError::conflict("label-smoothing", problem));
+        }
+        if aligns && loss.label_smoothing > 0.0 {
+            // The loss is of a sum over alignments, and not of one distribution a step that could be smoothed.
+            let problem = "is not for --decoder hard-monotonic, whose loss sums over alignments";
+            return Err(PlanError::conflict("label-smoothing", problem));
+        }
+        if aligns && loss.sampling.is_some() {
+            let problem = "is not for --decoder hard-monotonic, which has no one distribution a step to draw from";
+            return Err(PlanError::conflict("scheduled-sampling", problem));
         }
         if copies && loss.sampling.is_some() {
             let problem = "draws tokens from the vocabulary, and with --copy they may be of the source alone";
@@ -143,6 +155,10 @@ impl TranslatePlan {
         options.shortlist.map_or(Ok(()), |count| plan::size("shortlist", count, MOST_LISTED))?;
         if options.shortlist.is_some() && network.decoder.copy {
             let problem = "is of tokens of the vocabulary, and with --copy they may be of the source alone";
+            return Err(PlanError::conflict("shortlist", problem));
+        }
+        if options.shortlist.is_some() && network.decoder.form == DecoderForm::HardMonotonic {
+            let problem = "is not for --decoder hard-monotonic, of which every position has a say about every token";
             return Err(PlanError::conflict("shortlist", problem));
         }
         // That targets stand in a file of their own says nothing of other files.
