@@ -2,8 +2,10 @@
 //!
 //! A group of width `k` takes the best `2k` candidates of all its rows. Those of the first `k` that are the end are complete;
 //! the best `k` of the others go on. So a hypothesis that ends takes nobody's place, and at least `k` go on whatever ends. The
-//! group ends with the `k`-th complete hypothesis, so that a beam of 1 is greedy search; or at the maximum; or as soon as it is
-//! proven that no hypothesis which goes on can still be among the best (`Best::are_final`), which changes no answer.
+//! group ends when `k` are complete and none of those that go on is, as it stands, as good as the worst that is kept: a network
+//! that is sure of every token has unlikely ends among its best candidates from the first step on, and `k` of them are soon
+//! there. A beam of 1 ends with the first, as greedy search does. It also ends at the maximum; or as soon as it is proven that
+//! no hypothesis which goes on can still be among the best (`Best::are_final`), which changes no answer.
 
 use std::ops::ControlFlow;
 
@@ -188,9 +190,15 @@ impl Group {
                 }
             }
         }
-        if self.ended >= width {
+        if self.ended >= width && (width == 1 || !self.is_ahead(task)) {
             self.live.clear();
         }
+    }
+
+    /// Whether one of those that go on would be among the best if it ended as it stands.
+    fn is_ahead(&self, task: &Task<'_>) -> bool {
+        let scores = self.live.iter().map(|live| task.finish(live, task.steps + 1, Ending::End).score);
+        !self.best.are_final(scores.fold(f64::NEG_INFINITY, f64::max))
     }
 }
 

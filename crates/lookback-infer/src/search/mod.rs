@@ -8,7 +8,8 @@
 //! A beam ends as soon as its answer is certain, and that changes no answer: with penalties of 0 and above, which all plans
 //! have, a hypothesis of log-probability `L` never becomes one of a score above `L / lp(longest)` (Wu 2016), whatever follows,
 //! and when that is below the last of the `n_best` that are complete, nothing can get among these. With a large length
-//! penalty this bound is far away, and a beam goes on until as many hypotheses are complete as it is wide.
+//! penalty this bound is far away, and a beam goes on until as many hypotheses are complete as it is wide and none of the others is
+//! ahead of the `n_best`.
 //!
 //! Two tokens, or two hypotheses, that are worth the same are always told apart in the same way: the lower token first.
 

@@ -155,6 +155,36 @@ fn a_group_takes_what_earlier_groups_have_not() {
 }
 
 #[test]
+fn unlikely_ends_do_not_cut_off_what_is_nearly_sure() {
+    /// Writes 1 to 9 and ends, sure of each; any other token is as unlikely as any.
+    struct Sure;
+    impl Decoder for Sure {
+        type State = Vec<usize>;
+        type Error = std::convert::Infallible;
+        fn vocabulary(&self) -> usize {
+            12
+        }
+        fn step(&self, state: &mut Vec<usize>, _: &[u32], out: &mut Step) -> Result<(), Self::Error> {
+            for (row, place) in state.iter_mut().enumerate() {
+                *place += 1;
+                for (token, value) in out.log_probabilities()[12 * row..][..12].iter_mut().enumerate() {
+                    *value = if token == *place % 10 { 0.978f32 } else { 0.002 }.ln();
+                }
+            }
+            Ok(())
+        }
+        fn reorder(&self, state: &mut Vec<usize>, rows: &[usize]) {
+            *state = rows.iter().map(|&row| state[row]).collect();
+        }
+    }
+    for (beam, length_penalty) in [1, 2, 3, 5, 12].into_iter().flat_map(|beam| [(beam, 0.0), (beam, 1.0)]) {
+        let options = SearchOptions { beam, length_penalty, ..SearchOptions::default() };
+        let found = search(options, Some(END), &[]).run(&Sure, vec![0], &[Request::new(START, 30)]).unwrap();
+        assert_eq!(found[0][0].tokens, [1, 2, 3, 4, 5, 6, 7, 8, 9], "a beam of {beam}");
+    }
+}
+
+#[test]
 fn of_what_is_as_likely_the_lower_token_goes_first() {
     struct Even(usize);
     impl Decoder for Even {
