@@ -41,7 +41,7 @@ fn new_labels_and_tokens_are_refused_with_their_count_unless_they_are_to_be_adde
     let sports: String = (0..8).map(|n| format!("sport\tplease play ball {n}\nchess\tmove the king {n}\n")).collect();
     let labels = folder.write("labels.tsv", format!("{}{sports}", sentences()));
     let refused = train_on(&labels, &model, &[]);
-    refused.refused(2, &["labels.tsv has 2 labels", "such as \"chess\"", "--extend adds them"]);
+    refused.refused(2, &["labels.tsv has 2 labels", "the first of them \"sport\" on line", "--extend adds them"]);
     assert!(!folder.holds("model"));
     train_on(&labels, &model, &["--extend"]).ok();
     let text = lookback(&["inspect", &model]).ok();
