@@ -271,19 +271,19 @@ class State:
         return State(taken, self.attentional[rows])
 
 
-def search(network: Translator, texts: list[EncodedTokens], beam: int, longest: int) -> list[list[int]]:
+def search(network: Translator, texts: list[EncodedTokens], beam: int, longest: int, shortest: int = 0) -> list[list[int]]:
     """The best sequence of each text, by the mean log-probability of its tokens where there is a beam."""
-    return greedy(network, texts, longest) if beam == 1 else beams(network, texts, beam, longest)
+    return greedy(network, texts, longest, shortest) if beam == 1 else beams(network, texts, beam, longest, shortest)
 
 
-def greedy(network: Translator, texts: list[EncodedTokens], longest: int) -> list[list[int]]:
+def greedy(network: Translator, texts: list[EncodedTokens], longest: int, shortest: int) -> list[list[int]]:
     """The likeliest token at every step."""
     memory, state = network.read(texts)
     token = torch.full((len(texts),), BOS)
     ended, found = torch.zeros(len(texts), dtype=torch.bool), []
-    for _ in range(longest):
+    for step in range(longest):
         state = network.step(network.target_embedding(token), memory, state)
-        token = allowed(network.output(state.attentional)).argmax(1).masked_fill(ended, EOS)
+        token = allowed(network.output(state.attentional), step < shortest).argmax(1).masked_fill(ended, EOS)
         found.append(token)
         ended |= token == EOS
         if ended.all():
@@ -291,7 +291,7 @@ def greedy(network: Translator, texts: list[EncodedTokens], longest: int) -> lis
     return [without_end(row) for row in torch.stack(found, 1).tolist()]
 
 
-def beams(network: Translator, texts: list[EncodedTokens], beam: int, longest: int) -> list[list[int]]:
+def beams(network: Translator, texts: list[EncodedTokens], beam: int, longest: int, shortest: int) -> list[list[int]]:
     """Beams of all rows at once; an ended hypothesis stays among them with its score."""
     rows = len(texts)
     memory, state = network.read(texts)
@@ -303,9 +303,9 @@ def beams(network: Translator, texts: list[EncodedTokens], beam: int, longest: i
     scores[:, 0] = 0.0
     ended, lengths = torch.zeros(rows, beam, dtype=torch.bool), torch.zeros(rows, beam)
     found = torch.empty(rows, beam, 0, dtype=torch.long)
-    for _ in range(longest):
+    for step in range(longest):
         state = network.step(network.target_embedding(token), memory, state)
-        steps = allowed(network.output(state.attentional)).log_softmax(1).view(rows, beam, -1)
+        steps = allowed(network.output(state.attentional).log_softmax(1), step < shortest).view(rows, beam, -1)
         vocabulary = steps.shape[2]
         only_end = torch.full((vocabulary,), -torch.inf)
         only_end[EOS] = 0.0
@@ -325,10 +325,10 @@ def beams(network: Translator, texts: list[EncodedTokens], beam: int, longest: i
     return [without_end(found[row, place].tolist()) for row, place in enumerate(first)]
 
 
-def allowed(logits: Tensor) -> Tensor:
-    """Padding and the beginning never come."""
-    logits[:, [PAD, BOS]] = -torch.inf
-    return logits
+def allowed(scores: Tensor, too_early: bool) -> Tensor:
+    """Padding and the beginning never come, and the end not too early."""
+    scores[:, [PAD, BOS, EOS] if too_early else [PAD, BOS]] = -torch.inf
+    return scores
 
 
 def without_end(ids: list[int]) -> list[int]:

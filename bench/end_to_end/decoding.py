@@ -3,8 +3,8 @@
     python bench/end_to_end/decoding.py
     python bench/end_to_end/decoding.py --model help.safetensors --sources sources.txt --beams 1,5
 
-Without --model one is trained for a few steps on pairs of drawn words, of the size of the translator in `compare.py`: an
-untrained network hardly ever ends, so that every text has as many tokens as it may have. Lookback answers as its users have it,
+Without --model one is trained for a few steps on pairs of drawn words, of the size of the translator in `compare.py`, and may not
+end before its last token, so that every text has 30. Lookback answers as its users have it,
 `lookback predict` reading lines from a pipe and writing JSON Lines; the twin (recipes/translator_twin.py) gets the same lines in
 batches of --batch, as its users write it. Both take turns in one run, with the texts that both find compared.
 """
@@ -52,6 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     if (options.model is None) != (options.sources is None):
         parser.error("--model and --sources go together")
+    options.shortest = options.longest if options.model is None else 0
     torch.set_num_threads(options.threads)
     command = ["cargo", "build", "--release", "--quiet", "-p", "lookback", "--manifest-path", str(BENCH.parent / "Cargo.toml")]
     subprocess.run(command, check=True)
@@ -70,8 +71,8 @@ def main() -> None:
 
 def compare(beam: int, at_once: int, sources: list[str], options: argparse.Namespace) -> None:
     """One row of the table."""
-    theirs = twin(options.model, beam, at_once, options.longest)
-    with Ours(options.model, beam, options.longest, options.threads) as ours:
+    theirs = twin(beam, at_once, options)
+    with Ours(beam, options) as ours:
         pairs = [(ours.one_by_one if at_once == 1 else ours.translate), theirs]
         answers = [translate(sources) for translate in pairs]
         times: list[list[float]] = [[], []]
@@ -91,8 +92,9 @@ def compare(beam: int, at_once: int, sources: list[str], options: argparse.Names
 class Ours:
     """`lookback predict`, which waits for lines."""
 
-    def __init__(self, model: Path, beam: int, longest: int, threads: int) -> None:
-        command = [LOOKBACK, "predict", model, "--beam", beam, "--max-length", longest + 1, "--threads", threads]
+    def __init__(self, beam: int, options: argparse.Namespace) -> None:
+        command = [LOOKBACK, "predict", options.model, "--beam", beam, "--threads", options.threads]
+        command += ["--max-length", options.longest + 1, "--min-length", options.shortest]
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __enter__(self) -> "Ours":
@@ -118,8 +120,9 @@ class Ours:
         return sum(len(answer["scores"]) for answer in self.answers(lines))
 
 
-def twin(model: Path, beam: int, at_once: int, longest: int) -> Translate:
+def twin(beam: int, at_once: int, wanted: argparse.Namespace) -> Translate:
     """The twin with the weights and vocabularies of a model file."""
+    model, longest = wanted.model, wanted.longest
     with safe_open(model, framework="pt") as file:
         about = {name: json.loads(text) for name, text in file.metadata().items() if text[:1] in "{["}
         weights = {twins_name(name): file.get_tensor(name) for name in file.keys()}
@@ -151,7 +154,7 @@ def twin(model: Path, beam: int, at_once: int, longest: int) -> Translate:
         found = []
         for start in range(0, len(lines), at_once):
             batch = [reader.encode(tokenize(line.lower() if options.lowercase else line)) for line in lines[start : start + at_once]]
-            found += [between.join(target_words[id] for id in ids) for ids in search(twin, batch, beam, longest + 1)]
+            found += [between.join(target_words[id] for id in ids) for ids in search(twin, batch, beam, longest + 1, wanted.shortest)]
         return found
 
     return translate
