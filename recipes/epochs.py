@@ -25,7 +25,7 @@ def main() -> None:
     """Measure every recipe that is named."""
     parser = argparse.ArgumentParser(description="Compare seconds an epoch with the twin's.")
     parser.add_argument("program", type=Path, help="target/release/lookback")
-    parser.add_argument("recipes", nargs="+", help="recipes with a twin: questions, reviews-zh, peoples-daily and others")
+    parser.add_argument("recipes", nargs="+", help="recipes with a twin: questions, peoples-daily, help-en-zh and others")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4, help="epochs a turn")
     parser.add_argument("--threads", type=int, default=2)
@@ -66,7 +66,8 @@ def data_of(recipe: str) -> tuple[str, Path, Path]:
     """The task of a recipe, by what its data are, and its train and valid parts."""
     train, valid = (HERE / recipe / "data" / f"{part}.tsv" for part in ("train", "valid"))
     if train.exists():
-        return "classify", train, valid
+        columns = train.open(encoding="utf-8").readline().rstrip("\n").split("\t")
+        return "translate" if "target" in columns else "classify", train, valid
     return "tag", file_of(HERE / recipe, "train"), file_of(HERE / recipe, "valid")
 
 
