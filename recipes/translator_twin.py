@@ -117,6 +117,8 @@ class Translation:
             return Example(encoder.encode(source), [ids.get(token, UNK) for token in target], written)
 
         parts = {part: [encode(row) for row in some if row[0]] for part, some in rows.items()}
+        # Batches of it are taken in this order, and hold little padding.
+        parts["valid"].sort(key=lambda example: len(example.target))
         return cls(options, parts["train"], parts["valid"], encoder.vocabulary, ["", "", "", "", *kept])
 
     @property
