@@ -38,10 +38,14 @@ pub(super) fn gather(
     DecoderGradients {
         layers: made.gates.iter().enumerate().map(of_layer).collect(),
         query,
-        v: if let Score::Additive { .. } = parameters.score { v_gradient(&made.v, width) } else { Vec::new() },
+        // The parts of v come over -2, those of w_c over 4 v.
+        v: match parameters.score {
+            Score::Additive { .. } => summed(&made.v, width, |_| -2.0),
+            Score::Product { .. } => Vec::new(),
+        },
         combine: parameters.combine.map(|_| map([hidden, memory + hidden], &trace.both, &made.combined)),
         coverage: match (parameters.coverage, parameters.score) {
-            (Some(_), Score::Additive { v }) => coverage_gradient(&made.coverage, v),
+            (Some(_), Score::Additive { v }) => summed(&made.coverage, width, |unit| 4.0 * v[unit]),
             _ => Vec::new(),
         },
         x: made.x,
@@ -72,22 +76,12 @@ fn layer_gradients(plan: &Plan, layer: usize, trace: &LayerTrace, gates: &[f32],
     LayerGradients { weight_ih, weight_hh, bias_ih, bias_hh }
 }
 
-/// The gradient of `v`, summed over the rows in the order of the batch. parts: `[B, stride]`, over -2.
-fn v_gradient(parts: &[f32], width: usize) -> Vec<f32> {
+/// The sum over the rows in the order of the batch, times a factor of each unit. parts: `[B, stride]`.
+fn summed(parts: &[f32], width: usize, factor: impl Fn(usize) -> f32) -> Vec<f32> {
     let mut sums = vec![0.0; width];
     for part in parts.chunks_exact(stride_of(width)) {
         sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
-    sums.iter_mut().for_each(|sum| *sum *= -2.0);
-    sums
-}
-
-/// The gradient of `w_c`, summed over the rows in the order of the batch. parts: `[B, stride]`, over `4 v`.
-fn coverage_gradient(parts: &[f32], v: &[f32]) -> Vec<f32> {
-    let mut sums = vec![0.0; v.len()];
-    for part in parts.chunks_exact(stride_of(v.len())) {
-        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
-    sums.iter_mut().zip(v).for_each(|(sum, v)| *sum *= 4.0 * v);
+    sums.iter_mut().enumerate().for_each(|(unit, sum)| *sum *= factor(unit));
     sums
 }
