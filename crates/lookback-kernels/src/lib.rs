@@ -54,6 +54,7 @@ pub mod dropout;
 mod error;
 pub mod gru;
 pub mod linear;
+mod log_space;
 pub mod lookup;
 pub mod lstm;
 pub mod monotonic;

@@ -28,15 +28,21 @@ pub fn forward(
     threads: usize,
 ) -> Result<f32, KernelError> {
     check_call(classes, logits, labels, log_sums)?;
-    let least = if threads <= 1 { usize::MAX } else { 1 };
-    let rows = log_sums.par_chunks_mut(ROWS).zip(logits.par_chunks((ROWS * classes).max(1)));
-    rows.with_min_len(least).for_each(|(sums, logits)| {
-        sums.iter_mut().zip(logits.chunks_exact(classes)).for_each(|(sum, row)| *sum = arch().dispatch(LogSum(row)));
-    });
+    write_log_sums(classes, logits, log_sums, threads);
     let losses = log_sums.iter().zip(labels).enumerate();
     let total: f64 =
         losses.map(|(row, (sum, &label))| f64::from(sum - logits[row * classes..][..classes][label as usize])).sum();
     Ok((total / labels.len().max(1) as f64) as f32)
+}
+
+/// `log Σ e^logit` of each row of logits, `[rows, classes]`, to `log_sums`, `[rows]`. Sizes fit.
+pub(crate) fn write_log_sums(classes: usize, logits: &[f32], log_sums: &mut [f32], threads: usize) {
+    let least = if threads <= 1 { usize::MAX } else { 1 };
+    // Without classes there is no row.
+    let rows = log_sums.par_chunks_mut(ROWS).zip(logits.par_chunks((ROWS * classes).max(1)));
+    rows.with_min_len(least).for_each(|(sums, logits)| {
+        sums.iter_mut().zip(logits.chunks_exact(classes)).for_each(|(sum, row)| *sum = arch().dispatch(LogSum(row)));
+    });
 }
 
 fn check_call(classes: usize, logits: &[f32], labels: &[u32], log_sums: &[f32]) -> Result<(), KernelError> {
@@ -73,7 +79,7 @@ pub fn backward(
 }
 
 /// `max + log Σ e^(x - max)`.
-pub(crate) struct LogSum<'a>(pub(crate) &'a [f32]);
+struct LogSum<'a>(&'a [f32]);
 
 impl WithSimd for LogSum<'_> {
     type Output = f32;
@@ -115,17 +121,48 @@ impl WithSimd for Scaled<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Scaled { row, log_sum, scale, to } = self;
-        let whole = row.len().min(to.len()) / S::F32_LANES * S::F32_LANES;
-        let (shift, scales) = (simd.splat_f32s(log_sum), simd.splat_f32s(scale));
-        for at in (0..whole).step_by(S::F32_LANES) {
-            // SAFETY: a whole vector stands at `at` in both.
-            unsafe {
-                let e = math::exp_vector(simd, simd.sub_f32s(load(simd, row.as_ptr().add(at)), shift));
-                store(simd, to.as_mut_ptr().cast::<f32>().add(at), simd.mul_f32s(scales, e));
-            }
+        let len = row.len().min(to.len());
+        // SAFETY: both have so many values, and are not the same.
+        unsafe { scaled(simd, row.as_ptr(), to.as_mut_ptr().cast(), len, (log_sum, scale)) }
+    }
+}
+
+/// `row = scale · e^(row - log_sum)`, in place.
+pub(crate) struct ScaledInPlace<'a> {
+    pub(crate) row: &'a mut [f32],
+    pub(crate) log_sum: f32,
+    pub(crate) scale: f32,
+}
+
+impl WithSimd for ScaledInPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ScaledInPlace { row, log_sum, scale } = self;
+        let at = row.as_mut_ptr();
+        // SAFETY: both are this row.
+        unsafe { scaled(simd, at, at, row.len(), (log_sum, scale)) }
+    }
+}
+
+/// `to = scale · e^(from - log_sum)` of `len` values.
+///
+/// # Safety
+/// `len` values can be read at `from` and written at `to`, which are either the same or apart.
+#[inline(always)]
+unsafe fn scaled<S: Simd>(simd: S, from: *const f32, to: *mut f32, len: usize, (log_sum, scale): (f32, f32)) {
+    let whole = len / S::F32_LANES * S::F32_LANES;
+    let (shift, scales) = (simd.splat_f32s(log_sum), simd.splat_f32s(scale));
+    for at in (0..whole).step_by(S::F32_LANES) {
+        // SAFETY: a whole vector stands at `at` in both, and is read before it is written.
+        unsafe {
+            let e = math::exp_vector(simd, simd.sub_f32s(load(simd, from.add(at)), shift));
+            store(simd, to.add(at), simd.mul_f32s(scales, e));
         }
-        for (to, x) in to[whole..].iter_mut().zip(&row[whole..]) {
-            to.write(scale * (x - log_sum).exp());
-        }
+    }
+    for at in whole..len {
+        // SAFETY: as the caller promises.
+        unsafe { *to.add(at) = scale * (*from.add(at) - log_sum).exp() }
     }
 }

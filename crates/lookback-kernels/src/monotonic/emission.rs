@@ -9,9 +9,9 @@
 //! grows with the vocabulary.
 
 use super::check::lengths;
-use crate::cross_entropy::LogSum;
+use crate::cross_entropy::{ScaledInPlace, write_log_sums};
 use crate::linear::{LinearDims, PackedLinear, bias_of, weight_of};
-use crate::simd::{arch, load, math, store};
+use crate::simd::{arch, math};
 use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -91,11 +91,10 @@ pub fn forward(
     for block in blocks(dims, inputs) {
         let hidden = hidden(dims, inputs, &block, threads);
         let logits = packed.forward(&hidden, threads)?;
-        let sums: Vec<f32> = logits
-            .par_chunks_exact(dims.vocabulary)
-            .with_min_len(least(threads, 64))
-            .map(|logits| arch().dispatch(LogSum(logits)))
-            .collect();
+        let first = log_sums.len();
+        log_sums.resize(first + logits.len() / dims.vocabulary, 0.0);
+        let sums = &mut log_sums[first..];
+        write_log_sums(dims.vocabulary, &logits, sums, threads);
         let mut cell = 0;
         for step in &block {
             let token = inputs.tokens[step.row * dims.time + step.t] as usize;
@@ -104,7 +103,6 @@ pub fn forward(
                 cell += 1;
             }
         }
-        log_sums.extend(sums);
     }
     Ok((emissions, EmissionTrace { log_sums }))
 }
@@ -145,7 +143,7 @@ pub fn backward(
             .zip(&trace.log_sums[done..])
             .with_min_len(least(threads, 64))
             .for_each(|((row, &(cell, token)), &log_sum)| {
-                arch().dispatch(Slopes { row, log_sum, scale: -upstream[cell] });
+                arch().dispatch(ScaledInPlace { row, log_sum, scale: -upstream[cell] });
                 row[token as usize] += upstream[cell];
             });
         done += cells.len();
@@ -290,34 +288,6 @@ fn add(to: &mut [f32], values: &[f32]) {
 
 fn least(threads: usize, least: usize) -> usize {
     if threads <= 1 { usize::MAX } else { least }
-}
-
-/// `row = scale · e^(row - log_sum)`, in place.
-struct Slopes<'a> {
-    row: &'a mut [f32],
-    log_sum: f32,
-    scale: f32,
-}
-
-impl WithSimd for Slopes<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Slopes { row, log_sum, scale } = self;
-        let (shift, scales) = (simd.splat_f32s(log_sum), simd.splat_f32s(scale));
-        let mut chunks = row.chunks_exact_mut(S::F32_LANES);
-        for chunk in &mut chunks {
-            // SAFETY: a chunk is a whole vector.
-            unsafe {
-                let e = math::exp_vector(simd, simd.sub_f32s(load(simd, chunk.as_ptr()), shift));
-                store(simd, chunk.as_mut_ptr(), simd.mul_f32s(scales, e));
-            }
-        }
-        for x in chunks.into_remainder() {
-            *x = scale * (*x - log_sum).exp();
-        }
-    }
 }
 
 /// `d_hidden (1 - hidden²)`, added to both sides.

@@ -6,6 +6,7 @@
 //! so it takes 0.3 s (one thread of an AMD EPYC).
 
 use super::{MonotonicDims, MonotonicInputs};
+use crate::log_space::log_add;
 
 /// What a row is made of, its axes still those of the batch.
 #[derive(Debug)]
@@ -211,14 +212,6 @@ fn sum_behind(values: impl Fn(usize) -> f64, behind: &mut [f64]) {
 /// All at the first position, in logarithms.
 fn start(positions: usize) -> Vec<f64> {
     (0..positions).map(|i| if i == 0 { 0.0 } else { f64::NEG_INFINITY }).collect()
-}
-
-/// `log (e^a + e^b)`. What is no number is not hidden.
-#[inline]
-fn log_add(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    // Of two that are nothing the sum is nothing.
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
 /// `log Σ e^term`; -inf of nothing. What is no number is not hidden.

@@ -17,10 +17,11 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
-use crate::cross_entropy::{LogSum, Scaled};
+use crate::cross_entropy::{Scaled, write_log_sums};
+use crate::log_space::log_add;
 use crate::simd::arch;
 use crate::written::vector;
-use crate::{KernelError, check};
+use crate::{KernelError, Real, check};
 use rayon::prelude::*;
 
 /// Steps that one piece of work takes.
@@ -99,11 +100,7 @@ pub fn forward(
     check(dims, inputs, targets)?;
     let PointerDims { steps, vocabulary, .. } = dims;
     let mut log_sums = vec![0.0; steps];
-    let least = if threads <= 1 { usize::MAX } else { 1 };
-    let rows = log_sums.par_chunks_mut(STEPS).zip(inputs.logits.par_chunks((STEPS * vocabulary).max(1)));
-    rows.with_min_len(least).for_each(|(sums, logits)| {
-        sums.iter_mut().zip(logits.chunks_exact(vocabulary)).for_each(|(sum, row)| *sum = arch().dispatch(LogSum(row)));
-    });
+    write_log_sums(vocabulary, inputs.logits, &mut log_sums, threads);
     let (mut written, mut copied) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     let mut total = 0.0;
     for (step, &log_sum) in log_sums.iter().enumerate() {
@@ -117,7 +114,7 @@ pub fn forward(
         let copy = can_copy.then(|| f64::from(at_least(weights)).ln() - softplus(gate));
         let (log_probability, share) = match (write, copy) {
             (Some(write), Some(copy)) => {
-                let both = log_of_sum(write, copy);
+                let both = log_add(write, copy);
                 (both, (write - both).exp())
             }
             (Some(write), None) => (write, 1.0),
@@ -171,9 +168,9 @@ pub fn backward(
     for (step, &written) in trace.written.iter().enumerate() {
         gates.push(if targets.of(step).is_empty() {
             // g - 1, with its digits.
-            -mean * sigmoid(-inputs.gates[step])
+            -mean * (-inputs.gates[step]).sigmoid()
         } else {
-            mean * (sigmoid(inputs.gates[step]) - written)
+            mean * (inputs.gates[step].sigmoid() - written)
         });
         let each = mean * (1.0 - written) / trace.copied[step];
         targets.of(step).iter().for_each(|&place| of_weights[place] -= each);
@@ -228,17 +225,7 @@ fn at_least(weights: f32) -> f32 {
     if weights < LEAST_COPIED { LEAST_COPIED } else { weights }
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// `log (1 + e^x)`.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
-}
-
-/// `log (e^a + e^b)`, of finite numbers.
-fn log_of_sum(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    high + (low - high).exp().ln_1p()
 }
