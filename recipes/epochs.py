@@ -42,7 +42,7 @@ def main() -> None:
 def twin(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
     """The median of the twin's epochs."""
     script = HERE / recipe / "twin.py"
-    options = ["--seeds", str(seed), "--epochs", str(arguments.epochs), "--threads", str(arguments.threads), "--json"]
+    options = ["--seeds", str(seed), "--epochs", str(arguments.epochs), "--threads", str(arguments.threads), "--unjudged", "--json"]
     run = subprocess.run([sys.executable, script, *options], check=True, capture_output=True, text=True)
     return json.loads(run.stdout)["seconds_per_epoch_median"]
 

@@ -46,14 +46,13 @@ def run(task_of: Callable[[argparse.Namespace], Task], recipe: Path, score: str,
     report: Report = (lambda line: None) if arguments.json else lambda line: print(line, flush=True)
     runs = []
     for seed in map(int, arguments.seeds.split(",")):
-        runs.append(train(task, seed, arguments.batching == "packed", report))
+        runs.append(train(task, seed, arguments, report))
         figures = (f"{name} {value:.4f}" for name, value in runs[-1].items() if isinstance(value, float))
         report(f"seed {seed}, of epoch {runs[-1]['epoch']}: {', '.join(figures)}")
-    scores = [run[score] for run in runs]
+    scores = [] if arguments.unjudged else [run[score] for run in runs]
     seconds = [second for run in runs for second in run["seconds_per_epoch"]]
-    summary = {
-        f"{score}_mean": statistics.mean(scores),
-        f"{score}_spread": max(scores) - min(scores),
+    summary = {f"{score}_mean": statistics.mean(scores), f"{score}_spread": max(scores) - min(scores)} if scores else {}
+    summary |= {
         "seconds_per_epoch_median": statistics.median(seconds),
         "batching": arguments.batching,
         "threads": arguments.threads,
@@ -62,8 +61,8 @@ def run(task_of: Callable[[argparse.Namespace], Task], recipe: Path, score: str,
     if arguments.json:
         print(json.dumps(summary))
     else:
-        mean, spread, median = list(summary.values())[:3]
-        print(f"mean {score.replace('_', ' ')} {mean:.4f}, spread {spread:.4f}, {median:.2f} s an epoch")
+        told = f"mean {score.replace('_', ' ')} {statistics.mean(scores):.4f}, spread {max(scores) - min(scores):.4f}, " if scores else ""
+        print(f"{told}{summary['seconds_per_epoch_median']:.2f} s per epoch")
 
 
 def parse(recipe: Path, description: str) -> argparse.Namespace:
@@ -82,16 +81,17 @@ def parse(recipe: Path, description: str) -> argparse.Namespace:
         default="padded",
         help="padded is PyTorch's fast path, whose reverse direction reads the padding first; packed is exact",
     )
+    parser.add_argument("--unjudged", action="store_true", help="only time the epochs: no scores of what was trained")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     return parser.parse_args()
 
 
-def train(task: Task, seed: int, packed: bool, report: Report) -> dict:
+def train(task: Task, seed: int, arguments: argparse.Namespace, report: Report) -> dict:
     """One training run; the weights of the best validation accuracy are the ones that are kept."""
     torch.manual_seed(seed)
     draw = np.random.default_rng(seed)
     options = task.options
-    network = task.network(packed)
+    network = task.network(arguments.batching == "packed")
     steps = -(-len(task.lengths) // options.batch_size) * options.epochs
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, SCHEDULES[options.schedule](steps))
@@ -123,7 +123,8 @@ def train(task: Task, seed: int, packed: bool, report: Report) -> dict:
         elif options.patience and epoch - best_epoch >= options.patience:
             break
     network.load_state_dict(best_weights)
-    return {"seed": seed, "epoch": best_epoch, "valid_accuracy": best, **task.judge(network), "seconds_per_epoch": seconds}
+    judged = {} if arguments.unjudged else task.judge(network)
+    return {"seed": seed, "epoch": best_epoch, "valid_accuracy": best, **judged, "seconds_per_epoch": seconds}
 
 
 SCHEDULES: dict[str, Callable[[int], Callable[[int], float]]] = {

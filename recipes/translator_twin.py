@@ -2,7 +2,8 @@
 
 A bidirectional encoder, a dense bridge, and Luong's decoder (Luong 2015) with input feeding over the keys, which are projected
 once. It reads the recipe's own configuration file and prepared data, and answers two questions: does Lookback reach PyTorch's
-scores, and how do their seconds an epoch compare (`epochs.py` takes them in turns).
+scores, and how do their seconds an epoch compare (`epochs.py` takes them in turns). Whatever the configuration's `score` is, the
+epoch that it keeps is the one with the most tokens right where those before are known.
 
     python recipes/help-en-zh/twin.py --seeds 0
 

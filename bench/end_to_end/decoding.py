@@ -93,6 +93,7 @@ class Ours:
     """`lookback predict`, which waits for lines."""
 
     def __init__(self, beam: int, options: argparse.Namespace) -> None:
+        self.batch = options.batch
         command = [LOOKBACK, "predict", options.model, "--beam", beam, "--threads", options.threads]
         command += ["--max-length", options.longest + 1, "--min-length", options.shortest]
         self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -105,9 +106,14 @@ class Ours:
         self.process.wait()
 
     def answers(self, lines: list[str]) -> list[dict]:
-        self.process.stdin.write("".join(f"{line}\n" for line in lines).encode())
-        self.process.stdin.flush()
-        return [json.loads(self.process.stdout.readline()) for _ in lines]
+        """Some lines at a time, for both ends would wait for one another once their pipes are full."""
+        found = []
+        for start in range(0, len(lines), self.batch):
+            some = lines[start : start + self.batch]
+            self.process.stdin.write("".join(f"{line}\n" for line in some).encode())
+            self.process.stdin.flush()
+            found += [json.loads(self.process.stdout.readline()) for _ in some]
+        return found
 
     def translate(self, lines: list[str]) -> list[str]:
         return [answer["translation"] for answer in self.answers(lines)]

@@ -174,17 +174,19 @@ pub(super) fn utf_16_without_mark(bytes: &[u8]) -> Option<Encoding> {
     enough.then_some(Encoding(if odd > even { UTF_16LE } else { UTF_16BE }))
 }
 
-/// Whether bytes that are no UTF-8 have control characters at more than one place in 50; no text in an older encoding has any but
-/// those of white space and the escape.
+/// Whether bytes that are no UTF-8 have control characters at more than one place in 50, and more than a few; no text in an older
+/// encoding has any but those of white space and the escape.
 fn is_binary(bytes: &[u8]) -> bool {
     /// Of the beginning of a file, which tells.
     const SEEN: usize = 1 << 16;
+    /// Stray ones in a short text.
+    const FEW: usize = 8;
     let bytes = &bytes[..bytes.len().min(SEEN)];
     let is_control =
         |byte: &&u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0B | 0x0C | 0x1B);
     let controls = bytes.iter().filter(is_control).count();
     let is_utf_8 = || std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
-    controls * 50 > bytes.len() && !is_utf_8() && utf_16_without_mark(bytes).is_none()
+    controls > FEW && controls * 50 > bytes.len() && !is_utf_8() && utf_16_without_mark(bytes).is_none()
 }
 
 /// Whether more characters beyond ASCII are UTF-8 than are not: in an older encoding hardly any pair of bytes is.
@@ -271,7 +273,7 @@ mod tests {
         assert!(Encoding::refused(&program, None).is_some_and(|problem| problem.contains("no text")));
         assert_eq!(Encoding::refused(&program, Some("latin1".parse().expect("a label"))), None);
         let texts = [encoded(CHINESE, "gb18030"), encoded(GERMAN, "windows-1252"), wide(CHINESE, u16::to_le_bytes)];
-        for text in texts.into_iter().chain([b"zero\0byte\0s\0".to_vec(), Vec::new()]) {
+        for text in texts.into_iter().chain([b"caf\xE9\x01\n".to_vec(), b"zero\0byte\0s\0".to_vec(), Vec::new()]) {
             assert_eq!(Encoding::refused(&text, None), None, "{text:?}");
         }
     }

@@ -307,7 +307,7 @@ fn is_unseen(c: char, before: Option<char>) -> bool {
         '\u{200D}' => !after_virama() && !before.is_some_and(is_pictograph),
         '\u{E0020}'..='\u{E007F}' => !matches!(before, Some('\u{1F3F4}' | '\u{E0020}'..='\u{E007F}')),
         _ => matches!(c,
-            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'
             | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
             | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{1BCA0}'..='\u{1BCA3}'
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'),
@@ -352,6 +352,8 @@ mod tests {
             ("\u{200B}\u{FEFF}", ""),
             ("foo\u{E0041}\u{E0042}", "foo"),
             ("sp\u{3164}am", "spam"),
+            // What the other fillers of Hangul become.
+            ("sp\u{1160}am\u{FFA0}", "spam"),
         ];
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text:?}");

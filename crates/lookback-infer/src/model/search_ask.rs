@@ -68,7 +68,8 @@ pub struct SearchAsk {
     /// A text that every answer begins with
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT"))]
     pub prefix: Option<String>,
-    /// A word or text that no answer contains; may be said several times
+    /// A word or text that no answer contains; may be said several times. What the model has no word for is then not taken from the
+    /// source either, but for words that are copied
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT"))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub forbid: Vec<String>,

@@ -69,7 +69,7 @@ impl Budget {
         Budget {
             limit,
             purpose,
-            step: NUMBER * (encoder_numbers(plan, input, training) + steps) * kept,
+            step: encoder_numbers(plan, input, training).saturating_add(steps).saturating_mul(NUMBER * kept),
             // The weights, and what is shown of them.
             pair: if purpose == Purpose::Views { 2 * NUMBER * pairs } else { 0 },
             row,

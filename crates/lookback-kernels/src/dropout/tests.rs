@@ -46,8 +46,19 @@ fn threads_and_calls_give_the_same_bits() {
 }
 
 #[test]
+fn a_mask_is_what_becomes_of_ones_bit_for_bit() {
+    for (len, probability, seed) in [(0, 0.5, 1), (7, 0.3, 2), (BLOCK, 0.5, 3), (100_001, 0.3, 11), (50, 1.0, 4)] {
+        for threads in [1, 2, 16] {
+            assert_eq!(mask(len, probability, seed, threads).unwrap(), dropped(len, probability, seed, threads));
+        }
+    }
+    assert!(mask(usize::MAX, 0.5, 1, 1).is_err());
+}
+
+#[test]
 fn what_is_no_probability_is_refused() {
     for probability in [-0.1, 1.1, f32::NAN, f32::INFINITY] {
         assert!(dropout(&[1.0], probability, 1, 1).is_err(), "{probability}");
+        assert!(mask(1, probability, 1, 1).is_err(), "{probability}");
     }
 }

@@ -4,11 +4,10 @@
 //! `W_c [c_j; h_t] + b`, falls into `U c_j` and `Q h_t + b`, of `S` and of `T` rows, so that only `tanh` and the product with
 //! `W_o` are made for each of the `T · S` cells.
 //!
-//! Cells go through in blocks of at most some [`NUMBERS`] numbers, or one step where that has more. Nothing of `[B, T, S, V]`
-//! is kept: the backward pass makes a block's logits again, which is one product more of four, and needs no memory that
-//! grows with the vocabulary.
+//! Cells go through in blocks of some [`NUMBERS`] numbers, or of [`CELLS`] cells where those have more, or of one step where it
+//! has more cells. Nothing of `[B, T, S, V]` is kept: the backward pass makes a block's logits again, by a product more.
 
-use super::check::lengths;
+use super::check::{lengths, same};
 use crate::cross_entropy::{ScaledInPlace, write_log_sums};
 use crate::linear::{LinearDims, PackedLinear, bias_of, weight_of};
 use crate::simd::{arch, math};
@@ -16,8 +15,11 @@ use crate::{KernelError, check};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Hidden values and logits of a block: 2 MiB of each pass's memory, which a second cache holds.
-pub const NUMBERS: usize = 1 << 19;
+/// Hidden values and logits of a block: 2 MiB.
+pub(crate) const NUMBERS: usize = 1 << 19;
+/// The cells of a block of the largest vocabularies: with fewer, the sum of the gradients of `W_o` over the blocks, `V · W` each,
+/// would be what takes the time.
+const CELLS: usize = 64;
 /// The fewest steps of a block for a thread.
 const STEPS: usize = 8;
 
@@ -58,6 +60,9 @@ pub struct EmissionInputs<'a, R = f32> {
 /// What [`forward`] leaves for [`backward`].
 #[derive(Debug, Clone)]
 pub struct EmissionTrace {
+    dims: EmissionDims,
+    /// `[B]` each, of both sides.
+    lengths: [Vec<usize>; 2],
     /// `log Σ e^logit` of every real cell, row by row and step by step.
     log_sums: Vec<f32>,
 }
@@ -104,14 +109,15 @@ pub fn forward(
             }
         }
     }
-    Ok((emissions, EmissionTrace { log_sums }))
+    let lengths = [inputs.lengths, inputs.source_lengths].map(<[usize]>::to_vec);
+    Ok((emissions, EmissionTrace { dims, lengths, log_sums }))
 }
 
 /// The gradients of `Σ upstream ∘ emissions` of the call of [`forward`] that gave the trace, with the same inputs. upstream:
 /// `[B, T, S]`, never read past the lengths.
 ///
 /// # Errors
-/// As [`forward`], or if the trace is of another number of cells.
+/// As [`forward`], or if the trace is of other sizes.
 pub fn backward(
     dims: EmissionDims,
     inputs: EmissionInputs<'_>,
@@ -122,10 +128,7 @@ pub fn backward(
     let EmissionDims { batch, time, positions, width, vocabulary } = dims;
     let packed = checked(dims, inputs)?;
     check::slice("upstream", upstream, &[batch, time, positions], "[B, T, S]")?;
-    let real: usize = inputs.lengths.iter().zip(inputs.source_lengths).map(|(&length, &source)| length * source).sum();
-    if trace.log_sums.len() != real {
-        return Err(KernelError::Missing { name: "the trace", reason: "the one given is of a call of other sizes" });
-    }
+    same(trace.dims == dims && trace.lengths == [inputs.lengths, inputs.source_lengths])?;
     let mut gradients = EmissionGradients {
         source: vec![0.0; batch * positions * width],
         target: vec![0.0; batch * time * width],
@@ -201,7 +204,7 @@ impl Step {
 
 /// All real steps in the order of the batch, in blocks that do not depend on the number of threads.
 fn blocks(dims: EmissionDims, inputs: EmissionInputs<'_>) -> Vec<Vec<Step>> {
-    let most = NUMBERS / (dims.width + dims.vocabulary);
+    let most = (NUMBERS / dims.width.saturating_add(dims.vocabulary)).max(CELLS);
     let (mut blocks, mut cells) = (Vec::<Vec<Step>>::new(), 0);
     for (row, (&length, &positions)) in inputs.lengths.iter().zip(inputs.source_lengths).enumerate() {
         for t in 0..length {

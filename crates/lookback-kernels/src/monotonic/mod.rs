@@ -35,7 +35,7 @@ use crate::KernelError;
 use rayon::prelude::*;
 use row::{Row, RowTrace};
 
-pub use row::advance;
+pub use row::{AdvanceScratch, advance};
 
 /// Cells of alignment matrices below which a call is no work for a second thread.
 const LEAST: usize = 1 << 10;
@@ -154,5 +154,5 @@ pub fn check_lengths(
 fn least(dims: MonotonicDims, inputs: MonotonicInputs<'_>, threads: usize) -> usize {
     let steps = inputs.lengths.iter().zip(inputs.source_lengths);
     let work: usize = steps.map(|(&length, &source)| length * source).sum();
-    if threads <= 1 || work < LEAST { usize::MAX } else { dims.batch.div_ceil(4 * threads).max(1) }
+    if threads <= 1 || work < LEAST { usize::MAX } else { dims.batch.div_ceil(threads.saturating_mul(4)).max(1) }
 }

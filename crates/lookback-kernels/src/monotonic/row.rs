@@ -2,11 +2,11 @@
 //!
 //! All in logarithms and in f64. Jumps of `D - 1` positions and more share a bias, so that what they bring is a sum over all
 //! positions behind, or before, which goes along with the position: a cell takes some `D` exponentials forward and three times
-//! as many backward. Summed pair by pair, one for every position of the source, a row of 500 steps and positions took seconds;
-//! so it takes 0.3 s (one thread of an AMD EPYC).
+//! as many backward, and not one for every position of the source.
 
 use super::{MonotonicDims, MonotonicInputs};
 use crate::log_space::log_add;
+use crate::{KernelError, check};
 
 /// What a row is made of, its axes still those of the batch.
 #[derive(Debug)]
@@ -28,18 +28,13 @@ pub(super) struct Row<'a> {
 /// What the forward recursion leaves of a row, `L` being its real positions.
 #[derive(Debug, Clone)]
 pub(super) struct RowTrace {
+    /// Real steps, and `L`.
+    pub(super) sizes: (usize, usize),
     /// `[steps, L]`: `log p(y_1 .. y_t, a_t = j)`.
     alphas: Vec<f64>,
     /// `[steps, L]`: `log Σ_(k >= i) e^(e_t(k) + b(k - i))`; of where nothing is at that step, whatever.
     norms: Vec<f64>,
     pub(super) log_likelihood: f64,
-}
-
-impl RowTrace {
-    /// Real cells of the row's alignment matrix.
-    pub(super) fn cells(&self) -> usize {
-        self.alphas.len()
-    }
 }
 
 impl<'a> Row<'a> {
@@ -65,7 +60,7 @@ impl<'a> Row<'a> {
         let (steps, positions) = (self.steps, self.positions);
         let mut alphas = vec![0.0; steps * positions];
         let mut norms = vec![0.0; steps * positions];
-        let (mut before, mut sums) = (start(positions), vec![0.0; positions + 1]);
+        let (mut before, mut sums) = (start(positions).collect::<Vec<f64>>(), vec![0.0; positions + 1]);
         for t in 0..steps {
             let (scores, emissions) = (self.step(self.scores, t), self.step(self.emissions, t));
             let norms = &mut norms[t * positions..][..positions];
@@ -75,7 +70,7 @@ impl<'a> Row<'a> {
             before.copy_from_slice(alphas);
         }
         let log_likelihood = if steps == 0 { 0.0 } else { log_sum(positions, |j| before[j]) };
-        RowTrace { alphas, norms, log_likelihood }
+        RowTrace { sizes: (steps, positions), alphas, norms, log_likelihood }
     }
 
     /// Writes the gradients of `upstream · log p(y | x)`, `[T, S]` each, which were zeros; gives that of the distances, `[D]`.
@@ -91,7 +86,7 @@ impl<'a> Row<'a> {
         // `β_t(j)`, the logarithm of all that comes after; behind the last step nothing does.
         let mut betas = vec![0.0; positions];
         let [mut d_score, mut follows, mut behind] = [0, 0, 1].map(|more| vec![0.0; positions + more]);
-        let first = start(positions);
+        let first: Vec<f64> = start(positions).collect();
         for t in (0..self.steps).rev() {
             let (scores, emissions) = (self.step(self.scores, t), self.step(self.emissions, t));
             let alphas = &trace.alphas[t * positions..][..positions];
@@ -141,26 +136,44 @@ impl<'a> Row<'a> {
     }
 }
 
-/// `log p(a_t = j | y_1 .. y_(t-1))` for every position, from `before`, `log p(a_(t-1) = i | y_1 .. y_(t-1))`, or from
-/// the start where there is none. scores: `[L]`, `e_t`. distances: `[D]`.
+/// The memory of [`advance`], of which no value matters from one call to the next.
+#[derive(Debug, Clone, Default)]
+pub struct AdvanceScratch {
+    /// `[S]`: the start, where there is no step before.
+    first: Vec<f64>,
+    /// `[S]`.
+    norms: Vec<f64>,
+    /// `[S + 1]`.
+    sums: Vec<f64>,
+}
+
+/// `log p(a_t = j | y_1 .. y_(t-1))` for every position, `[S]`, from `before`, `log p(a_(t-1) = i | y_1 .. y_(t-1))`, or from
+/// the start where there is none. scores: `[S]`, `e_t`. distances: `[D]`, as f64 once for all steps.
 ///
-/// # Panics
+/// # Errors
 /// If `before` has not as many positions as there are scores, or there is no distance.
-pub fn advance(before: Option<&[f64]>, scores: &[f32], distances: &[f32]) -> Vec<f64> {
+pub fn advance(
+    before: Option<&[f64]>,
+    scores: &[f32],
+    distances: &[f64],
+    scratch: &mut AdvanceScratch,
+) -> Result<Vec<f64>, KernelError> {
     let positions = scores.len();
-    let first;
-    let before = match before {
-        Some(before) => before,
-        None => {
-            first = start(positions);
-            &first
-        }
-    };
-    assert!(before.len() == positions && !distances.is_empty(), "as many positions as scores, and a distance");
-    let biases: Vec<f64> = distances.iter().map(|&bias| f64::from(bias)).collect();
-    let [mut norms, mut priors, mut sums] = [0, 0, 1].map(|more| vec![0.0; positions + more]);
-    step(before, |j| f64::from(scores[j]), &biases, [&mut norms, &mut priors, &mut sums]);
-    priors
+    check::positive(&[("D", distances.len())])?;
+    check::optional("before", before, &[positions], "[S]")?;
+    let AdvanceScratch { first, norms, sums } = scratch;
+    let before = before.unwrap_or_else(|| {
+        first.clear();
+        first.extend(start(positions));
+        first
+    });
+    // Where nothing is before, no norm is written, and what another row left there may be no number.
+    norms.clear();
+    norms.resize(positions, 0.0);
+    sums.resize(positions + 1, 0.0);
+    let mut priors = vec![0.0; positions];
+    step(before, |j| f64::from(scores[j]), distances, [norms, &mut priors, sums]);
+    Ok(priors)
 }
 
 /// `log Σ_i before(i) p(j | i)` of every `j`, to `after`, and the logarithms of what transitions are normalised by, to `norms`,
@@ -210,8 +223,8 @@ fn sum_behind(values: impl Fn(usize) -> f64, behind: &mut [f64]) {
 }
 
 /// All at the first position, in logarithms.
-fn start(positions: usize) -> Vec<f64> {
-    (0..positions).map(|i| if i == 0 { 0.0 } else { f64::NEG_INFINITY }).collect()
+fn start(positions: usize) -> impl Iterator<Item = f64> {
+    (0..positions).map(|i| if i == 0 { 0.0 } else { f64::NEG_INFINITY })
 }
 
 /// `log Σ e^term`; -inf of nothing. What is no number is not hidden.

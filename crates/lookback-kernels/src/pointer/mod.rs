@@ -71,8 +71,9 @@ pub struct PointerTrace {
     log_sums: Vec<f32>,
     /// `[N]`: which share of the token's probability is written.
     written: Vec<f32>,
-    /// `[N]`: the copied weights' sum.
-    copied: Vec<f32>,
+    /// `[N]`: `(1 - g) / p`, by which `p` grows with each copied weight; 0 where they are below [`LEAST_COPIED`] together, and
+    /// where none is copied.
+    each: Vec<f32>,
 }
 
 /// Gradients of everything that the network says.
@@ -101,7 +102,7 @@ pub fn forward(
     let PointerDims { steps, vocabulary, .. } = dims;
     let mut log_sums = vec![0.0; steps];
     write_log_sums(vocabulary, inputs.logits, &mut log_sums, threads);
-    let (mut written, mut copied) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
+    let (mut written, mut each) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     let mut total = 0.0;
     for (step, &log_sum) in log_sums.iter().enumerate() {
         let token = targets.wanted[step];
@@ -122,15 +123,17 @@ pub fn forward(
         };
         total -= log_probability;
         written.push(share as f32);
-        copied.push(at_least(weights));
+        // From the logarithms: the share that is copied, over a small sum, would have lost its digits. What is no number stays.
+        let counts = copy.is_some() && (weights >= LEAST_COPIED || weights.is_nan());
+        each.push(if counts { (-softplus(gate) - log_probability).exp() as f32 } else { 0.0 });
     }
-    Ok(((total / steps.max(1) as f64) as f32, PointerTrace { log_sums, written, copied }))
+    Ok(((total / steps.max(1) as f64) as f32, PointerTrace { log_sums, written, each }))
 }
 
 /// The gradients of `upstream` times the loss, given what [`forward`] left of the same arguments.
 ///
 /// With `r` the share of the token's probability that is written: `r (softmax - one at the token)` to the logits, `g - r` to
-/// the gate, `-(1 - r) / Σ a` to each weight of the sum.
+/// the gate, `-(1 - g) / p` to each weight of a sum that counts as it is.
 ///
 /// # Errors
 /// As [`forward`], or if the trace is of another number of steps.
@@ -172,7 +175,7 @@ pub fn backward(
         } else {
             mean * (inputs.gates[step].sigmoid() - written)
         });
-        let each = mean * (1.0 - written) / trace.copied[step];
+        let each = mean * trace.each[step];
         targets.of(step).iter().for_each(|&place| of_weights[place] -= each);
     }
     Ok(PointerGradients { logits, gates, weights: of_weights })

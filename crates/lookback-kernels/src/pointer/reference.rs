@@ -1,10 +1,10 @@
 //! The loss of a pointer-generator, as it is written. Sizes must fit; the naive code indexes without checking them first.
 
-use super::{NOT_WRITTEN, PointerDims, PointerGradients, PointerInputs, PointerTargets};
+use super::{LEAST_COPIED, NOT_WRITTEN, PointerDims, PointerGradients, PointerInputs, PointerTargets};
 use crate::Real;
 
 /// `p(w) = g p_vocabulary(w) + (1 - g) Σ a` of a step (See 2017, eq. 9), with its parts: `g`, the probability in the
-/// vocabulary, and the sum.
+/// vocabulary, and the sum as it counts.
 fn probability<R: Real>(
     dims: PointerDims,
     inputs: PointerInputs<'_, R>,
@@ -17,7 +17,13 @@ fn probability<R: Real>(
         NOT_WRITTEN => R::ZERO,
         token => logits[token as usize].exp() / total(logits),
     };
-    let copied = targets.of(step).iter().fold(R::ZERO, |sum, &place| sum + inputs.weights[place]);
+    let copied = match targets.of(step) {
+        [] => R::ZERO,
+        places => {
+            let sum = sum(inputs, places);
+            if counts(sum) { sum } else { R::from_f32(LEAST_COPIED) }
+        }
+    };
     (g * own + (R::ONE - g) * copied, [g, own, copied])
 }
 
@@ -48,11 +54,21 @@ pub fn backward<R: Real>(
             logits.push(over * g * own * (one - logit.exp() / total(row)));
         }
         gates.push(over * g * (R::ONE - g) * (own - copied));
-        for &place in targets.of(step) {
+        let places = targets.of(step);
+        for &place in places.iter().filter(|_| counts(sum(inputs, places))) {
             weights[place] += over * (R::ONE - g);
         }
     }
     PointerGradients { logits, gates, weights }
+}
+
+fn sum<R: Real>(inputs: PointerInputs<'_, R>, places: &[usize]) -> R {
+    places.iter().fold(R::ZERO, |sum, &place| sum + inputs.weights[place])
+}
+
+/// Whether a sum of weights counts as it is, and not as the least.
+fn counts<R: Real>(sum: R) -> bool {
+    sum >= R::from_f32(LEAST_COPIED)
 }
 
 /// `Σ e^logit`.

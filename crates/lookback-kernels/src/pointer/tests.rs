@@ -108,6 +108,21 @@ proptest! {
     }
 }
 
+/// Regression: from the share that is written, in f32, what is left for a small sum of weights was 0 or noise.
+#[test]
+fn small_weights_and_weights_of_nothing_have_their_gradients() {
+    for (weight, seed) in [1e-3f32, 1e-9, 1e-20, 1e-29, 1e-31, 0.0].into_iter().zip(3..) {
+        let mut case = Case::new(40, 6, 4, 3.0, seed);
+        case.weights.fill(f64::from(weight));
+        case.agrees();
+        let (_, found) = case.fast(1);
+        let copied: Vec<f32> = case.places.iter().map(|&place| found.weights[place]).collect();
+        assert!(!copied.is_empty());
+        let counts = 4.0 * weight >= LEAST_COPIED;
+        assert!(copied.iter().all(|&slope| if counts { slope < 0.0 } else { slope == 0.0 }), "{weight}: {copied:?}");
+    }
+}
+
 #[test]
 fn what_is_far_from_likely_has_a_finite_loss_and_gradients() {
     for (gate, weight, wanted) in [(80.0, 0.0, NOT_WRITTEN), (-80.0, 0.0, 1), (200.0, 1e-38, 0), (-200.0, 1.0, 0)] {

@@ -8,6 +8,7 @@ use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup, NO_TOKEN};
 use lookback_kernels::monotonic::emission::{self, EmissionDims, EmissionInputs};
 use lookback_kernels::monotonic::{self, MonotonicDims, MonotonicInputs};
+use lookback_kernels::pointer::{self, NOT_WRITTEN, PointerDims, PointerInputs, PointerTargets};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
     Activation, Cell, Dims, Inputs, Packed, Reset, Saving, Unrolled, UnrolledSteps, Upstream, Weights, Workspace,
@@ -156,6 +157,7 @@ pub(crate) fn everything() -> Vec<Work> {
         field("conditional random field", 3.0),
         field("conditional random field, scores far apart", 50.0),
         alignments(),
+        copying(),
         work("dropout", |threads| vec![dropout(&values(50_000, 1), 0.3, 5, threads).unwrap()]),
     ]
 }
@@ -294,5 +296,24 @@ fn alignments() -> Work {
         let g = emission::backward(dims, of_cells, &cells, &found.emissions, threads).unwrap();
         let likely = [likelihoods, found.emissions, found.scores, found.distances];
         likely.into_iter().chain([emissions.clone(), g.source, g.target, g.weight, g.bias]).collect()
+    })
+}
+
+fn copying() -> Work {
+    let (steps, vocabulary) = (90, 37);
+    let (logits, gates) = (values(steps * vocabulary, 1), values(steps, 2));
+    let weights: Vec<f32> = values(steps * 5, 3).iter().map(|value| value.abs() / 5.0).collect();
+    // No place of the first step of three, one of the second, and two of the third, which can only be copied.
+    let wanted: Vec<u32> =
+        (0..steps).map(|n| if n % 3 == 2 { NOT_WRITTEN } else { (n * 5 % vocabulary) as u32 }).collect();
+    let places: Vec<usize> = (0..steps).flat_map(|n| (0..n % 3).map(move |k| 5 * n + 2 * k)).collect();
+    let offsets: Vec<usize> = (0..=steps).map(|n| n / 3 * 3 + [0, 0, 1][n % 3]).collect();
+    work("copying", move |threads| {
+        let dims = PointerDims { steps, vocabulary, weights: steps * 5 };
+        let inputs = PointerInputs { logits: &logits[..], gates: &gates, weights: &weights };
+        let targets = PointerTargets { wanted: &wanted, offsets: &offsets, places: &places };
+        let (loss, trace) = pointer::forward(dims, inputs, targets, threads).unwrap();
+        let found = pointer::backward(dims, inputs, targets, &trace, 1.5, threads).unwrap();
+        vec![vec![loss], found.logits, found.gates, found.weights]
     })
 }

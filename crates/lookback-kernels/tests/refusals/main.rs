@@ -15,6 +15,7 @@ use lookback_kernels::linear::{self, LinearDims, PackedLinear, PreparedLinear};
 use lookback_kernels::lookup::{self, Bags, Lookup};
 use lookback_kernels::monotonic::emission::{self, EmissionDims, EmissionInputs};
 use lookback_kernels::monotonic::{self, MonotonicDims, MonotonicInputs};
+use lookback_kernels::pointer::{self, PointerDims, PointerInputs, PointerTargets};
 use lookback_kernels::pool::{self, PoolDims, PoolScore, PoolUpstream};
 use lookback_kernels::{
     Activation, Cell, Dims, InputGradients, Inputs, KernelError, Outputs, Packed, Reset, Saving, Unrolled,
@@ -239,6 +240,18 @@ proptest! {
         if let Ok((_, trace)) = emission::forward(dims, inputs, threads) {
             _ = emission::backward(dims, inputs, &trace, &values(len(&[a, b, b], offs[4])), threads);
         }
+        let dims = PointerDims { steps: a, vocabulary: b, weights: c };
+        let (logits, gates, weights) =
+            (values(len(&[a, b], offs[0])), values(len(&[a], offs[1])), values(len(&[c], offs[2])));
+        let inputs = PointerInputs { logits: &logits[..], gates: &gates, weights: &weights };
+        // As many offsets as steps, and some places, now and then of no step and outside the weights.
+        let offsets: Vec<usize> = (0..len(&[a.saturating_add(1)], offs[3])).collect();
+        let places: Vec<usize> = (0..len(&[a], offs[4])).map(|at| ids.get(at % 9).map_or(0, |&id| id as usize)).collect();
+        let targets = PointerTargets { wanted: &ids, offsets: &offsets, places: &places };
+        if let Ok((_, trace)) = pointer::forward(dims, inputs, targets, threads) {
+            _ = pointer::backward(dims, inputs, targets, &trace, 1.0, threads);
+        }
+        _ = pointer::check_targets(dims, targets);
         prop_assert_eq!(dropout(&x, probability, 1, threads).is_ok(), (0.0..=1.0).contains(&probability));
     }
 }

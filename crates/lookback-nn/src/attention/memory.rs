@@ -245,6 +245,11 @@ impl Attention {
         Ok(AttentionOutput { context, weights: weights.map(|weights| weights.squeeze_dim(1)) })
     }
 
+    /// What is dropped of the weights in training.
+    pub(crate) fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
     /// The width of a key, where the score is one that coverage goes with.
     pub(crate) fn covering_width(&self) -> Option<usize> {
         match self.score {

@@ -21,6 +21,20 @@ pub(crate) fn values<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     tensor.into_data().try_to_vec::<f32>().unwrap()
 }
 
+/// The same parameters in f64, where everything is composed of Burn's own operations.
+pub(crate) fn wide<M: burn::module::Module>(module: M) -> M {
+    struct Wide;
+    impl burn::module::ModuleMapper for Wide {
+        fn map_float<const R: usize>(
+            &mut self,
+            param: burn::module::Param<Tensor<R>>,
+        ) -> burn::module::Param<Tensor<R>> {
+            burn::module::Param::from_tensor(param.val().cast(burn::tensor::DType::F64).detach())
+        }
+    }
+    module.map(&mut Wide)
+}
+
 #[track_caller]
 pub(crate) fn close<const R: usize>(what: &str, found: Tensor<R>, expected: Tensor<R>) {
     assert_eq!(found.dims(), expected.dims(), "{what}");

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use lookback_kernels::decoder::DecoderForm;
 
-use super::coverage::{self, attend};
+use super::coverage::{self, Looked, attend};
 use super::known::{Known, ended};
 use super::{DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
@@ -170,11 +170,10 @@ impl BahdanauDecoder {
             return Ok(BahdanauSteps { outputs, contexts, weights, state });
         }
         let (mut state, mut outputs, mut contexts) = (state, Vec::with_capacity(time), Vec::with_capacity(time));
-        let mut covered = self.coverage.as_ref().map(|_| Tensor::zeros([batch, memory.keys()], &x.device()));
-        let mut looked = Vec::new();
+        let mut looked = Looked::before(self.coverage.is_some(), weights, memory.keys(), &x);
         for t in 0..time {
             let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-            let step = self.step_over(x_t, state.clone(), (memory, mask), covered.clone(), weights)?;
+            let step = self.step_over(x_t, state.clone(), (memory, mask), looked.covered.clone(), weights)?;
             let made = [Some(step.output), Some(step.context), step.weights].into_iter().flatten().collect();
             let (made, next) = ended(lengths, t, made, step.state, Some(state));
             state = next;
@@ -182,13 +181,10 @@ impl BahdanauDecoder {
             for (made, all) in made.by_ref().take(2).zip([&mut outputs, &mut contexts]) {
                 all.push(made.unsqueeze_dim::<3>(1));
             }
-            if let Some(seen) = made.next() {
-                covered = covered.map(|covered| covered + seen.clone());
-                looked.push(seen.unsqueeze_dim::<3>(1));
-            }
+            looked.add(made.next());
         }
-        let weights = weights.then(|| joined(looked, 1));
-        Ok(BahdanauSteps { outputs: joined(outputs, 1), contexts: joined(contexts, 1), weights, state })
+        let (outputs, contexts) = (joined(outputs, 1), joined(contexts, 1));
+        Ok(BahdanauSteps { outputs, contexts, weights: looked.weights(), state })
     }
 
     /// One step. x: `[B, input]`. state: of the step before, or made from the encoder's.

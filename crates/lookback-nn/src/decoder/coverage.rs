@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::DecoderMemory;
 use crate::Error;
 use crate::attention::{Attention, AttentionOutput, Mask};
+use crate::ops::{Nothing, joined};
 
 /// `w_c`, `[A]`, for an attention of an additive score, drawn as its `v` is.
 ///
@@ -42,5 +43,40 @@ pub(super) fn attend(
             refused("one that knows nothing of those before", "one of step_covering, for the decoder has coverage")
         }
         (None, Some(_)) => refused("one of step_covering", "one of step, for the decoder has no coverage"),
+    }
+}
+
+/// What steps that are taken one by one have looked at.
+pub(super) struct Looked {
+    /// `[B, K]`: their sum, with coverage.
+    pub(super) covered: Option<Tensor<2>>,
+    /// `[B, 1, K]` each, where they are asked for.
+    all: Option<Vec<Tensor<3>>>,
+}
+
+impl Looked {
+    /// Before the first step. x: `[B, T, I]`, what the steps read.
+    pub(super) fn before(coverage: bool, asked: bool, keys: usize, x: &Tensor<3>) -> Looked {
+        let nothing = || Tensor::zeros([x.dims()[0], keys], (&x.device(), x.dtype()));
+        Looked { covered: coverage.then(nothing), all: asked.then(Vec::new) }
+    }
+
+    /// Another step's weights, `[B, K]`; there are some wherever they are asked for or summed.
+    pub(super) fn add(&mut self, weights: Option<Tensor<2>>) {
+        let Some(weights) = weights else { return };
+        let [batch, keys] = weights.dims();
+        if let Some(all) = &mut self.all {
+            all.push(match batch * keys {
+                // Burn reshapes nothing.
+                0 => Nothing::of(&weights).zeros([batch, 1, keys]),
+                _ => weights.clone().unsqueeze_dim(1),
+            });
+        }
+        self.covered = self.covered.take().map(|covered| covered + weights);
+    }
+
+    /// `[B, T, K]`, where they were asked for.
+    pub(super) fn weights(self) -> Option<Tensor<3>> {
+        self.all.map(|all| joined(all, 1))
     }
 }

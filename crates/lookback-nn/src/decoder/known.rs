@@ -48,10 +48,7 @@ impl Known<'_> {
         let combined =
             |(weight, bias): &(Tensor<2>, Option<Tensor<1>>)| on_flex(weight) && bias.as_ref().is_none_or(on_flex);
         let coverage = self.coverage.map(Param::val);
-        if !coverage.as_ref().is_none_or(on_flex) {
-            return Ok(None);
-        }
-        if !on_kernels || !combine.as_ref().is_none_or(combined) {
+        if !(on_kernels && combine.as_ref().is_none_or(combined) && coverage.as_ref().is_none_or(on_flex)) {
             return Ok(None);
         }
         let dims = self.dims(&asked, layers.len())?;

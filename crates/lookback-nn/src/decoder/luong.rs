@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use lookback_kernels::decoder::DecoderForm;
 
-use super::coverage::{self, attend};
+use super::coverage::{self, Looked, attend};
 use super::known::{Known, ended};
 use super::{AttentionalLayer, DecoderMemory, check_parts};
 use crate::attention::{Attention, Mask};
@@ -187,24 +187,20 @@ impl LuongDecoder {
             let weights = weights.then(|| nothing.zeros([batch, time, keys]));
             return Ok(LuongSteps { outputs: nothing.zeros([batch, time, hidden]), weights, state });
         }
-        let mut covered = self.coverage.as_ref().map(|_| Tensor::zeros([batch, memory.keys()], &x.device()));
-        let (mut all, mut looked) = (Vec::with_capacity(time), Vec::new());
+        let mut looked = Looked::before(self.coverage.is_some(), weights, memory.keys(), &x);
+        let mut all = Vec::with_capacity(time);
         for t in 0..time {
             let x_t = x.clone().narrow(1, t, 1).squeeze_dim(1);
-            let step = self.step_over(x_t, previous, state.clone(), (memory, mask), covered.clone(), weights)?;
+            let step = self.step_over(x_t, previous, state.clone(), (memory, mask), looked.covered.clone(), weights)?;
             let made = [Some(step.attentional), step.weights].into_iter().flatten().collect();
             let (made, next) = ended(lengths, t, made, step.state, state);
             let mut made = made.into_iter();
             let Some(attentional) = made.next() else { unreachable!("what goes in comes out") };
             (previous, state) = (attentional, Some(next));
             all.push(previous.clone().unsqueeze_dim::<3>(1));
-            if let Some(seen) = made.next() {
-                covered = covered.map(|covered| covered + seen.clone());
-                looked.push(seen.unsqueeze_dim::<3>(1));
-            }
+            looked.add(made.next());
         }
-        let weights = weights.then(|| joined(looked, 1));
-        Ok(LuongSteps { outputs: joined(all, 1), weights, state })
+        Ok(LuongSteps { outputs: joined(all, 1), weights: looked.weights(), state })
     }
 
     /// One step. x: `[B, input]`. previous: `h̃_{t-1}` `[B, H]`, zeros at the first step. state: `None` means zeros.

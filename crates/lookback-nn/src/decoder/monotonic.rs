@@ -44,7 +44,8 @@ impl HardMonotonicDecoder {
     /// general. distances: `D`, how many jumps have a bias.
     ///
     /// # Errors
-    /// A size of 0, parts that do not fit, a bidirectional layer, another score, or sizes whose parameters no memory holds.
+    /// A size of 0, parts that do not fit, a bidirectional layer, another score, dropout of the weights, which are none that could
+    /// be dropped, or sizes whose parameters no memory holds.
     pub fn new(
         input: usize,
         memory: usize,
@@ -58,6 +59,14 @@ impl HardMonotonicDecoder {
         if attention.general().is_none() {
             let found = format!("{:?}", attention.score());
             return Err(Error::Config { name: "the score of hard monotonic attention", found, expected: "general" });
+        }
+        if attention.dropout() > 0.0 {
+            let (name, found) = ("the dropout of hard monotonic attention", attention.dropout().to_string());
+            return Err(Error::Config {
+                name,
+                found,
+                expected: "0, for its weights are a distribution that is summed over",
+            });
         }
         let hidden = recurrent.hidden();
         Ok(HardMonotonicDecoder {
@@ -80,7 +89,7 @@ impl HardMonotonicDecoder {
     /// lengths in `targets` is never read.
     ///
     /// # Errors
-    /// When sizes, lengths or element types do not fit, or a token is none.
+    /// When sizes, lengths or element types do not fit, a token is none, or a target has steps and its source no position.
     pub fn log_likelihood(
         &self,
         x: Tensor<3>,
@@ -96,7 +105,7 @@ impl HardMonotonicDecoder {
         let MonotonicTargets { aligned, output: (weight, bias), dropout } = targets;
         let [vocabulary, _] = weight.dims();
         check::shape("output weight", &weight, [vocabulary, hidden], why)?;
-        check::lengths(&aligned.lengths, batch, time)?;
+        aligned.fit([batch, time, positions])?;
         if batch * time * positions * memory == 0 {
             let nothing = Nothing::of(&x).and(&outputs).and(&weight).and(&bias).and_module(self);
             return Ok(nothing.zeros([batch]));

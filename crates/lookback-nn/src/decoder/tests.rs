@@ -1,9 +1,9 @@
 //! Decoders over every cell: what a step gives, and that packed steps learn what their equations say.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
 
 use super::{BahdanauDecoder, HardMonotonicDecoder, LuongDecoder, MonotonicTargets};
-use crate::attention::tests::{B, K, all_gradients, close, device, random, same_gradients, values};
+use crate::attention::tests::{B, K, all_gradients, close, device, random, same_gradients, values, wide};
 use crate::attention::{Attention, AttentionConfig, Mask, Score};
 use crate::ops::AlignedTargets;
 use crate::{Cell, Recurrent, RecurrentConfig, State};
@@ -273,6 +273,69 @@ fn weights_and_coverage_as_one_operation_are_those_step_by_step() {
     }
 }
 
+/// What is of another type than f32 is composed, and comes near what the kernels give.
+#[test]
+fn decoders_run_in_f64() {
+    let device = device();
+    let (mask, lengths) = (Mask::none().with_key_lengths(&[5, 1, 3]), Some(&[4, 2, 0][..]));
+    let (outputs, words, previous) = (random([B, K, 6], &device), random([B, 4, 2], &device), random([B, 7], &device));
+    let of = |x: &Tensor<3>, dtype: DType| x.clone().cast(dtype);
+    let state = |begin: &State, dtype: DType| State {
+        hidden: of(&begin.hidden, dtype),
+        cell: begin.cell.as_ref().map(|cell| of(cell, dtype)),
+    };
+    for cell in CELLS {
+        let luong = LuongDecoder::new(2, 6, layers(cell, [2 + 7, 7, 2], &device), additive(7, &device), &device);
+        let bahdanau = BahdanauDecoder::new(2, 6, layers(cell, [2 + 6, 7, 2], &device), additive(7, &device));
+        let luong = luong.unwrap().with_coverage(&device).unwrap();
+        let (bahdanau, begin) = (bahdanau.unwrap().with_coverage(&device).unwrap(), start(cell, 2, &device));
+        let [narrow, wide] =
+            [(luong.clone(), bahdanau.clone()), (wide(luong), wide(bahdanau))].map(|(luong, bahdanau)| {
+                let dtype = luong.coverage.as_ref().unwrap().val().dtype();
+                let [x, outputs] = [&words, &outputs].map(|x| of(x, dtype));
+                let memory = luong.memory(outputs.clone(), &mask).unwrap();
+                let (start, previous) = (state(&begin, dtype), previous.clone().cast(dtype));
+                let by_luong = luong
+                    .forward_with_weights(x.clone(), lengths, previous, Some(start.clone()), &memory, &mask)
+                    .unwrap();
+                let memory = bahdanau.memory(outputs, &mask).unwrap();
+                let by_bahdanau = bahdanau.forward_with_weights(x, lengths, start, &memory, &mask).unwrap();
+                let weights = [by_luong.weights, by_bahdanau.weights].map(Option::unwrap);
+                let all = weights.into_iter().chain([by_luong.outputs, by_bahdanau.outputs, by_bahdanau.contexts]);
+                all.map(|x| (x.dtype(), x.cast(DType::F32))).collect::<Vec<_>>()
+            });
+        for ((_, narrow), (dtype, wide)) in narrow.into_iter().zip(wide) {
+            assert_eq!(dtype, DType::F64);
+            close("in f64", narrow, wide);
+        }
+    }
+}
+
+/// Regression: a panic.
+#[test]
+fn weights_over_no_keys_and_no_rows_are_none() {
+    let device = device();
+    for ([batch, keys], covers) in [[0, 5], [3, 0], [0, 0]].into_iter().flat_map(|at| [(at, false), (at, true)]) {
+        let recurrent = |input: usize| layers(Cell::Gru, [input, 7, 1], &device);
+        let mut luong = LuongDecoder::new(2, 6, recurrent(2 + 7), additive(7, &device), &device).unwrap();
+        let mut bahdanau = BahdanauDecoder::new(2, 6, recurrent(2 + 6), additive(7, &device)).unwrap();
+        if covers {
+            luong = luong.with_coverage(&device).unwrap();
+            bahdanau = bahdanau.with_coverage(&device).unwrap();
+        }
+        let nothing = |shape: [usize; 3]| Tensor::<3>::zeros(shape, &device);
+        let (outputs, words) = (nothing([batch, keys, 6]), nothing([batch, 4, 2]));
+        let (mask, previous) = (Mask::none(), Tensor::zeros([batch, 7], &device));
+        let memory = luong.memory(outputs.clone(), &mask).unwrap();
+        let steps = luong.forward_with_weights(words.clone(), None, previous, None, &memory, &mask).unwrap();
+        assert_eq!((steps.outputs.dims(), steps.weights.unwrap().dims()), ([batch, 4, 7], [batch, 4, keys]));
+        let memory = bahdanau.memory(outputs, &mask).unwrap();
+        let state = State { hidden: nothing([1, batch, 7]), cell: None };
+        let steps = bahdanau.forward_with_weights(words, None, state, &memory, &mask).unwrap();
+        assert_eq!((steps.outputs.dims(), steps.weights.unwrap().dims()), ([batch, 4, 7], [batch, 4, keys]));
+    }
+}
+
 #[test]
 fn coverage_goes_with_additive_scores_and_steps_that_read_it() {
     let device = device();
@@ -362,7 +425,27 @@ fn hard_monotonic_attention_learns_and_reads_no_padding() {
         close("likelihoods", again.clone(), found);
         same_gradients(&all_gradients(&decoder, again.sum(), &[&outputs, &words]), &gradients);
     }
-    let additive = additive(7, &device);
-    let refused = HardMonotonicDecoder::new(2, 6, layers(Cell::Gru, [2, 7, 1], &device), additive, 3, &device);
-    assert!(refused.unwrap_err().to_string().contains("must be general"));
+}
+
+#[test]
+fn hard_monotonic_attention_refuses_what_it_cannot_do() {
+    let device = device();
+    let made = |attention: Attention| {
+        HardMonotonicDecoder::new(2, 6, layers(Cell::Gru, [2, 7, 1], &device), attention, 3, &device)
+    };
+    assert!(made(additive(7, &device)).unwrap_err().to_string().contains("must be general"));
+    let general = AttentionConfig::new(Score::General, 7, 6);
+    let dropping = general.clone().with_dropout(0.5).init(&device).unwrap();
+    assert!(made(dropping).unwrap_err().to_string().contains("is 0.5 but must be 0"));
+    // A target whose source has no position was certain.
+    let decoder = made(general.init(&device).unwrap()).unwrap();
+    let dropout = burn::nn::DropoutConfig::new(0.0).init();
+    let run = |lengths: Vec<usize>| {
+        let aligned = AlignedTargets { tokens: vec![0; 4], lengths, source_lengths: vec![0, 0] }.into();
+        let targets =
+            MonotonicTargets { aligned, output: (random([5, 7], &device), random([5], &device)), dropout: &dropout };
+        decoder.log_likelihood(random([2, 2, 2], &device), None, Tensor::zeros([2, 0, 6], &device), targets)
+    };
+    assert!(run(vec![0, 1]).unwrap_err().to_string().contains("no position"));
+    assert_eq!(values(run(vec![0, 0]).unwrap()), [0.0, 0.0]);
 }

@@ -1,6 +1,6 @@
 //! Attention as one operation: scores, mask, softmax and context.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use lookback_kernels::attention as kernel;
@@ -10,6 +10,7 @@ use lookback_kernels::attention::{
 use rayon::current_num_threads;
 
 use super::attention_core::{CoreOptions, CoreScore, check, nothing};
+use super::left::Left;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{composite_attention, on_flex};
 use crate::Error;
@@ -58,7 +59,7 @@ pub fn attention(
         dropout: (options.dropout > 0.0 && device.is_autodiff()).then(|| draw(options.dropout, &device)),
         weights: options.weights,
         kept: OnceLock::new(),
-        made: Mutex::new(None),
+        made: Left::default(),
     };
     let bias = mask.bias().map(Tensor::into_dispatch);
     let inputs = [Some(query.into_dispatch()), Some(keys.into_dispatch()), Some(values.into_dispatch()), v, bias];
@@ -95,7 +96,7 @@ struct Core {
     /// What the first forward pass left for the others: the context and the statistics of each softmax.
     kept: OnceLock<Kept>,
     /// The weights `[B, N, Q, K]`, until the operation that gives them takes them.
-    made: Mutex<Option<Vec<f32>>>,
+    made: Left<Vec<f32>>,
 }
 
 #[derive(Debug)]
@@ -166,7 +167,7 @@ impl Core {
         let copy = if self.weights { context.clone() } else { Vec::new() };
         // The same inputs give the same values, should the operation ever run twice.
         let _ = self.kept.set(Kept { statistics, context: copy });
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = weights;
+        weights.into_iter().for_each(|weights| self.made.put(weights));
         context
     }
 
@@ -250,11 +251,11 @@ impl SliceOperation for Weights {
     }
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
-        let take = || self.0.made.lock().unwrap_or_else(PoisonError::into_inner).take();
-        take()
+        let made = &self.0.made;
+        made.take()
             .or_else(|| {
                 self.0.run(inputs);
-                take()
+                made.take()
             })
             .expect("a core that was asked for weights makes them")
     }

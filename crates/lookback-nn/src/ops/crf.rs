@@ -1,12 +1,14 @@
 //! The loss of a linear-chain conditional random field as one operation.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use lookback_kernels::crf::{self as kernel, CrfDims, CrfParameters, CrfWorkspace};
 use rayon::current_num_threads;
 
 use super::flex::checked;
+use super::left::Left;
+use super::log_space::{FORBIDDEN, log_sum};
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex, with_values};
 use crate::{Error, check};
@@ -118,7 +120,7 @@ pub fn crf_loss(
         None,
     ];
     let (tags, lengths) = (tags.to_vec(), lengths.to_vec());
-    let operation = CrfLoss { dims, forbidding, tags, lengths, workspace: Mutex::default() };
+    let operation = CrfLoss { dims, forbidding, tags, lengths, workspace: Left::default() };
     Ok(run_slices(inputs, &device, Arc::new(operation)))
 }
 
@@ -157,7 +159,7 @@ struct CrfLoss {
     tags: Vec<u32>,
     lengths: Vec<usize>,
     /// What the forward pass leaves for the backward pass.
-    workspace: Mutex<CrfWorkspace>,
+    workspace: Left<CrfWorkspace>,
 }
 
 impl CrfLoss {
@@ -178,7 +180,7 @@ impl SliceOperation for CrfLoss {
         // A workspace of its own while threads work: whoever waits for them may be given this very operation again.
         let mut workspace = CrfWorkspace::default();
         let losses = self.run(emissions, &mut workspace);
-        *self.workspace.lock().unwrap_or_else(PoisonError::into_inner) = workspace;
+        self.workspace.put(workspace);
         losses
     }
 
@@ -189,7 +191,7 @@ impl SliceOperation for CrfLoss {
         gradient: &[f32],
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        let mut workspace = std::mem::take(&mut *self.workspace.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut workspace = self.workspace.of_forward();
         let found = checked(kernel::backward(gradient, &mut workspace, current_num_threads()));
         [
             wanted[0].then_some(found.emissions),
@@ -200,9 +202,6 @@ impl SliceOperation for CrfLoss {
         ]
     }
 }
-
-/// What is not allowed, where there is no -inf: its exponential is 0 however many of it are added, and it has gradients.
-const FORBIDDEN: f32 = -1e30;
 
 /// The same, made of Burn's own operations. Sizes and paths fit.
 pub(super) fn composite(
@@ -264,10 +263,4 @@ fn masked<const R: usize>(values: Tensor<R>, allowed: Option<&Vec<bool>>) -> Ten
     let forbidden: Vec<bool> = allowed.iter().map(|allowed| !allowed).collect();
     let data = TensorData::new(forbidden, values.dims());
     values.clone().mask_fill(Tensor::<R, Bool>::from_data(data, &values.device()), FORBIDDEN)
-}
-
-/// `log Σ e^x` along an axis, which stays with size 1.
-fn log_sum<const R: usize>(x: Tensor<R>, axis: usize) -> Tensor<R> {
-    let largest = x.clone().detach().max_dim(axis);
-    (x - largest.clone()).exp().sum_dim(axis).log() + largest
 }

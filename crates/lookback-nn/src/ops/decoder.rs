@@ -1,6 +1,6 @@
 //! A decoder over known targets as one operation.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use burn_dispatch::{DispatchTensor, DispatchTensorKind};
@@ -11,10 +11,11 @@ use lookback_kernels::decoder::{
     self as kernel, DecoderDims, DecoderGradients, DecoderInputs, DecoderKind, DecoderParameters, DecoderTrace, Map,
     MapGradients,
 };
-use lookback_kernels::dropout::dropout;
+use lookback_kernels::dropout::mask;
 use rayon::current_num_threads;
 
 use super::flex::{checked, slice};
+use super::left::Left;
 use super::routed::{Routed, of_token};
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{CoreScore, DirectionTensors};
@@ -78,7 +79,7 @@ pub(crate) fn decoder(
         c0.map(Tensor::into_dispatch),
         Some(token.into_dispatch()),
     ];
-    let trace = Mutex::default();
+    let trace = Left::default();
     let operation = Decode { kind, dims, lengths, key_lengths, given, drawn, beside, routed, trace };
     let all: Tensor<1> = run_slices(inputs, &device, Arc::new(operation));
     let (parts, DecoderDims { batch, time, hidden, layers, keys, memory, .. }) = (kind.parts(&dims), dims);
@@ -205,7 +206,7 @@ struct Decode {
     beside: Beside,
     routed: Routed,
     /// What the forward pass leaves for the backward pass.
-    trace: Mutex<Option<DecoderTrace>>,
+    trace: Left<DecoderTrace>,
 }
 
 impl Decode {
@@ -214,8 +215,7 @@ impl Decode {
     fn masks(&self) -> Option<Vec<f32>> {
         let DecoderDims { batch, time, hidden, layers, .. } = self.dims;
         let (probability, seed) = self.drawn?;
-        let ones = vec![1.0; (layers - 1) * batch * time * hidden];
-        Some(checked(dropout(&ones, probability, seed, current_num_threads())))
+        Some(checked(mask((layers - 1) * batch * time * hidden, probability, seed, current_num_threads())))
     }
 
     fn inputs<'a>(
@@ -250,7 +250,7 @@ impl SliceOperation for Decode {
             checked(kernel::forward(self.kind, &self.dims, parameters, &inputs, threads))
         };
         let (output, trace) = self.beside.parameters(run);
-        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace);
+        self.trace.put(trace);
         output
     }
 
@@ -269,8 +269,7 @@ impl SliceOperation for Decode {
         gradient: &[f32],
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let trace = trace.expect("the forward pass has run before the backward pass");
+        let trace = self.trace.of_forward();
         let masks = self.masks();
         let (inputs, threads, kind) = (self.inputs(inputs, masks.as_deref()), current_num_threads(), self.kind);
         let run = |parameters: &DecoderParameters<'_>| {

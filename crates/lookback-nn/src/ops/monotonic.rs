@@ -1,7 +1,7 @@
 //! Hard monotonic attention over known targets: what every position says of the wanted tokens, and the likelihood over all
 //! alignments, one operation each.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::tensor::{Bool, Int, Tensor, TensorData, activation::log_softmax};
 use lookback_kernels::monotonic::emission::{self, EmissionDims, EmissionInputs, EmissionTrace};
@@ -9,6 +9,8 @@ use lookback_kernels::monotonic::{self as kernel, MonotonicDims, MonotonicInputs
 use rayon::current_num_threads;
 
 use super::flex::checked;
+use super::left::Left;
+use super::log_space::{FORBIDDEN, log_sum};
 use super::slices::{SLICES, SliceOperation, run_slices};
 use super::{Nothing, on_flex};
 use crate::{Error, check};
@@ -25,7 +27,8 @@ pub struct AlignedTargets {
 }
 
 impl AlignedTargets {
-    fn fit(&self, sizes: [usize; 3]) -> Result<(), Error> {
+    /// Whether both sides fit `[B, T, S]`.
+    pub(crate) fn fit(&self, sizes: [usize; 3]) -> Result<(), Error> {
         let [batch, time, _] = sizes;
         kernel::check_lengths(sizes, &self.lengths, &self.source_lengths)
             .map_err(|refused| Error::Alignment { what: refused.to_string() })?;
@@ -87,7 +90,7 @@ pub fn emissions(
         Some(bias.into_dispatch()),
         None,
     ];
-    let operation = Emissions { dims, targets: targets.clone(), trace: Mutex::default() };
+    let operation = Emissions { dims, targets: targets.clone(), trace: Left::default() };
     Ok(run_slices(inputs, &device, Arc::new(operation)))
 }
 
@@ -123,21 +126,15 @@ pub fn monotonic_likelihood(
     let device = emissions.device();
     let inputs =
         [Some(emissions.into_dispatch()), Some(scores.into_dispatch()), Some(distances.into_dispatch()), None, None];
-    let operation = Likelihood { dims, targets: targets.clone(), trace: Mutex::default() };
+    let operation = Likelihood { dims, targets: targets.clone(), trace: Left::default() };
     Ok(run_slices(inputs, &device, Arc::new(operation)))
-}
-
-/// What a forward pass leaves for the backward pass.
-fn left<X>(trace: &Mutex<Option<X>>) -> X {
-    let trace = trace.lock().unwrap_or_else(PoisonError::into_inner).take();
-    trace.expect("the forward pass has run before the backward pass")
 }
 
 #[derive(Debug)]
 struct Emissions {
     dims: EmissionDims,
     targets: Arc<AlignedTargets>,
-    trace: Mutex<Option<EmissionTrace>>,
+    trace: Left<EmissionTrace>,
 }
 
 impl Emissions {
@@ -154,7 +151,7 @@ impl SliceOperation for Emissions {
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
         let (made, trace) = checked(emission::forward(self.dims, self.inputs(inputs), current_num_threads()));
-        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace);
+        self.trace.put(trace);
         made
     }
 
@@ -169,7 +166,7 @@ impl SliceOperation for Emissions {
         gradient: &[f32],
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        let trace = left(&self.trace);
+        let trace = self.trace.of_forward();
         let found =
             checked(emission::backward(self.dims, self.inputs(inputs), &trace, gradient, current_num_threads()));
         [
@@ -186,7 +183,7 @@ impl SliceOperation for Emissions {
 struct Likelihood {
     dims: MonotonicDims,
     targets: Arc<AlignedTargets>,
-    trace: Mutex<Option<MonotonicTrace>>,
+    trace: Left<MonotonicTrace>,
 }
 
 impl Likelihood {
@@ -203,7 +200,7 @@ impl SliceOperation for Likelihood {
 
     fn forward(&self, inputs: [&[f32]; SLICES]) -> Vec<f32> {
         let (made, trace) = checked(kernel::forward(self.dims, self.inputs(inputs), current_num_threads()));
-        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(trace);
+        self.trace.put(trace);
         made
     }
 
@@ -218,7 +215,7 @@ impl SliceOperation for Likelihood {
         gradient: &[f32],
         wanted: [bool; SLICES],
     ) -> [Option<Vec<f32>>; SLICES] {
-        let trace = left(&self.trace);
+        let trace = self.trace.of_forward();
         let found = checked(kernel::backward(self.dims, self.inputs(inputs), &trace, gradient, current_num_threads()));
         [
             wanted[0].then_some(found.emissions),
@@ -229,9 +226,6 @@ impl SliceOperation for Likelihood {
         ]
     }
 }
-
-/// What is not allowed, where there is no -inf: its exponential is 0 however many of it are added, and it has gradients.
-const FORBIDDEN: f32 = -1e30;
 
 /// [`emissions`], made of Burn's own operations. Sizes fit, and none is 0.
 pub(super) fn composite_emissions(
@@ -279,7 +273,7 @@ pub(super) fn composite_likelihood(
     let places = TensorData::new((0..pairs).map(distance).collect::<Vec<i64>>(), [pairs]);
     let biases = distances.select(0, Tensor::<1, Int>::from_data(places, &device)).reshape([1, positions, positions]);
     let first: Vec<f32> = (0..batch * positions).map(|at| if at % positions == 0 { 0.0 } else { FORBIDDEN }).collect();
-    let mut alpha = Tensor::<2>::from_data(TensorData::new(first, [batch, positions]), &device);
+    let mut alpha = Tensor::<2>::from_data(TensorData::new(first, [batch, positions]), (&device, emissions.dtype()));
     let step_of = |x: &Tensor<3>, t: usize| x.clone().slice([0..batch, t..t + 1, 0..positions]).squeeze_dim::<2>(1);
     for t in 0..time {
         let table = step_of(&scores, t).unsqueeze_dim::<3>(1) + biases.clone();
@@ -298,10 +292,4 @@ pub(super) fn composite_likelihood(
 fn padding(targets: &AlignedTargets, [batch, time, positions]: [usize; 3]) -> TensorData {
     let is = |at: usize| targets.is_padding(at / (time * positions), at / positions % time, at % positions);
     TensorData::new((0..batch * time * positions).map(is).collect::<Vec<bool>>(), [batch, time, positions])
-}
-
-/// `log Σ e^x` along an axis, which stays with size 1.
-fn log_sum<const R: usize>(x: Tensor<R>, axis: usize) -> Tensor<R> {
-    let largest = x.clone().detach().max_dim(axis);
-    (x - largest.clone()).exp().sum_dim(axis).log() + largest
 }

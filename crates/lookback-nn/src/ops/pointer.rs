@@ -10,6 +10,7 @@ use lookback_kernels::pointer::{self as kernel, PointerDims, PointerInputs, Poin
 use rayon::current_num_threads;
 
 use super::flex::checked;
+use super::log_space::FORBIDDEN;
 use super::on_flex;
 use super::slices::{SLICES, SliceOperation, run_slices};
 use crate::{Error, check};
@@ -31,7 +32,7 @@ pub struct Wanted {
 /// On Flex it is one kernel; elsewhere it is made of Burn's own operations.
 ///
 /// # Errors
-/// When shapes do not fit one another, there is no step, or a token or a place is none.
+/// When shapes or element types do not fit one another, there is no step, or a token or a place is none.
 pub fn pointer_loss(
     logits: Tensor<2>,
     gates: Tensor<1>,
@@ -40,6 +41,11 @@ pub fn pointer_loss(
 ) -> Result<Tensor<1>, Error> {
     let ([steps, vocabulary], shape) = (logits.dims(), weights.dims());
     check::shape("gates", &gates, [steps], format_args!("one per step of logits {:?}", logits.dims()))?;
+    check::types([
+        ("logits", Some(logits.dtype())),
+        ("gates", Some(gates.dtype())),
+        ("weights", Some(weights.dtype())),
+    ])?;
     let dims = PointerDims { steps, vocabulary, weights: shape.iter().product() };
     if steps == 0 {
         let expected = "[N, V] with at least one step".into();
@@ -111,32 +117,29 @@ impl SliceOperation for Pointer {
     }
 }
 
-/// The logarithm of what cannot be, where there is no -inf: gradients would be none.
-const IMPOSSIBLE: f32 = -1e30;
-
 /// The same, made of Burn's own operations.
 pub(super) fn composite(logits: Tensor<2>, gates: Tensor<1>, weights: Tensor<3>, wanted: &Wanted) -> Tensor<1> {
-    let ([steps, _], device) = (logits.dims(), logits.device());
+    let ([steps, _], device, dtype) = (logits.dims(), logits.device(), logits.dtype());
     let ints = |values: Vec<i64>| {
         let count = values.len();
         Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
     };
     let floats = |values: Vec<f32>| {
         let count = values.len();
-        Tensor::<1>::from_data(TensorData::new(values, [count]), &device)
+        Tensor::<1>::from_data(TensorData::new(values, [count]), (&device, dtype))
     };
     let token = |&token: &u32| if token == NOT_WRITTEN { 0 } else { i64::from(token) };
     let tokens = ints(wanted.tokens.iter().map(token).collect());
     let own = log_softmax(logits, 1).gather(1, tokens.unsqueeze_dim(1)).squeeze_dim::<1>(1);
     let impossible =
-        |is: &dyn Fn(usize) -> bool| floats((0..steps).map(|step| if is(step) { IMPOSSIBLE } else { 0.0 }).collect());
+        |is: &dyn Fn(usize) -> bool| floats((0..steps).map(|step| if is(step) { FORBIDDEN } else { 0.0 }).collect());
     let write = own + log_sigmoid(gates.clone()) + impossible(&|step| wanted.tokens[step] == NOT_WRITTEN);
     if wanted.places.is_empty() {
         return -write.mean();
     }
     let of_places = weights.flatten::<1>(0, 2).select(0, ints(wanted.places.iter().map(|&at| at as i64).collect()));
     let step_of = (0..steps).flat_map(|step| vec![step as i64; wanted.offsets[step + 1] - wanted.offsets[step]]);
-    let none = Tensor::<1>::zeros([steps], &device);
+    let none = Tensor::<1>::zeros([steps], (&device, dtype));
     let copied = none.select_assign(0, ints(step_of.collect()), of_places, IndexingUpdateOp::Add);
     let nowhere = impossible(&|step| wanted.offsets[step] == wanted.offsets[step + 1]);
     let copy = copied.clamp_min(LEAST_COPIED).log() + log_sigmoid(-gates) + nowhere;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 
 use super::crf::composite as composite_crf;
 use super::lookup::composite as composite_lookup;
@@ -239,6 +239,39 @@ fn alignments_equal_the_composed_ones_forward_and_backward() {
         close(fused.2.1, composed.2.1);
         close(fused.3, composed.3);
     }
+}
+
+/// What is of another type than f32 is composed.
+#[test]
+fn alignments_and_the_loss_of_a_pointer_generator_run_in_f64() {
+    let device = device();
+    let targets = AlignedTargets { tokens: vec![4, 0, 2, 1], lengths: vec![2, 1], source_lengths: vec![3, 1] };
+    let targets = Arc::new(targets);
+    let (source, target) = (random([2, 3, 4], &device), random([2, 2, 4], &device));
+    let (weight, bias, distances) = (random([5, 4], &device), random([5], &device), random([2], &device));
+    let scores = random([2, 2, 3], &device);
+    let run = |dtype: DType| {
+        let of = |x: &Tensor<3>| x.clone().cast(dtype);
+        let (weight, bias) = (weight.clone().cast(dtype), bias.clone().cast(dtype));
+        let cells = emissions(of(&source), of(&target), weight, bias, &targets).unwrap();
+        monotonic_likelihood(cells, of(&scores), distances.clone().cast(dtype), &targets).unwrap()
+    };
+    let wide = run(DType::F64);
+    assert_eq!(wide.dtype(), DType::F64);
+    close(run(DType::F32), wide.cast(DType::F32));
+    let wanted = Wanted { tokens: vec![0, 2, NOT_WRITTEN], offsets: vec![0, 0, 1, 3], places: vec![6, 7, 11] };
+    let (logits, gates) = (random([3, 4], &device), random([3], &device));
+    let weights = burn::tensor::activation::softmax(scores.clone(), 2);
+    let run = |dtype: DType| {
+        let (logits, gates, weights) =
+            (logits.clone().cast(dtype), gates.clone().cast(dtype), weights.clone().cast(dtype));
+        pointer_loss(logits, gates, weights, wanted.clone()).unwrap()
+    };
+    let wide = run(DType::F64);
+    assert_eq!(wide.dtype(), DType::F64);
+    close(run(DType::F32), wide.cast(DType::F32));
+    let mixed = pointer_loss(logits.clone(), gates.cast(DType::F64), weights.clone(), wanted.clone());
+    assert!(mixed.unwrap_err().to_string().contains("logits is F32 but gates is F64"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Distribution, Tensor};
 use lookback_kernels::{Activation, Reset};
 
 use super::*;
+use crate::attention::tests::wide;
 use crate::{Error, parameters};
 
 fn values<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
@@ -100,20 +101,6 @@ fn the_last_layers_final_state_has_both_directions_side_by_side() {
         let empty = layer.forward(Tensor::zeros([0, 5, 3], &device), None, None).unwrap();
         assert_eq!(empty.last_layer().dims(), [0, width]);
     }
-}
-
-/// The same parameters in f64, where the layers are composed.
-fn wide(layer: Recurrent) -> Recurrent {
-    struct Wide;
-    impl burn::module::ModuleMapper for Wide {
-        fn map_float<const R: usize>(
-            &mut self,
-            param: burn::module::Param<Tensor<R>>,
-        ) -> burn::module::Param<Tensor<R>> {
-            burn::module::Param::from_tensor(param.val().cast(DType::F64).detach())
-        }
-    }
-    layer.map(&mut Wide)
 }
 
 fn f64s(tensor: &Tensor<3>) -> Vec<f64> {

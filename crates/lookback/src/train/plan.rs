@@ -223,11 +223,6 @@ impl TrainPlan {
         self.batch_size
     }
 
-    /// The most tokens that a batch is padded to, where they bound it.
-    pub fn batch_tokens(&self) -> Option<usize> {
-        self.batch_tokens
-    }
-
     /// The most that the network's tables, or one batch, may take of memory.
     pub fn max_memory(&self) -> MemoryLimit {
         self.max_memory

@@ -175,7 +175,7 @@ pub(super) fn run<O: Objective>(
 /// How the examples are dealt to the batches of an epoch.
 enum Dealt<'a> {
     /// So many in each.
-    Examples { lengths: &'a [usize], size: usize, batches: Batches },
+    Examples { lengths: &'a [usize], batches: Batches },
     /// As many as are within a bound of padded tokens.
     Tokens { sides: Vec<[usize; 2]>, batches: TokenBatches },
 }
@@ -190,7 +190,7 @@ impl Dealt<'_> {
             }
             None => {
                 let size = plan.batch_size.unwrap_or(BATCH_SIZE);
-                Dealt::Examples { lengths, size, batches: Batches::new(size, seed) }
+                Dealt::Examples { lengths, batches: Batches::new(size, seed) }
             }
         }
     }
@@ -198,14 +198,14 @@ impl Dealt<'_> {
     /// How many batches every epoch has.
     fn steps(&self) -> usize {
         match self {
-            Dealt::Examples { lengths, size, .. } => lengths.len().div_ceil(*size),
+            Dealt::Examples { lengths, batches } => lengths.len().div_ceil(batches.size),
             Dealt::Tokens { sides, batches } => batches.steps(sides),
         }
     }
 
     fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
         match self {
-            Dealt::Examples { lengths, batches, .. } => batches.epoch(lengths, epoch),
+            Dealt::Examples { lengths, batches } => batches.epoch(lengths, epoch),
             Dealt::Tokens { sides, batches } => batches.epoch(sides, epoch),
         }
     }

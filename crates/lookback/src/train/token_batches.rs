@@ -86,6 +86,13 @@ mod tests {
         batch.len() * (longest(0) + longest(1))
     }
 
+    #[test]
+    fn the_draw_is_pinned_so_that_an_update_of_the_random_crates_cannot_change_it_unseen() {
+        let sides = [[5, 1], [1, 2], [4, 4], [2, 2], [3, 1], [9, 9]];
+        let drawn = TokenBatches { tokens: 12, seed: 0 }.epoch(&sides, 1);
+        assert_eq!(drawn, [vec![5], vec![1, 3], vec![2], vec![4, 0]]);
+    }
+
     proptest! {
         #[test]
         fn every_example_stands_in_one_batch_and_no_batch_of_several_is_over_the_bound(

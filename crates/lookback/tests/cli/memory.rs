@@ -91,6 +91,35 @@ fn a_row_over_the_limit_alone_is_refused_with_its_line_and_the_way_out() {
 }
 
 #[test]
+fn a_translator_of_any_form_stays_within_the_limit_and_what_the_program_takes_anyway() {
+    let folder = Folder::new();
+    let (model, mut table) = (folder.path("model.safetensors"), "source\ttarget\n".to_string());
+    for pair in 0..16 {
+        let text = ["abcdefghij", "jihgfedcba"][pair % 2].repeat(30);
+        let _ = writeln!(table, "{text}\t{text}");
+    }
+    let data = folder.write("pairs.tsv", table);
+    // The program itself, the data, and the tables with their copies.
+    const BESIDE: u64 = 60;
+    let forms: [&[&str]; 5] = [
+        &[],
+        &["--decoder", "bahdanau", "--decoder-attention", "additive"],
+        &["--copy"],
+        &["--copy", "--coverage", "--decoder-attention", "additive"],
+        &["--decoder", "hard-monotonic"],
+    ];
+    for form in forms {
+        let train = ["train", "translate", &data, "-o", &model, "--epochs", "1", "--validation-split", "0"];
+        let options = ["--tokenizer", "characters", "--target-tokenizer", "characters", "--hidden", "64"];
+        let within = ["--batch-size", "16", "--max-memory", "40"];
+        let training = peak(&[&train[..], &options, form, &within].concat());
+        assert!(training <= 40 + BESIDE, "{form:?}: {training} MiB within 40");
+        let judging = peak(&["evaluate", &model, &data, "--beam", "20", "--max-length", "60", "--max-memory", "20"]);
+        assert!(judging <= 20 + BESIDE, "{form:?}: {judging} MiB within 20 while it is judged");
+    }
+}
+
+#[test]
 fn a_network_of_any_form_stays_within_the_limit_and_what_the_program_takes_anyway() {
     let folder = Folder::new();
     let mut file = "@univariate true\n@classLabel true up down\n@data\n".to_string();

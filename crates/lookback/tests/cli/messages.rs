@@ -200,6 +200,9 @@ fn all_formats_are_named_where_none_can_be_told() {
     // Who has the wrong task is told the right one.
     let tagged = folder.write("data.conll", "Ann B-PER\nruns O\n\nBob B-PER\nsits O\n");
     train(&tagged, &model, &[]).refused(2, &["data.conll: cannot tell the format", "which `train tag` reads"]);
+    let table = folder.write("data.txt", "great film\tpositive\nawful plot\tnegative\n".repeat(20));
+    let run = train(&table, &model, &[]);
+    assert!(!run.err.contains("train tag"), "{}", run.err);
 }
 
 #[test]

@@ -141,7 +141,14 @@ fn what_is_asked_of_the_search_is_done_and_what_does_not_go_is_refused() {
     refused(&["--prefix", "xyzzy"], &["--prefix", "xyzzy"]);
     refused(&["--prefix", "rot rot rot", "--max-length", "2"], &["must begin with 3 tokens", "only 2"]);
     refused(&["--forbid", ""], &["--forbid"]);
-    // A thousand hypotheses take more than a few.
+    refused(&["--forbid", " "], &["--forbid"]);
+    refused(&["--require", "rot rot rot", "--max-length", "2"], &["--require", "3 tokens", "only 2"]);
+    // In the place of an unknown word stands the source's, but for one that is forbidden.
+    for beam in ["1", "5"] {
+        let one = |more: &[&str]| answers(&model, "xyzzy\n", more)[0]["translation"].to_string();
+        assert!(!one(&["--forbid", "xyzzy", "--beam", beam]).contains("xyzzy"));
+    }
+    // Nine thousand hypotheses take more than a few.
     refused_in_place(&model, &["--beam", "9000", "--max-memory", "8"]);
     refused(&["--top", "3"], &["--top", "writes texts"]);
     refused(&["--output-format", "text", "--alignment"], &["--output-format text", "--attention"]);

@@ -114,7 +114,10 @@ impl Holds {
 
 /// What is to be said to one who reads it as texts with labels, if it looks like sentences with a tag per token.
 pub(super) fn hint(text: &str) -> &'static str {
+    // Columns alone may be a table of texts.
+    let is_parted = text.trim().lines().any(|line| line.trim().is_empty());
     match content::format(text, &TaggedColumns::default(), false) {
+        Format::Conll if !is_parted => "",
         Format::Conll | Format::Conllu | Format::Slash => {
             "; it looks like sentences with a tag per token, which `train tag` reads"
         }

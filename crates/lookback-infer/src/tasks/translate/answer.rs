@@ -20,6 +20,8 @@ const TOKEN_SCORES: &str = "scores";
 const ALTERNATIVES: &str = "alternatives";
 /// Whether it was cut where no longer one is allowed.
 const UNFINISHED: &str = "unfinished";
+/// How many of the texts that were required it lacks, where there are any.
+const MISSING: &str = "missing";
 /// How many tokens of the source past the longest were not read, where there are any.
 const CUT_TOKENS: &str = "cut_tokens";
 /// Whether the source says nothing that the model knows.
@@ -33,7 +35,7 @@ pub(super) fn fields(ask: &Ask) -> Vec<Field> {
     let others = [TOKENS, TOKEN_SCORES].map(Field::lists);
     let several = ask.search.n_best.is_some_and(|n| n > 1) || ask.search.count.is_some_and(|count| count > 1);
     let alternatives = several.then(|| Field::lists(ALTERNATIVES));
-    let told = [UNSURE, UNFINISHED, CUT_TOKENS].map(Field::value);
+    let told = [UNSURE, UNFINISHED, MISSING, CUT_TOKENS].map(Field::value);
     let views = ask.views.then(|| Field::lists(VIEWS));
     of_tables.into_iter().chain(others).chain(alternatives).chain(told).chain(views).collect()
 }
@@ -47,8 +49,15 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
         json.insert(UNSURE.into(), json!(true));
         return Answer { json, line: String::new(), notes: Vec::new(), views: Vec::new() };
     };
-    let mut json = described(target, &best, example);
-    let alternatives: Vec<Value> = found.map(|other| Value::Object(described(target, &other, example))).collect();
+    let mut writing = Writing { target, example, source: None };
+    let tokens = writing.tokens(&best);
+    let mut json = writing.described(&best, &tokens);
+    let alternatives: Vec<Value> = found
+        .map(|other| {
+            let tokens = writing.tokens(&other);
+            Value::Object(writing.described(&other, &tokens))
+        })
+        .collect();
     if !alternatives.is_empty() {
         json.insert(ALTERNATIVES.into(), Value::Array(alternatives));
     }
@@ -58,13 +67,13 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
     if example.cut > 0 {
         json.insert(CUT_TOKENS.into(), json!(example.cut));
     }
-    let line = text(target, &best, example);
+    let line = target.cut.text(&tokens);
     let mut notes =
         vec![format!("It scores {:.3}; its logarithm of probability is {:.3}", best.score, best.log_probability)];
     if best.ending != Ending::End {
         notes.push(format!("It was cut at {} tokens, where no longer one is allowed", best.tokens.len()));
     }
-    let views = if ask.views { vec![alignment(target, &best, example)] } else { Vec::new() };
+    let views = if ask.views { vec![writing.alignment(&best, &tokens)] } else { Vec::new() };
     if !views.is_empty() {
         json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));
     }
@@ -73,51 +82,66 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
 
 /// The text of a sequence.
 pub(super) fn text(target: &TargetText, found: &Hypothesis, example: &Example) -> String {
-    target.cut.text(tokens(target, found, example))
+    target.cut.text(Writing { target, example, source: None }.tokens(found))
 }
 
-/// Its tokens. A word that was copied stands as the source has it; in place of one that nothing has stands what was looked at
-/// most (Luong 2015b).
-fn tokens(target: &TargetText, found: &Hypothesis, example: &Example) -> Vec<String> {
-    let source = example.tokens();
-    let looked_at = |place: usize| {
-        let (text, tokens) = source.as_ref()?;
-        let weights = found.attention.get(place)?;
-        let most = weights.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?.0;
-        let token = tokens.get(most)?;
-        Some(target.cut.as_token(&text[token.start..token.end]))
-    };
-    let mut tokens = target.tokens(&found.tokens, looked_at);
-    if found.tokens.iter().any(|&id| id as usize >= target.vocabulary.len()) {
-        let source = SourceTokens::of(target, example);
-        let own = tokens.iter_mut().zip(&found.tokens).filter_map(|(token, &id)| Some((token, source.own_word(id)?)));
-        own.for_each(|(token, word)| *token = word.to_owned());
-    }
-    tokens
+/// How the sequences of a source are written.
+struct Writing<'a> {
+    target: &'a TargetText,
+    example: &'a Example,
+    /// The source's tokens as those of targets, where somebody has asked for them.
+    source: Option<SourceTokens>,
 }
 
-fn described(target: &TargetText, found: &Hypothesis, example: &Example) -> Map<String, Value> {
-    let tokens = tokens(target, found, example);
-    let shown: Vec<&str> = tokens.iter().map(|token| target.cut.shown(token)).collect();
-    let mut json = Map::new();
-    json.insert(TRANSLATION.into(), json!(target.cut.text(&tokens)));
-    json.insert(SCORE.into(), json!(found.score));
-    json.insert(TOKENS.into(), json!(shown));
-    json.insert(TOKEN_SCORES.into(), json!(found.log_probabilities));
-    if found.ending != Ending::End {
-        json.insert(UNFINISHED.into(), json!(true));
+impl Writing<'_> {
+    /// The tokens of a sequence. A word that was copied stands as the source has it; in place of one that nothing has stands what
+    /// was looked at most (Luong 2015b).
+    fn tokens(&mut self, found: &Hypothesis) -> Vec<String> {
+        let Writing { target, example, source: own } = self;
+        let source = example.tokens();
+        let looked_at = |place: usize| {
+            let (text, tokens) = source.as_ref()?;
+            let weights = found.attention.get(place)?;
+            let most = weights.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?.0;
+            let token = tokens.get(most)?;
+            Some(target.cut.as_token(&text[token.start..token.end]))
+        };
+        let mut tokens = target.tokens(&found.tokens, looked_at);
+        if found.tokens.iter().any(|&id| id as usize >= target.vocabulary.len()) {
+            let own = own.get_or_insert_with(|| SourceTokens::of(target, example));
+            let copied =
+                tokens.iter_mut().zip(&found.tokens).filter_map(|(token, &id)| Some((token, own.own_word(id)?)));
+            copied.for_each(|(token, word)| *token = word.to_owned());
+        }
+        tokens
     }
-    json
-}
 
-/// What every token of a translation looked at, and its end.
-fn alignment(target: &TargetText, found: &Hypothesis, example: &Example) -> View {
-    let mut rows: Vec<String> =
-        tokens(target, found, example).iter().map(|token| target.cut.shown(token).to_owned()).collect();
-    if found.attention.len() > rows.len() {
-        rows.push("<end>".into());
+    /// What is said of a sequence that has these tokens.
+    fn described(&self, found: &Hypothesis, tokens: &[String]) -> Map<String, Value> {
+        let cut = self.target.cut;
+        let shown: Vec<&str> = tokens.iter().map(|token| cut.shown(token)).collect();
+        let mut json = Map::new();
+        json.insert(TRANSLATION.into(), json!(cut.text(tokens)));
+        json.insert(SCORE.into(), json!(found.score));
+        json.insert(TOKENS.into(), json!(shown));
+        json.insert(TOKEN_SCORES.into(), json!(found.log_probabilities));
+        if found.ending != Ending::End {
+            json.insert(UNFINISHED.into(), json!(true));
+        }
+        if found.missing > 0 {
+            json.insert(MISSING.into(), json!(found.missing));
+        }
+        json
     }
-    let columns = example.written_names();
-    let values = found.attention.iter().flatten().copied().collect();
-    View { name: "alignment".into(), rows, columns, values }
+
+    /// What every token of a sequence looked at, and its end.
+    fn alignment(&self, found: &Hypothesis, tokens: &[String]) -> View {
+        let mut rows: Vec<String> = tokens.iter().map(|token| self.target.cut.shown(token).to_owned()).collect();
+        if found.attention.len() > rows.len() {
+            rows.push("<end>".into());
+        }
+        let columns = self.example.written_names();
+        let values = found.attention.iter().flatten().copied().collect();
+        View { name: "alignment".into(), rows, columns, values }
+    }
 }

@@ -174,8 +174,26 @@ impl Dataset {
 pub enum Rows {
     /// In training all its steps, of the longest so many.
     Trained(usize),
-    /// One step of so many hypotheses.
-    Followed(usize),
+    /// Of all networks one step of every hypothesis.
+    Followed(Followed),
+}
+
+/// How much of a source is followed while it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Hypotheses at once.
+    pub hypotheses: usize,
+    /// The most tokens of each; what each of them looked at is kept.
+    pub longest: usize,
+    /// Tokens of the targets that each token of the source allows; 0 where all are allowed.
+    pub shortlist: usize,
+}
+
+impl Followed {
+    /// The likeliest token at every step, at most so many.
+    pub fn greedily(longest: usize) -> Followed {
+        Followed { hypotheses: 1, longest, shortlist: 0 }
+    }
 }
 
 /// What the batches of such a network take of memory. `targets`: the target's vocabulary, and what is alive of one.
@@ -184,23 +202,36 @@ pub fn budget(plan: &NetworkPlan, input: InputShape, targets: (usize, Rows), lim
     let memory = plan.encoder.width();
     // What looks at every step of a source, and is kept of it: weights, their sums, and where a step's token stands.
     let looking = if decoder.copy || decoder.coverage { 3 } else { 0 };
-    let looked = match rows {
-        Rows::Trained(longest) => looking * (longest as u64 + 1),
-        Rows::Followed(hypotheses) => looking * hypotheses as u64,
+    let networks = plan.ensemble as u64;
+    // Keys and values, and the rows of the output layer that a token of the source allows, while they are packed twice.
+    let read = (decoder.hidden + memory) as u64;
+    let read = read.saturating_add(alignment_numbers(decoder, vocabulary, rows));
+    let allowed = |shortlist: usize| 2 * (shortlist as u64).saturating_mul(decoder.output_width(memory) as u64);
+    let steps = match rows {
+        Rows::Trained(longest) => looking * (longest as u64 + 1) + read,
+        Rows::Followed(Followed { hypotheses, longest, shortlist }) => {
+            let of_each = (looking * hypotheses as u64).saturating_add(read).saturating_add(allowed(shortlist));
+            networks.saturating_mul(of_each).saturating_add((hypotheses as u64).saturating_mul(longest as u64))
+        }
     };
-    // Keys and values.
-    let steps = looked.saturating_add((decoder.hidden + memory) as u64);
-    let steps = steps.saturating_add(alignment_numbers(decoder, vocabulary, rows));
     let width = decoder.embedding + decoder.fed(memory);
     let recurrent = decoder.layers * decoder.hidden * 7;
     let of_a_step = (2 * width + recurrent + 2 * memory + 3 * decoder.hidden) as u64;
-    let step = of_a_step.saturating_add(vocabulary as u64);
-    // Everything with its gradient; log-probabilities with their copy.
-    let (purpose, count) = match rows {
-        Rows::Trained(longest) => (Purpose::Training, 2 * (longest as u64 + 1)),
-        Rows::Followed(hypotheses) => (Purpose::Answers, 2 * hypotheses as u64),
+    let vocabulary = vocabulary as u64;
+    let (purpose, row) = match rows {
+        // Everything with its gradient.
+        Rows::Trained(longest) => {
+            (Purpose::Training, of_a_step.saturating_add(vocabulary).saturating_mul(2 * (longest as u64 + 1)))
+        }
+        Rows::Followed(Followed { hypotheses, shortlist, .. }) => {
+            // Log-probabilities with their copy, and those before tokens are copied or networks put together.
+            let copies = 2 + u64::from(decoder.copy) + u64::from(networks > 1);
+            let of_each = (2 * networks).saturating_mul(of_a_step).saturating_add(copies.saturating_mul(vocabulary));
+            // What every source allows.
+            (Purpose::Answers, of_each.saturating_mul(hypotheses as u64).saturating_add(networks * allowed(shortlist)))
+        }
     };
-    Budget::new(&plan.encoder, input, steps, NUMBER.saturating_mul(step).saturating_mul(count), purpose, limit)
+    Budget::new(&plan.encoder, input, steps, NUMBER.saturating_mul(row), purpose, limit)
 }
 
 /// Numbers that a step of the source takes under hard monotonic attention: what is alive of its cells with all steps of the target.
@@ -213,7 +244,9 @@ fn alignment_numbers(decoder: &DecoderPlan, vocabulary: usize, rows: Rows) -> u6
         // Scores, emissions and what is kept of them; of a block, which may be one step, hidden values and logits.
         Rows::Trained(longest) => (longest as u64 + 1).saturating_mul(8).saturating_add(2 * hidden + vocabulary),
         // Hidden values, the emissions of this step and of the one before, probabilities in f64.
-        Rows::Followed(hypotheses) => (hypotheses as u64).saturating_mul(hidden + 2 * vocabulary + 8) + hidden,
+        Rows::Followed(Followed { hypotheses, .. }) => {
+            (hypotheses as u64).saturating_mul(hidden + 2 * vocabulary + 8) + hidden
+        }
     }
 }
 
@@ -246,10 +279,15 @@ mod tests {
             let budget = budget(&plan(form), input, (30, rows), limit);
             budget.parts(&[800; 64], &(0..64).collect::<Vec<usize>>()).len()
         };
-        for rows in [Rows::Trained(800), Rows::Followed(50)] {
+        let followed = Followed { hypotheses: 50, longest: 1, shortlist: 0 };
+        for rows in [Rows::Trained(800), Rows::Followed(followed)] {
             let (soft, hard) = (parts("luong", rows), parts("hard-monotonic", rows));
             assert!(hard > 2 * soft, "{rows:?}: {hard} parts and {soft}");
         }
+        // What all hypotheses have looked at, and an ensemble, take more as well.
+        let parts_of = |followed: Followed| parts("luong", Rows::Followed(followed));
+        assert!(parts_of(Followed { longest: 800, ..followed }) > 2 * parts_of(followed));
+        assert!(parts_of(Followed { shortlist: 30, ..followed }) > parts_of(followed));
         // 800 by 800 cells of 8 numbers with their gradients are 39 MiB.
         assert_eq!(parts("hard-monotonic", Rows::Trained(800)), 64);
     }

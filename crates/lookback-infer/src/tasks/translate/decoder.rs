@@ -55,9 +55,18 @@ pub(super) struct Decoder {
     gate: Option<Linear>,
     /// `[H]`: `w_c`, with coverage.
     coverage: Option<Vec<f32>>,
-    /// `[V, W]` and `[V]`: what shortlists take their part of, where there are some.
-    unpacked: Option<[Vec<f32>; 2]>,
+    /// What shortlists take their part of, where there are some.
+    unpacked: Option<Unpacked>,
     workspaces: Workspaces,
+}
+
+/// The output layer as rows.
+#[derive(Debug)]
+struct Unpacked {
+    /// `[V, W]`; `None` where it is the table of token vectors.
+    weight: Option<Vec<f32>>,
+    /// `[V]`
+    bias: Vec<f32>,
 }
 
 /// How a state and a step of the source are compared.
@@ -148,17 +157,17 @@ impl Decoder {
         plan: &DecoderPlan,
         memory: usize,
         vocabulary: usize,
+        shortens: bool,
         tensors: &mut Tensors<'_>,
     ) -> Result<Decoder, ModelFileError> {
         let (hidden, width) = (plan.hidden, plan.output_width(memory));
         let embedding = tensors.take("target_embedding.weight", &[vocabulary, plan.embedding])?;
         let bias = tensors.take("output_bias", &[vocabulary])?;
-        let output = if plan.tied {
-            Linear::new([vocabulary, width], &embedding, Some(&bias), "target_embedding.weight", tensors)?
-        } else {
-            let weight = tensors.take("output", &[vocabulary, width])?;
-            Linear::new([vocabulary, width], &weight, Some(&bias), "output", tensors)?
-        };
+        let name = if plan.tied { "target_embedding.weight" } else { "output" };
+        let weight = if plan.tied { None } else { Some(tensors.take(name, &[vocabulary, width])?) };
+        let rows = weight.as_deref().unwrap_or(&embedding);
+        let output = Linear::new([vocabulary, width], rows, Some(&bias), name, tensors)?;
+        let unpacked = shortens.then_some(Unpacked { weight, bias });
         let gate = plan
             .copy
             .then(|| Linear::read(width + plan.embedding, 1, true, &mut tensors.within("gate")))
@@ -194,14 +203,9 @@ impl Decoder {
             output,
             gate,
             coverage,
-            unpacked: None,
+            unpacked,
             workspaces,
         })
-    }
-
-    /// Keeps the output layer, `[V, W]` and `[V]`, as rows, of which shortlists take some.
-    pub(super) fn keep_output(&mut self, weight: Vec<f32>, bias: Vec<f32>) {
-        self.unpacked = Some([weight, bias]);
     }
 
     /// Computes of every source's targets no logits but those of these tokens, whose part of the output layer is packed once.
@@ -210,7 +214,8 @@ impl Decoder {
     /// # Panics
     /// If the output layer was not kept.
     pub(super) fn shorten(&self, memory: &mut Memory, lists: &[Vec<u32>]) {
-        let [weight, bias] = self.unpacked.as_ref().expect("a model with shortlists keeps its output layer");
+        let Unpacked { weight, bias } = self.unpacked.as_ref().expect("a model with shortlists keeps its output layer");
+        let weight = weight.as_deref().unwrap_or(&self.embedding);
         let width = weight.len() / self.vocabulary;
         memory.sources.par_iter_mut().zip(lists).for_each(|(source, list)| {
             let rows: Vec<f32> = list.iter().flat_map(|&id| &weight[id as usize * width..][..width]).copied().collect();
@@ -413,8 +418,10 @@ impl Decoder {
         let dims = Dims { batch: 1, queries: 1, keys: source.length, heads: 1, width: hidden, value: self.memory };
         let mut workspace = self.workspaces.take();
         let of_rows = query.chunks_exact(hidden).zip(context.chunks_exact_mut(self.memory)).zip(covered);
+        let mut keys = Vec::new();
         let of_row = |((query, context), covered): ((&[f32], &mut [f32]), &Vec<f32>)| {
-            let mut keys = source.keys.as_deref().unwrap_or(&source.values).to_vec();
+            keys.clear();
+            keys.extend_from_slice(source.keys.as_deref().unwrap_or(&source.values));
             for (key, &covered) in keys.chunks_exact_mut(hidden).zip(covered) {
                 key.iter_mut().zip(w).for_each(|(key, &w)| *key += w * covered);
             }

@@ -1,35 +1,25 @@
 //! A trained translator: networks, sources and targets, from one file.
 
-use std::collections::HashSet;
-use std::convert::Infallible;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::answer;
-use super::copying::SourceTokens;
-use super::data::{Dataset, Rows, TooLong, budget, read};
-use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
+use super::data::{Dataset, Followed, Rows, TooLong, budget, read};
+use super::metrics::{BleuTokenizer, ScoreOptions};
 use super::network::Network;
-use super::shortlist::{self, Shortened, Shortlists};
-use super::target::{TargetText, Targets};
-use super::writer::{Writer, WriterState, losses};
+use super::searched::{Metrics, Searched, Unanswered, followed, tokenizer_of};
+use super::shortlist::Shortlists;
+use super::target::TargetText;
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
 use crate::data::pairs::PairOptions;
 use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
-use crate::input::tokenizer::{Segmentation, TokenizerChoice};
-use crate::input::vocabulary::PAD;
-use crate::input::{Batch, Columns, Example, FileColumns, Input, Labelled};
+use crate::input::{Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, SearchAsk, Table};
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Table};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::Budget;
-use crate::search::{Decoder, Hypothesis, Request, Search, SearchError, SearchPlan, Step};
-
-/// Hypotheses that are followed where nothing is said.
-const BEAM: usize = 5;
-/// The length normalisation where nothing is said.
-const LENGTH_PENALTY: f64 = 1.0;
+use crate::search::Hypothesis;
 
 /// What a translator's file holds, apart from its tensors.
 #[derive(Clone, Debug)]
@@ -79,9 +69,8 @@ impl Description {
         Ok(file)
     }
 
-    /// `hypotheses`: how many of a source are followed at once.
-    fn budget(&self, hypotheses: usize, limit: MemoryLimit) -> Budget {
-        let targets = (self.target.vocabulary.len(), Rows::Followed(hypotheses));
+    fn budget(&self, followed: Followed, limit: MemoryLimit) -> Budget {
+        let targets = (self.target.vocabulary.len(), Rows::Followed(followed));
         budget(&self.plan, self.input.shape(), targets, limit)
     }
 }
@@ -106,19 +95,14 @@ impl Translator {
         let sources = input.text().map_or(0, |text| text.vocabulary.len());
         // Before the largest weight is looked for, since these are none.
         let shortlists = Shortlists::take(&mut file, path, [sources, vocabulary])?;
-        if shortlists.is_some() && plan.decoder.copy {
-            return Err(wrong(
-                "network",
-                "its decoder copies tokens, but there is a shortlist of those it writes".into(),
-            ));
+        if shortlists.is_some() {
+            plan.check_shortlist().map_err(|problem| wrong("network", problem.to_string()))?;
         }
         let largest = file.largest();
-        let outputs = if shortlists.is_some() { shortlist::output_layers(&plan, &file) } else { Vec::new() };
-        let mut networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
-            Network::read(&plan, input.shape(), vocabulary, tensors)
+        let networks = Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| {
+            Network::read_with(&plan, input.shape(), vocabulary, shortlists.is_some(), tensors)
         })?;
         file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
-        networks.iter_mut().zip(outputs).for_each(|(network, [weight, bias])| network.keep_output(weight, bias));
         Ok(Translator { description: Description { input, data, target, plan, record, shortlists }, networks, largest })
     }
 
@@ -132,7 +116,7 @@ impl Translator {
         let copies = description.plan.decoder.copy;
         let dataset = Dataset::new(examples, &description.target, TooLong::Cut, copies, file)?;
         let searched = self.searched(ask)?;
-        let budget = description.budget(searched.search.plan().rows(), ask.limit);
+        let budget = description.budget(searched.followed(), ask.limit);
         dataset.check_memory(&budget)?;
         let tokenizer = match &ask.judging.bleu_tokenizer {
             Some(name) => bleu_tokenizer(name)?,
@@ -151,12 +135,9 @@ impl Translator {
     pub(super) fn predict(&self, examples: &[&Example], ask: &Ask) -> Result<Vec<Vec<Hypothesis>>> {
         let searched = self.searched(ask)?;
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
-        self.description.budget(searched.search.plan().rows(), ask.limit).answers(&lengths, |rows| {
+        self.description.budget(searched.followed(), ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            let mut found = searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))?;
-            // Of a source without a token there is nothing to say.
-            batch.iter().zip(&mut found).filter(|(source, _)| source.is_empty()).for_each(|(_, found)| found.clear());
-            Ok(found)
+            searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))
         })
     }
 
@@ -225,9 +206,8 @@ impl Model for Translator {
     }
 
     fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
-        // What is asked for was checked before.
-        let rows = self.searched(ask).map_or(1, |asked| asked.search.plan().rows());
-        self.description.budget(rows, ask.limit).check_row(input, file)
+        let followed = followed(&ask.search, &self.description.target);
+        self.description.budget(followed, ask.limit).check_row(input, file)
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
@@ -261,212 +241,12 @@ impl Model for Translator {
     }
 }
 
-/// What a translator is judged by.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Metrics {
-    /// Sources judged.
-    pub examples: usize,
-    /// What the references cost per token, in nats.
-    pub loss: f64,
-    /// How good the answers are.
-    pub scores: Scores,
-}
-
-/// A search for translations.
-#[derive(Debug)]
-struct Searched<'a> {
-    search: Search,
-    request: Request,
-    target: &'a TargetText,
-    /// Whether tokens are copied, and words that are not to be, of those that no target of the training has.
-    copies: bool,
-    not_copied: HashSet<String>,
-    /// Where not all tokens may be answered.
-    shortlist: Option<Shortened<'a>>,
-}
-
-/// Why there is no translation.
-#[derive(Debug)]
-enum Unanswered {
-    /// Numbers overflow.
-    Overflow,
-    /// What is asked for cannot be done, in a sentence.
-    Unfit(String),
-}
-
-impl<'a> Searched<'a> {
-    fn new(ask: &SearchAsk, target: &'a TargetText, copies: bool) -> Result<Searched<'a>, PlanError> {
-        let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()))?;
-        let tokens = |option: &'static str, text: &str| {
-            let ids = target.encode_whole(text);
-            match ids.iter().any(|&id| target.is_unknown(id)) {
-                true => {
-                    let problem = format!("{text:?} holds what no target of the training has");
-                    Err(PlanError::conflict(option, problem))
-                }
-                false => Ok(ids),
-            }
-        };
-        if ask.forbid.iter().any(String::is_empty) {
-            return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
-        }
-        let forbidden = ask.forbid.iter().flat_map(|text| target.forms(text));
-        let not_copied = if copies { not_copied(&ask.forbid, target)? } else { HashSet::new() };
-        let required = ask.require.iter().map(|text| tokens("require", text)).collect::<Result<Vec<_>, _>>()?;
-        let prefix = ask.prefix.as_deref().map(|text| tokens("prefix", text)).transpose()?.unwrap_or_default();
-        // What begins or pads is no token of a text.
-        let never = [target.bos(), PAD].map(|id| vec![id]);
-        let forbidden: Vec<Vec<u32>> = never.into_iter().chain(forbidden).collect();
-        let search = Search::new(plan, Some(target.eos())).with_forbidden(forbidden)?;
-        // However long a source is: that one is too short is found out when it is answered.
-        let request = Request { prefix, required, ..Request::new(target.bos(), search.plan().longest(usize::MAX)) };
-        search
-            .check(&request, target.vocabulary.len())
-            .map_err(|problem| PlanError::Unfit(format!("a translation {problem}")))?;
-        Ok(Searched { search, request, target, copies, not_copied, shortlist: None })
-    }
-
-    /// The same by shortlists of so many tokens, of the model's.
-    fn shortened(self, lists: Option<&'a Shortlists>, count: usize) -> Result<Searched<'a>, PlanError> {
-        let Request { prefix, required, .. } = &self.request;
-        let always = prefix.iter().chain(required.iter().flatten()).copied().chain([self.target.eos()]).collect();
-        Ok(Searched { shortlist: Some(Shortened::new(lists, count, always)?), ..self })
-    }
-
-    /// The translations of each, the best first.
-    fn translate(&self, networks: &[Network], examples: &[&Example]) -> Result<Vec<Vec<Hypothesis>>, Unanswered> {
-        let batch = Batch::new(examples, networks[0].parts(), &mut || false);
-        let of = |example: &&Example| SourceTokens::of(self.target, example);
-        let sources: Vec<SourceTokens> = if self.copies { examples.iter().map(of).collect() } else { Vec::new() };
-        let sources: Vec<&SourceTokens> = sources.iter().collect();
-        let (writer, state) = match &self.shortlist {
-            Some(shortlist) => Writer::read_shortlisted(networks, &batch, shortlist.of_batch(examples)),
-            None => Writer::read(networks, &batch, &sources, &self.not_copied),
-        };
-        let request = |example: &&Example| {
-            let longest = self.search.plan().longest(example.len()).max(self.request.prefix.len());
-            Request { longest, seed: example.line as u64, ..self.request.clone() }
-        };
-        let requests: Vec<Request> = examples.iter().map(request).collect();
-        self.search.run(&writer, state, &requests).map_err(|error| match error {
-            SearchError::LogProbability { .. } | SearchError::Attention { .. } | SearchError::Normalizer { .. } => {
-                Unanswered::Overflow
-            }
-            other => Unanswered::Unfit(other.to_string()),
-        })
-    }
-
-    /// How good the translations of pairs are whose sources are within the budget.
-    fn judge(
-        &self,
-        networks: &[Network],
-        dataset: &Dataset,
-        options: &ScoreOptions,
-        budget: &Budget,
-    ) -> Result<Metrics, Unanswered> {
-        let target = self.target;
-        let mut answers = vec![String::new(); dataset.examples.len()];
-        for rows in budget.batches(&dataset.source_lengths()) {
-            let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[row]).collect();
-            for (&row, found) in rows.iter().zip(&self.translate(networks, &examples)?) {
-                let text = |best| answer::text(target, best, &dataset.examples[row]);
-                answers[row] = found.first().map_or_else(String::new, text);
-            }
-        }
-        let (mut loss, mut tokens) = (0.0, 0);
-        for rows in budget.batches(&dataset.lengths) {
-            let examples: Vec<&Example> = rows.iter().map(|&row| &dataset.examples[dataset.rows[row].0]).collect();
-            let targets: Vec<&[u32]> = rows.iter().map(|&row| dataset.rows[row].1.as_slice()).collect();
-            let batch = Batch::new(&examples, networks[0].parts(), &mut || false);
-            let targets = Targets::new(&targets, target, || false).with_sources(dataset.sources_of(&rows));
-            loss += losses(networks, &batch, &targets).iter().sum::<f64>();
-            tokens += dataset.tokens(&rows);
-        }
-        let loss = loss / tokens.max(1) as f64;
-        if !loss.is_finite() {
-            return Err(Unanswered::Overflow);
-        }
-        let pairs = answers.iter().zip(&dataset.references);
-        let judged: Vec<Judged<'_>> = pairs.map(|(hypothesis, references)| Judged { hypothesis, references }).collect();
-        Ok(Metrics { examples: dataset.examples.len(), loss, scores: Scores::of(&judged, options) })
-    }
-}
-
-impl Decoder for Writer<'_> {
-    type State = WriterState;
-    type Error = Infallible;
-
-    fn vocabulary(&self) -> usize {
-        Writer::vocabulary(self)
-    }
-
-    fn step(&self, state: &mut WriterState, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
-        let written = Writer::step(self, state, tokens, true);
-        out.log_probabilities().copy_from_slice(&written.log_probabilities);
-        out.normalizers().copy_from_slice(&written.normalizers);
-        written.weights.iter().flatten().for_each(|weights| out.attend(weights));
-        Ok(())
-    }
-
-    fn reorder(&self, state: &mut WriterState, rows: &[usize]) {
-        Writer::reorder(self, state, rows);
-    }
-}
-
-/// The words of what is forbidden that no target of the training has, but a source may have.
-fn not_copied(forbidden: &[String], target: &TargetText) -> Result<HashSet<String>, PlanError> {
-    let mut words = HashSet::new();
-    for text in forbidden {
-        let tokens = target.cut_up(text);
-        let unknown = tokens.iter().any(|token| target.vocabulary.id(token).is_none());
-        match tokens.as_slice() {
-            [token] => words.extend([token.clone(), target.cut.shown(token).to_owned()]),
-            _ if unknown => {
-                let problem = format!(
-                    "{text:?} has several tokens, one of which no target of the training has, and this model copies such \
-                     tokens; forbid the words one by one"
-                );
-                return Err(PlanError::conflict("forbid", problem));
-            }
-            _ => {}
-        }
-    }
-    Ok(words)
-}
-
 /// The tokenizer for BLEU of this name.
 fn bleu_tokenizer(name: &str) -> Result<BleuTokenizer, PlanError> {
     let known = [BleuTokenizer::V13a, BleuTokenizer::Zh, BleuTokenizer::Char, BleuTokenizer::None];
     let found = known.into_iter().find(|tokenizer| tokenizer.name() == name);
     let names = known.map(BleuTokenizer::name).join(", ");
     found.ok_or_else(|| PlanError::value("bleu-tokenizer", format!("'{name}'"), format!("one of {names}")))
-}
-
-/// How the references of these data are cut for BLEU: Chinese and Japanese by characters.
-fn tokenizer_of(dataset: &Dataset) -> BleuTokenizer {
-    let references = dataset.references.iter().flatten().map(String::as_str);
-    match TokenizerChoice::Auto.resolve(references, false) {
-        Segmentation::Jieba => BleuTokenizer::Zh,
-        Segmentation::Characters => BleuTokenizer::Char,
-        Segmentation::Words | Segmentation::Bpe | Segmentation::Unigram => BleuTokenizer::V13a,
-    }
-}
-
-/// Judges networks that write together, the likeliest token at every step, on pairs whose sources are within the budget;
-/// `None` where numbers overflow.
-///
-/// # Panics
-/// If there is no network, or the data were made for another one.
-pub fn judge_greedily(
-    networks: &[Network],
-    dataset: &Dataset,
-    target: &TargetText,
-    budget: &Budget,
-) -> Option<Metrics> {
-    let copies = networks.iter().any(Network::copies);
-    let searched = Searched::new(&SearchAsk::greedy(), target, copies).ok()?;
-    let options = ScoreOptions { tokenizer: tokenizer_of(dataset), ..ScoreOptions::default() };
-    searched.judge(networks, dataset, &options, budget).ok()
 }
 
 /// The figures for people and as JSON.

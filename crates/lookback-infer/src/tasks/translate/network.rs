@@ -48,12 +48,23 @@ impl Network {
         vocabulary: usize,
         tensors: &mut Tensors<'_>,
     ) -> Result<Self, ModelFileError> {
+        Network::read_with(plan, shape, vocabulary, false, tensors)
+    }
+
+    /// The same with the output layer kept as rows, of which shortlists take some, where that is wanted.
+    pub(super) fn read_with(
+        plan: &NetworkPlan,
+        shape: InputShape,
+        vocabulary: usize,
+        shortens: bool,
+        tensors: &mut Tensors<'_>,
+    ) -> Result<Self, ModelFileError> {
         plan.check().map_err(|problem| tensors.refused("network", &problem))?;
         let encoder = Encoder::read(&plan.encoder, shape, &mut tensors.within("encoder"))?;
         let dense = plan.bridge == Bridge::Dense;
         let read = || Linear::read(plan.encoder.outputs(), plan.states(), true, &mut tensors.within("bridge"));
         let bridge = dense.then(read).transpose()?;
-        let decoder = Decoder::read(&plan.decoder, plan.encoder.width(), vocabulary, tensors)?;
+        let decoder = Decoder::read(&plan.decoder, plan.encoder.width(), vocabulary, shortens, tensors)?;
         let (states_per_layer, layers) = (plan.decoder.states_per_layer(), plan.decoder.layers);
         Ok(Network { encoder, bridge, kind: plan.bridge, states_per_layer, layers, decoder })
     }
@@ -83,11 +94,6 @@ impl Network {
         let memory = self.decoder.memory(&encoded.steps, rows);
         let layers = self.first_states(encoded, rows);
         ReadSources { memory, states: self.decoder.start((0..rows.batch()).collect(), layers) }
-    }
-
-    /// As [`Decoder::keep_output`].
-    pub(super) fn keep_output(&mut self, weight: Vec<f32>, bias: Vec<f32>) {
-        self.decoder.keep_output(weight, bias);
     }
 
     /// As [`Decoder::shorten`].

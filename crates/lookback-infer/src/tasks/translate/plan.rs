@@ -167,6 +167,22 @@ impl NetworkPlan {
         Ok(())
     }
 
+    /// Whether targets may be made of shortlists of tokens.
+    ///
+    /// # Errors
+    /// If the decoder has other tokens, or asks more than the output layer for them.
+    pub fn check_shortlist(&self) -> Result<(), PlanError> {
+        if self.decoder.copy {
+            let problem = "is of tokens of the vocabulary, and with --copy they may be of the source alone";
+            return Err(PlanError::conflict("shortlist", problem));
+        }
+        if self.decoder.form == DecoderForm::HardMonotonic {
+            let problem = "is not for --decoder hard-monotonic, of which every position has a say about every token";
+            return Err(PlanError::conflict("shortlist", problem));
+        }
+        Ok(())
+    }
+
     /// Numbers that the dense bridge makes for a row: every layer's hidden state and, where there is one, its cell state.
     pub fn states(&self) -> usize {
         self.decoder.layers * self.decoder.hidden * self.decoder.states_per_layer()

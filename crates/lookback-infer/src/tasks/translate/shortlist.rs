@@ -5,12 +5,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::NetworkPlan;
 use super::data::Dataset;
 use crate::error::{ModelFileError, PlanError};
 use crate::input::Example;
 use crate::input::vocabulary::{PAD, UNK};
-use crate::model_file::{ModelFile, Tensor, prefix};
+use crate::model_file::{ModelFile, Tensor};
 
 /// The name of their tensor.
 const NAME: &str = "shortlist";
@@ -37,23 +36,25 @@ pub struct Shortlists {
 impl Shortlists {
     /// Counts how often tokens stand in a source and its target, each once a pair, and keeps of every token of the sources
     /// the `count` with the highest Dice coefficient, twice the pairs with both over the pairs with either: what stands in
-    /// every target comes first nowhere by that alone. `vocabularies`: of sources and targets.
+    /// every target comes first nowhere by that alone. No more are kept than there are. `vocabularies`: of sources and targets.
     pub fn learn(dataset: &Dataset, vocabularies: [usize; 2], count: usize) -> Shortlists {
         let pairs = dataset.rows.iter().map(|(example, target)| (dataset.examples[*example].ids(), &target[..]));
         Shortlists::of_pairs(&pairs.collect::<Vec<_>>(), vocabularies, count)
     }
 
     fn of_pairs(pairs: &[(&[u32], &[u32])], [sources, targets]: [usize; 2], count: usize) -> Shortlists {
-        let distinct = |ids: &[u32]| {
-            let mut ids: Vec<u32> = ids.iter().copied().filter(|&id| id != PAD).collect();
+        let count = count.min(targets);
+        let distinct = |ids: &[u32], but: u32| {
+            let mut ids: Vec<u32> = ids.iter().copied().filter(|&id| id != PAD && id != but).collect();
             ids.sort_unstable();
             ids.dedup();
             ids
         };
-        let of_rows: Vec<Vec<u32>> = pairs.iter().map(|(_, target)| distinct(target)).collect();
+        // What is unknown stands in every list.
+        let of_rows: Vec<Vec<u32>> = pairs.iter().map(|(_, target)| distinct(target, UNK)).collect();
         let (mut rows_of, mut common) = (vec![Vec::new(); sources], vec![0u32; targets]);
         for (row, (source, _)) in pairs.iter().enumerate() {
-            for token in distinct(source) {
+            for token in distinct(source, PAD) {
                 rows_of[token as usize].push(row as u32);
             }
             of_rows[row].iter().for_each(|&token| common[token as usize] += 1);
@@ -161,21 +162,15 @@ impl<'a> Shortened<'a> {
         }
     }
 
+    /// How many tokens each of a source allows.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// The tokens of which the translation of each source is made.
     pub(super) fn of_batch(&self, sources: &[&Example]) -> Vec<Vec<u32>> {
         sources.iter().map(|source| self.lists.of_source(source.ids(), self.count, &self.always)).collect()
     }
-}
-
-/// The weight and the bias of every network's output layer in a file, of which shortlists take rows.
-pub(super) fn output_layers(plan: &NetworkPlan, file: &ModelFile) -> Vec<[Vec<f32>; 2]> {
-    let weight = if plan.decoder.tied { "target_embedding.weight" } else { "output" };
-    let values = |network: usize, name: &str| {
-        let tensor = file.tensors.get(&format!("{}{name}", prefix(network, plan.ensemble)));
-        tensor.map(|tensor| tensor.data.clone())
-    };
-    // What is missing is told when the networks are read.
-    (0..plan.ensemble).filter_map(|network| Some([values(network, weight)?, values(network, "output_bias")?])).collect()
 }
 
 /// Fills a list with the ids of the highest scores, the lower id first among equals.

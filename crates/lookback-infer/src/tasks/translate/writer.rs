@@ -1,6 +1,9 @@
 //! Networks that write together: the mean of their probabilities at every step.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+
+use lookback_kernels::simd::math;
 
 use super::copying::{Copied, SourceTokens};
 use super::decoder::{Memory, States};
@@ -9,6 +12,7 @@ use super::target::Targets;
 use crate::input::Batch;
 use crate::input::vocabulary::UNK;
 use crate::network::log_softmax;
+use crate::search::{Decoder, Step};
 
 /// Networks that write targets of sources which they have read.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(super) struct Writer<'a> {
     lists: Vec<Vec<u32>>,
 }
 
-/// What networks that write together give for the next token of every row.
+/// What one network gives for the next token of every row.
 struct OfNetwork {
     /// `[rows, V + own]`
     log_probabilities: Vec<f32>,
@@ -120,8 +124,7 @@ impl<'a> Writer<'a> {
         }
         // Of several networks there are no logits that probabilities are made of.
         for other in of_each {
-            let both = log_probabilities.iter_mut().zip(&other.log_probabilities);
-            both.for_each(|(sum, &value)| *sum = log_of_sum(*sum, value));
+            add_logs(&mut log_probabilities, &other.log_probabilities);
             if let (Some(sum), Some(weights)) = (&mut looked, &other.weights) {
                 for (sum, weights) in sum.iter_mut().zip(weights) {
                     sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
@@ -170,6 +173,27 @@ impl<'a> Writer<'a> {
     }
 }
 
+impl Decoder for Writer<'_> {
+    type State = WriterState;
+    type Error = Infallible;
+
+    fn vocabulary(&self) -> usize {
+        Writer::vocabulary(self)
+    }
+
+    fn step(&self, state: &mut WriterState, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
+        let written = Writer::step(self, state, tokens, true);
+        out.log_probabilities().copy_from_slice(&written.log_probabilities);
+        out.normalizers().copy_from_slice(&written.normalizers);
+        written.weights.iter().flatten().for_each(|weights| out.attend(weights));
+        Ok(())
+    }
+
+    fn reorder(&self, state: &mut WriterState, rows: &[usize]) {
+        Writer::reorder(self, state, rows);
+    }
+}
+
 /// What each target costs networks that write together, in nats: the negative logarithm of its probability, its end among
 /// it. Rows that have ended cost nothing.
 ///
@@ -192,6 +216,26 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
         }
     }
     losses
+}
+
+/// `sums = log (e^sums + e^values)`, as [`log_of_sum`].
+fn add_logs(sums: &mut [f32], values: &[f32]) {
+    /// Powers at once, on the stack.
+    const BLOCK: usize = 1024;
+    let mut powers = [0.0f32; BLOCK];
+    for (sums, values) in sums.chunks_mut(BLOCK).zip(values.chunks(BLOCK)) {
+        let powers = &mut powers[..sums.len()];
+        for ((power, &mut a), &b) in powers.iter_mut().zip(&mut *sums).zip(values) {
+            let (low, high) = if a < b { (a, b) } else { (b, a) };
+            // Of two that cannot be the difference would be none.
+            *power = if high == f32::NEG_INFINITY && low == high { low } else { low - high };
+        }
+        math::exp(powers);
+        for ((sum, &b), &power) in sums.iter_mut().zip(values).zip(&*powers) {
+            let high = if *sum < b { b } else { *sum };
+            *sum = high + power.ln_1p();
+        }
+    }
 }
 
 /// `log (e^a + e^b)`, which loses nothing where both are far below 0; minus infinity of two that cannot be.
@@ -218,5 +262,17 @@ mod tests {
         let never = f32::NEG_INFINITY;
         assert_eq!((log_of_sum(never, -1.0), log_of_sum(never, never)), (-1.0, never));
         assert!(log_of_sum(never, f32::NAN).is_nan() && log_of_sum(f32::NAN, -1.0).is_nan());
+        // Many at once are the same.
+        let cases = [-1.0, -300.0, never, -0.5, f32::NAN, -90.0];
+        let pairs: Vec<(f32, f32)> = cases.iter().flat_map(|&a| cases.map(|b| (a, b))).collect();
+        let (mut sums, values): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
+        add_logs(&mut sums, &values);
+        for (sum, (a, b)) in sums.into_iter().zip(pairs) {
+            let one = log_of_sum(a, b);
+            assert!(
+                sum == one || (sum - one).abs() < 1e-6 || sum.is_nan() && one.is_nan(),
+                "{a} {b}: {sum}, not {one}"
+            );
+        }
     }
 }

@@ -171,9 +171,13 @@ fn the_portable_code_agrees_too() {
 fn steps_taken_one_by_one_give_the_likelihood() {
     let case = Case::new([1, 6, 5, 3], 2.0, 3);
     let (scores, distances) = (narrow(&case.scores), narrow(&case.distances));
+    let distances: Vec<f64> = distances.into_iter().map(f64::from).collect();
     let (mut posterior, mut likelihood): (Option<Vec<f64>>, f64) = (None, 0.0);
+    // What a longer row left, none of it a number.
+    let mut scratch = AdvanceScratch::default();
+    advance(None, &[f32::NAN; 9], &distances, &mut scratch).unwrap();
     for t in 0..6 {
-        let prior = advance(posterior.as_deref(), &scores[t * 5..][..5], &distances);
+        let prior = advance(posterior.as_deref(), &scores[t * 5..][..5], &distances, &mut scratch).unwrap();
         assert!((prior.iter().map(|log| log.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
         let joint: Vec<f64> = prior.iter().zip(&case.emissions[t * 5..]).map(|(prior, log)| prior + log).collect();
         let step = joint.iter().map(|log| log.exp()).sum::<f64>().ln();

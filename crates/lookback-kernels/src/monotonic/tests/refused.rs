@@ -1,7 +1,7 @@
 //! What is refused, and in what words.
 
 use crate::monotonic::emission::{self, EmissionDims, EmissionInputs};
-use crate::monotonic::{MonotonicDims, MonotonicInputs, backward, forward};
+use crate::monotonic::{AdvanceScratch, MonotonicDims, MonotonicInputs, advance, backward, forward};
 
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
@@ -36,7 +36,30 @@ fn what_does_not_fit_is_refused_by_name() {
     let error = backward(dims, whole, &trace, &[1.0], 1).unwrap_err().to_string();
     assert_eq!(error, "upstream has 1 values but its shape [B] = [2] has 2");
     let shorter = MonotonicInputs { lengths: &[1, 1], ..whole };
-    assert!(backward(dims, shorter, &trace, &[1.0; 2], 1).unwrap_err().to_string().starts_with("the trace is missing"));
+    let words = "the trace is missing: the one given is of a call of other sizes";
+    assert_eq!(backward(dims, shorter, &trace, &[1.0; 2], 1).unwrap_err().to_string(), words);
+    // As many cells, in other steps.
+    let square = MonotonicDims { positions: 2, ..dims };
+    let of = |lengths, source_lengths| MonotonicInputs {
+        emissions: &zeros[..8],
+        scores: &zeros[..8],
+        lengths,
+        source_lengths,
+        ..whole
+    };
+    let (_, trace) = forward(square, of(&[2, 1], &[1, 2]), 1).unwrap();
+    assert_eq!(backward(square, of(&[1, 2], &[2, 1]), &trace, &[1.0; 2], 1).unwrap_err().to_string(), words);
+}
+
+#[test]
+fn a_step_that_does_not_fit_is_refused_by_name() {
+    let mut scratch = AdvanceScratch::default();
+    let mut refused = |before: &[f64], distances: &[f64]| {
+        advance(Some(before), &[0.0; 3], distances, &mut scratch).unwrap_err().to_string()
+    };
+    assert_eq!(refused(&[0.0; 2], &[0.0]), "before has 2 values but its shape [S] = [3] has 3");
+    assert_eq!(refused(&[0.0; 3], &[]), "D is 0 but must be at least 1");
+    assert_eq!(advance(None, &[], &[0.0], &mut scratch).unwrap(), [0.0; 0]);
 }
 
 #[test]
@@ -66,4 +89,9 @@ fn emissions_that_do_not_fit_are_refused_by_name() {
     assert_eq!(error, "upstream has 3 values but its shape [B, T, S] = [1, 2, 2] has 4");
     let two = EmissionInputs { lengths: &[2], tokens: &[0, 0], ..whole };
     assert!(emission::backward(dims, two, &trace, &[0.0; 4], 1).is_err());
+    // As many cells, in other steps.
+    let (two, one) = (EmissionInputs { source_lengths: &[1], ..two }, EmissionInputs { lengths: &[1], ..whole });
+    let (_, trace) = emission::forward(dims, two, 1).unwrap();
+    let error = emission::backward(dims, one, &trace, &[0.0; 4], 1).unwrap_err().to_string();
+    assert_eq!(error, "the trace is missing: the one given is of a call of other sizes");
 }

@@ -46,7 +46,7 @@ const VIEWED: usize = 1 << 18;
 /// A translator's answer has translation, score (the logarithm of its probability, normalised by length), tokens, scores (the logarithm of
 /// each token's probability, and of the end behind them), alternatives (what --n-best or --count asks for beside, each with the same),
 /// unsure where nothing of its source is known (of an empty source the translation is empty), unfinished where it was cut at
-/// --max-length, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
+/// --max-length, missing (how many of the texts of --require it lacks) where there are any, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
 ///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with

@@ -96,8 +96,9 @@ pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fit
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
     let file = plan.validation.file().map_or(data, PathBuf::as_path);
-    let judged = objective.judged(&trained.networks.iter().collect::<Vec<_>>());
-    let told = judged.map(|metrics| {
+    // What was stopped is to be written at once.
+    let judged = (!trained.end.is_cut_short()).then(|| objective.judged(&trained.networks.iter().collect::<Vec<_>>()));
+    let told = judged.flatten().map(|metrics| {
         let what = if metrics.spans.is_some() { "spans" } else { "tokens" };
         told::table(&metrics.labels, (what, "more sentences with them"), file)
     });

@@ -19,6 +19,7 @@ use std::path::Path;
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Input, InputPlan};
 use lookback_infer::model::{Record, Score};
+use lookback_infer::tasks::translate::DecoderForm;
 pub use network::Network;
 use options::Kept;
 pub use options::TranslateOptions;
@@ -102,10 +103,13 @@ impl Task for Translate {
             Choice::new("cell", ["gru"]),
             Choice::new("dropout", [0.1, 0.4]),
             Choice::new("decoder", ["bahdanau"]),
-            Choice::new("decoder-attention", ["additive"]),
         ];
         choices.extend(batch_size);
-        if !plan.network.decoder.copy {
+        let aligns = plan.network.decoder.form == DecoderForm::HardMonotonic;
+        if !aligns {
+            choices.push(Choice::new("decoder-attention", ["additive"]));
+        }
+        if !aligns && !plan.network.decoder.copy {
             choices.push(Choice::new("label-smoothing", [0.0, 0.2]));
         }
         choices

@@ -62,10 +62,9 @@ pub(super) struct LossPlan {
 }
 
 impl LossPlan {
-    fn new(options: &TranslateOptions) -> Result<LossPlan, PlanError> {
-        let copies = options.decoder.copy.unwrap_or(false);
-        let aligns = options.decoder.decoder == Some(DecoderForm::HardMonotonic);
-        let coverage = options.decoder.coverage.unwrap_or(false).then(|| options.coverage_loss.unwrap_or(1.0));
+    fn new(options: &TranslateOptions, decoder: &DecoderPlan) -> Result<LossPlan, PlanError> {
+        let (copies, aligns) = (decoder.copy, decoder.form == DecoderForm::HardMonotonic);
+        let coverage = decoder.coverage.then(|| options.coverage_loss.unwrap_or(1.0));
         let loss = LossPlan {
             label_smoothing: options.label_smoothing.unwrap_or(if copies || aligns { 0.0 } else { 0.1 }),
             target_word_dropout: options.target_word_dropout.unwrap_or(0.0),
@@ -151,16 +150,9 @@ impl TranslatePlan {
         plan::at_least(1, "target-min-count", target.min_count)?;
         plan::at_least(5, "target-max-vocabulary", target.max_vocabulary)?;
         plan::at_least(1, "target-max-length", target.max_length)?;
-        let loss = LossPlan::new(options)?;
+        let loss = LossPlan::new(options, &network.decoder)?;
         options.shortlist.map_or(Ok(()), |count| plan::size("shortlist", count, MOST_LISTED))?;
-        if options.shortlist.is_some() && network.decoder.copy {
-            let problem = "is of tokens of the vocabulary, and with --copy they may be of the source alone";
-            return Err(PlanError::conflict("shortlist", problem));
-        }
-        if options.shortlist.is_some() && network.decoder.form == DecoderForm::HardMonotonic {
-            let problem = "is not for --decoder hard-monotonic, of which every position has a say about every token";
-            return Err(PlanError::conflict("shortlist", problem));
-        }
+        options.shortlist.map_or(Ok(()), |_| network.check_shortlist())?;
         // That targets stand in a file of their own says nothing of other files.
         let format = options.data.format.filter(|_| options.target_file.is_none());
         let data_options = PairOptions { format, ..options.data.clone() };

@@ -18,6 +18,7 @@ use lookback_infer::tasks::translate::{TargetText, Targets};
 use lookback_nn::Error;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -32,7 +33,7 @@ pub(super) const NAMES: [&str; 2] = ["scheduled-sampling", "sampling-schedule"];
 #[command(next_help_heading = "Training")]
 pub struct SamplingOptions {
     /// Chance, in the last epoch, that a step reads a token that the model draws itself in place of the right one (scheduled
-    /// sampling, Bengio 2015, in two parallel passes; an epoch takes about half as long again) [default: 0]
+    /// sampling, Bengio 2015, in two parallel passes, of which the first has no gradients) [default: 0]
     #[arg(long, value_name = "P")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_sampling: Option<f64>,
@@ -153,30 +154,34 @@ pub(super) fn replace_by_drawn(
     let logits: Vec<f32> = logits.into_data().try_into_vec().expect("logits are of 32 bits");
     // What stands before a step goes on.
     let never = [PAD, text.bos(), text.eos()];
-    for (row, t, step) in chosen {
-        let drawn = draw(&logits[step * vocabulary..][..vocabulary], &never, rng.random());
-        if let Some(token) = drawn {
-            targets.replace(row, t, token);
-        }
+    let places: Vec<f64> = chosen.iter().map(|_| rng.random()).collect();
+    let of_step = |(&(_, _, step), place): (&(usize, usize, usize), f64)| {
+        draw(&logits[step * vocabulary..][..vocabulary], &never, place)
+    };
+    let drawn: Vec<Option<u32>> = chosen.par_iter().zip(places).map(of_step).collect();
+    for ((row, t, _), token) in chosen.into_iter().zip(drawn) {
+        token.into_iter().for_each(|token| targets.replace(row, t, token));
     }
     Ok(())
 }
 
 /// A token by the softmax of these logits, none of `never`; `place`, from 0 to 1, decides. `None` where numbers overflow.
 fn draw(logits: &[f32], never: &[u32], place: f64) -> Option<u32> {
-    let may = |token: usize| !never.contains(&(token as u32));
-    let allowed = || logits.iter().enumerate().filter(|(token, _)| may(*token));
-    let most = allowed().fold(f32::NEG_INFINITY, |most, (_, &logit)| most.max(logit));
-    let weight = |logit: f32| f64::from(logit - most).exp();
-    let sum: f64 = allowed().map(|(_, &logit)| weight(logit)).sum();
+    let mut weights: Vec<f64> = logits.iter().copied().map(f64::from).collect();
+    for &token in never {
+        weights[token as usize] = f64::NEG_INFINITY;
+    }
+    let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
+    let sum: f64 = weights.iter().sum();
     if !sum.is_finite() {
         return None;
     }
     let mut left = place * sum;
     let mut last = None;
-    for (token, &logit) in allowed() {
+    for (token, weight) in weights.into_iter().enumerate().filter(|(_, weight)| *weight > 0.0) {
         last = Some(token as u32);
-        left -= weight(logit);
+        left -= weight;
         if left < 0.0 {
             break;
         }

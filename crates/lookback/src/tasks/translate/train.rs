@@ -6,11 +6,12 @@ use burn::tensor::Device;
 use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::subwords::{Subwords, WordCounts};
 use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labelled};
+use lookback_infer::memory_limit::readable;
 use lookback_infer::model::{Score, Validation};
-use lookback_infer::network::budget::Budget;
+use lookback_infer::network::budget::{Budget, NUMBER};
 use lookback_infer::tasks::translate::{
-    self, Dataset, Description, NetworkPlan, Rows, SCORES, Shortlists, TargetCut, TargetText, Targets, budget,
-    judge_greedily, read,
+    self, Dataset, Description, Followed, NetworkPlan, Rows, SCORES, Shortlists, TargetCut, TargetText, Targets,
+    budget, judge_greedily, read,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -90,8 +91,11 @@ fn fit_read(
     let empty = Network::new(&plan.network, shape, vocabulary, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |rows| budget(&plan.network, shape, (vocabulary, rows), plan.train.max_memory());
-    let (budget, judging) = (budget(Rows::Trained(training.longest_target())), budget(Rows::Followed(1)));
+    let judged = Rows::Followed(Followed::greedily(target.most_tokens()));
+    let (budget, judging) = (budget(Rows::Trained(training.longest_target())), budget(judged));
     training.check_memory(&budget)?;
+    let sizes = [input.text().map_or(0, |text| text.vocabulary.len()), vocabulary];
+    plan.check_lists(sizes)?;
     validation.iter().try_for_each(|validation| validation.check_memory(&judging))?;
     let objective = Translation {
         plan: &plan.network,
@@ -107,8 +111,8 @@ fn fit_read(
         device: session.device.clone().autodiff(),
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
-    let sizes = [input.text().map_or(0, |text| text.vocabulary.len()), vocabulary];
-    let shortlists = plan.shortlist.map(|count| Shortlists::learn(&objective.training, sizes, count));
+    let listed = plan.shortlist.filter(|_| !trained.networks.is_empty());
+    let shortlists = listed.map(|count| Shortlists::learn(&objective.training, sizes, count));
     let examples = [&Some(objective.training), &objective.validation];
     let examples = examples.map(|dataset| dataset.as_ref().map_or(0, |dataset| dataset.examples.len()));
     Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
@@ -154,6 +158,24 @@ impl TranslatePlan {
                 );
                 Ok(text)
             }
+        }
+    }
+
+    /// Refuses shortlists of these vocabularies, of sources and targets, that are over the limit of memory.
+    fn check_lists(&self, [sources, targets]: [usize; 2]) -> Result<(), PlanError> {
+        let Some(count) = self.shortlist.map(|count| count.min(targets) as u64) else { return Ok(()) };
+        // As ids, and as the tensor that is written.
+        let bytes = (sources as u64).saturating_mul(count).saturating_mul(2 * NUMBER);
+        let limit = self.train.max_memory();
+        match bytes > limit.bytes() {
+            true => Err(PlanError::conflict(
+                "shortlist",
+                format!(
+                    "of {count} tokens for each of {sources} would take {}, but --max-memory is {limit} MiB",
+                    readable(bytes)
+                ),
+            )),
+            false => Ok(()),
         }
     }
 

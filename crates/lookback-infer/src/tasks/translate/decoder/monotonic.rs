@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lookback_kernels::monotonic::advance;
+use lookback_kernels::monotonic::{AdvanceScratch, advance};
 use lookback_kernels::simd::math;
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ pub(super) struct Monotonic {
     /// `[H, H]`: what it reads of a state.
     target: Linear,
     /// `[DISTANCES]`: what a jump is worth.
-    distances: Vec<f32>,
+    distances: Vec<f64>,
 }
 
 /// Where the rows may stand, `S` being the positions of a row's source.
@@ -46,7 +46,7 @@ impl Monotonic {
         Ok(Monotonic {
             source: Linear::read(memory, hidden, false, &mut tensors.within("source"))?,
             target: Linear::read(hidden, hidden, true, &mut tensors.within("target"))?,
-            distances: tensors.take("distances", &[DISTANCES])?,
+            distances: tensors.take("distances", &[DISTANCES])?.into_iter().map(f64::from).collect(),
         })
     }
 }
@@ -118,11 +118,12 @@ impl Decoder {
             .par_chunks_exact_mut(vocabulary)
             .enumerate()
             .with_min_len(least)
-            .map(|(row, logits)| {
+            .map_init(AdvanceScratch::default, |scratch, (row, logits)| {
                 let source = sources[row];
                 let posterior = before.posterior(row, tokens[row], vocabulary);
                 let scores = source.scores(&made[row * hidden..][..hidden]);
-                let prior = advance(posterior.as_deref(), &scores, &monotonic.distances);
+                let prior = advance(posterior.as_deref(), &scores, &monotonic.distances, scratch)
+                    .unwrap_or_else(|error| panic!("{error}"));
                 let own = &emissions[firsts[row] * vocabulary..][..source.length * vocabulary];
                 mix(&prior, own, logits);
                 prior
