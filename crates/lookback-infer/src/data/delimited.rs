@@ -28,20 +28,35 @@ impl Row {
 /// [`width_error`] sees what it swallowed; one that seems to have swallowed rows is warned of, and they
 /// are read where that can be nothing else.
 pub(super) fn rows(file: &Path, text: &str, start: usize, dialect: Dialect) -> Result<Vec<Row>, DataError> {
+    let mut rows: Vec<Row> = Vec::new();
+    for_each_row(file, text, start, dialect, |line, fields| rows.push(Row { line, fields: std::mem::take(fields) }))?;
+    Ok(rows)
+}
+
+/// As [`rows`], one after the other, in memory that is used again unless it is taken: of each the line it starts on, counted from
+/// 1, and its fields.
+pub(super) fn for_each_row(
+    file: &Path,
+    text: &str,
+    start: usize,
+    dialect: Dialect,
+    mut each: impl FnMut(usize, &mut StringRecord),
+) -> Result<(), DataError> {
     // The parser takes a quote that is never closed to reach to the end of the file, without a word. This line,
     // put behind the text, then is no row of its own, and that tells.
     const END: &str = "\n-";
     let mut reader = dialect.reader(text.as_bytes()[start..].chain(END.as_bytes()));
-    let mut rows: Vec<Row> = Vec::new();
     let mut lines = Lines::default();
     let mut fields = StringRecord::new();
     let mut suspects = 0;
+    // Of the first row, and the line of the last one.
+    let (mut first_width, mut last_line) = (None, 1);
     while reader.read_record(&mut fields).map_err(|error| unreadable(file, error))? {
         let reported = fields.position().map_or(0, |position| start + position.byte() as usize).min(text.len());
         // The parser reports where it went on reading, which may be before blank lines and a pending line end.
         let begin = reported + text[reported..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         if begin == text.len() {
-            return Ok(rows);
+            return Ok(());
         }
         let line = lines.at(text.as_bytes(), begin);
         let end = (start + reader.position().byte() as usize).min(text.len());
@@ -62,13 +77,18 @@ pub(super) fn rows(file: &Path, text: &str, start: usize, dialect: Dialect) -> R
                 tracing::warn!("{}, line{problem}; is one of the quotes a mistake?", file.display());
             }
         }
-        let width = rows.first().map_or(0, |first| first.fields.len());
+        let width = first_width.unwrap_or(0);
+        let mut give = |line: usize, fields: &mut StringRecord| {
+            first_width.get_or_insert(fields.len());
+            last_line = line;
+            each(line, fields);
+        };
         match dialect.quote.and_then(|quote| taken_apart(raw, (line, width), dialect, quote)) {
-            Some(apart) => rows.extend(apart),
-            None => rows.push(Row { line, fields: std::mem::take(&mut fields) }),
+            Some(apart) => apart.into_iter().for_each(|mut row| give(row.line, &mut row.fields)),
+            None => give(line, &mut fields),
         }
     }
-    Err(DataError::OpenQuote { file: file.into(), line: rows.last().map_or(1, |row| row.line) })
+    Err(DataError::OpenQuote { file: file.into(), line: last_line })
 }
 
 /// Whether a row over several lines looks as if a quote were missing: a line within it is a whole row by itself, or text goes

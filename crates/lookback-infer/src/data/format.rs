@@ -48,6 +48,8 @@ impl Format {
         "csv, tsv, jsonl, fasttext or parquet for texts, ts, csv-long or wide for numeric series";
     /// The formats of series, for messages.
     pub(crate) const OF_SERIES: &str = "ts, csv-long or wide";
+    /// The formats of histories of series, for messages.
+    pub(crate) const OF_HISTORIES: &str = "csv-long, wide, jsonl or parquet";
     /// The formats of pairs of a source and a target, for messages.
     pub(crate) const OF_PAIRS: &str =
         "csv, tsv, jsonl or parquet; targets in a file of their own are named by --target-file";

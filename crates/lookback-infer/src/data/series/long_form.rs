@@ -17,8 +17,9 @@ use crate::data::kept::KeptColumns;
 use crate::error::place::unit;
 use crate::error::{DataError, counted, quoted};
 
-pub(super) const ID_NAMES: &[&str] = &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
-pub(super) const TIME_NAMES: &[&str] = &["time", "step", "t", "timestamp"];
+pub(in crate::data) const ID_NAMES: &[&str] =
+    &["id", "sequence", "sequence_id", "series", "series_id", "case", "case_id"];
+pub(in crate::data) const TIME_NAMES: &[&str] = &["time", "step", "t", "timestamp"];
 // Fewer than in tables: a channel may well be called "y" or "rating".
 pub(super) const LABEL_NAMES: &[&str] = &["label", "class", "category", "target"];
 

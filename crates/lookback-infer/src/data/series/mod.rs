@@ -44,13 +44,13 @@
 mod columns;
 mod content;
 mod layout;
-mod long_form;
-mod numbers;
+pub(in crate::data) mod long_form;
+pub(in crate::data) mod numbers;
 mod roles;
-mod sheet;
+pub(in crate::data) mod sheet;
 #[cfg(test)]
 mod tests;
-mod times;
+pub(in crate::data) mod times;
 mod ts;
 mod wide;
 

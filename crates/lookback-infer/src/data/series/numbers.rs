@@ -43,7 +43,7 @@ pub enum Missing {
 const MARKS: &[&str] = &["", "?", "nan", "na", "n/a", "null", "none"];
 
 /// Whether a cell says that its value is missing.
-pub(super) fn is_missing(text: &str) -> bool {
+pub(in crate::data) fn is_missing(text: &str) -> bool {
     MARKS.iter().any(|mark| text.trim().eq_ignore_ascii_case(mark))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn is_padding(text: &str) -> bool {
 }
 
 /// A number, or nothing.
-fn parsed<T: FromStr>(text: &str, decimal: Decimal) -> Option<T> {
+pub(in crate::data) fn parsed<T: FromStr>(text: &str, decimal: Decimal) -> Option<T> {
     let text = text.trim();
     match decimal {
         Decimal::Point => text.parse().ok(),
@@ -69,12 +69,12 @@ pub(super) fn number(text: &str, decimal: Decimal) -> Option<f64> {
 }
 
 /// Whether a cell is a number by either mark, or missing.
-pub(super) fn may_be_number(text: &str) -> bool {
+pub(in crate::data) fn may_be_number(text: &str) -> bool {
     is_missing(text) || number(text, Decimal::Point).is_some() || number(text, Decimal::Comma).is_some()
 }
 
 /// What is told of a decimal mark; nothing of the usual one.
-pub(super) fn in_words(decimal: Decimal) -> Option<String> {
+pub(in crate::data) fn in_words(decimal: Decimal) -> Option<String> {
     (decimal == Decimal::Comma).then(|| "numbers with decimal commas".to_owned())
 }
 
@@ -111,7 +111,7 @@ fn parts_thousands(text: &str) -> bool {
 
 /// The decimal mark of the values of a file, and whether it was found out by a comma. `cells`: with their lines. `trained`: the
 /// mark of the training data, which decides where the cells do not.
-pub(super) fn find_decimal<'a>(
+pub(in crate::data) fn find_decimal<'a>(
     file: &Path,
     cells: impl Iterator<Item = (usize, &'a str)>,
     semicolons: bool,

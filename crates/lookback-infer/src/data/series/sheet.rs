@@ -23,7 +23,7 @@ const SAMPLE: usize = 50;
 const SHOWN: usize = 20;
 
 /// A table of cells.
-pub(super) struct Sheet {
+pub(in crate::data) struct Sheet {
     /// At least one. No row is blank.
     pub(super) rows: Vec<Row>,
     form: Form,
@@ -42,7 +42,12 @@ enum Form {
 
 impl Sheet {
     /// All rows have as many cells, unless `ragged`: then they may end before the longest.
-    pub(super) fn read(file: &Path, text: &str, options: &SeriesOptions, ragged: bool) -> Result<Sheet, DataError> {
+    pub(in crate::data) fn read(
+        file: &Path,
+        text: &str,
+        options: &SeriesOptions,
+        ragged: bool,
+    ) -> Result<Sheet, DataError> {
         let tabs = Format::of_texts(file) == Some(Format::Tsv);
         let (found, start) = dialect::find(text, &options.layout, tabs);
         let mut dialect = found;
@@ -115,6 +120,15 @@ impl Sheet {
         }
     }
 
+    /// How its fields are told apart, where it was read from text.
+    pub(in crate::data) fn dialect(&self) -> Option<Dialect> {
+        match self.form {
+            Form::Text(dialect) => Some(dialect),
+            #[cfg(feature = "parquet")]
+            Form::Columns(_) => None,
+        }
+    }
+
     /// Whether semicolons stand between the columns.
     pub(super) fn has_semicolons(&self) -> bool {
         matches!(self.form, Form::Text(dialect) if dialect.separator == b';')
@@ -176,7 +190,7 @@ impl Sheet {
 }
 
 /// Whether a name of a column is none, or one that pandas gives such a column in CSV or in Parquet.
-pub(super) fn is_nameless(name: &str) -> bool {
+pub(in crate::data) fn is_nameless(name: &str) -> bool {
     let name = name.trim();
     let number = name
         .strip_prefix("Unnamed: ")
@@ -190,7 +204,7 @@ pub(super) fn cell(row: &Row, place: usize) -> &str {
 }
 
 /// The columns that are left aside, if any.
-pub(super) fn left_aside(first: &FirstLine<'_>, places: &[usize], header: bool) -> Option<String> {
+pub(in crate::data) fn left_aside(first: &FirstLine<'_>, places: &[usize], header: bool) -> Option<String> {
     let names: Vec<String> = places.iter().take(SHOWN).map(|&place| called(first, place, header)).collect();
     let more = if places.len() > SHOWN { format!(" and {} more", places.len() - SHOWN) } else { String::new() };
     let columns = if places.len() == 1 { "column" } else { "columns" };
@@ -198,7 +212,7 @@ pub(super) fn left_aside(first: &FirstLine<'_>, places: &[usize], header: bool) 
 }
 
 /// What messages call a column: its name, or its number where it has none.
-pub(super) fn called(first: &FirstLine<'_>, place: usize, header: bool) -> String {
+pub(in crate::data) fn called(first: &FirstLine<'_>, place: usize, header: bool) -> String {
     match first.fields.get(place) {
         Some(name) if header && !name.trim().is_empty() => format!("{:?}", name.trim()),
         _ => (place + 1).to_string(),

@@ -109,7 +109,7 @@ const TIMES: &[&str] = &["%H:%M", "%H:%M:%S%.f", "%I:%M %p", "%I:%M:%S %p"];
 
 /// The times of a file, by their places in it.
 #[derive(Debug, PartialEq)]
-pub(super) enum Times {
+pub(in crate::data) enum Times {
     Whole(Vec<i128>),
     Numbers(Vec<f64>),
     Moments(Vec<NaiveDateTime>),
@@ -117,7 +117,7 @@ pub(super) enum Times {
 
 impl Times {
     /// Whether the time at the place `a` comes before that at `b`.
-    pub(super) fn compare(&self, a: usize, b: usize) -> Ordering {
+    pub(in crate::data) fn compare(&self, a: usize, b: usize) -> Ordering {
         match self {
             Times::Whole(times) => times[a].cmp(&times[b]),
             Times::Numbers(times) => times[a].total_cmp(&times[b]),
@@ -127,7 +127,7 @@ impl Times {
 }
 
 /// Reads all times of a file, each with its line. `told`: what a person says; `trained`: what the training data have.
-pub(super) fn read(
+pub(in crate::data) fn read(
     file: &Path,
     times: &[(usize, &str)],
     told: Option<&TimeFormat>,
@@ -151,10 +151,6 @@ pub(super) fn read(
             }
         };
     }
-    let patterns = || {
-        let dates = DATES.iter().flat_map(|date| TIMES_OF_DAY.iter().map(move |time| format!("{date}{time}")));
-        dates.chain(TIMES.iter().map(|time| (*time).to_owned())).map(TimeFormat::Pattern)
-    };
     let (mut farthest, mut fitting) = ((0, None), Vec::new());
     for format in [TimeFormat::Number, TimeFormat::Iso].into_iter().chain(patterns()) {
         match as_format(times, &format, decimal) {
@@ -179,6 +175,18 @@ pub(super) fn read(
         None => "is no number, no date of ISO 8601 and of none of the usual forms".to_owned(),
     };
     refuse(line, format!("the time {text:?} {expected}; --time-format tells the form of all times, such as %d/%m/%Y"))
+}
+
+/// Whether one form of dates reads all of these; numbers are none.
+pub(in crate::data) fn are_dates(times: &[(usize, &str)]) -> bool {
+    let reads = |format: TimeFormat| as_format(times, &format, Decimal::Point).is_ok();
+    !times.is_empty() && (reads(TimeFormat::Iso) || patterns().any(reads))
+}
+
+/// The usual forms of dates and times of day.
+fn patterns() -> impl Iterator<Item = TimeFormat> {
+    let dates = DATES.iter().flat_map(|date| TIMES_OF_DAY.iter().map(move |time| format!("{date}{time}")));
+    dates.chain(TIMES.iter().map(|time| (*time).to_owned())).map(TimeFormat::Pattern)
 }
 
 /// What is said of a time that is not read by `format`.
