@@ -60,6 +60,7 @@ impl Batch {
             match &example.content {
                 Content::Text(text) => texts.push(&text.ids),
                 Content::Series(steps) => series.push(steps),
+                Content::History(_) => unreachable!("what is read of a history is cut by the task"),
             }
         }
         debug_assert!(texts.is_empty() || series.is_empty(), "an input makes examples of one kind");

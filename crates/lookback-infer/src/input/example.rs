@@ -7,6 +7,7 @@ use super::encoder::{EncodedText, TextEncoder};
 use super::normalization::ReadText;
 use super::tokenizer::{Token, Tokenizer};
 use super::vocabulary::UNK;
+use crate::data::history::History;
 use crate::data::series::SeriesExample;
 use crate::error::DataError;
 
@@ -19,6 +20,8 @@ pub enum Raw {
     Tokens(Vec<String>),
     /// Channels of a series as they stand in the file, `[T, C]`.
     Series(SeriesExample),
+    /// Numbers over time as they stand in the file.
+    History(Box<History>),
 }
 
 impl Raw {
@@ -27,11 +30,22 @@ impl Raw {
         match self {
             Raw::Text(text) => Ok(slice::from_ref(text)),
             Raw::Tokens(tokens) => Ok(tokens),
-            Raw::Series(series) => {
-                let (file, line) = (file.into(), series.line);
-                Err(DataError::Kind { file, line, found: "a numeric series", expected: "a text" })
-            }
+            Raw::Series(SeriesExample { line, .. }) => Err(self.no("a text", file, *line)),
+            Raw::History(history) => Err(self.no("a text", file, history.line)),
         }
+    }
+
+    /// What people call one of its kind.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Raw::Text(_) | Raw::Tokens(_) => "a text",
+            Raw::Series(_) => "a numeric series",
+            Raw::History(_) => "numbers over time",
+        }
+    }
+
+    fn no(&self, expected: &'static str, file: &Path, line: usize) -> DataError {
+        DataError::Kind { file: file.into(), line, found: self.kind(), expected }
     }
 
     /// The tokens, cut by `tokenizer` unless they were before.
@@ -39,17 +53,21 @@ impl Raw {
         match self {
             Raw::Text(text) => tokenizer.tokenize(text),
             Raw::Tokens(tokens) => side_by_side(tokens, tokenizer),
-            Raw::Series(_) => Vec::new(),
+            Raw::Series(_) | Raw::History(_) => Vec::new(),
         }
     }
 
     pub(super) fn series(&self, file: &Path) -> Result<&SeriesExample, DataError> {
         match self {
             Raw::Series(series) => Ok(series),
-            Raw::Text(_) | Raw::Tokens(_) => {
-                let file = file.into();
-                Err(DataError::Kind { file, line: 1, found: "a text", expected: "a numeric series" })
-            }
+            _ => Err(self.no("a numeric series", file, 1)),
+        }
+    }
+
+    pub(super) fn history(&self, file: &Path) -> Result<&History, DataError> {
+        match self {
+            Raw::History(history) => Ok(history),
+            _ => Err(self.no("numbers over time", file, 1)),
         }
     }
 }
@@ -71,6 +89,8 @@ pub(super) enum Content {
     Text(Text),
     /// Standardised channels, `[T, C]`.
     Series(SeriesExample),
+    /// Numbers over time, as they stand in the file.
+    History(History),
 }
 
 /// A text with its tokens.
@@ -131,6 +151,19 @@ impl Example {
         Example { content: Content::Series(series), made_by: 0, line, cut }
     }
 
+    pub(super) fn of_history(history: History) -> Example {
+        let line = history.line;
+        Example { content: Content::History(history), made_by: 0, line, cut: 0 }
+    }
+
+    /// Numbers over time, where the input is those.
+    pub fn history(&self) -> Option<&History> {
+        match &self.content {
+            Content::History(history) => Some(history),
+            _ => None,
+        }
+    }
+
     /// About what it takes of memory.
     pub fn bytes(&self) -> usize {
         match &self.content {
@@ -139,6 +172,9 @@ impl Example {
                 text.text.len() + read + size_of_val(text.spans.as_slice()) + text.ids.bytes()
             }
             Content::Series(series) => size_of_val(series.values.as_slice()),
+            Content::History(History { targets, past, future, .. }) => {
+                [targets, past, future].map(|values| size_of_val(values.as_slice())).iter().sum()
+            }
         }
     }
 
@@ -147,6 +183,7 @@ impl Example {
         match &self.content {
             Content::Text(text) => text.ids.len(),
             Content::Series(series) => series.length,
+            Content::History(history) => history.length,
         }
     }
 
@@ -154,7 +191,7 @@ impl Example {
     pub(crate) fn ids(&self) -> &[u32] {
         match &self.content {
             Content::Text(text) => &text.ids.ids,
-            Content::Series(_) => &[],
+            Content::Series(_) | Content::History(_) => &[],
         }
     }
 
@@ -167,7 +204,7 @@ impl Example {
     pub fn tokens(&self) -> Option<(&str, Vec<Token<'_>>)> {
         match &self.content {
             Content::Text(text) => Some((&text.text, text.tokens(text.ids.len()))),
-            Content::Series(_) => None,
+            Content::Series(_) | Content::History(_) => None,
         }
     }
 
@@ -175,7 +212,7 @@ impl Example {
     pub fn all_tokens(&self) -> Vec<Token<'_>> {
         match &self.content {
             Content::Text(text) => text.tokens(text.spans.len()),
-            Content::Series(_) => Vec::new(),
+            Content::Series(_) | Content::History(_) => Vec::new(),
         }
     }
 
@@ -187,7 +224,7 @@ impl Example {
                 let kept = text.ids.ids.iter().filter(|&&id| id == UNK).count();
                 Some((text.spans.len(), kept + text.unknown_past))
             }
-            Content::Series(_) => None,
+            Content::Series(_) | Content::History(_) => None,
         }
     }
 
@@ -211,7 +248,7 @@ impl Example {
     pub fn unknown(&self) -> Vec<bool> {
         match &self.content {
             Content::Text(text) => text.ids.ids.iter().map(|&id| id == UNK).collect(),
-            Content::Series(series) => vec![false; series.length],
+            Content::Series(_) | Content::History(_) => vec![false; self.len()],
         }
     }
 
@@ -232,7 +269,7 @@ impl Example {
     pub fn unit(&self) -> (&'static str, &'static str) {
         match &self.content {
             Content::Text(_) => ("text", "token"),
-            Content::Series(_) => ("series", "step"),
+            Content::Series(_) | Content::History(_) => ("series", "step"),
         }
     }
 
@@ -240,7 +277,7 @@ impl Example {
     pub(super) fn units(&self) -> (&'static str, &'static str) {
         match &self.content {
             Content::Text(_) => ("texts", "tokens"),
-            Content::Series(_) => ("series", "steps"),
+            Content::Series(_) | Content::History(_) => ("series", "steps"),
         }
     }
 }

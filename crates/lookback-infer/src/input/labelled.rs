@@ -7,6 +7,7 @@ use super::columns::Columns;
 use super::example::{Example, Raw};
 use super::plan::{FileColumns, InputPlan};
 use crate::data::Labels;
+use crate::data::history::{Histories, History, read_histories};
 use crate::data::series::{Series, SeriesExample, read_series};
 use crate::data::table::{EmptyText, Table, TextExample, read_table};
 use crate::error::{DataError, Error};
@@ -51,6 +52,14 @@ impl InputPlan {
                 };
                 let Series { examples, columns } = read_series(file, &plan.series(Labels::Required))?;
                 Ok((examples.into_iter().map(labelled).collect(), Some(FileColumns::Series(columns))))
+            }
+            InputPlan::History(plan) => {
+                let Histories { all, columns } = read_histories(file, &plan.options(training))?;
+                let labelled = |history: History| {
+                    let line = history.line;
+                    Labelled { raw: Raw::History(Box::new(history)), label: Vec::new(), line }
+                };
+                Ok((all.into_iter().map(labelled).collect(), Some(FileColumns::History(columns))))
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod dictionary;
 pub mod encoder;
 mod example;
 pub(crate) mod hash;
+mod history;
 mod labelled;
 mod layer;
 pub mod normalization;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use self::batch::{Batch, BatchInput, Parts, by_length};
 pub use self::columns::Columns;
 pub use self::example::{Example, Raw};
+pub use self::history::{HistoryEncoder, HistoryPlan, Spread, StaticEncoder};
 pub use self::labelled::{Labelled, LabelledInput};
 pub(crate) use self::layer::InputLayer;
 pub use self::plan::{DEFAULT_SUBWORDS, FileColumns, InputPlan, MOST_SUBWORDS, NOT_TEXT, SeriesPlan, TextPlan};
@@ -44,6 +46,7 @@ use self::subwords::WordCounts;
 use self::tokenizer::Segmentation;
 pub use self::tokenizer::Token;
 use self::vocabulary::{Vocabulary, VocabularyOptions};
+use crate::data::history::{History, HistoryColumns};
 use crate::data::series::{Missing, SeriesColumns, SeriesExample};
 use crate::error::{DataError, Error, ModelFileError, PlanError, counted};
 use crate::model_file::ModelFile;
@@ -75,6 +78,7 @@ impl PartialEq for Input {
 enum Encoder {
     Text(TextEncoder),
     Series(Standardizer),
+    History(HistoryEncoder),
 }
 
 /// What the first layer must be made for.
@@ -127,7 +131,7 @@ impl Input {
     pub fn segmentation(&self) -> Option<Segmentation> {
         match &self.encoder {
             Encoder::Text(encoder) => Some(encoder.tokenizer.segmentation),
-            Encoder::Series(_) => None,
+            Encoder::Series(_) | Encoder::History(_) => None,
         }
     }
 
@@ -205,7 +209,26 @@ impl Input {
                     .ok_or_else(|| DataError::NoExamples { file: file.into() })?;
                 Ok(Input::new(plan.clone(), Encoder::Series(standardizer)))
             }
+            InputPlan::History(_) => {
+                let histories: Vec<&History> = inputs.map(|raw| raw.history(file)).collect::<Result<_, _>>()?;
+                Ok(Input::fit_histories(plan, &histories, file)?)
+            }
         }
+    }
+
+    /// As [`Input::fit`], of histories whose columns the plan has.
+    ///
+    /// # Errors
+    /// If a column of them has too many categories.
+    ///
+    /// # Panics
+    /// If the plan is of other inputs, or has no columns.
+    pub fn fit_histories(plan: &InputPlan, histories: &[&History], file: &Path) -> Result<Input, DataError> {
+        let InputPlan::History(HistoryPlan { columns: Some(columns), .. }) = plan else {
+            panic!("histories are read by a plan with their columns")
+        };
+        let encoder = HistoryEncoder::fit(histories, columns, file)?;
+        Ok(Input::new(plan.clone(), Encoder::History(encoder)))
     }
 
     /// How often each entry of the vocabulary stands in these inputs, by its id. `[V]`, or nothing where inputs are series.
@@ -226,7 +249,7 @@ impl Input {
                 let (vocabulary, _) = encoder.vocabulary.extended(words, &VocabularyOptions::default());
                 Input::new(self.plan, Encoder::Text(TextEncoder { vocabulary, ..encoder }))
             }
-            Encoder::Series(_) => self,
+            Encoder::Series(_) | Encoder::History(_) => self,
         }
     }
 
@@ -245,6 +268,9 @@ impl Input {
             }
             (InputPlan::Series(series), Encoder::Series(standardizer)) => {
                 series::check_stored(series, standardizer).map_err(|problem| wrong(PLAN_KEY, problem))?;
+            }
+            (InputPlan::History(history), Encoder::History(encoder)) => {
+                encoder.check(history.columns.as_ref()).map_err(|problem| wrong(ENCODER_KEY, problem))?;
             }
             _ => return Err(wrong(ENCODER_KEY, "it is not for the kind of inputs that the model reads".into())),
         }
@@ -278,6 +304,8 @@ impl Input {
                 shapes: encoder.shapes.as_ref().map(|shapes| shapes.rows()),
             },
             Encoder::Series(standardizer) => InputShape::Channels(standardizer.width()),
+            // What a network reads of a history is cut by the task.
+            Encoder::History(_) => InputShape::Channels(0),
         }
     }
 
@@ -285,8 +313,30 @@ impl Input {
     pub fn text(&self) -> Option<&TextEncoder> {
         match &self.encoder {
             Encoder::Text(encoder) => Some(encoder),
-            Encoder::Series(_) => None,
+            Encoder::Series(_) | Encoder::History(_) => None,
         }
+    }
+
+    /// The columns of the training data and what was learnt of them, where inputs are histories.
+    pub fn history(&self) -> Option<(&HistoryColumns, &HistoryEncoder)> {
+        match (&self.plan, &self.encoder) {
+            (InputPlan::History(HistoryPlan { columns: Some(columns), .. }), Encoder::History(encoder)) => {
+                Some((columns, encoder))
+            }
+            _ => None,
+        }
+    }
+
+    fn tells_every_step(&self) -> bool {
+        matches!(&self.plan, InputPlan::History(plan) if plan.every_step)
+    }
+
+    /// How `file` is read, which `columns` say differs from the training data.
+    ///
+    /// # Errors
+    /// If they say what does not go with the model's inputs.
+    pub fn plan_over(&self, columns: &Columns, file: &Path) -> Result<InputPlan, PlanError> {
+        self.plan.over(columns, file)
     }
 
     /// What was found out of the training data, of series.
@@ -309,15 +359,18 @@ impl Input {
                 standardizer.apply(file, &mut series, &self.series_columns())?;
                 let longest = match &self.plan {
                     InputPlan::Series(plan) => plan.max_length,
-                    InputPlan::Text(_) => None,
+                    InputPlan::Text(_) | InputPlan::History(_) => None,
                 };
                 Example::of_series(series, longest, line)
             }
-            (Encoder::Text(_), Raw::Series(_)) => {
-                return Err(DataError::Kind { file: file.into(), line, found: "a numeric series", expected: "a text" });
-            }
-            (Encoder::Series(_), Raw::Text(_) | Raw::Tokens(_)) => {
-                return Err(DataError::Kind { file: file.into(), line, found: "a text", expected: "a numeric series" });
+            (Encoder::History(_), Raw::History(history)) => Example::of_history(*history),
+            (encoder, raw) => {
+                let expected = match encoder {
+                    Encoder::Text(_) => "a text",
+                    Encoder::Series(_) => "a numeric series",
+                    Encoder::History(_) => "numbers over time",
+                };
+                return Err(DataError::Kind { file: file.into(), line, found: raw.kind(), expected });
             }
         };
         Ok(Example { made_by: self.number, ..example })
@@ -338,6 +391,10 @@ impl Input {
             Encoder::Text(_) => Raw::Text(content),
             Encoder::Series(standardizer) => {
                 Raw::Series(series::parse(&content, standardizer, &self.series_columns(), file, line)?)
+            }
+            Encoder::History(_) => {
+                let (columns, _) = self.history().expect("an input of histories has their columns");
+                Raw::History(Box::new(history::parse(&content, (columns, self.tells_every_step()), file, line)?))
             }
         };
         self.encode(raw, file, line)
@@ -380,6 +437,12 @@ impl Input {
                 let input = series::in_words(standardizer, &self.series_columns());
                 let mut lines = vec![line("input", input)];
                 lines.extend(self.series_columns().time_format.as_ref().map(|time| line("times", time.to_string())));
+                lines
+            }
+            Encoder::History(_) => {
+                let Some((columns, _)) = self.history() else { return Vec::new() };
+                let mut lines = vec![line("input", history::in_words(columns, self.tells_every_step()))];
+                lines.extend(columns.time_format.as_ref().map(|time| line("times", time.to_string())));
                 lines
             }
         }

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::columns::Columns;
 use super::dictionary::DictionaryFile;
 use super::encoder::{BigramConfig, NgramConfig, ShapeConfig};
+use super::history::HistoryPlan;
 use super::normalization::{Chinese, Normalization, Reading};
 use super::subwords::{SubwordMethod, Subwords, WordCounts};
 use super::tokenizer::{Segmentation, Tokenizer, TokenizerChoice};
+use crate::data::history::HistoryColumns;
 use crate::data::series::{Missing, SeriesColumns, SeriesLayout, SeriesOptions};
 use crate::data::table::{EmptyText, TableColumns, TableOptions};
 use crate::data::{Column, Format, Keep, Labels, Layout};
@@ -31,6 +33,8 @@ pub enum InputPlan {
     Text(TextPlan),
     /// Numeric series.
     Series(SeriesPlan),
+    /// Numbers over time.
+    History(HistoryPlan),
 }
 
 /// How texts are read and cut up.
@@ -125,12 +129,14 @@ pub struct SeriesPlan {
 }
 
 /// What was found out of a file, by which other files are read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FileColumns {
     /// Of texts.
     Table(TableColumns),
     /// Of series.
     Series(SeriesColumns),
+    /// Of numbers over time.
+    History(HistoryColumns),
 }
 
 impl FileColumns {
@@ -138,7 +144,7 @@ impl FileColumns {
     pub fn table(&self) -> Option<&TableColumns> {
         match self {
             FileColumns::Table(columns) => Some(columns),
-            FileColumns::Series(_) => None,
+            FileColumns::Series(_) | FileColumns::History(_) => None,
         }
     }
 }
@@ -163,6 +169,7 @@ impl InputPlan {
                 series.max_length.map(|length| plan::at_least(1, "max-length", length)).transpose()?;
                 plan::not_negative("input-noise", series.input_noise)
             }
+            InputPlan::History(history) => history.check(),
         }
     }
 
@@ -172,8 +179,10 @@ impl InputPlan {
         match (&mut self, columns) {
             (InputPlan::Text(text), Some(FileColumns::Table(columns))) => text.columns = Some(columns),
             (InputPlan::Series(series), Some(FileColumns::Series(columns))) => series.columns = Some(columns),
+            (InputPlan::History(history), Some(FileColumns::History(columns))) => history.columns = Some(columns),
             (InputPlan::Text(text), _) => text.columns = None,
             (InputPlan::Series(series), _) => series.columns = None,
+            (InputPlan::History(history), _) => history.columns = None,
         }
         self
     }
@@ -183,6 +192,7 @@ impl InputPlan {
         match self {
             InputPlan::Text(text) => text.columns.clone().map(FileColumns::Table),
             InputPlan::Series(series) => series.columns.clone().map(FileColumns::Series),
+            InputPlan::History(history) => history.columns.clone().map(FileColumns::History),
         }
     }
 
@@ -192,7 +202,7 @@ impl InputPlan {
             InputPlan::Text(text) => {
                 text.user_dictionary.iter().map(|file| ("user dictionary", file.path.as_path())).collect()
             }
-            InputPlan::Series(_) => Vec::new(),
+            InputPlan::Series(_) | InputPlan::History(_) => Vec::new(),
         }
     }
 
@@ -209,7 +219,7 @@ impl InputPlan {
     pub fn label_separator(&self) -> Option<char> {
         match self {
             InputPlan::Text(text) => text.label_separator,
-            InputPlan::Series(_) => None,
+            InputPlan::Series(_) | InputPlan::History(_) => None,
         }
     }
 
@@ -222,14 +232,14 @@ impl InputPlan {
     pub fn word_dropout(&self) -> f64 {
         match self {
             InputPlan::Text(text) => text.word_dropout,
-            InputPlan::Series(_) => 0.0,
+            InputPlan::Series(_) | InputPlan::History(_) => 0.0,
         }
     }
 
     /// Standard deviation of the noise added to channels while training.
     pub fn input_noise(&self) -> f64 {
         match self {
-            InputPlan::Text(_) => 0.0,
+            InputPlan::Text(_) | InputPlan::History(_) => 0.0,
             InputPlan::Series(series) => series.input_noise,
         }
     }
@@ -239,6 +249,7 @@ impl InputPlan {
         match self {
             InputPlan::Text(text) => text.label.as_ref(),
             InputPlan::Series(series) => series.label.as_ref(),
+            InputPlan::History(_) => None,
         }
     }
 
@@ -292,6 +303,7 @@ impl InputPlan {
                 text.label = columns.label.clone().or(trained_label);
             }
             InputPlan::Series(series) => series.over(columns, file)?,
+            InputPlan::History(history) => history.over(columns, file)?,
         }
         input.check()?;
         Ok(input)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::vec;
 
 use super::{Columns, Example, Input, InputPlan, Raw};
+use crate::data::history::{History, read_histories};
 use crate::data::lines::{LineFormat, TextLine, TextLines, open_lines};
 use crate::data::series::{Each, SeriesOptions, read_each_series};
 use crate::data::table::{EmptyText, Read, TableOptions, read_rows};
@@ -125,6 +126,22 @@ impl<'a> Stream<'a> {
                     Source::Read(raws.into_iter())
                 }
             },
+            InputPlan::History(plan) => {
+                check_keep_of_steps(keep)?;
+                match columns.format.or(Format::of_texts(file)) {
+                    // One series a line, of a model that reads nothing beside its values.
+                    None | Some(Format::Lines) => lines(LineFormat::Plain, &plan.layout)?,
+                    Some(_) => {
+                        let raw = |history: History| RawItem {
+                            line: history.line,
+                            raw: Ok(Raw::History(Box::new(history))),
+                            kept: Kept::default(),
+                        };
+                        let all = read_histories(file, &plan.options(false))?.all;
+                        Source::Read(all.into_iter().map(raw).collect::<Vec<_>>().into_iter())
+                    }
+                }
+            }
         };
         let name = if file == Path::new("-") { "<stdin>".into() } else { file.into() };
         if columns.label.is_some() {

@@ -7,7 +7,7 @@ use super::example::Raw;
 use super::plan::{InputPlan, TextPlan};
 use super::tokenizer::TokenizerChoice;
 use super::vocabulary::VocabularyOptions;
-use super::{Encoder, Input, series};
+use super::{Encoder, Input, history, series};
 use crate::error::{DataError, Error, PlanError, counted};
 
 impl Input {
@@ -28,6 +28,12 @@ impl Input {
                 (Encoder::Series(_), InputPlan::Series(series)) => {
                     if let InputPlan::Series(own) = &self.plan {
                         series::check_taken_on(own, series)?;
+                    }
+                    Ok(Input::new(plan.clone(), self.encoder.clone()))
+                }
+                (Encoder::History(_), InputPlan::History(history)) => {
+                    if let InputPlan::History(own) = &self.plan {
+                        history::check_taken_on(own, history)?;
                     }
                     Ok(Input::new(plan.clone(), self.encoder.clone()))
                 }
@@ -54,7 +60,7 @@ impl Input {
         }
         let own = match &self.plan {
             InputPlan::Text(own) => Some(own),
-            InputPlan::Series(_) => None,
+            InputPlan::Series(_) | InputPlan::History(_) => None,
         };
         let other = [
             ("tokenizer", ![TokenizerChoice::Auto, cuts].contains(&plan.tokenizer)),

@@ -21,6 +21,47 @@ pub struct Ask {
     pub search: SearchAsk,
     /// How texts are judged, where the model writes some.
     pub judging: JudgeAsk,
+    /// From where forecasts are judged, where the model makes some.
+    pub backtest: BacktestAsk,
+}
+
+/// From where in every series forecasts are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BacktestAsk {
+    /// How many forecasts are judged of every series, the last of which ends with it; one where nothing is said.
+    pub windows: Option<usize>,
+    /// Steps between their beginnings; as many as are forecast where nothing is said.
+    pub stride: Option<usize>,
+}
+
+impl BacktestAsk {
+    /// The first option of it that is said.
+    pub fn said(&self) -> Option<&'static str> {
+        let options = [("backtest", self.windows.is_some()), ("stride", self.stride.is_some())];
+        options.into_iter().find_map(|(option, said)| said.then_some(option))
+    }
+
+    /// Whether there is anything to judge.
+    ///
+    /// # Errors
+    /// If a number is 0.
+    pub fn check(&self) -> Result<(), PlanError> {
+        match [("backtest", self.windows), ("stride", self.stride)].into_iter().find(|(_, said)| *said == Some(0)) {
+            Some((option, _)) => Err(PlanError::value(option, 0, "at least 1")),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses all of it, for a model that makes no forecasts.
+    ///
+    /// # Errors
+    /// If any of it is said.
+    pub(crate) fn refuse(&self) -> Result<(), PlanError> {
+        match self.said() {
+            Some(option) => Err(PlanError::conflict(option, "is of models that forecast numbers over time")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How texts that a model writes are judged.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub use self::answer::{Answer, Ask, Field, JudgeAsk, Shape, Unsure};
+pub use self::answer::{Answer, Ask, BacktestAsk, Field, JudgeAsk, Shape, Unsure};
 pub use self::label_scores::LabelScores;
 pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};

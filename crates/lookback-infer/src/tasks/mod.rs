@@ -1,6 +1,7 @@
 //! The tasks: one folder each, with the same file names. No task imports another, and this is the only list of them.
 
 pub mod classify;
+pub mod forecast;
 pub mod tag;
 pub mod translate;
 
@@ -22,10 +23,11 @@ pub struct Entry {
 type Load = fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>;
 
 /// All tasks.
-pub const TASKS: [Entry; 3] = [
+pub const TASKS: [Entry; 4] = [
     Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) },
     Entry { name: tag::NAME, load: |file, path| Ok(Box::new(tag::Tagger::read(file, path)?)) },
     Entry { name: translate::NAME, load: |file, path| Ok(Box::new(translate::Translator::read(file, path)?)) },
+    Entry { name: forecast::NAME, load: |file, path| Ok(Box::new(forecast::Forecaster::read(file, path)?)) },
 ];
 
 /// The model in a file, whatever its task. Everything is checked before use.

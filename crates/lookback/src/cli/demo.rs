@@ -14,7 +14,7 @@ use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 /// Train, evaluate and explain on what is built in, in a minute or two.
 #[derive(Args, Debug)]
 pub(super) struct Demo {
-    /// What is shown: questions that are classified, or dates that are translated
+    /// What is shown: questions that are classified, dates that are translated, or a sine whose cosine is told at every step
     #[arg(value_parser = DEMOS.map(|demo| demo.name), default_value = DEMOS[0].name)]
     task: String,
     /// Keep the model in this file [default: nothing is written]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::Column;
-use lookback_infer::model::{Ask, JudgeAsk, Report, SearchAsk};
+use lookback_infer::model::{Ask, BacktestAsk, JudgeAsk, Report, SearchAsk};
 
 use super::columns::Columns;
 use super::load::load;
@@ -45,6 +45,12 @@ pub(super) struct Evaluate {
     bleu_tokenizer: Option<String>,
     #[command(flatten)]
     search: SearchAsk,
+    /// Forecasts that are judged of every series, the last of which ends with it [default: 1]
+    #[arg(long, value_name = "WINDOWS")]
+    backtest: Option<usize>,
+    /// Steps between the beginnings of those [default: as many as are forecast]
+    #[arg(long, value_name = "STEPS")]
+    stride: Option<usize>,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
     #[arg(long, value_name = "CHARACTER")]
     label_separator: Option<char>,
@@ -55,7 +61,8 @@ impl Evaluate {
         let model = load(&self.model, &self.data)?;
         let judging = JudgeAsk { ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
         let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());
-        let ask = Ask { limit, unsure, search: self.search, judging, ..Ask::default() };
+        let backtest = BacktestAsk { windows: self.backtest, stride: self.stride };
+        let ask = Ask { limit, unsure, search: self.search, judging, backtest, ..Ask::default() };
         model.check_ask(&ask)?;
         let columns = lookback_infer::input::Columns {
             label_separator: self.label_separator,

@@ -2,6 +2,7 @@
 
 mod dates;
 mod questions;
+mod waves;
 
 use lookback_infer::error::Error;
 use lookback_infer::model::{Model, Report};
@@ -31,7 +32,7 @@ pub struct Demo {
 pub type Judged = (Box<dyn Model>, Report);
 
 /// All of them; the first where nothing is said.
-pub const DEMOS: [Demo; 2] = [questions::DEMO, dates::DEMO];
+pub const DEMOS: [Demo; 3] = [questions::DEMO, dates::DEMO, waves::DEMO];
 
 /// What messages call the model that was trained.
 const THE_MODEL: &str = "the model that was trained";

@@ -223,6 +223,7 @@ impl InputOptions {
                 input_noise: Some(plan.input_noise),
                 ..InputOptions::default()
             },
+            InputPlan::History(_) => InputOptions::default(),
         }
     }
 
@@ -250,6 +251,7 @@ impl InputOptions {
                 series: plan.series.clone(),
                 ..of
             },
+            InputPlan::History(_) => InputOptions::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod chosen;
 pub mod classify;
+pub mod forecast;
 pub mod tag;
 mod told;
 pub mod translate;
@@ -261,7 +262,12 @@ impl<T: Task> Plan for Planned<T> {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 3] = [entry::<classify::Classify>(), entry::<tag::Tag>(), entry::<translate::Translate>()];
+pub const TASKS: [Entry; 4] = [
+    entry::<classify::Classify>(),
+    entry::<tag::Tag>(),
+    entry::<translate::Translate>(),
+    entry::<forecast::Forecast>(),
+];
 
 const fn entry<T: Task + 'static>() -> Entry {
     Entry {

@@ -9,6 +9,7 @@ mod configuration;
 mod copying;
 mod embeddings;
 mod files;
+mod forecast;
 mod init;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -42,7 +42,9 @@ impl Task for Tag {
         let plan = model.file.json(&model.path, "network")?;
         match Input::of_file(&model.file, &model.path)?.plan() {
             InputPlan::Text(texts) => Ok(TagOptions::of(texts, &plan, read_of(model)?)),
-            InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
+            InputPlan::Series(_) | InputPlan::History(_) => {
+                Err(PlanError::conflict("init", "is of a model that reads no texts").into())
+            }
         }
     }
 
@@ -52,7 +54,9 @@ impl Task for Tag {
         match input.plan() {
             InputPlan::Text(texts) => Ok(TagOptions::whole(texts, &network, read_of(model)?, &record.training)
                 .map_err(|problem| model.wrong_entry("record", problem))?),
-            InputPlan::Series(_) => Err(model.wrong_entry("input", "it is of no texts".into()).into()),
+            InputPlan::Series(_) | InputPlan::History(_) => {
+                Err(model.wrong_entry("input", "it is of no texts".into()).into())
+            }
         }
     }
 

@@ -47,7 +47,9 @@ impl Task for Translate {
         let plan = model.file.json(&model.path, "network")?;
         match Input::of_file(&model.file, &model.path)?.plan() {
             InputPlan::Text(texts) => Ok(TranslateOptions::of(texts, &plan, kept(model)?, &Map::new())),
-            InputPlan::Series(_) => Err(PlanError::conflict("init", "is of a model that reads no texts").into()),
+            InputPlan::Series(_) | InputPlan::History(_) => {
+                Err(PlanError::conflict("init", "is of a model that reads no texts").into())
+            }
         }
     }
 
@@ -57,7 +59,9 @@ impl Task for Translate {
         match input.plan() {
             InputPlan::Text(texts) => Ok(TranslateOptions::whole(texts, &network, kept(model)?, &record.training)
                 .map_err(|problem| model.wrong_entry("record", problem))?),
-            InputPlan::Series(_) => Err(model.wrong_entry("input", "it is of no texts".into()).into()),
+            InputPlan::Series(_) | InputPlan::History(_) => {
+                Err(model.wrong_entry("input", "it is of no texts".into()).into())
+            }
         }
     }
 

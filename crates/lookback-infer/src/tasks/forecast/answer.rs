@@ -1,0 +1,87 @@
+//! What a forecaster says of a history.
+
+use serde_json::{Map, Value, json};
+
+use super::judged::Forecast;
+use super::plan::OutputPlan;
+use crate::data::history::{History, HistoryColumns, Moment};
+use crate::model::{Answer, View};
+
+/// Which series it is of.
+pub(super) const ID: &str = "id";
+/// The times that are forecast.
+pub(super) const TIME: &str = "time";
+/// The point forecast of each.
+pub(super) const MEAN: &str = "mean";
+/// The quantiles of each, by their levels.
+pub(super) const QUANTILES: &str = "quantiles";
+/// What was looked at.
+pub(super) const VIEWS: &str = "views";
+
+/// The answer of forecasts, one per target, the first of the step `first`.
+pub(super) fn of(
+    columns: &HistoryColumns,
+    output: &OutputPlan,
+    history: &History,
+    (forecasts, first): (&[Forecast], usize),
+    views: Vec<View>,
+) -> Answer {
+    let every = first < history.length;
+    // Where every step is told, what is told stands where else covariates do.
+    let targets = if every { &columns.past } else { &columns.targets };
+    let horizon = forecasts.first().map_or(0, |forecast| forecast.mean.len());
+    let times: Vec<Value> = (0..horizon)
+        .map(|ahead| {
+            let moment = columns.frequency.after(history.start, (first + ahead) as i64);
+            match moment {
+                Moment::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(number as i64),
+                Moment::Number(number) => json!(number),
+                Moment::Time(_) => json!(columns.time_text(moment)),
+            }
+        })
+        .collect();
+    let levels = |forecast: &Forecast| -> Value {
+        let count = output.quantiles.len();
+        let of_level = |(place, level): (usize, &f64)| {
+            let values: Vec<f32> = forecast.quantiles.iter().skip(place).step_by(count).copied().collect();
+            (level.to_string(), json!(values))
+        };
+        Value::Object(output.quantiles.iter().enumerate().map(of_level).collect())
+    };
+    // One target stands by itself, several by their names.
+    let by_target = |of: &dyn Fn(&Forecast) -> Value| match forecasts {
+        [alone] => of(alone),
+        several => Value::Object(targets.iter().cloned().zip(several.iter().map(of)).collect()),
+    };
+    let mut json = Map::new();
+    if columns.id.is_some() || !history.id.is_empty() {
+        json.insert(ID.into(), json!(history.id));
+    }
+    json.insert(TIME.into(), Value::Array(times.clone()));
+    json.insert(MEAN.into(), by_target(&|forecast| json!(forecast.mean)));
+    if !output.quantiles.is_empty() {
+        json.insert(QUANTILES.into(), by_target(&levels));
+    }
+    if !views.is_empty() {
+        json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));
+    }
+    let line = forecasts
+        .iter()
+        .enumerate()
+        .map(|(target, forecast)| {
+            let values: Vec<String> = forecast.mean.iter().map(|value| format!("{value:.4}")).collect();
+            let name = targets.get(target).map_or_else(String::new, |name| format!("{name}: "));
+            format!("{name}{}", values.join(" "))
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let notes = match (times.first(), times.last()) {
+        (Some(first), Some(last)) => vec![format!("From {} to {}", shown(first), shown(last))],
+        _ => Vec::new(),
+    };
+    Answer { json, line, notes, views }
+}
+
+fn shown(time: &Value) -> String {
+    time.as_str().map_or_else(|| time.to_string(), str::to_owned)
+}

@@ -1,0 +1,221 @@
+//! How good a forecaster is on windows of which the end is known, and how good the classic forecasts are there.
+
+use rayon::prelude::*;
+
+use super::data::Dataset;
+use super::floors::Floor;
+use super::network::{Network, answer_together};
+use super::output::{cost, point, quantiles};
+use super::plan::NetworkPlan;
+use super::scores::{ForecastScorer, ForecastScores, Judged, MAE, MASE, OverallScores, RMSE, SMAPE};
+use super::window::{Cutter, Window, batch};
+use crate::data::history::History;
+use crate::model::{Score, Table};
+use crate::network::budget::Budget;
+
+/// What forecasts are worth.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Over all windows.
+    pub overall: OverallScores,
+    /// By step ahead. `[H]`
+    pub by_step: Vec<ForecastScores>,
+    /// By series and target: of the first series the first target, the second, and so on.
+    pub by_series: Vec<ForecastScores>,
+    /// What the network was trained by, the mean over all steps that are known.
+    pub loss: f64,
+}
+
+/// A forecast of one target of one window, as it stands in the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    /// `[H]`
+    pub mean: Vec<f32>,
+    /// `[H, N]` by the plan's levels; empty where there are none.
+    pub quantiles: Vec<f32>,
+}
+
+/// The forecasts of every target, from a window's numbers, `[H, G, N]`.
+pub fn forecasts(plan: &NetworkPlan, window: &Window, numbers: &[f32]) -> Vec<Forecast> {
+    let (targets, count) = (window.frames.len(), plan.output.numbers());
+    let of_target = |target: usize| {
+        let frame = &window.frames[target];
+        let mut forecast = Forecast { mean: Vec::new(), quantiles: Vec::new() };
+        for (step, numbers) in numbers.chunks_exact(targets * count).enumerate() {
+            let (own, base) = (&numbers[target * count..][..count], window.base[step * targets + target]);
+            forecast.mean.push(frame.outward(window.origin + step, base + point(&plan.output, own)));
+            let levels = quantiles(&plan.output, own);
+            forecast
+                .quantiles
+                .extend(levels.into_iter().map(|value| frame.outward(window.origin + step, base + value)));
+        }
+        forecast
+    };
+    (0..targets).map(of_target).collect()
+}
+
+/// Judges networks that answer together on windows.
+///
+/// # Panics
+/// If there is no network, or the windows were cut for another one.
+pub fn judge(
+    networks: &[Network],
+    plan: &NetworkPlan,
+    cutter: &Cutter<'_>,
+    dataset: &Dataset,
+    budget: &Budget,
+) -> Metrics {
+    let (horizon, targets) = (plan.window.horizon, cutter.targets);
+    let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
+    let (mut loss, mut steps) = (0.0, 0usize);
+    for rows in budget.batches(&dataset.lengths) {
+        let cut: Vec<(usize, (Window, Vec<f32>))> =
+            rows.iter().filter_map(|&row| Some((row, dataset.window(row, cutter)?))).collect();
+        if cut.is_empty() {
+            continue;
+        }
+        let (rows, pairs): (Vec<usize>, Vec<(Window, Vec<f32>)>) = cut.into_iter().unzip();
+        let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = pairs.into_iter().unzip();
+        let (inputs, ahead) = batch(&windows);
+        let numbers = answer_together(networks, &inputs, &ahead, false).numbers;
+        let per_row = numbers.len() / windows.len();
+        for ((row, window), (numbers, truth)) in
+            rows.iter().zip(&windows).zip(numbers.chunks_exact(per_row).zip(&truths))
+        {
+            let each = numbers.chunks_exact(plan.output.numbers()).zip(&window.base).zip(truth);
+            for ((numbers, &base), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
+                loss += cost(&plan.output, numbers, base, truth);
+                steps += 1;
+            }
+            found[*row] = Some(forecasts(plan, window, numbers));
+        }
+    }
+    let mut scorer = ForecastScorer::new(&plan.output.quantiles, plan.window.season);
+    for (row, forecasts) in found.iter().enumerate() {
+        for (target, forecast) in forecasts.iter().flatten().enumerate() {
+            let place = (target, targets);
+            scorer.add(&Judged {
+                series: dataset.windows[row].0 * targets + target,
+                actual: &dataset.actual(row, place, horizon),
+                mean: &forecast.mean,
+                quantiles: &forecast.quantiles,
+                insample: &dataset.before(row, place),
+            });
+        }
+    }
+    let overall = scorer.overall();
+    Metrics { overall, by_step: scorer.by_step(), by_series: scorer.by_series(), loss: loss / steps.max(1) as f64 }
+}
+
+/// Judges networks that tell every step: of every history all of its steps from `from` on, which are read from its first step.
+///
+/// # Panics
+/// If there is no network, or it was made for other histories.
+pub fn judge_steps(
+    networks: &[Network],
+    plan: &NetworkPlan,
+    cutter: &Cutter<'_>,
+    (histories, from): (&[History], &[usize]),
+    budget: &Budget,
+) -> Metrics {
+    let mut scorer = ForecastScorer::new(&plan.output.quantiles, plan.window.season);
+    let (mut loss, mut steps) = (0.0, 0usize);
+    let lengths: Vec<usize> = histories.iter().map(|history| history.length).collect();
+    for rows in budget.batches(&lengths) {
+        let cut =
+            rows.iter().filter_map(|&row| Some((row, cutter.steps(&histories[row], lengths[row], lengths[row])?)));
+        let (rows, windows): (Vec<usize>, Vec<Window>) = cut.unzip();
+        if rows.is_empty() {
+            continue;
+        }
+        let (inputs, _) = batch(&windows);
+        let numbers = answer_together(networks, &inputs, &[], false).numbers;
+        for ((&row, window), numbers) in rows.iter().zip(&windows).zip(numbers.chunks_exact(numbers.len() / rows.len()))
+        {
+            let (history, first) = (&histories[row], from[row]);
+            let truth = cutter.told(history, window, first);
+            let count = plan.output.numbers();
+            let each = numbers.chunks_exact(count).zip(&truth);
+            for (numbers, &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
+                loss += cost(&plan.output, numbers, 0.0, truth);
+                steps += 1;
+            }
+            let own = &numbers[..window.length * cutter.targets * count];
+            for (target, forecast) in forecasts(plan, window, own).into_iter().enumerate() {
+                let value = |step: &usize| history.past[step * cutter.targets + target];
+                let levels = plan.output.quantiles.len();
+                scorer.add(&Judged {
+                    series: row * cutter.targets + target,
+                    actual: &(first..history.length).map(|step| value(&step)).collect::<Vec<_>>(),
+                    mean: &forecast.mean[first..],
+                    quantiles: &forecast.quantiles[first * levels..],
+                    insample: &(0..first).map(|step| value(&step)).collect::<Vec<_>>(),
+                });
+            }
+        }
+    }
+    let overall = scorer.overall();
+    Metrics { overall, by_step: Vec::new(), by_series: scorer.by_series(), loss: loss / steps.max(1) as f64 }
+}
+
+/// How good the classic forecasts are on the same windows. A window for which one has no forecast counts with the last value there is.
+pub fn judge_floors(plan: &NetworkPlan, targets: usize, dataset: &Dataset) -> Vec<(Floor, OverallScores)> {
+    let (horizon, season) = (plan.window.horizon, plan.window.season);
+    let judge = |floor: Floor| {
+        let mut scorer = ForecastScorer::new(&[], season);
+        let rows: Vec<Vec<(usize, Vec<f32>)>> = (0..dataset.windows.len())
+            .into_par_iter()
+            .map(|row| {
+                let of_target = |target: usize| {
+                    let before = dataset.before(row, (target, targets));
+                    let own = floor.forecast(&before, season, horizon);
+                    Some((target, own.or_else(|| Floor::Naive.forecast(&before, season, horizon))?))
+                };
+                (0..targets).filter_map(of_target).collect()
+            })
+            .collect();
+        for (row, forecasts) in rows.iter().enumerate() {
+            for (target, mean) in forecasts {
+                let place = (*target, targets);
+                scorer.add(&Judged {
+                    series: dataset.windows[row].0 * targets + target,
+                    actual: &dataset.actual(row, place, horizon),
+                    mean,
+                    quantiles: &[],
+                    insample: &dataset.before(row, place),
+                });
+            }
+        }
+        (floor, scorer.overall())
+    };
+    Floor::ALL.into_iter().map(judge).collect()
+}
+
+/// A forecaster beside the classic forecasts, and whether it is better than the best of them, in plain words: by MASE, or by the mean
+/// absolute error where there is none.
+pub fn verdict(scores: &ForecastScores, floors: &[(Floor, OverallScores)]) -> Table {
+    let shown = [MASE, SMAPE, MAE, RMSE];
+    let row = |name: &str, scores: &ForecastScores| {
+        let values = [scores.mase, scores.smape, scores.mae, scores.rmse].into_iter().zip(shown);
+        let cell = |(value, score): (Option<f64>, Score)| value.map_or_else(String::new, |value| score.show(value));
+        [name.to_owned()].into_iter().chain(values.map(cell)).collect::<Vec<_>>()
+    };
+    let mut rows = vec![row("this model", scores)];
+    rows.extend(floors.iter().map(|(floor, overall)| row(floor.title(), &overall.scores)));
+    let header = ["forecast"].into_iter().chain(shown.map(|score| score.title)).map(str::to_owned).collect();
+    Table { header, rows, note: in_words(scores, floors) }
+}
+
+fn in_words(scores: &ForecastScores, floors: &[(Floor, OverallScores)]) -> String {
+    let error = |scores: &ForecastScores| scores.mase.or(scores.mae);
+    let best = floors.iter().filter_map(|(floor, overall)| Some((floor, error(&overall.scores)?)));
+    let Some((floor, best)) = best.min_by(|a, b| a.1.total_cmp(&b.1)) else { return String::new() };
+    let Some(own) = error(scores) else { return String::new() };
+    let title = floor.title();
+    match own < best {
+        true => {
+            format!("better than the best of the classic forecasts, {title}, by {:.1} %", 100.0 * (1.0 - own / best))
+        }
+        false => format!("worse than a classic forecast: {title} is {:.1} % better", 100.0 * (1.0 - best / own)),
+    }
+}

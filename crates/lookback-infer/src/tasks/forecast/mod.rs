@@ -1,0 +1,36 @@
+//! Forecasting: numbers over time, and what comes next.
+//!
+//! `plan` says what the network is and what it reads; `window` cuts that out of a history, `calendar` reads its times, `network`
+//! computes, `output` says what its numbers mean and cost; `data` are windows, `judged` what forecasts are worth, by the `scores`
+//! of the field and beside the classic `floors`; `model` is the trained forecaster and `answer` what it says.
+
+mod answer;
+mod calendar;
+mod data;
+pub mod floors;
+mod frame;
+mod judged;
+mod model;
+mod network;
+mod output;
+mod plan;
+pub mod scores;
+mod window;
+
+pub use self::calendar::CalendarField;
+pub use self::data::{Dataset, Parted, backtest, hold_out, hold_out_steps};
+pub use self::frame::Frame;
+pub use self::judged::{Forecast, Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
+pub use self::model::{Description, Forecaster, budget};
+pub use self::network::{Network, Output, Sizes, answer_together};
+pub use self::output::{LEAST_DEVIATION, cost, shape};
+pub use self::plan::{Around, Loss, MOST_AHEAD, NetworkPlan, OutputPlan, Scale, WindowPlan};
+use self::scores::{MAE, MASE, RMSE, SMAPE};
+pub use self::window::{Cutter, Window, batch};
+use crate::model::Score;
+
+/// The task's name, and the kind of its model files.
+pub const NAME: &str = "forecast";
+
+/// What a forecaster is validated by; the first decides unless another is asked for.
+pub const SCORES: [Score; 4] = [MASE, SMAPE, MAE, RMSE];

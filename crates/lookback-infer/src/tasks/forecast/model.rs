@@ -1,0 +1,336 @@
+//! A trained forecaster: networks and input, from one file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::answer;
+use super::data::{Dataset, backtest};
+use super::floors::Floor;
+use super::judged::{Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
+use super::network::{Network, Sizes, answer_together};
+use super::plan::{NetworkPlan, WindowPlan};
+use super::scores::{CRPS, MAE, MASE, OverallScores, RMSE, SMAPE};
+use super::window::{Cutter, Window, batch};
+use super::{NAME, SCORES};
+use crate::data::history::{History, HistoryColumns, read_histories};
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result, counted, quoted};
+use crate::input::{Columns, Example, HistoryEncoder, HistoryPlan, Input, InputPlan, InputShape};
+use crate::memory_limit::MemoryLimit;
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Table, View};
+use crate::model_file::{ModelFile, Tensor, Tensors};
+use crate::network::Weights;
+use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
+
+/// What a forecaster's file holds, apart from its tensors.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// How histories are read.
+    pub input: Input,
+    /// The networks' plan.
+    pub plan: NetworkPlan,
+    /// How it came to be.
+    pub record: Record,
+}
+
+/// The entries of a forecaster's file beside those of its input.
+const KEYS: [&str; 2] = ["network", "record"];
+
+/// A trained forecaster.
+#[derive(Debug)]
+pub struct Forecaster {
+    description: Description,
+    columns: HistoryColumns,
+    encoder: HistoryEncoder,
+    /// At least one.
+    networks: Vec<Network>,
+    /// The tensor with the largest weight, and that weight: what an overflow is told by.
+    largest: Overflow,
+}
+
+impl Description {
+    /// The file with all of this and the tensors of the networks, which have the names that
+    /// [`prefix`](crate::model_file::prefix) tells.
+    ///
+    /// # Errors
+    /// If something cannot be written as JSON.
+    pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
+        let mut file = ModelFile::new(NAME);
+        self.input.put(&mut file)?;
+        file.put_json("network", &self.plan)?;
+        file.put_json("record", &self.record)?;
+        file.tensors.extend(tensors);
+        Ok(file)
+    }
+}
+
+/// What the batches of such a network take of memory.
+pub fn budget(plan: &NetworkPlan, sizes: Sizes, purpose: Purpose, limit: MemoryLimit) -> Budget {
+    let shape = InputShape::Channels(sizes.channels);
+    let steps = 2 * plan.encoder.width() as u64 + pooling_numbers(&plan.pooling, plan.encoder.width());
+    let per_step = (2 * sizes.targets * plan.output.numbers() + 3 * plan.ahead + sizes.ahead) as u64;
+    let row = NUMBER * 2 * (plan.pooled() as u64 + per_step.saturating_mul(plan.window.horizon as u64));
+    Budget::new(&plan.encoder, shape, steps, row, purpose, limit)
+}
+
+impl Forecaster {
+    /// Makes the forecaster in a file that came from `path`.
+    ///
+    /// # Errors
+    /// If an entry or tensor is missing, left over, or not as the others need it.
+    pub fn read(mut file: ModelFile, path: &Path) -> Result<Forecaster, ModelFileError> {
+        let input = Input::of_file(&file, path)?;
+        let entry =
+            |problem: &str| ModelFileError::Entry { file: path.into(), key: "input".into(), problem: problem.into() };
+        let Some((columns, encoder)) = input.history() else {
+            return Err(entry("it is of no numbers over time, but a forecaster reads those"));
+        };
+        let (columns, encoder) = (columns.clone(), encoder.clone());
+        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let largest = file.largest();
+        let sizes = Cutter::of(&plan.window, &encoder, &columns).sizes();
+        let networks =
+            Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| Network::read(&plan, sizes, tensors))?;
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
+        let description = Description { input, plan, record };
+        Ok(Forecaster { description, columns, encoder, networks, largest })
+    }
+
+    fn cutter(&self) -> Cutter<'_> {
+        Cutter::of(&self.description.plan.window, &self.encoder, &self.columns)
+    }
+
+    fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
+        budget(&self.description.plan, self.cutter().sizes(), purpose, limit)
+    }
+
+    /// How a file is read that `columns` say differs from the training data.
+    fn plan_of(&self, file: &Path, columns: &Columns) -> Result<HistoryPlan, PlanError> {
+        match self.description.input.plan_over(columns, file)? {
+            InputPlan::History(plan) => Ok(plan),
+            _ => unreachable!("a forecaster reads histories"),
+        }
+    }
+
+    /// The answers to inputs whose windows have been cut; `None` where numbers overflow.
+    fn together(&self, rows: &[(&Example, Window)], views: bool) -> Option<Vec<Answer>> {
+        let windows: Vec<Window> = rows.iter().map(|(_, window)| window.clone()).collect();
+        let (inputs, ahead) = batch(&windows);
+        let plan = &self.description.plan;
+        let output = answer_together(&self.networks, &inputs, &ahead, views);
+        let per_row = output.numbers.len() / rows.len();
+        let answers = rows.iter().zip(output.numbers.chunks_exact(per_row)).enumerate();
+        answers
+            .map(|(row, ((example, window), numbers))| {
+                // Where every step is told, what stands past a row's end means nothing.
+                let own = match plan.window.at_every_step() {
+                    true => &numbers[..window.base.len() * plan.output.numbers()],
+                    false => numbers,
+                };
+                let found = forecasts(plan, window, own);
+                let is_number = |values: &[f32]| values.iter().all(|value| value.is_finite());
+                if !found.iter().all(|forecast| is_number(&forecast.mean) && is_number(&forecast.quantiles)) {
+                    return None;
+                }
+                let history = example.history().expect("a forecaster's examples are histories");
+                let mut shown = Vec::new();
+                if views {
+                    let names = self.names(example, window.length);
+                    let place = (row, rows.len());
+                    let view = |view: &Weights| {
+                        View::of_batch(&view.name, names.clone(), names.clone(), &view.values, view.queries, place)
+                    };
+                    shown.extend(output.weights.iter().map(|weights| {
+                        View::of_batch("pooling", vec![String::new()], names.clone(), weights, 1, place)
+                    }));
+                    shown.extend(output.views.iter().map(view));
+                }
+                Some(answer::of(&self.columns, &plan.output, history, (&found, window.origin), shown))
+            })
+            .collect()
+    }
+
+    /// That what is known ahead ends before what is forecast, where it does.
+    fn ends_early(&self, history: &History) -> Option<String> {
+        let names = &self.columns.future;
+        let horizon = self.description.plan.window.horizon;
+        let known = (history.future.len() / names.len().max(1)).saturating_sub(history.length);
+        (!names.is_empty() && known < horizon).then(|| {
+            format!(
+                "{} must be known of the {} ahead, but the rows end after {}; add rows without a target behind the last one",
+                quoted(names),
+                counted(horizon, "step"),
+                counted(known, "step")
+            )
+        })
+    }
+
+    /// Judges the forecaster on histories that were read already, and came from `data`.
+    ///
+    /// # Errors
+    /// If they are too short, have values that the model cannot read, or numbers overflow.
+    pub fn judge(&self, histories: Vec<History>, data: &Path, ask: &Ask) -> Result<Report> {
+        let plan = &self.description.plan;
+        plan.window.check_values(&histories, data)?;
+        if plan.window.at_every_step() {
+            if let Some(option) = ask.backtest.said() {
+                return Err(
+                    PlanError::conflict(option, "is of steps ahead, but the model tells those that it reads").into()
+                );
+            }
+            // The first steps, of which too little is known yet, are left out of longer series.
+            let context = plan.window.context;
+            let from = |history: &History| if history.length > context { context } else { 0 };
+            let from: Vec<usize> = histories.iter().map(from).collect();
+            let budget = self.budget(Purpose::Answers, ask.limit);
+            let metrics = judge_steps(&self.networks, plan, &self.cutter(), (&histories, &from), &budget);
+            return if metrics.loss.is_finite() { Ok(report(&metrics, &[])) } else { Err(self.largest.clone().into()) };
+        }
+        let horizon = plan.window.horizon;
+        let (windows, stride) = (ask.backtest.windows.unwrap_or(1), ask.backtest.stride.unwrap_or(horizon));
+        let origins = backtest(&histories, horizon, (windows, stride), data)?;
+        let ends = histories.iter().map(|history| history.length).collect();
+        let cutter = self.cutter();
+        let dataset = Dataset::of(Arc::new(histories), ends, origins, &cutter, data);
+        let metrics = judge(&self.networks, plan, &cutter, &dataset, &self.budget(Purpose::Answers, ask.limit));
+        if !metrics.loss.is_finite() {
+            return Err(self.largest.clone().into());
+        }
+        Ok(report(&metrics, &judge_floors(plan, cutter.targets, &dataset)))
+    }
+
+    /// The times of the steps that a window holds. `[L]`
+    fn names(&self, example: &Example, length: usize) -> Vec<String> {
+        let Some(history) = example.history() else { return Vec::new() };
+        let moment = |step: usize| self.columns.frequency.after(history.start, step as i64);
+        (history.length - length..history.length).map(|step| self.columns.time_text(moment(step))).collect()
+    }
+}
+
+impl Model for Forecaster {
+    fn task(&self) -> &'static str {
+        NAME
+    }
+
+    fn input(&self) -> &Input {
+        &self.description.input
+    }
+
+    fn record(&self) -> &Record {
+        &self.description.record
+    }
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let mut lines = self.input().describe();
+        lines.push(("network".into(), self.description.plan.summary()));
+        lines
+    }
+
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        vec![("input", json!(self.input().plan())), ("network", json!(self.description.plan))]
+    }
+
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        self.description.input.check_made(inputs)?;
+        let cutter = self.cutter();
+        let mut rows = Vec::with_capacity(inputs.len());
+        for example in inputs {
+            let history = example.history().expect("a forecaster's examples are histories");
+            if let Some(problem) = self.description.plan.window.refuses(history).or_else(|| self.ends_early(history)) {
+                return Err(PlanError::Unfit(problem).into());
+            }
+            let WindowPlan { context, .. } = self.description.plan.window;
+            let window = match cutter.plan.at_every_step() {
+                true => cutter.steps(history, history.length, history.length),
+                false => cutter.window(history, history.length),
+            };
+            let window = window
+                .ok_or_else(|| PlanError::Unfit(format!("the series has no value among its last {context} steps")))?;
+            rows.push((*example, window));
+        }
+        let lengths: Vec<usize> = rows.iter().map(|(_, window)| window.length).collect();
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        let answers = self.budget(purpose, ask.limit).answers(&lengths, |places| {
+            let some: Vec<(&Example, Window)> = places.iter().map(|&place| rows[place].clone()).collect();
+            self.together(&some, ask.views).ok_or_else(|| self.largest.clone())
+        })?;
+        Ok(answers)
+    }
+
+    fn check_memory(&self, _input: &Example, _ask: &Ask, _file: &Path) -> Result<(), DataError> {
+        // A window is never longer than in training, whatever the history.
+        Ok(())
+    }
+
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        ask.backtest.check()?;
+        if let Some(option) = ask.search.said().or(ask.judging.said()) {
+            return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));
+        }
+        match ask.top.map(|_| "top").or(ask.unsure.said()) {
+            Some(option) => {
+                Err(PlanError::conflict(option, "is of models with labels, but this one forecasts numbers"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn fields(&self, ask: &Ask) -> Vec<Field> {
+        let views = (ask.views && self.without_views().is_none()).then_some(answer::VIEWS);
+        let quantiles = (!self.description.plan.output.quantiles.is_empty()).then_some(answer::QUANTILES);
+        let lists = [answer::TIME, answer::MEAN].into_iter().chain(quantiles).chain(views);
+        [Field::value(answer::ID)].into_iter().chain(lists.map(Field::lists)).collect()
+    }
+
+    fn without_table(&self) -> Option<String> {
+        Some("a forecaster answers with lists, a number for every step ahead, which are no row of a table".into())
+    }
+
+    fn without_views(&self) -> Option<String> {
+        let plan = &self.description.plan;
+        let pools = !plan.encoder.attention.pools() && plan.pooling.weighted().is_some();
+        let looks = pools || plan.encoder.attention.pools() || plan.encoder.attention.pair_heads() > 0;
+        let why = "the model has no attention; train with --pooling query or --attention to see what it looks at";
+        (!looks).then(|| why.into())
+    }
+
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
+        let histories = read_histories(data, &self.plan_of(data, columns)?.options(true))?.all;
+        self.judge(histories, data, ask)
+    }
+}
+
+/// The figures for people and as JSON.
+fn report(metrics: &Metrics, floors: &[(Floor, OverallScores)]) -> Report {
+    let OverallScores { windows, scores, .. } = &metrics.overall;
+    let values = [scores.mase, scores.smape, scores.mae, scores.rmse, scores.crps];
+    let figures = [MASE, SMAPE, MAE, RMSE, CRPS].into_iter().zip(values);
+    let mut figures: Vec<Figure> = figures.filter_map(|(score, value)| Some(Figure { score, value: value? })).collect();
+    figures.push(Figure { score: Score::LOSS, value: metrics.loss });
+    let mut tables = if floors.is_empty() { Vec::new() } else { vec![verdict(scores, floors)] };
+    if !scores.coverage.is_empty() {
+        let header = ["interval", "inside", "mean width"].map(str::to_owned).to_vec();
+        let rows = scores.coverage.iter().zip(&scores.width).map(|((nominal, inside), (_, width))| {
+            vec![format!("{:.0} %", 100.0 * nominal), format!("{:.2} %", 100.0 * inside), MAE.show(*width)]
+        });
+        tables.push(Table { header, rows: rows.collect(), note: String::new() });
+    }
+    let mut json = match json!(metrics.overall) {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    };
+    json.insert("loss".into(), json!(metrics.loss));
+    if !metrics.by_step.is_empty() {
+        json.insert("by_step".into(), json!(metrics.by_step));
+    }
+    for (floor, overall) in floors {
+        json.insert(floor.name().into(), json!(overall));
+    }
+    Report { examples: *windows, figures, tables, json: Value::Object(json) }
+}

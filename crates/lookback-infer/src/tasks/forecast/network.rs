@@ -1,0 +1,177 @@
+//! The network: an encoder, pooling, a dense layer for all steps ahead, and one that joins what is known of each.
+
+use lookback_kernels::simd::math;
+use rayon::prelude::*;
+
+use super::output::shape;
+use super::plan::{NetworkPlan, OutputPlan};
+use crate::error::ModelFileError;
+use crate::input::{Batch, InputShape};
+use crate::model_file::Tensors;
+use crate::network::{Encoded, Encoder, Linear, Pool, Pooled, Ragged, Weights};
+
+/// The sizes that the data decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// `C`, the channels of a step.
+    pub channels: usize,
+    /// `F`, the channels of a step ahead; 0 where nothing is known of it.
+    pub ahead: usize,
+    /// `G`, the targets.
+    pub targets: usize,
+}
+
+/// The network, its weights packed once. Several callers may use it at once.
+///
+/// # Tensors
+/// With `P` the width of the pooled vector ([`NetworkPlan::pooled`]), `H` the horizon, `N` the numbers per step and target
+/// ([`OutputPlan::numbers`]), and `G`, `F`, `K`:
+///
+/// | tensor | shape | where there is |
+/// |---|---|---|
+/// | `encoder.` and what stands with [`Encoder`] | | |
+/// | `pool.weight` | `[W]`, a step's width | `H > 0`, `attention` among the poolings, no `structured` attention |
+/// | `output.weight`, `output.bias` | `[H*G*N, P]`, `[H*G*N]` | `H > 0` |
+/// | `output.weight`, `output.bias` | `[G*N, W]`, `[G*N]` | `H` is 0 |
+/// | `context.weight` | `[K, P]` | `F > 0` |
+/// | `ahead.weight`, `ahead.bias` | `[K, F]`, `[K]` | `F > 0` |
+/// | `local.weight` | `[G*N, K]` | `F > 0` |
+#[derive(Debug)]
+pub struct Network {
+    encoder: Encoder,
+    /// Absent where the attention pools by itself, and where every step is told.
+    pool: Option<Pool>,
+    output: Linear,
+    local: Option<Local>,
+    plan: OutputPlan,
+    /// `H`
+    horizon: usize,
+}
+
+/// What joins the pooled vector with what is known of a step ahead: `V tanh(A c + B f_t + b)`.
+#[derive(Debug)]
+struct Local {
+    context: Linear,
+    ahead: Linear,
+    output: Linear,
+    /// `K`
+    width: usize,
+}
+
+/// What a network, or several together, say of a batch.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// `[B, H, G, N]`, or `[B, T, G, N]` where every step is told: what [`shape`] makes of the numbers, without what they are added
+    /// to. Past a row's length they mean nothing.
+    pub numbers: Vec<f32>,
+    /// `[B, T]`: the weight of every step, where steps are pooled with weights; zero past a row's length.
+    pub weights: Option<Vec<f32>>,
+    /// What the attention looked at, a view per head or hop, where that was asked for.
+    pub views: Vec<Weights>,
+}
+
+impl Network {
+    /// Takes the network's tensors.
+    ///
+    /// # Errors
+    /// If one of them is missing or has another shape, or the plan is one by which no network can be made.
+    pub fn read(plan: &NetworkPlan, sizes: Sizes, tensors: &mut Tensors<'_>) -> Result<Self, ModelFileError> {
+        plan.check().map_err(|problem| tensors.refused("network", &problem))?;
+        let shape = InputShape::Channels(sizes.channels);
+        let encoder = Encoder::read(&plan.encoder, shape, &mut tensors.within("encoder"))?;
+        let every = plan.window.at_every_step();
+        let pool = match plan.encoder.attention.pools() || every {
+            true => None,
+            false => Some(Pool::read(&plan.pooling, plan.encoder.width(), &mut tensors.within("pool"))?),
+        };
+        let (horizon, per_step) = (plan.window.horizon, sizes.targets * plan.output.numbers());
+        let (inputs, steps) = if every { (plan.encoder.width(), 1) } else { (plan.pooled(), horizon) };
+        let output = Linear::read(inputs, steps * per_step, true, &mut tensors.within("output"))?;
+        let local = match sizes.ahead {
+            _ if every => None,
+            0 => None,
+            known => Some(Local {
+                context: Linear::read(plan.pooled(), plan.ahead, false, &mut tensors.within("context"))?,
+                ahead: Linear::read(known, plan.ahead, true, &mut tensors.within("ahead"))?,
+                output: Linear::read(plan.ahead, per_step, false, &mut tensors.within("local"))?,
+                width: plan.ahead,
+            }),
+        };
+        Ok(Network { encoder, pool, output, local, plan: plan.output.clone(), horizon })
+    }
+
+    /// What it says of a batch. ahead: `[B, H, F]`. `views`: whether somebody will look at the attention, which changes no bit of
+    /// the rest.
+    ///
+    /// A row alone gives the same as among any others, bit for bit, on any number of threads.
+    ///
+    /// # Panics
+    /// If the batch was made for another network.
+    pub fn forward(&self, batch: &Batch, ahead: &[f32], views: bool) -> Output {
+        let threads = rayon::current_num_threads();
+        let Encoded { steps, last, pooled, views, .. } = self.encoder.forward(batch, views);
+        let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads };
+        if self.horizon == 0 {
+            let mut numbers = self.output.forward_steps(&steps, rows);
+            shape(&self.plan, &mut numbers);
+            return Output { numbers, weights: None, views };
+        }
+        let Pooled { vectors, weights } = match (pooled, &self.pool) {
+            (Some(pooled), _) => pooled,
+            (None, Some(pool)) => pool.forward(&steps, &last, rows),
+            (None, None) => unreachable!("the pooling is left out only where the attention pools"),
+        };
+        let mut numbers = self.output.forward(&vectors, threads);
+        if let Some(local) = &self.local {
+            let of_steps = local.forward(&vectors, ahead, self.horizon, threads);
+            numbers.iter_mut().zip(of_steps).for_each(|(number, own)| *number += own);
+        }
+        shape(&self.plan, &mut numbers);
+        Output { numbers, weights, views }
+    }
+}
+
+impl Local {
+    /// vectors: `[B, P]`, ahead: `[B, H, F]`. Gives `[B, H, G*N]`.
+    fn forward(&self, vectors: &[f32], ahead: &[f32], horizon: usize, threads: usize) -> Vec<f32> {
+        let context = self.context.forward(vectors, threads);
+        let mut joined = self.ahead.forward(ahead, threads);
+        let least = if threads <= 1 { usize::MAX } else { 1 };
+        let rows = joined.par_chunks_exact_mut(horizon * self.width).zip(context.par_chunks_exact(self.width));
+        rows.with_min_len(least).for_each(|(steps, context)| {
+            for step in steps.chunks_exact_mut(self.width) {
+                step.iter_mut().zip(context).for_each(|(to, own)| *to += own);
+            }
+            math::tanh(steps);
+        });
+        self.output.forward(&joined, threads)
+    }
+}
+
+/// What the networks of one ensemble say together: the mean of their numbers, of quantiles level by level (Vincent 1912), and of
+/// what they looked at.
+///
+/// # Panics
+/// If there is no network, or the batch was made for others.
+pub fn answer_together(networks: &[Network], batch: &Batch, ahead: &[f32], views: bool) -> Output {
+    let (first, others) = networks.split_first().expect("a model has at least one network");
+    let mut together = first.forward(batch, ahead, views);
+    if others.is_empty() {
+        return together;
+    }
+    let add = |sum: &mut [f32], values: &[f32]| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    for network in others {
+        let output = network.forward(batch, ahead, views);
+        add(&mut together.numbers, &output.numbers);
+        if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
+            add(sum, weights);
+        }
+        together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
+    }
+    let share = 1.0 / networks.len() as f32;
+    let views = together.views.iter_mut().map(|view| &mut view.values);
+    for values in [&mut together.numbers].into_iter().chain(&mut together.weights).chain(views) {
+        values.iter_mut().for_each(|value| *value *= share);
+    }
+    together
+}

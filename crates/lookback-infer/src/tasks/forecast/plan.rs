@@ -1,0 +1,268 @@
+//! The forecaster's plan: its network, and what it reads of a history.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::calendar::CalendarField;
+use crate::error::{PlanError, counted, plan};
+use crate::network::{EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
+
+/// The most steps that are forecast.
+pub const MOST_AHEAD: usize = 10_000;
+/// The most levels of quantiles.
+const MOST_LEVELS: usize = 99;
+
+/// The network's shape, apart from what the data decide, and how it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NetworkPlan {
+    /// Recurrent layers over what is known, attention.
+    pub encoder: EncoderPlan,
+    /// How the steps become one vector; not used where the attention pools by itself.
+    pub pooling: Pooling,
+    /// Width of the layer that joins that vector with what is known of a step ahead, `K`.
+    pub ahead: usize,
+    /// Dropout before the output.
+    pub output_dropout: f64,
+    /// What the network says of a step ahead.
+    pub output: OutputPlan,
+    /// What it reads of a history.
+    pub window: WindowPlan,
+    /// Networks that answer together.
+    pub ensemble: usize,
+}
+
+/// What a network says of a step, and what it is trained by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OutputPlan {
+    /// What it is trained by.
+    pub loss: Loss,
+    /// The levels of the quantiles that are answered, rising; none where the loss is of a point.
+    pub quantiles: Vec<f64>,
+}
+
+/// What a forecaster is trained by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Loss {
+    /// Quantiles, by the pinball loss (Koenker and Bassett 1978)
+    #[default]
+    Quantile,
+    /// A point, by the absolute error
+    Mae,
+    /// A point, by the squared error
+    Mse,
+    /// A point, by Huber's loss with a bend at 1 scaled unit
+    Huber,
+    /// A normal distribution, by its likelihood
+    Gaussian,
+}
+
+impl Loss {
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Loss::Quantile => "quantile",
+            Loss::Mae => "mae",
+            Loss::Mse => "mse",
+            Loss::Huber => "huber",
+            Loss::Gaussian => "gaussian",
+        }
+    }
+
+    /// Whether it gives quantiles.
+    pub fn has_quantiles(self) -> bool {
+        matches!(self, Loss::Quantile | Loss::Gaussian)
+    }
+}
+
+impl OutputPlan {
+    /// Numbers that the network gives per step and target, `N`.
+    pub fn numbers(&self) -> usize {
+        match self.loss {
+            Loss::Quantile => self.quantiles.len(),
+            Loss::Mae | Loss::Mse | Loss::Huber => 1,
+            Loss::Gaussian => 2,
+        }
+    }
+
+    /// Where the median stands among the levels.
+    pub fn median(&self) -> usize {
+        self.quantiles.iter().position(|level| *level == 0.5).unwrap_or(0)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        let levels = &self.quantiles;
+        if !self.loss.has_quantiles() {
+            return match levels.is_empty() {
+                true => Ok(()),
+                false => Err(PlanError::conflict("quantiles", format!("is not for --loss {}", self.loss.name()))),
+            };
+        }
+        let shown = || levels.iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        let are_levels = levels.iter().all(|level| *level > 0.0 && *level < 1.0);
+        let rise = levels.windows(2).all(|pair| pair[0] < pair[1]);
+        if !(are_levels && rise && levels.contains(&0.5) && levels.len() <= MOST_LEVELS) {
+            let expected = format!("up to {MOST_LEVELS} rising levels between 0 and 1, 0.5 among them");
+            return Err(PlanError::value("quantiles", shown(), expected));
+        }
+        Ok(())
+    }
+}
+
+/// What a network reads of a history, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WindowPlan {
+    /// Steps that are forecast, `H`; 0 where what is told is of the steps that are read (N to N).
+    pub horizon: usize,
+    /// The most steps before them that are read.
+    pub context: usize,
+    /// Steps of a season; 1 where there is none.
+    pub season: usize,
+    /// How the values of a window are scaled.
+    pub scale: Scale,
+    /// Whether logarithms are forecast.
+    pub log: bool,
+    /// Whether a season that a test finds before an origin is taken out, and put back into what is forecast.
+    pub deseasonalize: bool,
+    /// What the network's output is added to.
+    pub around: Around,
+    /// What is read of the times.
+    pub calendar: Vec<CalendarField>,
+}
+
+/// How the values of a window are scaled: by what is known of the series itself, so that a network reads series of any size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Scale {
+    /// By the mean of the absolute values
+    Mean,
+    /// To mean 0 and standard deviation 1
+    #[default]
+    Standard,
+    /// To median 0 and a distance of 1 between the quartiles
+    Robust,
+    /// To 0 at the last value, and a mean absolute difference of 1 from step to step
+    Difference,
+    /// As they are
+    None,
+}
+
+/// What the network's output is added to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Around {
+    /// The last value
+    #[default]
+    Last,
+    /// The value a season before, where the window has it, else the last value
+    Season,
+    /// Nothing
+    Nothing,
+}
+
+impl fmt::Display for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Around::Last => "the last value",
+            Around::Season => "the value a season before",
+            Around::Nothing => "nothing",
+        })
+    }
+}
+
+impl WindowPlan {
+    /// Whether the values of the steps that are read are told, from other values of theirs, in place of those ahead.
+    pub fn at_every_step(&self) -> bool {
+        self.horizon == 0
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        if self.at_every_step() {
+            let ahead = [("around", self.around != Around::Nothing), ("deseasonalize", self.deseasonalize)];
+            if let Some((option, _)) = ahead.into_iter().find(|(_, set)| *set) {
+                return Err(PlanError::conflict(
+                    option,
+                    "is of steps ahead, but --every-step tells those that are read",
+                ));
+            }
+        } else {
+            plan::size("horizon", self.horizon, MOST_AHEAD)?;
+        }
+        plan::size("context", self.context, 1 << 20)?;
+        plan::size("season", self.season, 1 << 20)?;
+        if self.around == Around::Season && self.season > self.context {
+            let problem = format!("is the value a season of {} before, but --context is {}", self.season, self.context);
+            return Err(PlanError::conflict("around", problem));
+        }
+        Ok(())
+    }
+}
+
+impl NetworkPlan {
+    /// Whether a network can be made; a plan from a file may say anything.
+    ///
+    /// # Errors
+    /// If an option has a value that no network has.
+    pub fn check(&self) -> Result<(), PlanError> {
+        plan::size("ensemble", self.ensemble, MOST_NETWORKS)?;
+        self.encoder.check()?;
+        if self.encoder.layers == 0 {
+            return Err(PlanError::conflict("layers", "is 0, which is for texts, but the data are numbers over time"));
+        }
+        plan::size("ahead", self.ahead, 1 << 16)?;
+        plan::below_one("output-dropout", self.output_dropout)?;
+        self.output.check()?;
+        self.window.check()?;
+        if self.window.at_every_step() && self.encoder.attention.pools() {
+            let problem = "makes one vector of all steps, but --every-step tells each";
+            return Err(PlanError::conflict("attention", problem));
+        }
+        let asks = self.pooling.parts().contains(&PoolKind::Query);
+        if asks && !self.encoder.attention.pools() && self.encoder.width() != self.encoder.outputs() {
+            let problem = "query needs steps as wide as the final state, which this --attention does not leave";
+            return Err(PlanError::conflict("pooling", problem));
+        }
+        Ok(())
+    }
+
+    /// The width of the pooled vector, `P`.
+    pub fn pooled(&self) -> usize {
+        match self.encoder.attention {
+            crate::network::AttentionForm::Structured(hops) => hops * self.encoder.outputs(),
+            _ => {
+                let width = |kind: &PoolKind| match kind {
+                    PoolKind::Last => self.encoder.outputs(),
+                    _ => self.encoder.width(),
+                };
+                self.pooling.parts().iter().map(width).sum()
+            }
+        }
+    }
+
+    /// The network in one line, for people.
+    pub fn summary(&self) -> String {
+        let networks = if self.ensemble == 1 { String::new() } else { format!("{} networks, each ", self.ensemble) };
+        let pooling = match self.encoder.attention.pools() {
+            true => String::new(),
+            false => format!(", pooling {}", self.pooling),
+        };
+        let WindowPlan { horizon, context, around, .. } = &self.window;
+        if self.window.at_every_step() {
+            let (encoder, loss) = (self.encoder.summary(), self.output.loss.name());
+            return format!("{networks}{encoder}; every step of up to {context}, loss {loss}");
+        }
+        format!(
+            "{networks}{}{pooling}; {} ahead of up to {context}, around {around}, loss {}",
+            self.encoder.summary(),
+            counted(*horizon, "step"),
+            self.output.loss.name()
+        )
+    }
+}

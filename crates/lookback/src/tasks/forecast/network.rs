@@ -1,0 +1,190 @@
+//! The network on Burn: encoder, pooling, a dense layer for all steps ahead, and one that joins what is known of each.
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::tensor::activation::softplus;
+use burn::tensor::{Device, Tensor, TensorData};
+use lookback_infer::error::PlanError;
+use lookback_infer::input::{Batch, InputShape};
+use lookback_infer::tasks::forecast::{LEAST_DEVIATION, Loss, NetworkPlan, OutputPlan, Sizes};
+use lookback_nn::ops::{dropout_layer, tanh};
+use lookback_nn::{Error, Linear, LinearConfig};
+
+use crate::network::{Encoder, Pool};
+
+/// The network. Its parameters have the names of the file; its twin without Burn is `lookback_infer::tasks::forecast::Network`.
+#[derive(Module, Debug)]
+pub struct Network {
+    encoder: Encoder,
+    /// Absent where the attention pools by itself.
+    pool: Option<Pool>,
+    output_dropout: Dropout,
+    output: Linear,
+    /// These three are absent where nothing is known of the steps ahead.
+    context: Option<Linear>,
+    ahead: Option<Linear>,
+    local: Option<Linear>,
+    #[module(skip)]
+    plan: OutputPlan,
+    /// `H`
+    #[module(skip)]
+    horizon: usize,
+    /// `G`
+    #[module(skip)]
+    targets: usize,
+}
+
+/// What came behind the origins of a batch, scaled.
+#[derive(Debug)]
+pub struct Truth {
+    /// `[B, H, G]`, of every step `[B, T, G]`, NaN where it is missing.
+    pub values: Vec<f32>,
+    /// The same: what the network's output is added to.
+    pub base: Vec<f32>,
+}
+
+impl Truth {
+    /// How many values are known.
+    pub fn known(&self) -> usize {
+        self.values.iter().filter(|value| !value.is_nan()).count()
+    }
+}
+
+impl Network {
+    /// A network whose parameters are drawn when they are first asked for.
+    ///
+    /// # Errors
+    /// If the plan is of no network.
+    pub fn new(plan: &NetworkPlan, sizes: Sizes, device: &Device) -> Result<Network, PlanError> {
+        plan.check()?;
+        let unfit = |error: Error| PlanError::Unfit(error.to_string());
+        let linear = |inputs: usize, outputs: usize, bias: bool| {
+            LinearConfig::new(inputs, outputs).with_bias(bias).init(device).map_err(unfit)
+        };
+        let per_step = sizes.targets * plan.output.numbers();
+        let (known, every) = (sizes.ahead > 0, plan.window.at_every_step());
+        let (inputs, steps) = if every { (plan.encoder.width(), 1) } else { (plan.pooled(), plan.window.horizon) };
+        Ok(Network {
+            encoder: Encoder::new(&plan.encoder, InputShape::Channels(sizes.channels), device)?,
+            pool: (!plan.encoder.attention.pools() && !every)
+                .then(|| Pool::new(&plan.pooling, plan.encoder.width(), device)),
+            output_dropout: DropoutConfig::new(plan.output_dropout).init(),
+            output: linear(inputs, steps * per_step, true)?,
+            context: known.then(|| linear(plan.pooled(), plan.ahead, false)).transpose()?,
+            ahead: known.then(|| linear(sizes.ahead, plan.ahead, true)).transpose()?,
+            local: known.then(|| linear(plan.ahead, per_step, false)).transpose()?,
+            plan: plan.output.clone(),
+            horizon: plan.window.horizon,
+            targets: sizes.targets,
+        })
+    }
+
+    /// What it says of a batch, `[B, H, G, N]`, or `[B, T, G, N]` where every step is told, as `lookback_infer::tasks::forecast::shape` has it, and the penalty `[1]` that
+    /// the loss adds where the attention pools. ahead: `[B, H, F]`.
+    ///
+    /// # Errors
+    /// If the batch was made for another network.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        ahead: &[f32],
+        device: &Device,
+    ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
+        let encoded = self.encoder.forward(batch, 0.0, device)?;
+        if self.horizon == 0 {
+            let [rows, time, width] = encoded.steps.dims();
+            let steps = dropout_layer(&self.output_dropout, encoded.steps).reshape([rows * time, width]);
+            let output = self.output.forward(steps)?.reshape([rows, time, self.targets, self.plan.numbers()]);
+            return Ok((self.shape(output), None));
+        }
+        let (pooled, penalty) = match (encoded.pooled, &self.pool) {
+            (Some((pooled, penalty)), _) => (pooled, Some(penalty)),
+            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, &batch.lengths)?, None),
+            (None, None) => (encoded.last, None),
+        };
+        let pooled = dropout_layer(&self.output_dropout, pooled);
+        let (rows, numbers) = (batch.lengths.len(), self.plan.numbers());
+        let mut output = self.output.forward(pooled.clone())?;
+        if let (Some(context), Some(known), Some(local)) = (&self.context, &self.ahead, &self.local) {
+            let width = ahead.len() / (rows * self.horizon);
+            let data = TensorData::new(ahead.to_vec(), [rows * self.horizon, width]);
+            let known = known.forward(Tensor::<2>::from_data(data, device))?;
+            let [_, inner] = known.dims();
+            let context = context.forward(pooled)?.unsqueeze_dim::<3>(1);
+            let joined = tanh(known.reshape([rows, self.horizon, inner]) + context);
+            let own = local.forward(joined.reshape([rows * self.horizon, inner]))?;
+            output = output + own.reshape([rows, self.horizon * self.targets * numbers]);
+        }
+        Ok((self.shape(output.reshape([rows, self.horizon, self.targets, numbers])), penalty))
+    }
+
+    /// Quantiles that rise, or a mean and a deviation above 0.
+    fn shape(&self, numbers: Tensor<4>) -> Tensor<4> {
+        let count = self.plan.numbers();
+        let part = |place: usize| numbers.clone().narrow(3, place, 1);
+        let softplus = |x: Tensor<4>| softplus(x, 1.0);
+        match self.plan.loss {
+            Loss::Mae | Loss::Mse | Loss::Huber => numbers,
+            Loss::Gaussian => Tensor::cat(vec![part(0), softplus(part(1)) + LEAST_DEVIATION], 3),
+            Loss::Quantile => {
+                let median = self.plan.median();
+                let mut levels: Vec<Tensor<4>> = (0..count).map(part).collect();
+                for above in median + 1..count {
+                    levels[above] = levels[above - 1].clone() + softplus(levels[above].clone());
+                }
+                for below in (0..median).rev() {
+                    levels[below] = levels[below + 1].clone() - softplus(levels[below].clone());
+                }
+                Tensor::cat(levels, 3)
+            }
+        }
+    }
+
+    /// What the values that came cost, the mean over those that are known; `lookback_infer::tasks::forecast::cost` says what each
+    /// does.
+    ///
+    /// # Errors
+    /// If the batch was made for another network.
+    ///
+    /// # Panics
+    /// If there are not as many values as the network says.
+    pub fn loss(&self, batch: &Batch, ahead: &[f32], truth: &Truth, device: &Device) -> Result<Tensor<1>, Error> {
+        let (numbers, penalty) = self.forward(batch, ahead, device)?;
+        let ([rows, horizon, targets, count], known) = (numbers.dims(), truth.known().max(1));
+        let tensor =
+            |values: Vec<f32>| Tensor::<4>::from_data(TensorData::new(values, [rows, horizon, targets, 1]), device);
+        let counts = |value: &f32| if value.is_nan() { 0.0 } else { 1.0 };
+        let mask = tensor(truth.values.iter().map(counts).collect());
+        let rest = truth.values.iter().zip(&truth.base);
+        // What is left to say; nothing where nothing came.
+        let wanted = tensor(rest.map(|(value, base)| if value.is_nan() { 0.0 } else { value - base }).collect());
+        let part = |place: usize| numbers.clone().narrow(3, place, 1);
+        let costs = match self.plan.loss {
+            Loss::Mae => (wanted - numbers).abs(),
+            Loss::Mse => (wanted - numbers).powi_scalar(2),
+            Loss::Huber => {
+                let error = (wanted - numbers).abs();
+                // 0.5 e² up to 1, e - 0.5 from there on: with m the smaller of e and 1, m (e - 0.5 m).
+                let small = error.clone().clamp_max(1.0);
+                small.clone() * (error - small * 0.5)
+            }
+            Loss::Quantile => {
+                let levels: Vec<f32> = self.plan.quantiles.iter().map(|&level| level as f32).collect();
+                let levels = Tensor::<4>::from_data(TensorData::new(levels, [1, 1, 1, count]), device);
+                let error = wanted - numbers;
+                let pinball = (levels.clone() * error.clone()).max_pair((levels - 1.0) * error);
+                pinball.mean_dim(3) * 2.0
+            }
+            Loss::Gaussian => {
+                let deviation = part(1);
+                let error = (wanted - part(0)) / deviation.clone();
+                deviation.log() + error.powi_scalar(2) * 0.5 + 0.5 * std::f64::consts::TAU.ln()
+            }
+        };
+        let mean = (costs * mask).sum() / known as f64;
+        Ok(match penalty {
+            Some(penalty) => mean + penalty,
+            None => mean,
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Options, checked: only a plan can train.
+
+use lookback_infer::data::history::Frequency;
+use lookback_infer::error::{PlanError, plan};
+use lookback_infer::input::HistoryPlan;
+use lookback_infer::tasks::forecast::{
+    Around, CalendarField, MOST_AHEAD, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
+};
+use serde_json::{Map, Value, json};
+
+use super::options::{ForecastOptions, calendar};
+use crate::input::refuse;
+use crate::train::{TrainPlan, ValidationPlan, by_name};
+
+/// The levels of quantiles where nothing is said: those of intervals of 80 and of 95 %.
+const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
+/// Steps ahead where nothing is said and there is no season.
+const AHEAD: usize = 12;
+
+/// A checked description of a forecaster and its training.
+#[derive(Clone, Debug)]
+pub struct ForecastPlan {
+    pub(super) input: HistoryPlan,
+    pub(super) network: NetworkPlan,
+    /// Steps between the windows that are trained on.
+    pub(super) stride: usize,
+    pub(super) train: TrainPlan,
+    pub(super) validation: ValidationPlan,
+    /// What was said, for what is chosen by the data where nothing was.
+    pub(super) options: ForecastOptions,
+}
+
+impl ForecastPlan {
+    /// Checks options.
+    ///
+    /// # Errors
+    /// If an option has a value by which nothing can be trained, or does not go with another one.
+    pub fn new(options: &ForecastOptions) -> Result<ForecastPlan, PlanError> {
+        let (window, encoder) = (&options.window, &options.encoder);
+        let labels = [("label-per", options.data.series.label_per.is_some())];
+        refuse(&labels, "is of labels, and numbers over time have none")?;
+        let train = TrainPlan::new(&options.train, &SCORES)?;
+        if options.train.batch_tokens.is_some() {
+            return Err(PlanError::conflict("batch-tokens", "is of texts; --batch-size counts windows"));
+        }
+        let every = window.every_step.unwrap_or(false);
+        if every {
+            let ahead = [
+                ("horizon", window.horizon.is_some()),
+                ("scale", window.scale.is_some()),
+                ("logarithms", window.logarithms.is_some()),
+                ("deseasonalize", window.deseasonalize.is_some()),
+                ("around", window.around.is_some()),
+                ("pooling", options.pooling.is_some()),
+                ("ahead", options.ahead.is_some()),
+            ];
+            refuse(&ahead, "is of steps ahead, but --every-step tells those that are read")?;
+            let said = [("past", options.data.past.is_empty()), ("target", options.data.target.is_empty())];
+            refuse(&said, "must name columns: --every-step tells --target from --past")?;
+        }
+        if window.horizon == Some(0) {
+            return Err(PlanError::value("horizon", 0, format!("from 1 to {MOST_AHEAD}")));
+        }
+        let frequency = options.data.frequency.unwrap_or(Frequency::Number(1.0));
+        let season = window.season.unwrap_or_else(|| frequency.season());
+        let horizon = match every {
+            true => 0,
+            false => window.horizon.unwrap_or(if season > 1 { season } else { AHEAD }),
+        };
+        let context = window.context.unwrap_or_else(|| default_context(season, horizon));
+        let around = match window.around {
+            Some(around) => around,
+            None if every => Around::Nothing,
+            None if season > 1 && season <= context && window.deseasonalize != Some(true) => Around::Season,
+            None => Around::Last,
+        };
+        let calendar = match window.calendar.as_deref() {
+            Some(said) => calendar(said).map_err(|problem| PlanError::conflict("calendar", problem))?,
+            None => CalendarField::of(frequency),
+        };
+        if !calendar.is_empty() && options.data.frequency.is_some_and(|step| matches!(step, Frequency::Number(_))) {
+            return Err(PlanError::conflict("calendar", "is of dates, but the times are numbers"));
+        }
+        let loss = window.loss.unwrap_or_default();
+        if !window.quantiles.is_empty() && !loss.has_quantiles() {
+            return Err(PlanError::conflict("quantiles", format!("is not for --loss {}", loss.name())));
+        }
+        let quantiles = match (loss.has_quantiles(), window.quantiles.as_slice()) {
+            (false, _) => Vec::new(),
+            (true, []) => LEVELS.to_vec(),
+            (true, said) => said.to_vec(),
+        };
+        let plan_of_encoder = encoder.plan(false)?;
+        let pooling = options.pooling.as_deref();
+        if plan_of_encoder.attention.pools() && pooling.is_some() {
+            let form = plan_of_encoder.attention;
+            return Err(PlanError::conflict("pooling", format!("is not needed: --attention {form} pools by itself")));
+        }
+        let network = NetworkPlan {
+            encoder: plan_of_encoder,
+            pooling: pooling.unwrap_or("last").parse()?,
+            ahead: options.ahead.unwrap_or(32),
+            output_dropout: encoder.output_dropout()?,
+            output: OutputPlan { loss, quantiles },
+            window: WindowPlan {
+                horizon,
+                context,
+                season,
+                scale: if every { Scale::None } else { window.scale.unwrap_or_default() },
+                log: window.logarithms.unwrap_or(false),
+                deseasonalize: window.deseasonalize.unwrap_or(false),
+                around,
+                calendar,
+            },
+            ensemble: train.ensemble(),
+        };
+        network.check()?;
+        let stride = window.stride.unwrap_or(1);
+        plan::at_least(1, "stride", stride)?;
+        let validation = ValidationPlan::new(&options.train)?;
+        let (input, options) = (options.data.plan(every), options.clone());
+        Ok(ForecastPlan { input, network, stride, train, validation, options })
+    }
+
+    /// The training options by name, as a model keeps them.
+    pub(super) fn training(&self) -> Map<String, Value> {
+        let mut options = by_name(json!(self.train));
+        options.insert("validation-split".into(), json!(self.validation.share()));
+        options.insert("stride".into(), json!(self.stride));
+        options
+    }
+}
+
+/// Steps that are read where nothing is said: two seasons, or twice what is forecast, whichever is more.
+pub(super) fn default_context(season: usize, horizon: usize) -> usize {
+    match horizon {
+        0 => (4 * season).max(64),
+        _ => (2 * season).max(2 * horizon).max(8),
+    }
+}

@@ -1,0 +1,271 @@
+//! Training a forecaster: from a file and a plan to a trained model.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use lookback_infer::data::history::{Frequency, Histories, History, read_histories};
+use lookback_infer::error::{DataError, Error, counted};
+use lookback_infer::input::{FileColumns, Input, InputPlan};
+use lookback_infer::model::{Score, Table, Validation};
+use lookback_infer::network::budget::{Budget, Purpose};
+use lookback_infer::tasks::forecast::{
+    self, Cutter, Dataset, Description, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest, batch, budget, hold_out,
+    hold_out_steps, judge, judge_floors, judge_steps, verdict,
+};
+use rand_chacha::ChaCha8Rng;
+
+use super::auto::{self, Facts};
+use super::network::{Network, Truth};
+use super::plan::ForecastPlan;
+use crate::network::{option_of, twin};
+use crate::tasks::Fitted;
+use crate::train::{self, Loss, Objective, Session, ValidationPlan, begin, check_tables};
+
+/// Reads the training file and whatever validation the plan names, and trains.
+///
+/// # Errors
+/// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
+pub fn fit(data: &Path, plan: &ForecastPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
+    fit_histories(read_histories(data, &plan.input.options(true))?, data, plan, session)
+}
+
+/// The same of histories that were read already, and came from `data`.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_histories(
+    read: Histories,
+    data: &Path,
+    plan: &ForecastPlan,
+    session: &mut Session<'_>,
+) -> Result<Fitted, Error> {
+    let Histories { all: histories, columns } = read;
+    let init = session.init.take();
+    let plan = &plan.by_data(&histories, columns.frequency, data)?;
+    plan.network.window.check_values(&histories, data)?;
+    let read = InputPlan::History(plan.input.clone()).with_columns(Some(FileColumns::History(columns.clone())));
+    let input = match &init {
+        Some(init) => init.input(&read, std::iter::empty(), data)?,
+        None => Input::fit_histories(&read, &histories.iter().collect::<Vec<_>>(), data)?,
+    };
+    let encoder = input.history().map(|(_, encoder)| encoder.clone()).unwrap_or_default();
+    let cutter = Cutter::of(&plan.network.window, &encoder, &columns);
+    let sizes = cutter.sizes();
+    let (horizon, every) = (plan.network.window.horizon, plan.network.window.at_every_step());
+    let whole: Vec<usize> = histories.iter().map(|history| history.length).collect();
+    let (ends, validation) = match &plan.validation {
+        ValidationPlan::None => (whole.clone(), None),
+        ValidationPlan::Split(share) if every => (hold_out_steps(&histories, *share), None),
+        ValidationPlan::File(file) => {
+            // By the columns of the training data.
+            let options = match input.plan() {
+                InputPlan::History(own) => own.options(true),
+                _ => unreachable!("the input was made of histories"),
+            };
+            let own = read_histories(file, &options)?.all;
+            plan.network.window.check_values(&own, file)?;
+            let origins = if every { Vec::new() } else { backtest(&own, horizon, (1, horizon), file)? };
+            let ends = own.iter().map(|history| history.length).collect();
+            (whole.clone(), Some((Arc::new(own), ends, origins, file.as_path())))
+        }
+        ValidationPlan::Split(share) => {
+            let parted = hold_out(&histories, horizon, *share);
+            tell_held_out(&histories, &parted.judged, horizon, data);
+            (parted.left, Some((Arc::new(Vec::new()), whole.clone(), parted.judged, data)))
+        }
+    };
+    let histories = Arc::new(histories);
+    let held_out = every.then(|| match &validation {
+        // All of what stands in a file of its own.
+        Some((own, ..)) => (Arc::clone(own), vec![0; own.len()]),
+        None => (Arc::clone(&histories), ends.clone()),
+    });
+    let held_out = held_out.filter(|_| plan.validation != ValidationPlan::None);
+    let training = match every {
+        true => Dataset::every_step(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
+        false => Dataset::training(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
+    };
+    if training.windows.is_empty() {
+        return Err(none_to_learn_from(&histories, data).into());
+    }
+    tracing::info!("{}: {} to learn from", data.display(), counted(training.windows.len(), "window"));
+    let validation = validation.filter(|_| !every).filter(|(.., origins, _)| !origins.is_empty()).map(
+        |(own, ends, origins, file)| {
+            let own = if own.is_empty() { Arc::clone(&histories) } else { own };
+            Dataset::of(own, ends, origins, &cutter, file)
+        },
+    );
+
+    let make = |device: &Device, place: usize| {
+        let network = Network::new(&plan.network, sizes, device)?;
+        begin(network, (init.as_ref(), None), place, &plan.train)
+    };
+    let empty = Network::new(&plan.network, sizes, session.device)?;
+    check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
+    let budget = |purpose| budget(&plan.network, sizes, purpose, plan.train.max_memory());
+    let objective = Forecasting {
+        plan: &plan.network,
+        sizes,
+        cutter,
+        training,
+        validation,
+        held_out,
+        budget: budget(Purpose::Training),
+        judging: budget(Purpose::Answers),
+        device: session.device.clone().autodiff(),
+    };
+    let trained = train::train(&objective, make, &plan.train, session)?;
+    // What was stopped is to be written at once.
+    let told = match trained.end.is_cut_short() {
+        true => None,
+        false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
+    };
+    let judged = match (&objective.validation, &objective.held_out) {
+        (Some(validation), _) => validation.windows.len(),
+        (None, Some((histories, _))) => histories.len(),
+        (None, None) => 0,
+    };
+    let examples = [objective.training.windows.len(), judged];
+    let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
+        let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+        Description { input, plan: network, record: record.clone() }.file(tensors)
+    })?;
+    Ok(Fitted { told, ..fitted })
+}
+
+/// Tells what is held out.
+fn tell_held_out(histories: &[History], judged: &[(usize, usize)], horizon: usize, file: &Path) {
+    let name = file.display();
+    let mut held: Vec<usize> = judged.iter().map(|(place, _)| *place).collect();
+    held.dedup();
+    let (all, windows) = (histories.len(), counted(judged.len(), "window"));
+    let steps = counted(horizon, "step");
+    match all - held.len() {
+        0 => tracing::info!("{name}: the end of every series is held out to choose by: {windows} of {steps}"),
+        short => tracing::warn!(
+            "{name}: the end of {} of {all} series is held out to choose by ({windows} of {steps}); {short} are too short",
+            held.len()
+        ),
+    }
+}
+
+fn none_to_learn_from(histories: &[History], file: &Path) -> DataError {
+    let longest = histories.iter().map(|history| history.length).max().unwrap_or(0);
+    let problem = format!(
+        "there is nothing to learn from: no series has two values that follow one another; the longest has {}",
+        counted(longest, "step")
+    );
+    DataError::Line { file: file.into(), line: histories.first().map_or(1, |history| history.line), problem }
+}
+
+impl ForecastPlan {
+    /// With all that is left open chosen by the data, and told.
+    fn by_data(&self, histories: &[History], frequency: Frequency, data: &Path) -> Result<ForecastPlan, Error> {
+        let lengths = || histories.iter().map(|history| history.length);
+        let facts = Facts { frequency, steps: lengths().sum(), longest: lengths().max().unwrap_or(0) };
+        let (options, chosen) = auto::choose(&self.options, &facts);
+        if !chosen.0.is_empty() {
+            tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
+        }
+        Ok(ForecastPlan { options: self.options.clone(), ..ForecastPlan::new(&options)? })
+    }
+}
+
+struct Forecasting<'a> {
+    plan: &'a NetworkPlan,
+    sizes: Sizes,
+    cutter: Cutter<'a>,
+    training: Dataset,
+    validation: Option<Dataset>,
+    /// Where every step is told, the histories that are judged, and from which step of each on.
+    held_out: Option<(Arc<Vec<History>>, Vec<usize>)>,
+    /// What a batch of training may take.
+    budget: Budget,
+    /// What a batch of validation may take.
+    judging: Budget,
+    device: Device,
+}
+
+impl Forecasting<'_> {
+    fn windows(&self, part: &[usize]) -> (Vec<Window>, Truth) {
+        let cut = part.iter().filter_map(|&row| self.training.window(row, &self.cutter));
+        let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = cut.unzip();
+        // Where every step is told, rows are as long as the longest.
+        let most = truths.iter().map(Vec::len).max().unwrap_or(0);
+        let padded = |values: &[f32], with: f32| -> Vec<f32> {
+            let rest = std::iter::repeat_n(with, most - values.len());
+            values.iter().copied().chain(rest).collect()
+        };
+        let base = windows.iter().flat_map(|window| padded(&window.base, 0.0)).collect();
+        let values = truths.iter().flat_map(|truth| padded(truth, f32::NAN)).collect();
+        (windows, Truth { values, base })
+    }
+
+    /// How networks do on what was held out, judged as they will answer: without Burn.
+    fn judged(&self, networks: &[&Network]) -> Option<Metrics> {
+        if networks.is_empty() {
+            return None;
+        }
+        let networks: Vec<forecast::Network> =
+            networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
+        if let Some((histories, from)) = &self.held_out {
+            let judged = (histories.as_slice(), from.as_slice());
+            return Some(judge_steps(&networks, self.plan, &self.cutter, judged, &self.judging));
+        }
+        let validation = self.validation.as_ref()?;
+        Some(judge(&networks, self.plan, &self.cutter, validation, &self.judging))
+    }
+
+    /// What a person is told after training: how good the classic forecasts are beside.
+    fn told(&self, networks: &[&Network]) -> Option<Table> {
+        if self.held_out.is_some() {
+            return None;
+        }
+        let metrics = self.judged(networks)?;
+        let floors = judge_floors(self.plan, self.cutter.targets, self.validation.as_ref()?);
+        Some(verdict(&metrics.overall.scores, &floors))
+    }
+}
+
+impl Objective for Forecasting<'_> {
+    type Network = Network;
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
+    fn lengths(&self) -> &[usize] {
+        &self.training.lengths
+    }
+
+    fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
+        self.budget.parts(&self.training.lengths, examples)
+    }
+
+    /// What the values ahead cost, averaged over those that are known.
+    fn loss(&self, network: &Network, part: &[usize], whole: &[usize], _epoch: usize, _rng: &mut ChaCha8Rng) -> Loss {
+        let (windows, truth) = self.windows(part);
+        let (inputs, ahead) = batch(&windows);
+        let mean = network
+            .loss(&inputs, &ahead, &truth, &self.device)
+            .expect("windows are cut for the network that is trained");
+        let count = truth.known();
+        if part.len() == whole.len() {
+            return Loss { share: mean, weight: count as f64 };
+        }
+        let all = self.windows(whole).1.known();
+        Loss { share: mean.mul_scalar(count as f64 / all.max(1) as f64), weight: count as f64 }
+    }
+
+    fn validate(&self, networks: &[&Network]) -> Option<Validation> {
+        let metrics = self.judged(networks)?;
+        let scores = &metrics.overall.scores;
+        Some(Validation { loss: metrics.loss, scores: vec![scores.mase, scores.smape, scores.mae, scores.rmse] })
+    }
+}
+
+/// The twin, without Burn, of a network that was made by this plan.
+pub(super) fn answering(network: &Network, plan: &NetworkPlan, sizes: Sizes) -> forecast::Network {
+    twin(forecast::NAME, network, |tensors| forecast::Network::read(plan, sizes, tensors))
+}
