@@ -4,7 +4,7 @@
 //! `W_c [c_j; h_t] + b`, falls into `U c_j` and `Q h_t + b`, of `S` and of `T` rows, so that only `tanh` and the product with
 //! `W_o` are made for each of the `T · S` cells.
 //!
-//! Cells go through in blocks of some [`NUMBERS`] numbers, or of [`CELLS`] cells where those have more, or of one step where it
+//! Cells go through in blocks of some `NUMBERS` numbers, or of `CELLS` cells where those have more, or of one step where it
 //! has more cells. Nothing of `[B, T, S, V]` is kept: the backward pass makes a block's logits again, by a product more.
 
 use super::check::{lengths, same};

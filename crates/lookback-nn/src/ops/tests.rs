@@ -271,7 +271,7 @@ fn alignments_and_the_loss_of_a_pointer_generator_run_in_f64() {
     assert_eq!(wide.dtype(), DType::F64);
     close(run(DType::F32), wide.cast(DType::F32));
     let mixed = pointer_loss(logits.clone(), gates.cast(DType::F64), weights.clone(), wanted.clone());
-    assert!(mixed.unwrap_err().to_string().contains("logits is F32 but gates is F64"));
+    assert!(mixed.unwrap_err().to_string().contains("gates is F64 but logits is F32"));
 }
 
 #[test]
