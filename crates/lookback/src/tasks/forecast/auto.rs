@@ -41,9 +41,8 @@ pub(super) fn choose(options: &ForecastOptions, facts: &Facts) -> (ForecastOptio
     let season = window.season.unwrap_or(1);
     let every = window.every_step == Some(true);
     if !every {
-        // Seasons of months and quarters are few in a series, and are better taken out than learnt; of hours and days there are many.
-        let many = matches!(facts.frequency, Frequency::Seconds(_) | Frequency::BusinessDays);
-        chosen.fill("deseasonalize", &mut window.deseasonalize, season > 1 && !many);
+        // Better than learnt on all that was tried: months and quarters of M3, hours of electricity, made days.
+        chosen.fill("deseasonalize", &mut window.deseasonalize, season > 1);
         chosen.fill("horizon", &mut window.horizon, if season > 1 { season } else { 12 });
     }
     let horizon = window.horizon.unwrap_or(0);
