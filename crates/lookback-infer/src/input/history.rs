@@ -103,6 +103,8 @@ impl HistoryPlan {
                 self.format = Some(format);
             }
             Some(Format::Csv | Format::Tsv) => self.format = Some(Format::CsvLong),
+            // A series a line, as it is answered.
+            Some(Format::Lines) => {}
             Some(format) => {
                 let problem = format!("is {}, but the model reads {}", format.name(), Format::OF_HISTORIES);
                 return Err(PlanError::conflict("format", problem));

@@ -327,7 +327,8 @@ impl Input {
         }
     }
 
-    fn tells_every_step(&self) -> bool {
+    /// Whether inputs are histories of which every step is told.
+    pub(crate) fn tells_every_step(&self) -> bool {
         matches!(&self.plan, InputPlan::History(plan) if plan.every_step)
     }
 

@@ -130,7 +130,13 @@ impl<'a> Stream<'a> {
                 check_keep_of_steps(keep)?;
                 match columns.format.or(Format::of_texts(file)) {
                     // One series a line, of a model that reads nothing beside its values.
-                    None | Some(Format::Lines) => lines(LineFormat::Plain, &plan.layout)?,
+                    None | Some(Format::Lines) => {
+                        let problem = "is about columns, and a series in a line of its own has none";
+                        columns.refuse(&columns.of_steps(), problem)?;
+                        columns.refuse(&columns.layout.of_columns(), problem)?;
+                        columns.refuse(&columns.series.said(), problem)?;
+                        lines(LineFormat::Plain, &plan.layout)?
+                    }
                     Some(_) => {
                         let raw = |history: History| RawItem {
                             line: history.line,

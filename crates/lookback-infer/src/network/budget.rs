@@ -89,25 +89,38 @@ impl Budget {
     /// # Errors
     /// [`DataError::Memory`] says how much it would take.
     pub fn check_row(&self, example: &Example, file: &Path) -> Result<(), DataError> {
-        let bytes = self.bytes(1, example.len());
+        self.check_steps(example.len(), (example.unit(), "--max-length"), (file, example.line))
+    }
+
+    /// As [`Budget::check_row`], of so many steps of a row that stands on this line of a file: what people call a row and a step, and
+    /// the option that cuts rows in training.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn check_steps(
+        &self,
+        steps: usize,
+        ((what, unit), cuts): ((&str, &str), &str),
+        (file, line): (&Path, usize),
+    ) -> Result<(), DataError> {
+        let bytes = self.bytes(1, steps);
         if bytes <= self.limit.bytes() {
             return Ok(());
         }
-        let (what, unit) = example.unit();
         let way_out = match self.purpose {
-            Purpose::Training => "cut it with --max-length, or allow it",
+            Purpose::Training => &format!("cut it with {cuts}, or allow it"),
             Purpose::Answers => "shorten it, or allow it",
             Purpose::Views => "shorten it, do without its attention, or allow it",
         };
         let problem = format!(
             "the {what} has {} and would take about {} of memory in this network, but --max-memory is {} MiB; {way_out} with \
              --max-memory {}",
-            counted(example.len(), unit),
+            counted(steps, unit),
             readable(bytes),
             self.limit,
             mib_for(bytes),
         );
-        Err(DataError::Memory { file: file.into(), line: example.line, problem })
+        Err(DataError::Memory { file: file.into(), line, problem })
     }
 
     /// Examples of these lengths in batches to be answered, of similar length each and within the limit. Every example

@@ -20,7 +20,8 @@ const THE_INPUT: &str = "the input";
 pub(super) struct Explain {
     /// Model file
     model: PathBuf,
-    /// The text itself; for a model of numeric series, a JSON array of steps, each an array of channels
+    /// The text itself; for a model of numeric series, a JSON array of steps, each an array of channels; for a
+    /// forecaster of one series of numbered steps, a JSON array of numbers
     input: String,
     /// Shade the tokens in colours
     #[arg(long, value_enum, default_value_t)]

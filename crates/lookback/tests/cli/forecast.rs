@@ -193,6 +193,10 @@ fn what_cannot_be_forecast_is_refused_with_file_line_and_what_helps() {
         &["--around", "season", "--season", "9", "--context", "4"],
         &["--around", "--context is 4"],
     );
+    // Numbers that no machine counts to.
+    let most = usize::MAX.to_string();
+    refused(&numbered(&[0], 20), &["--season", &most], &["--season"]);
+    refused(&numbered(&[0], 20), &["--horizon", &most], &["--horizon"]);
     // Of a negative value there is no logarithm; of a model that was trained on others neither.
     let data = folder.write("data.csv", numbered(&[0, 1], 30));
     train(&data, &model, &["--logarithms", "--epochs", "1"]).ok();
@@ -205,6 +209,16 @@ fn what_cannot_be_forecast_is_refused_with_file_line_and_what_helps() {
     lookback(&["evaluate", text_model_path(), &data, "--backtest", "2"]).refused(2, &["--backtest", "forecast"]);
     lookback(&["predict", &model, &data, "--top", "2"]).refused(2, &["--top", "labels"]);
     lookback(&["predict", &model, &data, "--beam", "2"]).refused(2, &["--beam"]);
+    lookback(&["evaluate", &model, &data, "--format", "lines"]).refused(2, &["--format is lines"]);
+    lookback_with_input(&["predict", &model, "-", "--id", "id"], "[1, 2]\n").refused(2, &["--id", "a line of its own"]);
+    let all = json(&lookback(&["evaluate", &model, &data, "--json", "--backtest", &most, "--stride", "1"]).ok());
+    assert_eq!(all["windows"].as_u64(), Some(2 * 26), "every origin but that before the first step");
+    lookback(&["evaluate", &model, &data, "--backtest", "2", "--stride", &most]).ok();
+    // A window over the limit alone.
+    let long = folder.write("long.csv", numbered(&[0], 9000));
+    train(&long, &model, &["--context", "8000", "--hidden", "64", "--max-memory", "1", "--epochs", "1"])
+        .refused(2, &["8000 steps", "--max-memory is 1 MiB", "--context"]);
+    train(&data, &model, &["--epochs", "1"]).ok();
     let others = folder.write("others.csv", numbered(&[0], 30).replace(",y", ",z"));
     lookback(&["predict", &model, &others]).refused(2, &["others.csv", "y"]);
     // Series that are all the same, all zero, huge or with gaps train and answer with numbers.
@@ -269,4 +283,26 @@ fn every_step_of_a_sine_is_told_its_cosine() {
     let no_past = ["train", "forecast", &data, "--every-step", "--target", "cos", "-o", &again];
     lookback(&no_past).refused(2, &["--past", "must name columns"]);
     lookback(&["evaluate", &model, &other, "--backtest", "2"]).refused(2, &["--backtest"]);
+}
+
+#[test]
+fn months_may_end_on_other_days_than_in_training() {
+    let folder = Folder::new();
+    let rows = |days: [&str; 2]| -> String {
+        let row = |month: usize| format!("{}-{:02}-{},{}\n", 2020 + month / 12, 1 + month % 12, days[0], month % 12);
+        let last = |month: usize| match 1 + month % 12 {
+            2 => format!("{}-02-{},{}\n", 2020 + month / 12, if month < 12 { 29 } else { 28 }, month % 12),
+            of => {
+                let day = if [4, 6, 9, 11].contains(&of) { 30 } else { 31 };
+                format!("{}-{of:02}-{day},{}\n", 2020 + month / 12, month % 12)
+            }
+        };
+        let rows = (0..24).map(|month| if days[1] == "last" { last(month) } else { row(month) });
+        std::iter::once("date,y\n".to_owned()).chain(rows).collect()
+    };
+    let (first, last) = (folder.write("a.csv", rows(["01", ""])), folder.write("b.csv", rows(["", "last"])));
+    let model = folder.path("model.safetensors");
+    train(&first, &model, &["--epochs", "1"]).ok();
+    assert_eq!(answers(&model, &first, &[])[0]["time"][0], "2022-01-01");
+    assert_eq!(answers(&model, &last, &[])[0]["time"].as_array().unwrap().len(), 4);
 }

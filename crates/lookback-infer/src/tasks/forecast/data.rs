@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::plan::WindowPlan;
 use super::window::{Cutter, Window};
 use crate::data::history::History;
 use crate::error::{DataError, counted};
+use crate::network::budget::Budget;
+
+/// What people call a window, and a part of it.
+pub(super) const WINDOW: (&str, &str) = ("window", "step");
 
 /// Windows of histories; the histories are kept once, whatever the windows are.
 #[derive(Clone, Debug, Default)]
@@ -77,8 +82,9 @@ pub fn backtest(
             out += 1;
             continue;
         };
-        let of_history = (0..windows).rev().filter_map(|back| last.checked_sub(back * stride)).filter(|at| *at > 0);
-        origins.extend(of_history.map(|origin| (place, origin)));
+        // From 1: before the first step nothing is known.
+        let count = windows.min(1 + (last - 1) / stride);
+        origins.extend((0..count).rev().map(|back| (place, last - back * stride)));
     }
     if origins.is_empty() {
         let longest = histories.iter().map(|history| history.length).max().unwrap_or(0);
@@ -166,6 +172,32 @@ impl Dataset {
         let window = cutter.window(history, origin)?;
         let truth = cutter.truth(history, (origin, self.ends[place]), &window.frames);
         Some((window, truth))
+    }
+
+    /// How many values of these windows are known of what is to be said.
+    pub fn known(&self, rows: &[usize], cutter: &Cutter<'_>) -> usize {
+        let WindowPlan { horizon, context, .. } = *cutter.plan;
+        let of_row = |&row: &usize| {
+            let (place, origin) = self.windows[row];
+            let (history, groups) = (&self.histories[place], cutter.targets);
+            let (values, first, end) = match cutter.plan.at_every_step() {
+                true => (&history.past, origin.saturating_sub(context), origin),
+                false => (&history.targets, origin, self.ends[place].min(origin + horizon)),
+            };
+            values[first * groups..end * groups].iter().filter(|value| !value.is_nan()).count()
+        };
+        rows.iter().map(of_row).sum()
+    }
+
+    /// Refuses the data if a window of them is over the limit alone, by the line of its history.
+    ///
+    /// # Errors
+    /// [`DataError::Memory`]
+    pub fn check_memory(&self, budget: &Budget) -> Result<(), DataError> {
+        let longest = self.windows.iter().zip(&self.lengths).max_by_key(|(_, length)| **length);
+        longest.map_or(Ok(()), |(&(place, _), &length)| {
+            budget.check_steps(length, (WINDOW, "--context"), (&self.file, self.histories[place].line))
+        })
     }
 
     /// What came behind a window's origin, of one target, as it stands in the data, `[H]`; NaN where it is missing or the history

@@ -70,13 +70,13 @@ pub fn judge(
     let (mut loss, mut steps) = (0.0, 0usize);
     for rows in budget.batches(&dataset.lengths) {
         let cut: Vec<(usize, (Window, Vec<f32>))> =
-            rows.iter().filter_map(|&row| Some((row, dataset.window(row, cutter)?))).collect();
+            rows.par_iter().filter_map(|&row| Some((row, dataset.window(row, cutter)?))).collect();
         if cut.is_empty() {
             continue;
         }
         let (rows, pairs): (Vec<usize>, Vec<(Window, Vec<f32>)>) = cut.into_iter().unzip();
         let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = pairs.into_iter().unzip();
-        let (inputs, ahead) = batch(&windows);
+        let (inputs, ahead) = batch(&windows.iter().collect::<Vec<_>>());
         let numbers = answer_together(networks, &inputs, &ahead, false).numbers;
         let per_row = numbers.len() / windows.len();
         for ((row, window), (numbers, truth)) in
@@ -128,7 +128,7 @@ pub fn judge_steps(
         if rows.is_empty() {
             continue;
         }
-        let (inputs, _) = batch(&windows);
+        let (inputs, _) = batch(&windows.iter().collect::<Vec<_>>());
         let numbers = answer_together(networks, &inputs, &[], false).numbers;
         for ((&row, window), numbers) in rows.iter().zip(&windows).zip(numbers.chunks_exact(numbers.len() / rows.len()))
         {
@@ -161,34 +161,26 @@ pub fn judge_steps(
 /// How good the classic forecasts are on the same windows. A window for which one has no forecast counts with the last value there is.
 pub fn judge_floors(plan: &NetworkPlan, targets: usize, dataset: &Dataset) -> Vec<(Floor, OverallScores)> {
     let (horizon, season) = (plan.window.horizon, plan.window.season);
-    let judge = |floor: Floor| {
-        let mut scorer = ForecastScorer::new(&[], season);
-        let rows: Vec<Vec<(usize, Vec<f32>)>> = (0..dataset.windows.len())
-            .into_par_iter()
-            .map(|row| {
-                let of_target = |target: usize| {
-                    let before = dataset.before(row, (target, targets));
-                    let own = floor.forecast(&before, season, horizon);
-                    Some((target, own.or_else(|| Floor::Naive.forecast(&before, season, horizon))?))
-                };
-                (0..targets).filter_map(of_target).collect()
-            })
-            .collect();
-        for (row, forecasts) in rows.iter().enumerate() {
-            for (target, mean) in forecasts {
-                let place = (*target, targets);
-                scorer.add(&Judged {
-                    series: dataset.windows[row].0 * targets + target,
-                    actual: &dataset.actual(row, place, horizon),
-                    mean,
-                    quantiles: &[],
-                    insample: &dataset.before(row, place),
-                });
-            }
+    // Of every window and target the forecasts of all.
+    let rows: Vec<Vec<Option<Vec<f32>>>> = (0..dataset.windows.len() * targets)
+        .into_par_iter()
+        .map(|place| {
+            let before = dataset.before(place / targets, (place % targets, targets));
+            let forecast = |floor: Floor| floor.forecast(&before, season, horizon);
+            Floor::ALL.into_iter().map(|floor| forecast(floor).or_else(|| forecast(Floor::Naive))).collect()
+        })
+        .collect();
+    let mut scorers = Floor::ALL.map(|_| ForecastScorer::new(&[], season));
+    for (place, forecasts) in rows.iter().enumerate() {
+        let (row, target) = (place / targets, (place % targets, targets));
+        let (actual, insample) = (dataset.actual(row, target, horizon), dataset.before(row, target));
+        let series = dataset.windows[row].0 * targets + target.0;
+        for (scorer, mean) in scorers.iter_mut().zip(forecasts) {
+            let Some(mean) = mean else { continue };
+            scorer.add(&Judged { series, actual: &actual, mean, quantiles: &[], insample: &insample });
         }
-        (floor, scorer.overall())
-    };
-    Floor::ALL.into_iter().map(judge).collect()
+    }
+    Floor::ALL.into_iter().zip(scorers).map(|(floor, scorer)| (floor, scorer.overall())).collect()
 }
 
 /// A forecaster beside the classic forecasts, and whether it is better than the best of them, in plain words: by MASE, or by the mean

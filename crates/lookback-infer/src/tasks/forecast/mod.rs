@@ -24,7 +24,7 @@ pub use self::judged::{Forecast, Metrics, forecasts, judge, judge_floors, judge_
 pub use self::model::{Description, Forecaster, budget};
 pub use self::network::{Network, Output, Sizes, answer_together};
 pub use self::output::{LEAST_DEVIATION, cost, shape};
-pub use self::plan::{Around, Loss, MOST_AHEAD, NetworkPlan, OutputPlan, Scale, WindowPlan};
+pub use self::plan::{Around, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
 use self::scores::{MAE, MASE, RMSE, SMAPE};
 pub use self::window::{Cutter, Window, batch};
 use crate::model::Score;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::answer;
-use super::data::{Dataset, backtest};
+use super::data::{Dataset, WINDOW, backtest};
 use super::floors::Floor;
 use super::judged::{Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
 use super::network::{Network, Sizes, answer_together};
@@ -14,6 +14,7 @@ use super::plan::{NetworkPlan, WindowPlan};
 use super::scores::{CRPS, MAE, MASE, OverallScores, RMSE, SMAPE};
 use super::window::{Cutter, Window, batch};
 use super::{NAME, SCORES};
+use crate::data::Format;
 use crate::data::history::{History, HistoryColumns, read_histories};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result, counted, quoted};
 use crate::input::{Columns, Example, HistoryEncoder, HistoryPlan, Input, InputPlan, InputShape};
@@ -87,7 +88,10 @@ impl Forecaster {
             return Err(entry("it is of no numbers over time, but a forecaster reads those"));
         };
         let (columns, encoder) = (columns.clone(), encoder.clone());
-        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let plan: NetworkPlan = file.checked_json(path, "network", NetworkPlan::check)?;
+        if plan.window.at_every_step() != input.tells_every_step() {
+            return Err(entry("it is of another kind of forecaster than the network: one of both tells every step"));
+        }
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
         let largest = file.largest();
         let sizes = Cutter::of(&plan.window, &encoder, &columns).sizes();
@@ -108,6 +112,12 @@ impl Forecaster {
 
     /// How a file is read that `columns` say differs from the training data.
     fn plan_of(&self, file: &Path, columns: &Columns) -> Result<HistoryPlan, PlanError> {
+        if columns.format == Some(Format::Lines) {
+            return Err(PlanError::conflict(
+                "format",
+                "is lines, which have nothing behind what is forecast to judge by",
+            ));
+        }
         match self.description.input.plan_over(columns, file)? {
             InputPlan::History(plan) => Ok(plan),
             _ => unreachable!("a forecaster reads histories"),
@@ -115,15 +125,15 @@ impl Forecaster {
     }
 
     /// The answers to inputs whose windows have been cut; `None` where numbers overflow.
-    fn together(&self, rows: &[(&Example, Window)], views: bool) -> Option<Vec<Answer>> {
-        let windows: Vec<Window> = rows.iter().map(|(_, window)| window.clone()).collect();
+    fn together(&self, rows: &[&(&Example, Window)], views: bool) -> Option<Vec<Answer>> {
+        let windows: Vec<&Window> = rows.iter().map(|(_, window)| window).collect();
         let (inputs, ahead) = batch(&windows);
         let plan = &self.description.plan;
         let output = answer_together(&self.networks, &inputs, &ahead, views);
         let per_row = output.numbers.len() / rows.len();
         let answers = rows.iter().zip(output.numbers.chunks_exact(per_row)).enumerate();
         answers
-            .map(|(row, ((example, window), numbers))| {
+            .map(|(row, (&(example, window), numbers))| {
                 // Where every step is told, what stands past a row's end means nothing.
                 let own = match plan.window.at_every_step() {
                     true => &numbers[..window.base.len() * plan.output.numbers()],
@@ -152,6 +162,20 @@ impl Forecaster {
             .collect()
     }
 
+    /// Refuses a history of so many steps of which a window alone would take more memory than allowed.
+    fn check_steps(
+        &self,
+        steps: usize,
+        purpose: Purpose,
+        limit: MemoryLimit,
+        place: (&Path, usize),
+    ) -> Result<(), DataError> {
+        let window = &self.description.plan.window;
+        // Where every step is told, the whole history is read.
+        let steps = if window.at_every_step() { steps } else { steps.min(window.context) };
+        self.budget(purpose, limit).check_steps(steps, (WINDOW, "--context"), place)
+    }
+
     /// That what is known ahead ends before what is forecast, where it does.
     fn ends_early(&self, history: &History) -> Option<String> {
         let names = &self.columns.future;
@@ -174,6 +198,9 @@ impl Forecaster {
     pub fn judge(&self, histories: Vec<History>, data: &Path, ask: &Ask) -> Result<Report> {
         let plan = &self.description.plan;
         plan.window.check_values(&histories, data)?;
+        for history in &histories {
+            self.check_steps(history.length, Purpose::Answers, ask.limit, (data, history.line))?;
+        }
         if plan.window.at_every_step() {
             if let Some(option) = ask.backtest.said() {
                 return Err(
@@ -257,15 +284,15 @@ impl Model for Forecaster {
         let lengths: Vec<usize> = rows.iter().map(|(_, window)| window.length).collect();
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let answers = self.budget(purpose, ask.limit).answers(&lengths, |places| {
-            let some: Vec<(&Example, Window)> = places.iter().map(|&place| rows[place].clone()).collect();
+            let some: Vec<&(&Example, Window)> = places.iter().map(|&place| &rows[place]).collect();
             self.together(&some, ask.views).ok_or_else(|| self.largest.clone())
         })?;
         Ok(answers)
     }
 
-    fn check_memory(&self, _input: &Example, _ask: &Ask, _file: &Path) -> Result<(), DataError> {
-        // A window is never longer than in training, whatever the history.
-        Ok(())
+    fn check_memory(&self, input: &Example, ask: &Ask, file: &Path) -> Result<(), DataError> {
+        let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
+        self.check_steps(input.len(), purpose, ask.limit, (file, input.line))
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {

@@ -10,6 +10,8 @@ use crate::network::{EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
 
 /// The most steps that are forecast.
 pub const MOST_AHEAD: usize = 10_000;
+/// The most steps that are read, and of a season.
+pub const MOST_BACK: usize = 1 << 20;
 /// The most levels of quantiles.
 const MOST_LEVELS: usize = 99;
 
@@ -195,8 +197,8 @@ impl WindowPlan {
         } else {
             plan::size("horizon", self.horizon, MOST_AHEAD)?;
         }
-        plan::size("context", self.context, 1 << 20)?;
-        plan::size("season", self.season, 1 << 20)?;
+        plan::size("context", self.context, MOST_BACK)?;
+        plan::size("season", self.season, MOST_BACK)?;
         if self.around == Around::Season && self.season > self.context {
             let problem = format!("is the value a season of {} before, but --context is {}", self.season, self.context);
             return Err(PlanError::conflict("around", problem));

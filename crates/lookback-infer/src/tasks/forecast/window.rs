@@ -92,22 +92,15 @@ impl<'a> Cutter<'a> {
     pub fn steps(&self, history: &History, end: usize, most: usize) -> Option<Window> {
         let length = end.min(most);
         let first = end - length;
-        let HistoryEncoder { targets, future, statics, indicators, .. } = self.encoder;
+        let HistoryEncoder { targets, future, .. } = self.encoder;
         let mut channels = Vec::with_capacity(length * self.channels());
         for step in first..end {
-            let own = [(&history.targets, targets), (&history.future, future)]
-                .map(|(values, spreads)| (&values[step * spreads.len()..][..spreads.len()], spreads));
-            for (values, spreads) in own {
-                channels.extend(values.iter().zip(spreads).map(|(value, spread)| spread.standardise(*value)));
+            let own =
+                [(&history.targets, targets), (&history.future, future)].map(|(all, by)| (of_step(all, by, step), by));
+            for (values, by) in own {
+                channels.extend(values.iter().zip(by).map(|(value, spread)| spread.standardise(*value)));
             }
-            if *indicators {
-                let values = own.iter().flat_map(|(values, _)| *values);
-                channels.extend(values.map(|value| if value.is_nan() { 1.0 } else { 0.0 }));
-            }
-            self.put_calendar(history, step, &mut channels);
-            for (encoder, value) in statics.iter().zip(&history.statics) {
-                encoder.put(value, &mut channels);
-            }
+            self.put_rest(history, step, &own.map(|(values, _)| values), &mut channels);
         }
         let frames: Vec<Frame> = self.encoder.past.iter().map(|spread| Frame::fixed(*spread)).collect();
         let base = vec![0.0; length * frames.len()];
@@ -158,20 +151,26 @@ impl<'a> Cutter<'a> {
     }
 
     fn put_step(&self, history: &History, step: usize, frames: &[Frame], channels: &mut Vec<f32>) {
-        let HistoryEncoder { past, future, statics, indicators, .. } = self.encoder;
-        let of = |values: &'_ [f32], width: usize| -> Vec<f32> { values[step * width..][..width].to_vec() };
-        let own =
-            [of(&history.targets, self.targets), of(&history.past, past.len()), of(&history.future, future.len())];
+        let HistoryEncoder { targets, past, future, .. } = self.encoder;
+        let own = of_step(&history.targets, targets, step);
         let scaled = |(value, frame): (&f32, &Frame)| if value.is_nan() { 0.0 } else { frame.inward(step, *value) };
-        channels.extend(own[0].iter().zip(frames).map(scaled));
-        for (values, spreads) in own[1..].iter().zip([past, future]) {
-            channels.extend(values.iter().zip(spreads).map(|(value, spread)| spread.standardise(*value)));
+        channels.extend(own.iter().zip(frames).map(scaled));
+        let others = [(&history.past, past), (&history.future, future)].map(|(all, by)| (of_step(all, by, step), by));
+        for (values, by) in others {
+            channels.extend(values.iter().zip(by).map(|(value, spread)| spread.standardise(*value)));
         }
-        if *indicators {
-            channels.extend(own.iter().flatten().map(|value| if value.is_nan() { 1.0 } else { 0.0 }));
+        let [(past, _), (future, _)] = others;
+        self.put_rest(history, step, &[own, past, future], channels);
+    }
+
+    /// What stands behind the values of a step, `own`: what tells that they are missing, the calendar, and what is of the series.
+    fn put_rest(&self, history: &History, step: usize, own: &[&[f32]], channels: &mut Vec<f32>) {
+        if self.encoder.indicators {
+            let values = own.iter().copied().flatten();
+            channels.extend(values.map(|value| if value.is_nan() { 1.0 } else { 0.0 }));
         }
         self.put_calendar(history, step, channels);
-        for (encoder, value) in statics.iter().zip(&history.statics) {
+        for (encoder, value) in self.encoder.statics.iter().zip(&history.statics) {
             encoder.put(value, channels);
         }
     }
@@ -206,20 +205,21 @@ impl<'a> Cutter<'a> {
             (!value.is_nan()).then(|| frames[target].inward(step, value))
         };
         let last = |target: usize| (first..origin).rev().find_map(|step| value(step, target));
+        let last: Vec<Option<f32>> = (0..self.targets).map(last).collect();
+        let season_before = |ahead: usize, target: usize| {
+            let step = (origin + ahead % season).checked_sub(season)?;
+            value(step, target)
+        };
         let mut base = Vec::with_capacity(horizon * self.targets);
         for ahead in 0..horizon {
-            for target in 0..self.targets {
-                let season_before = || {
-                    let step = (origin + ahead % season).checked_sub(season)?;
-                    value(step, target)
-                };
+            base.extend(last.iter().enumerate().map(|(target, last)| {
                 let found = match around {
                     Around::Nothing => None,
-                    Around::Last => last(target),
-                    Around::Season => season_before().or_else(|| last(target)),
+                    Around::Last => *last,
+                    Around::Season => season_before(ahead, target).or(*last),
                 };
-                base.push(found.unwrap_or(0.0));
-            }
+                found.unwrap_or(0.0)
+            }));
         }
         base
     }
@@ -237,11 +237,16 @@ impl<'a> Cutter<'a> {
     }
 }
 
+/// The values of one step, as many as `of` is of. all: `[T, ..]`.
+fn of_step<'h, T>(all: &'h [f32], of: &[T], step: usize) -> &'h [f32] {
+    &all[step * of.len()..][..of.len()]
+}
+
 /// Windows side by side: what the encoder reads, and what is known ahead, `[B, H, F]`.
 ///
 /// # Panics
 /// If there is no window.
-pub fn batch(windows: &[Window]) -> (Batch, Vec<f32>) {
+pub fn batch(windows: &[&Window]) -> (Batch, Vec<f32>) {
     let lengths: Vec<usize> = windows.iter().map(|window| window.length).collect();
     let time = lengths.iter().copied().max().expect("a batch has a window");
     let channels = windows[0].channels.len() / windows[0].length;
@@ -360,7 +365,7 @@ mod tests {
     fn windows_of_several_lengths_are_padded_with_zeros() {
         let plan = plan(Scale::None, Around::Last);
         let windows = [cut(&plan, &[1.0, 2.0, 3.0], 1).unwrap(), cut(&plan, &[1.0, 2.0, 3.0], 3).unwrap()];
-        let (batch, ahead) = batch(&windows);
+        let (batch, ahead) = batch(&windows.each_ref());
         assert_eq!((batch.lengths, batch.time, ahead.len()), (vec![1, 3], 3, 0));
         let BatchInput::Series { values, channels } = batch.input else { panic!("histories are series") };
         assert_eq!((values, channels), (vec![1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 1));

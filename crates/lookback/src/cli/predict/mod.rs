@@ -48,6 +48,9 @@ const VIEWED: usize = 1 << 18;
 /// unsure where nothing of its source is known (of an empty source the translation is empty), unfinished where it was cut at
 /// --max-length, missing (how many of the texts of --require it lacks) where there are any, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
 ///
+/// A forecaster's answer has id, time (of every step ahead), mean and quantiles (lists by level), each by the names of the targets where
+/// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read.
+///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
 /// error filled, the others are answered, and the exit code is 3.

@@ -25,6 +25,9 @@ const GONE_THROUGH: usize = 400_000;
 /// Windows below which there are few.
 const FEW: usize = 4_000;
 
+/// The longest season that is taken out where nothing is said: the test for it goes through so many lags of every window.
+const LONGEST_SEASON: usize = 168;
+
 /// The names of options that are chosen by the data, whatever these are.
 pub(super) fn open(options: &ForecastOptions) -> Vec<&'static str> {
     let facts = Facts { frequency: Frequency::Number(1.0), steps: 0, longest: 0 };
@@ -42,7 +45,7 @@ pub(super) fn choose(options: &ForecastOptions, facts: &Facts) -> (ForecastOptio
     let every = window.every_step == Some(true);
     if !every {
         // Better than learnt on all that was tried: months and quarters of M3, hours of electricity, made days.
-        chosen.fill("deseasonalize", &mut window.deseasonalize, season > 1);
+        chosen.fill("deseasonalize", &mut window.deseasonalize, (2..=LONGEST_SEASON).contains(&season));
         chosen.fill("horizon", &mut window.horizon, if season > 1 { season } else { 12 });
     }
     let horizon = window.horizon.unwrap_or(0);

@@ -130,7 +130,7 @@ pub struct WindowOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logarithms: Option<bool>,
     /// Whether a season that a test finds in what is known is taken out, as classical decomposition has it, and put back into what is
-    /// forecast [default: true where there is a season]
+    /// forecast [default: true of seasons of 2 to 168 steps]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deseasonalize: Option<bool>,

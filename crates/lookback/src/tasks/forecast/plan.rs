@@ -4,7 +4,7 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::tasks::forecast::{
-    Around, CalendarField, MOST_AHEAD, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
+    Around, CalendarField, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
 };
 use serde_json::{Map, Value, json};
 
@@ -58,8 +58,9 @@ impl ForecastPlan {
             let said = [("past", options.data.past.is_empty()), ("target", options.data.target.is_empty())];
             refuse(&said, "must name columns: --every-step tells --target from --past")?;
         }
-        if window.horizon == Some(0) {
-            return Err(PlanError::value("horizon", 0, format!("from 1 to {MOST_AHEAD}")));
+        // What is said is checked before more is derived from it, so that an error names what was said.
+        for (option, said, most) in [("horizon", window.horizon, MOST_AHEAD), ("season", window.season, MOST_BACK)] {
+            said.map_or(Ok(()), |said| plan::size(option, said, most))?;
         }
         let frequency = options.data.frequency.unwrap_or(Frequency::Number(1.0));
         let season = window.season.unwrap_or_else(|| frequency.season());
@@ -133,8 +134,9 @@ impl ForecastPlan {
 
 /// Steps that are read where nothing is said: two seasons, or twice what is forecast, whichever is more.
 pub(super) fn default_context(season: usize, horizon: usize) -> usize {
-    match horizon {
-        0 => (4 * season).max(64),
-        _ => (2 * season).max(2 * horizon).max(8),
-    }
+    let steps = match horizon {
+        0 => season.saturating_mul(4).max(64),
+        _ => season.max(horizon).saturating_mul(2).max(8),
+    };
+    steps.min(MOST_BACK)
 }

@@ -14,6 +14,7 @@ use lookback_infer::tasks::forecast::{
     hold_out_steps, judge, judge_floors, judge_steps, verdict,
 };
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::auto::{self, Facts};
 use super::network::{Network, Truth};
@@ -52,36 +53,9 @@ pub fn fit_histories(
     let encoder = input.history().map(|(_, encoder)| encoder.clone()).unwrap_or_default();
     let cutter = Cutter::of(&plan.network.window, &encoder, &columns);
     let sizes = cutter.sizes();
-    let (horizon, every) = (plan.network.window.horizon, plan.network.window.at_every_step());
-    let whole: Vec<usize> = histories.iter().map(|history| history.length).collect();
-    let (ends, validation) = match &plan.validation {
-        ValidationPlan::None => (whole.clone(), None),
-        ValidationPlan::Split(share) if every => (hold_out_steps(&histories, *share), None),
-        ValidationPlan::File(file) => {
-            // By the columns of the training data.
-            let options = match input.plan() {
-                InputPlan::History(own) => own.options(true),
-                _ => unreachable!("the input was made of histories"),
-            };
-            let own = read_histories(file, &options)?.all;
-            plan.network.window.check_values(&own, file)?;
-            let origins = if every { Vec::new() } else { backtest(&own, horizon, (1, horizon), file)? };
-            let ends = own.iter().map(|history| history.length).collect();
-            (whole.clone(), Some((Arc::new(own), ends, origins, file.as_path())))
-        }
-        ValidationPlan::Split(share) => {
-            let parted = hold_out(&histories, horizon, *share);
-            tell_held_out(&histories, &parted.judged, horizon, data);
-            (parted.left, Some((Arc::new(Vec::new()), whole.clone(), parted.judged, data)))
-        }
-    };
+    let every = plan.network.window.at_every_step();
     let histories = Arc::new(histories);
-    let held_out = every.then(|| match &validation {
-        // All of what stands in a file of its own.
-        Some((own, ..)) => (Arc::clone(own), vec![0; own.len()]),
-        None => (Arc::clone(&histories), ends.clone()),
-    });
-    let held_out = held_out.filter(|_| plan.validation != ValidationPlan::None);
+    let (ends, held_out) = hold_out_of(&histories, &plan.validation, &cutter, &input, data)?;
     let training = match every {
         true => Dataset::every_step(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
         false => Dataset::training(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
@@ -90,12 +64,6 @@ pub fn fit_histories(
         return Err(none_to_learn_from(&histories, data).into());
     }
     tracing::info!("{}: {} to learn from", data.display(), counted(training.windows.len(), "window"));
-    let validation = validation.filter(|_| !every).filter(|(.., origins, _)| !origins.is_empty()).map(
-        |(own, ends, origins, file)| {
-            let own = if own.is_empty() { Arc::clone(&histories) } else { own };
-            Dataset::of(own, ends, origins, &cutter, file)
-        },
-    );
 
     let make = |device: &Device, place: usize| {
         let network = Network::new(&plan.network, sizes, device)?;
@@ -104,15 +72,16 @@ pub fn fit_histories(
     let empty = Network::new(&plan.network, sizes, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |purpose| budget(&plan.network, sizes, purpose, plan.train.max_memory());
+    let (budget, judging) = (budget(Purpose::Training), budget(Purpose::Answers));
+    training.check_memory(&budget)?;
     let objective = Forecasting {
         plan: &plan.network,
         sizes,
         cutter,
         training,
-        validation,
         held_out,
-        budget: budget(Purpose::Training),
-        judging: budget(Purpose::Answers),
+        budget,
+        judging,
         device: session.device.clone().autodiff(),
     };
     let trained = train::train(&objective, make, &plan.train, session)?;
@@ -121,10 +90,10 @@ pub fn fit_histories(
         true => None,
         false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
     };
-    let judged = match (&objective.validation, &objective.held_out) {
-        (Some(validation), _) => validation.windows.len(),
-        (None, Some((histories, _))) => histories.len(),
-        (None, None) => 0,
+    let judged = match &objective.held_out {
+        Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
+        Some(HeldOut::Steps(histories, _)) => histories.len(),
+        None => 0,
     };
     let examples = [objective.training.windows.len(), judged];
     let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
@@ -132,6 +101,58 @@ pub fn fit_histories(
         Description { input, plan: network, record: record.clone() }.file(tensors)
     })?;
     Ok(Fitted { told, ..fitted })
+}
+
+/// What forecasts are judged by in training.
+enum HeldOut {
+    /// Windows.
+    Windows(Dataset),
+    /// Where every step is told, histories, and from which step of each on.
+    Steps(Arc<Vec<History>>, Vec<usize>),
+}
+
+/// How many steps of every history are left to learn from, and what is judged by.
+fn hold_out_of(
+    histories: &Arc<Vec<History>>,
+    validation: &ValidationPlan,
+    cutter: &Cutter<'_>,
+    input: &Input,
+    data: &Path,
+) -> Result<(Vec<usize>, Option<HeldOut>), Error> {
+    let (horizon, every) = (cutter.plan.horizon, cutter.plan.at_every_step());
+    let lengths = |histories: &[History]| histories.iter().map(|history| history.length).collect::<Vec<usize>>();
+    let whole = lengths(histories);
+    Ok(match validation {
+        ValidationPlan::None => (whole, None),
+        ValidationPlan::Split(share) if every => {
+            let ends = hold_out_steps(histories, *share);
+            (ends.clone(), Some(HeldOut::Steps(Arc::clone(histories), ends)))
+        }
+        ValidationPlan::Split(share) => {
+            let parted = hold_out(histories, horizon, *share);
+            tell_held_out(histories, &parted.judged, horizon, data);
+            let judged = Dataset::of(Arc::clone(histories), whole, parted.judged, cutter, data);
+            (parted.left, (!judged.windows.is_empty()).then_some(HeldOut::Windows(judged)))
+        }
+        ValidationPlan::File(file) => {
+            // By the columns of the training data.
+            let options = match input.plan() {
+                InputPlan::History(own) => own.options(true),
+                _ => unreachable!("the input was made of histories"),
+            };
+            let own = Arc::new(read_histories(file, &options)?.all);
+            cutter.plan.check_values(&own, file)?;
+            let held_out = match every {
+                // All of what stands in a file of its own.
+                true => HeldOut::Steps(Arc::clone(&own), vec![0; own.len()]),
+                false => {
+                    let origins = backtest(&own, horizon, (1, horizon), file)?;
+                    HeldOut::Windows(Dataset::of(Arc::clone(&own), lengths(&own), origins, cutter, file))
+                }
+            };
+            (whole, Some(held_out))
+        }
+    })
 }
 
 /// Tells what is held out.
@@ -168,7 +189,9 @@ impl ForecastPlan {
         if !chosen.0.is_empty() {
             tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
         }
-        Ok(ForecastPlan { options: self.options.clone(), ..ForecastPlan::new(&options)? })
+        // What was found of the file is kept apart from what was said of it.
+        let (options, input, plan) = (self.options.clone(), self.input.clone(), ForecastPlan::new(&options)?);
+        Ok(ForecastPlan { options, input, ..plan })
     }
 }
 
@@ -177,9 +200,7 @@ struct Forecasting<'a> {
     sizes: Sizes,
     cutter: Cutter<'a>,
     training: Dataset,
-    validation: Option<Dataset>,
-    /// Where every step is told, the histories that are judged, and from which step of each on.
-    held_out: Option<(Arc<Vec<History>>, Vec<usize>)>,
+    held_out: Option<HeldOut>,
     /// What a batch of training may take.
     budget: Budget,
     /// What a batch of validation may take.
@@ -189,8 +210,9 @@ struct Forecasting<'a> {
 
 impl Forecasting<'_> {
     fn windows(&self, part: &[usize]) -> (Vec<Window>, Truth) {
-        let cut = part.iter().filter_map(|&row| self.training.window(row, &self.cutter));
-        let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = cut.unzip();
+        let (training, cutter) = (&self.training, &self.cutter);
+        let cut: Vec<_> = part.par_iter().filter_map(|&row| training.window(row, cutter)).collect();
+        let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = cut.into_iter().unzip();
         // Where every step is told, rows are as long as the longest.
         let most = truths.iter().map(Vec::len).max().unwrap_or(0);
         let padded = |values: &[f32], with: f32| -> Vec<f32> {
@@ -204,26 +226,22 @@ impl Forecasting<'_> {
 
     /// How networks do on what was held out, judged as they will answer: without Burn.
     fn judged(&self, networks: &[&Network]) -> Option<Metrics> {
-        if networks.is_empty() {
-            return None;
-        }
+        let held_out = self.held_out.as_ref().filter(|_| !networks.is_empty())?;
         let networks: Vec<forecast::Network> =
             networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
-        if let Some((histories, from)) = &self.held_out {
-            let judged = (histories.as_slice(), from.as_slice());
-            return Some(judge_steps(&networks, self.plan, &self.cutter, judged, &self.judging));
-        }
-        let validation = self.validation.as_ref()?;
-        Some(judge(&networks, self.plan, &self.cutter, validation, &self.judging))
+        Some(match held_out {
+            HeldOut::Windows(dataset) => judge(&networks, self.plan, &self.cutter, dataset, &self.judging),
+            HeldOut::Steps(histories, from) => {
+                judge_steps(&networks, self.plan, &self.cutter, (histories, from), &self.judging)
+            }
+        })
     }
 
     /// What a person is told after training: how good the classic forecasts are beside.
     fn told(&self, networks: &[&Network]) -> Option<Table> {
-        if self.held_out.is_some() {
-            return None;
-        }
+        let Some(HeldOut::Windows(dataset)) = &self.held_out else { return None };
         let metrics = self.judged(networks)?;
-        let floors = judge_floors(self.plan, self.cutter.targets, self.validation.as_ref()?);
+        let floors = judge_floors(self.plan, self.cutter.targets, dataset);
         Some(verdict(&metrics.overall.scores, &floors))
     }
 }
@@ -246,16 +264,14 @@ impl Objective for Forecasting<'_> {
     /// What the values ahead cost, averaged over those that are known.
     fn loss(&self, network: &Network, part: &[usize], whole: &[usize], _epoch: usize, _rng: &mut ChaCha8Rng) -> Loss {
         let (windows, truth) = self.windows(part);
-        let (inputs, ahead) = batch(&windows);
+        let (inputs, ahead) = batch(&windows.iter().collect::<Vec<_>>());
         let mean = network
             .loss(&inputs, &ahead, &truth, &self.device)
             .expect("windows are cut for the network that is trained");
         let count = truth.known();
-        if part.len() == whole.len() {
-            return Loss { share: mean, weight: count as f64 };
-        }
-        let all = self.windows(whole).1.known();
-        Loss { share: mean.mul_scalar(count as f64 / all.max(1) as f64), weight: count as f64 }
+        let all = self.training.known(whole, &self.cutter);
+        let share = if count < all { mean.mul_scalar(count as f64 / all as f64) } else { mean };
+        Loss { share, weight: count as f64 }
     }
 
     fn validate(&self, networks: &[&Network]) -> Option<Validation> {
