@@ -11,6 +11,8 @@ use crate::memory_limit::MemoryLimit;
 pub struct Ask {
     /// Whether somebody will look at the views. Views over `T` steps may have `T * T` weights, which exist for nothing else.
     pub views: bool,
+    /// Whether answers go into a table, so that those of several rows are made row by row as well.
+    pub table: bool,
     /// The most memory that a batch may take.
     pub limit: MemoryLimit,
     /// How many of the likeliest labels are told; all of them where nothing is said.
@@ -141,6 +143,9 @@ pub struct Answer {
     pub notes: Vec<String>,
     /// What the model looked at, where that was asked for and there is anything.
     pub views: Vec<View>,
+    /// The rows that it has in a table, each by the names of the fields, where a table was asked for and an answer is not one row by
+    /// itself.
+    pub rows: Option<Vec<Map<String, Value>>>,
 }
 
 /// Something that an answer says.

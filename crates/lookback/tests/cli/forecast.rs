@@ -99,6 +99,15 @@ fn a_forecaster_is_trained_judged_asked_and_looked_at() {
         assert!(values.windows(2).all(|pair| pair[0] <= pair[1]), "quantiles cross: {values:?}");
         assert_eq!(values[2], *point);
     }
+    let rows = lookback(&["predict", &model, &data, "--output-format", "csv"]).ok();
+    let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
+    let header = "line,id,time,mean,quantile_0.025,quantile_0.1,quantile_0.5,quantile_0.9,quantile_0.975,error";
+    assert_eq!((rows[0].join(","), rows.len()), (header.to_owned(), 1 + 4 * 4));
+    assert_eq!((rows[10][1], rows[10][2], rows[10][3]), ("s2", "41", &*answered[2]["mean"][1].to_string()));
+    assert_eq!(rows[10][5], answered[2]["quantiles"]["0.1"][1].to_string());
+    let some = lookback(&["predict", &model, &data, "--output-format", "tsv", "--fields", "time,mean"]).ok();
+    assert!(some.starts_with("time\tmean\terror\n40\t"), "{some}");
+    lookback(&["predict", &model, &data, "--output-format", "csv", "--attention"]).refused(2, &["--attention"]);
     let looked = answers(&model, &data, &["--attention"]);
     let weights = numbers(&looked[0]["views"]["pooling"][0]);
     assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{weights:?}");
@@ -106,6 +115,24 @@ fn a_forecaster_is_trained_judged_asked_and_looked_at() {
     assert!(explained.contains("y:") && explained.contains("From 10 to 13"), "{explained}");
     let inspected = lookback(&["inspect", &model]).ok();
     assert!(inspected.contains("numbers over time, every 1") && inspected.contains("4 steps ahead"), "{inspected}");
+}
+
+#[test]
+fn a_table_of_several_targets_has_a_row_for_each_and_quotes_what_needs_it() {
+    let folder = Folder::new();
+    let row = |step: usize| format!("\"a, \"\"b\"\"\",{step},{},{}\n", step % 4, step % 3);
+    let rows: String = (0..30).map(row).collect();
+    let data = folder.write("data.csv", format!("id,step,x,y\n{rows}"));
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--target", "x,y", "--epochs", "1", "--loss", "mae"]).ok();
+    let table = lookback(&["predict", &model, &data, "--output-format", "csv"]).ok();
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!((rows[0], rows.len()), ("line,id,target,time,mean,error", 1 + 2 * 4));
+    assert!(rows[1].starts_with("2,\"a, \"\"b\"\"\",x,30,") && rows[8].contains(",y,33,"), "{table}");
+    // A series that cannot be answered has a row that says why.
+    let gone = folder.write("gone.csv", "id,step,x,y\na,1,,\na,2,,\nb,1,2,3\nb,2,2,3\n");
+    let run = lookback(&["predict", &model, &gone, "--output-format", "csv"]);
+    assert!(run.code == 3 && run.out.lines().count() == 1 + 1 + 8, "{}{}", run.out, run.err);
 }
 
 #[test]

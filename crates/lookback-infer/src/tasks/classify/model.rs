@@ -279,6 +279,7 @@ impl Model for Classifier {
             line: self.line(&prediction),
             notes: Vec::new(),
             views: prediction.views,
+            rows: None,
         };
         Ok(predictions.into_iter().zip(inputs).map(answer).collect())
     }

@@ -15,6 +15,8 @@ pub(super) const TIME: &str = "time";
 pub(super) const MEAN: &str = "mean";
 /// The quantiles of each, by their levels.
 pub(super) const QUANTILES: &str = "quantiles";
+/// Which of several targets a row of a table is of.
+pub(super) const TARGET: &str = "target";
 /// What was looked at.
 pub(super) const VIEWS: &str = "views";
 
@@ -24,7 +26,7 @@ pub(super) fn of(
     output: &OutputPlan,
     history: &History,
     (forecasts, first): (&[Forecast], usize),
-    views: Vec<View>,
+    (views, table): (Vec<View>, bool),
 ) -> Answer {
     let every = first < history.length;
     // Where every step is told, what is told stands where else covariates do.
@@ -54,9 +56,8 @@ pub(super) fn of(
         several => Value::Object(targets.iter().cloned().zip(several.iter().map(of)).collect()),
     };
     let mut json = Map::new();
-    if columns.id.is_some() || !history.id.is_empty() {
-        json.insert(ID.into(), json!(history.id));
-    }
+    let id = (columns.id.is_some() || !history.id.is_empty()).then(|| json!(history.id));
+    json.extend(id.clone().map(|id| (ID.to_owned(), id)));
     json.insert(TIME.into(), Value::Array(times.clone()));
     json.insert(MEAN.into(), by_target(&|forecast| json!(forecast.mean)));
     if !output.quantiles.is_empty() {
@@ -79,7 +80,39 @@ pub(super) fn of(
         (Some(first), Some(last)) => vec![format!("From {} to {}", shown(first), shown(last))],
         _ => Vec::new(),
     };
-    Answer { json, line, notes, views }
+    let rows = table.then(|| rows((targets, output), id, &times, forecasts));
+    Answer { json, line, notes, views, rows }
+}
+
+/// A row per target and step.
+fn rows(
+    (targets, output): (&[String], &OutputPlan),
+    id: Option<Value>,
+    times: &[Value],
+    forecasts: &[Forecast],
+) -> Vec<Map<String, Value>> {
+    let count = output.quantiles.len();
+    let mut rows = Vec::with_capacity(times.len() * forecasts.len());
+    for (target, forecast) in forecasts.iter().enumerate() {
+        for (step, (time, mean)) in times.iter().zip(&forecast.mean).enumerate() {
+            let mut row: Map<String, Value> = id.iter().map(|id| (ID.to_owned(), id.clone())).collect();
+            if forecasts.len() > 1 {
+                row.insert(TARGET.into(), json!(targets.get(target)));
+            }
+            row.insert(TIME.into(), time.clone());
+            row.insert(MEAN.into(), json!(mean));
+            let levels = output.quantiles.iter().zip(&forecast.quantiles[step * count..]);
+            let levels = levels.map(|(level, value)| (column(*level), json!(value)));
+            row.insert(QUANTILES.into(), Value::Object(levels.collect()));
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// The column of a table with the quantile of this level.
+pub(super) fn column(level: f64) -> String {
+    format!("quantile_{level}")
 }
 
 fn shown(time: &Value) -> String {

@@ -19,7 +19,7 @@ use crate::data::history::{History, HistoryColumns, read_histories};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result, counted, quoted};
 use crate::input::{Columns, Example, HistoryEncoder, HistoryPlan, Input, InputPlan, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Table, View};
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Shape, Table, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::Weights;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
@@ -125,7 +125,8 @@ impl Forecaster {
     }
 
     /// The answers to inputs whose windows have been cut; `None` where numbers overflow.
-    fn together(&self, rows: &[&(&Example, Window)], views: bool) -> Option<Vec<Answer>> {
+    fn together(&self, rows: &[&(&Example, Window)], ask: &Ask) -> Option<Vec<Answer>> {
+        let views = ask.views;
         let windows: Vec<&Window> = rows.iter().map(|(_, window)| window).collect();
         let (inputs, ahead) = batch(&windows);
         let plan = &self.description.plan;
@@ -157,7 +158,7 @@ impl Forecaster {
                     }));
                     shown.extend(output.views.iter().map(view));
                 }
-                Some(answer::of(&self.columns, &plan.output, history, (&found, window.origin), shown))
+                Some(answer::of(&self.columns, &plan.output, history, (&found, window.origin), (shown, ask.table)))
             })
             .collect()
     }
@@ -285,7 +286,7 @@ impl Model for Forecaster {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let answers = self.budget(purpose, ask.limit).answers(&lengths, |places| {
             let some: Vec<&(&Example, Window)> = places.iter().map(|&place| &rows[place]).collect();
-            self.together(&some, ask.views).ok_or_else(|| self.largest.clone())
+            self.together(&some, ask).ok_or_else(|| self.largest.clone())
         })?;
         Ok(answers)
     }
@@ -310,13 +311,14 @@ impl Model for Forecaster {
 
     fn fields(&self, ask: &Ask) -> Vec<Field> {
         let views = (ask.views && self.without_views().is_none()).then_some(answer::VIEWS);
-        let quantiles = (!self.description.plan.output.quantiles.is_empty()).then_some(answer::QUANTILES);
-        let lists = [answer::TIME, answer::MEAN].into_iter().chain(quantiles).chain(views);
-        [Field::value(answer::ID)].into_iter().chain(lists.map(Field::lists)).collect()
-    }
-
-    fn without_table(&self) -> Option<String> {
-        Some("a forecaster answers with lists, a number for every step ahead, which are no row of a table".into())
+        let levels = &self.description.plan.output.quantiles;
+        let columns = Shape::Values(levels.iter().map(|level| answer::column(*level)).collect());
+        let quantiles = (!levels.is_empty()).then(|| Field { shape: columns, ..Field::value(answer::QUANTILES) });
+        // In an object several targets stand by their names, in a table they have rows of their own.
+        let target = (ask.table && self.cutter().targets > 1).then(|| Field::value(answer::TARGET));
+        let fields = [Field::value(answer::ID)].into_iter().chain(target);
+        let fields = fields.chain([answer::TIME, answer::MEAN].map(Field::value)).chain(quantiles);
+        fields.chain(views.map(Field::lists)).collect()
     }
 
     fn without_views(&self) -> Option<String> {

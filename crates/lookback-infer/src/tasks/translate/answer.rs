@@ -47,7 +47,7 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
         let mut json = Map::new();
         json.insert(TRANSLATION.into(), json!(""));
         json.insert(UNSURE.into(), json!(true));
-        return Answer { json, line: String::new(), notes: Vec::new(), views: Vec::new() };
+        return Answer { json, line: String::new(), notes: Vec::new(), views: Vec::new(), rows: None };
     };
     let mut writing = Writing { target, example, source: None };
     let tokens = writing.tokens(&best);
@@ -77,7 +77,7 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
     if !views.is_empty() {
         json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));
     }
-    Answer { json, line, notes, views }
+    Answer { json, line, notes, views, rows: None }
 }
 
 /// The text of a sequence.

@@ -49,7 +49,8 @@ const VIEWED: usize = 1 << 18;
 /// --max-length, missing (how many of the texts of --require it lacks) where there are any, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
 ///
 /// A forecaster's answer has id, time (of every step ahead), mean and quantiles (lists by level), each by the names of the targets where
-/// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read.
+/// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read. A table has a row per step ahead
+/// (and target, where there are several) with line, id, target, time, mean and a column for every quantile, such as quantile_0.1.
 ///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
@@ -110,6 +111,7 @@ impl Predict {
         let unsure = Unsure { label: self.unknown, ..self.sureness.unsure() };
         let ask = Ask {
             views: self.attention,
+            table: self.output_format.separator().is_some(),
             limit: self.memory.max_memory,
             top: self.top,
             unsure,

@@ -39,7 +39,7 @@ pub(super) enum OutputFormat {
 
 impl OutputFormat {
     /// What stands between the columns of a table.
-    fn separator(self) -> Option<u8> {
+    pub(super) fn separator(self) -> Option<u8> {
         match self {
             OutputFormat::Jsonl | OutputFormat::Text | OutputFormat::Conll => None,
             OutputFormat::Csv => Some(b','),
@@ -183,7 +183,10 @@ impl Writer {
                 self.text.push('\n');
                 Ok(())
             }
-            (None, None) => self.write(line, kept, answer.json, None),
+            (None, None) => match answer.rows.filter(|_| self.separator.is_some()) {
+                Some(rows) => rows.into_iter().try_for_each(|row| self.write(line, kept, row, None)),
+                None => self.write(line, kept, answer.json, None),
+            },
         }
     }
 
