@@ -4,16 +4,23 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lookback_infer::data::Keep;
 use lookback_infer::error::counted;
+use lookback_infer::input::{Example, Stream};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, Model, View};
 
+use super::UsageError;
 use super::load::load;
 use super::max_memory::MaxMemory;
 use crate::insight::terminal;
+use crate::tasks::TASKS;
+use crate::train::Init;
 
 /// What messages call the input, which is no file.
 const THE_INPUT: &str = "the input";
+/// Ids of series that are told at most.
+const TOLD: usize = 5;
 
 /// Show what a model looked at in one input.
 #[derive(Args, Debug)]
@@ -22,7 +29,18 @@ pub(super) struct Explain {
     model: PathBuf,
     /// The text itself; for a model of numeric series, a JSON array of steps, each an array of channels; for a
     /// forecaster of one series of numbered steps, a JSON array of numbers
-    input: String,
+    #[arg(required_unless_present = "data", conflicts_with = "data")]
+    input: Option<String>,
+    /// File with series of numbers over time, read as by predict; the forecast begins behind the last value
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Which series of --data is explained, by its id [default: the only one]
+    #[arg(long, value_name = "ID")]
+    series: Option<String>,
+    /// Step ahead, from 1, of which the gradient is shown: how the forecast of this step changes with every value that was read
+    /// [default: 1; of a model that tells every step, the last]
+    #[arg(long, value_name = "STEP")]
+    step: Option<usize>,
     /// Shade the tokens in colours
     #[arg(long, value_enum, default_value_t)]
     color: Color,
@@ -54,9 +72,33 @@ impl Color {
 
 impl Explain {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let model = load(&self.model, Path::new(&self.input))?;
+        // Clap drops what --series requires where INPUT rules that out.
+        if self.series.is_some() && self.data.is_none() {
+            return Err(UsageError("--series is of --data, which names a file of series".into()).into());
+        }
+        let input = self.input.unwrap_or_default();
+        let file = self.data.clone().unwrap_or_else(|| THE_INPUT.into());
+        let model = load(&self.model, self.data.as_deref().unwrap_or(Path::new(&input)))?;
+        let forecasts = model.input().history().is_some();
+        for (option, said) in [("data", self.data.is_some()), ("step", self.step.is_some())] {
+            if said && !forecasts {
+                return Err(UsageError(format!("--{option} is of models that forecast numbers over time")).into());
+            }
+        }
+        let example = match &self.data {
+            Some(data) => series(&*model, data, self.series.as_deref())?,
+            None => model.input().encode_line(&input, &file, 1)?,
+        };
+        let limit = self.memory.max_memory;
+        let mut explained = explain_example(&*model, &example, self.color.wanted(), (&file, limit))?;
+        if let Some(task) = TASKS.iter().find(|task| task.name == model.task()) {
+            let init = Init::read(&self.model, task.name, false)?;
+            for view in (task.gradients)(&init, &example, self.step, (&file, limit))? {
+                explained.push_str(&terminal::gradients(&view));
+            }
+        }
         // The text has colours of its own; all that comes from elsewhere is escaped in it.
-        super::print_as_it_is(&explain(&*model, &self.input, self.color.wanted(), self.memory.max_memory)?)?;
+        super::print_as_it_is(&explained)?;
         Ok(())
     }
 }
@@ -65,14 +107,52 @@ impl Explain {
 pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: MemoryLimit) -> anyhow::Result<String> {
     let file = Path::new(THE_INPUT);
     let example = model.input().encode_line(content, file, 1)?;
+    explain_example(model, &example, color, (file, limit))
+}
+
+/// The series of a file with this id, or the only one.
+fn series(model: &dyn Model, file: &Path, id: Option<&str>) -> anyhow::Result<Example> {
+    let columns = lookback_infer::input::Columns::default();
+    let mut found: Option<Example> = None;
+    let mut ids = Vec::new();
+    for item in Stream::open(model.input(), file, &columns, &Keep::Nothing)? {
+        let example = item?.example?;
+        let own = example.history().map(|history| history.id.clone()).unwrap_or_default();
+        if id.is_none_or(|id| id == own) && found.is_none() {
+            found = Some(example);
+        }
+        ids.push(own);
+    }
+    let shown = || {
+        let shown: Vec<String> = ids.iter().take(TOLD).map(|id| format!("{id:?}")).collect();
+        format!("{}{}", shown.join(", "), if ids.len() > TOLD { " and others" } else { "" })
+    };
+    let name = file.display();
+    match (found, id) {
+        (Some(_), None) if ids.len() > 1 => {
+            let problem = format!("{name} has {} series; --series names one: {}", ids.len(), shown());
+            Err(UsageError(problem).into())
+        }
+        (Some(example), _) => Ok(example),
+        (None, Some(id)) => Err(UsageError(format!("--series: {name} has no {id:?}; it has {}", shown())).into()),
+        (None, None) => Err(UsageError(format!("{name} has no series")).into()),
+    }
+}
+
+fn explain_example(
+    model: &dyn Model,
+    example: &Example,
+    color: bool,
+    (file, limit): (&Path, MemoryLimit),
+) -> anyhow::Result<String> {
     if example.cut > 0 {
         let (what, unit) = example.unit();
         tracing::warn!("the {what} is cut to the model's {} {unit}s", example.len());
     }
     let ask = Ask { views: true, limit, ..Ask::default() };
-    model.check_memory(&example, &ask, file)?;
+    model.check_memory(example, &ask, file)?;
     let mut explained = String::new();
-    for answer in model.answer(&[&example], &ask)? {
+    for answer in model.answer(&[example], &ask)? {
         for line in std::iter::once(&answer.line).chain(&answer.notes) {
             explained.push_str(&terminal::printable(line));
             explained.push('\n');

@@ -139,6 +139,24 @@ pub fn view_table(views: &[View]) -> String {
     table(&header, &first.columns.iter().enumerate().map(row).collect::<Vec<_>>())
 }
 
+/// How something changes with every value that was read: a line per time, a column per name; nothing where a value is missing.
+pub fn gradients(view: &View) -> String {
+    let header: Vec<String> = std::iter::once("time".to_owned()).chain(view.rows.iter().cloned()).collect();
+    let cell = |row: usize, place: usize| match view.row(row).get(place) {
+        Some(value) if !value.is_nan() => match value.abs() {
+            0.0 => "0".into(),
+            size if (1e-3..1e6).contains(&size) => format!("{value:.4}"),
+            _ => format!("{value:.3e}"),
+        },
+        _ => String::new(),
+    };
+    let row = |(place, time): (usize, &String)| {
+        std::iter::once(time.clone()).chain((0..view.rows.len()).map(|row| cell(row, place))).collect()
+    };
+    let rows: Vec<Vec<String>> = view.columns.iter().enumerate().map(row).collect();
+    format!("\nGradient of {}, by what was read:\n{}", printable(&view.name), table(&header, &rows))
+}
+
 /// A table with its columns lined up: the first to the left, the others to the right.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|cell| printable(cell)).collect();

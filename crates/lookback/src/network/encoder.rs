@@ -91,10 +91,18 @@ impl Encoder {
     /// If the batch was made for another encoder.
     pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
         let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding, &self.shape_embedding];
-        let x = dropout_layer(&self.embedding_dropout, vectors(tables, batch, noise, device)?);
+        self.forward_vectors(vectors(tables, batch, noise, device)?, &batch.lengths)
+    }
+
+    /// The encoding of vectors, or of channels, that were made already. x: `[B, T, I]`.
+    ///
+    /// # Errors
+    /// If they were made for another encoder.
+    pub(crate) fn forward_vectors(&self, x: Tensor<3>, lengths: &[usize]) -> Result<Encoded, Error> {
+        let x = dropout_layer(&self.embedding_dropout, x);
         let (sequence, last, state) = match &self.recurrent {
             Some(recurrent) => {
-                let output = recurrent.forward(x, Some(&batch.lengths), None)?;
+                let output = recurrent.forward(x, Some(lengths), None)?;
                 (output.sequence.clone(), output.last_layer(), Some(output.state))
             }
             None => {
@@ -103,7 +111,7 @@ impl Encoder {
                 (x, last, None)
             }
         };
-        let Attended { steps, pooled } = self.attend.forward(sequence, &batch.lengths)?;
+        let Attended { steps, pooled } = self.attend.forward(sequence, lengths)?;
         Ok(Encoded { steps, last, state, pooled })
     }
 

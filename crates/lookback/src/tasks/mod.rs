@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use lookback_infer::error::{Error, ModelFileError, PlanError};
-use lookback_infer::model::{Record, Score, Table};
+use lookback_infer::input::Example;
+use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::{Record, Score, Table, View};
 use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,6 +82,20 @@ pub trait Task {
     /// The options that matter most, with values that are worth trying.
     fn choices(_plan: &Self::Plan) -> Vec<Choice> {
         Vec::new()
+    }
+
+    /// How an answer changes with what was read, in the units of the data, at this step of it; nothing where the task does not say.
+    /// `place`: the file of the input, for messages, and the most memory that it may take.
+    ///
+    /// # Errors
+    /// If the model or the input is of another task, there is no such step, or it takes too much memory.
+    fn gradients(
+        _model: &Init,
+        _example: &Example,
+        _step: Option<usize>,
+        _place: (&Path, MemoryLimit),
+    ) -> Result<Vec<View>, Error> {
+        Ok(Vec::new())
     }
 
     /// Trains on the file `data`.
@@ -177,7 +193,12 @@ pub struct Entry {
     pub plan_of: CheckTable,
     /// All options by which a model was trained, as a configuration.
     pub config: fn(&Init) -> Result<toml::Table, WrongOptions>,
+    /// How an answer changes with what was read, see [`Task::gradients`].
+    pub gradients: Gradients,
 }
+
+/// As [`Task::gradients`].
+pub type Gradients = fn(&Init, &Example, Option<usize>, (&Path, MemoryLimit)) -> Result<Vec<View>, Error>;
 
 /// Checks options for training on the file that comes first: those typed, laid over those in a file, laid over those of
 /// the model that training begins with.
@@ -274,6 +295,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         name: T::NAME,
         about: T::ABOUT,
         data: T::DATA,
+        gradients: T::gradients,
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;

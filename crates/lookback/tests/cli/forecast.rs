@@ -118,6 +118,38 @@ fn a_forecaster_is_trained_judged_asked_and_looked_at() {
 }
 
 #[test]
+fn a_series_of_a_file_is_explained_with_gradients() {
+    let folder = Folder::new();
+    let rows = |name: &str, steps: usize| -> String {
+        let target = |step: usize| if step < 30 { (step % 4).to_string() } else { String::new() };
+        (0..steps).map(|step| format!("{name},2024-03-{:02},{},{}\n", 1 + step % 31, target(step), step % 3)).collect()
+    };
+    let data = folder.write("data.csv", format!("id,day,y,sale\n{}{}", rows("a", 31), rows("b", 31)));
+    let model = folder.path("model.safetensors");
+    let more = ["--future", "sale", "--epochs", "1", "--horizon", "1", "--context", "6", "--pooling", "query"];
+    train(&data, &model, &more).ok();
+    let explained = lookback(&["explain", &model, "--data", &data, "--series", "b", "--step", "1"]).ok();
+    assert!(explained.contains("From \"2024-03-31\"") || explained.contains("From 2024-03-31"), "{explained}");
+    let (_, gradient) = explained.split_once("Gradient of y at 2024-03-31").unwrap_or_else(|| panic!("{explained}"));
+    let lines: Vec<&str> = gradient.lines().collect();
+    assert!(lines[1].starts_with("time") && lines[1].ends_with("sale"), "{explained}");
+    assert!(lines.len() == 2 + 6 + 1 && lines[2].starts_with("2024-03-25"), "{explained}");
+    assert!(lines[8].starts_with("2024-03-31") && lines[8].split_whitespace().count() == 2, "{explained}");
+    for (arguments, parts) in [
+        (&["--data", &data] as &[&str], &["2 series", "--series", "\"a\""] as &[&str]),
+        (&["--data", &data, "--series", "c"], &["--series", "no \"c\""]),
+        (&["--data", &data, "--series", "a", "--step", "2"], &["--step is 2"]),
+        (&["--data", &data, "--series", "a", "--step", "0"], &["--step is 0"]),
+        (&["[1]", "--data", &data], &["--data"]),
+        (&["[1]", "--series", "a"], &["--data"]),
+    ] {
+        lookback(&[&["explain", &model], arguments].concat()).refused(2, parts);
+    }
+    lookback(&["explain", text_model_path(), "--data", &data]).refused(2, &["--data", "forecast"]);
+    lookback(&["explain", text_model_path(), "good", "--step", "1"]).refused(2, &["--step", "forecast"]);
+}
+
+#[test]
 fn a_table_of_several_targets_has_a_row_for_each_and_quotes_what_needs_it() {
     let folder = Folder::new();
     let row = |step: usize| format!("\"a, \"\"b\"\"\",{step},{},{}\n", step % 4, step % 3);

@@ -95,10 +95,30 @@ impl Frame {
         Frame { offset: f64::from(spread.mean), scale: f64::from(spread.std), log: false, season: None }
     }
 
-    fn value(&self, step: usize, value: f32) -> f64 {
+    /// `s`, above 0.
+    pub(super) fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// `v` of what stands in the data at a step of the history.
+    pub(super) fn value(&self, step: usize, value: f32) -> f64 {
         let value = f64::from(value);
         let value = self.season.as_ref().map_or(value, |season| season.take_out(step, value));
         if self.log { value.ln() } else { value }
+    }
+
+    /// How much `y` of a step changes with `v`, where `v` is this; the season's indices are held.
+    pub(super) fn outward_slope(&self, step: usize, value: f64) -> f64 {
+        let season = match &self.season {
+            Some(season) if season.composition == Composition::Multiplicative => season.index(step),
+            _ => 1.0,
+        };
+        season * if self.log { value.exp() } else { 1.0 }
+    }
+
+    /// `v` of a scaled value.
+    pub(super) fn unscaled(&self, scaled: f64) -> f64 {
+        self.offset + self.scale * scaled
     }
 
     /// The value of a step of the history, scaled.
@@ -115,13 +135,35 @@ impl Frame {
 }
 
 fn offset_and_scale(values: &[f64], scale: Scale, log: bool) -> (f64, f64) {
+    let (offset, spread) = offset_and_spread(values, scale);
+    let scale = if scale == Scale::None { Some(spread) } else { usable(values, spread) };
+    (offset, scale.unwrap_or_else(|| instead(values, log)))
+}
+
+/// A spread that is one: what is below the rounding of the values themselves is none, for of what never changes, any change would be
+/// huge.
+pub(super) fn usable(values: &[f64], spread: f64) -> Option<f64> {
+    (spread.is_finite() && spread > largest(values) * 1e-6).then_some(spread)
+}
+
+/// What values are scaled by that have no spread.
+fn instead(values: &[f64], log: bool) -> f64 {
+    let largest = largest(values);
+    if largest > 0.0 && !log { largest } else { 1.0 }
+}
+
+pub(super) fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()))
+}
+
+fn offset_and_spread(values: &[f64], scale: Scale) -> (f64, f64) {
     let mean_of = |values: &mut dyn Iterator<Item = f64>| {
         let (sum, count) = values.fold((0.0, 0usize), |(sum, count), value| (sum + value, count + 1));
         sum / count.max(1) as f64
     };
     let mean = mean_of(&mut values.iter().copied());
-    let (offset, spread) = match scale {
-        Scale::None => return (0.0, 1.0),
+    match scale {
+        Scale::None => (0.0, 1.0),
         Scale::Mean => (0.0, mean_of(&mut values.iter().map(|value| value.abs()))),
         Scale::Standard => (mean, mean_of(&mut values.iter().map(|value| (value - mean).powi(2))).sqrt()),
         Scale::Robust => {
@@ -133,12 +175,7 @@ fn offset_and_scale(values: &[f64], scale: Scale, log: bool) -> (f64, f64) {
             let steps = &mut values.windows(2).map(|pair| (pair[1] - pair[0]).abs());
             (values.last().copied().unwrap_or(0.0), mean_of(steps))
         }
-    };
-    // What is below the rounding of the values themselves is no spread: of what never changes, any change would be huge.
-    let largest = values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    let is_spread = spread.is_finite() && spread > largest * 1e-6;
-    let instead = if largest > 0.0 && !log { largest } else { 1.0 };
-    (offset, if is_spread { spread } else { instead })
+    }
 }
 
 /// A quantile of sorted values, between two of them by their distance.

@@ -15,6 +15,7 @@ mod network;
 mod output;
 mod plan;
 pub mod scores;
+mod sensitivity;
 mod window;
 
 pub use self::calendar::CalendarField;
@@ -26,6 +27,7 @@ pub use self::network::{Network, Output, Sizes, answer_together};
 pub use self::output::{LEAST_DEVIATION, cost, shape};
 pub use self::plan::{Around, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
 use self::scores::{MAE, MASE, RMSE, SMAPE};
+pub use self::sensitivity::{NumberGradient, Sensitivity, sensitivity};
 pub use self::window::{Cutter, Window, batch};
 use crate::model::Score;
 

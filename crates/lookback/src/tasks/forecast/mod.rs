@@ -4,6 +4,7 @@
 //! data, the loss and the way from a file to a model.
 
 mod auto;
+mod gradient;
 mod network;
 mod options;
 mod plan;
@@ -14,8 +15,9 @@ mod train;
 use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
-use lookback_infer::input::{HistoryPlan, Input, InputPlan};
-use lookback_infer::model::{Record, Score};
+use lookback_infer::input::{Example, HistoryPlan, Input, InputPlan};
+use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::{Record, Score, View};
 pub use network::{Network, Truth};
 pub use options::{ForecastOptions, HistoryArgs, WindowOptions};
 pub use plan::ForecastPlan;
@@ -89,6 +91,15 @@ impl Task for Forecast {
             Choice::new("pooling", ["query+last"]),
             Choice::new("dropout", [0.0, 0.3]),
         ]
+    }
+
+    fn gradients(
+        model: &Init,
+        example: &Example,
+        step: Option<usize>,
+        place: (&Path, MemoryLimit),
+    ) -> Result<Vec<View>, Error> {
+        gradient::gradients(model, example, step, place)
     }
 
     fn fit(data: &Path, plan: &ForecastPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -5,7 +5,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::activation::softplus;
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_infer::error::PlanError;
-use lookback_infer::input::{Batch, InputShape};
+use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_infer::tasks::forecast::{LEAST_DEVIATION, Loss, NetworkPlan, OutputPlan, Sizes};
 use lookback_nn::ops::{dropout_layer, tanh};
 use lookback_nn::{Error, Linear, LinearConfig};
@@ -90,7 +90,33 @@ impl Network {
         ahead: &[f32],
         device: &Device,
     ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
-        let encoded = self.encoder.forward(batch, 0.0, device)?;
+        let (rows, steps) = (batch.lengths.len(), batch.time);
+        let BatchInput::Series { values, channels } = &batch.input else {
+            return Err(Error::Shape {
+                name: "batch",
+                found: vec![rows, steps],
+                expected: "[B, T, C] of series".into(),
+            });
+        };
+        let x = Tensor::from_data(TensorData::new(values.clone(), [rows, steps, *channels]), device);
+        let known = self.ahead.is_some().then(|| {
+            let steps = rows * self.horizon;
+            Tensor::from_data(TensorData::new(ahead.to_vec(), [steps, ahead.len() / steps]), device)
+        });
+        self.forward_tensors(x, known, &batch.lengths)
+    }
+
+    /// The same of tensors, of which one may ask for a gradient. x: `[B, T, C]`, known: `[B*H, F]` where something is known ahead.
+    ///
+    /// # Errors
+    /// If they were made for another network.
+    pub(super) fn forward_tensors(
+        &self,
+        x: Tensor<3>,
+        known: Option<Tensor<2>>,
+        lengths: &[usize],
+    ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
+        let encoded = self.encoder.forward_vectors(x, lengths)?;
         if self.horizon == 0 {
             let [rows, time, width] = encoded.steps.dims();
             let steps = dropout_layer(&self.output_dropout, encoded.steps).reshape([rows * time, width]);
@@ -99,16 +125,15 @@ impl Network {
         }
         let (pooled, penalty) = match (encoded.pooled, &self.pool) {
             (Some((pooled, penalty)), _) => (pooled, Some(penalty)),
-            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, &batch.lengths)?, None),
+            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, lengths)?, None),
             (None, None) => (encoded.last, None),
         };
         let pooled = dropout_layer(&self.output_dropout, pooled);
-        let (rows, numbers) = (batch.lengths.len(), self.plan.numbers());
+        let (rows, numbers) = (lengths.len(), self.plan.numbers());
         let mut output = self.output.forward(pooled.clone())?;
-        if let (Some(context), Some(known), Some(local)) = (&self.context, &self.ahead, &self.local) {
-            let width = ahead.len() / (rows * self.horizon);
-            let data = TensorData::new(ahead.to_vec(), [rows * self.horizon, width]);
-            let known = known.forward(Tensor::<2>::from_data(data, device))?;
+        if let (Some(context), Some(ahead), Some(local), Some(known)) = (&self.context, &self.ahead, &self.local, known)
+        {
+            let known = ahead.forward(known)?;
             let [_, inner] = known.dims();
             let context = context.forward(pooled)?.unsqueeze_dim::<3>(1);
             let joined = tanh(known.reshape([rows, self.horizon, inner]) + context);

@@ -1,0 +1,266 @@
+//! How a forecast changes with what was read: through the network by Burn's gradient, and from there to the units of the data by
+//! `lookback_infer::tasks::forecast::sensitivity`.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use lookback_infer::data::history::{History, HistoryColumns};
+use lookback_infer::error::{Error, PlanError};
+use lookback_infer::input::{Example, Input};
+use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::View;
+use lookback_infer::model_file::prefix;
+use lookback_infer::network::budget::Purpose;
+use lookback_infer::tasks::forecast::{
+    Cutter, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget, sensitivity,
+};
+
+use super::network::Network;
+use crate::network::read;
+use crate::train::Init;
+
+/// The gradient of what is forecast of each target at a step ahead, from 1 (where every step is told, at that step, the last unless
+/// another is named), with respect to every value that was read, in the units of the data: a view per target, with a row per column
+/// and a column per time.
+///
+/// # Errors
+/// If the model or the series is none that forecasts, there is no such step, or it would take too much memory.
+pub(super) fn gradients(
+    model: &Init,
+    example: &Example,
+    step: Option<usize>,
+    (file, limit): (&Path, MemoryLimit),
+) -> Result<Vec<View>, Error> {
+    let input = Input::of_file(&model.file, &model.path)?;
+    let plan: NetworkPlan = model.file.checked_json(&model.path, "network", NetworkPlan::check)?;
+    let (Some((columns, encoder)), Some(history)) = (input.history(), example.history()) else {
+        return Err(PlanError::Unfit("the model or the input is of no numbers over time".into()).into());
+    };
+    let cutter = Cutter::of(&plan.window, encoder, columns);
+    let every = plan.window.at_every_step();
+    let window = match every {
+        true => cutter.steps(history, history.length, history.length),
+        false => cutter.window(history, history.length),
+    };
+    let window = window.ok_or_else(|| PlanError::Unfit("the series has no value that is read".into()))?;
+    let steps = if every { window.length } else { plan.window.horizon };
+    let step = step.unwrap_or(if every { steps } else { 1 });
+    if !(1..=steps).contains(&step) {
+        return Err(PlanError::value("step", step, format!("from 1 to {steps}")).into());
+    }
+    let sizes = cutter.sizes();
+    let place = (file, example.line);
+    budget(&plan, sizes, Purpose::Training, limit).check_steps(
+        window.length,
+        (("window", "step"), "--context"),
+        place,
+    )?;
+    let networks = networks(model, &plan, sizes)?;
+    let mut views = Vec::with_capacity(cutter.targets);
+    for target in 0..cutter.targets {
+        let gradient = of_number(&networks, &plan, &window, (step - 1, target))?;
+        let found = sensitivity(&cutter, history, &window, (step - 1, target), &gradient);
+        views.push(view((columns, &plan), history, &window, (step - 1, target), &found));
+    }
+    Ok(views)
+}
+
+/// The networks of the model, without what is random in training.
+fn networks(model: &Init, plan: &NetworkPlan, sizes: Sizes) -> Result<Vec<Network>, Error> {
+    let mut plan = plan.clone();
+    (plan.output_dropout, plan.encoder.layer_dropout, plan.encoder.embedding_dropout) = (0.0, 0.0, 0.0);
+    let device = Device::flex().autodiff();
+    let mut file = model.file.clone();
+    let one = |place: usize| -> Result<Network, Error> {
+        let network = Network::new(&plan, sizes, &device)?;
+        Ok(read(network, &prefix(place, plan.ensemble), &mut file, &model.path)?)
+    };
+    (0..plan.ensemble).map(one).collect()
+}
+
+/// The gradient of the point at a step, the mean over the networks.
+pub(super) fn of_number(
+    networks: &[Network],
+    plan: &NetworkPlan,
+    window: &Window,
+    (step, target): (usize, usize),
+) -> Result<NumberGradient, Error> {
+    let device = Device::flex().autodiff();
+    let unfit = |error: lookback_nn::Error| PlanError::Unfit(error.to_string());
+    let wide = window.channels.len() / window.length;
+    let point = if plan.output.loss == Loss::Quantile { plan.output.median() } else { 0 };
+    let horizon = plan.window.horizon.max(1);
+    let mut sum = NumberGradient {
+        number: 0.0,
+        channels: vec![0.0; window.channels.len()],
+        ahead: vec![0.0; window.ahead.len()],
+    };
+    let add = |sum: &mut [f32], tensor: Vec<f32>| {
+        sum.iter_mut().zip(tensor).for_each(|(sum, value)| *sum += value / networks.len() as f32);
+    };
+    for network in networks {
+        let x = TensorData::new(window.channels.clone(), [1, window.length, wide]);
+        let x = Tensor::<3>::from_data(x, &device).require_grad();
+        let known = (!window.ahead.is_empty()).then(|| {
+            let data = TensorData::new(window.ahead.clone(), [horizon, window.ahead.len() / horizon]);
+            Tensor::<2>::from_data(data, &device).require_grad()
+        });
+        let (numbers, _) = network.forward_tensors(x.clone(), known.clone(), &[window.length]).map_err(unfit)?;
+        let number = numbers.narrow(1, step, 1).narrow(2, target, 1).narrow(3, point, 1);
+        let gradients = number.clone().sum().backward();
+        add(std::slice::from_mut(&mut sum.number), numbers_of(number));
+        if let Some(gradient) = x.grad(&gradients) {
+            add(&mut sum.channels, numbers_of(gradient));
+        }
+        if let Some(gradient) = known.and_then(|known| known.grad(&gradients)) {
+            add(&mut sum.ahead, numbers_of(gradient));
+        }
+    }
+    Ok(sum)
+}
+
+fn numbers_of<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+fn view(
+    (columns, plan): (&HistoryColumns, &NetworkPlan),
+    history: &History,
+    window: &Window,
+    (step, target): (usize, usize),
+    found: &Sensitivity,
+) -> View {
+    let every = plan.window.at_every_step();
+    let time = |step: usize| columns.time_text(columns.frequency.after(history.start, step as i64));
+    let ahead = found.ahead.len() / columns.future.len().max(1);
+    let first = if every { window.origin } else { window.origin - window.length };
+    // A table with a column per series has no name of its target.
+    let own = if columns.targets.is_empty() { vec![history.id.clone()] } else { columns.targets.clone() };
+    let past = if every { &[][..] } else { &columns.past };
+    let of = |values: &[f32], width: usize, place: usize| -> Vec<f32> {
+        values.iter().skip(place).step_by(width.max(1)).copied().collect()
+    };
+    let mut values = Vec::new();
+    let mut put = |mut row: Vec<f32>| {
+        row.resize(window.length + ahead, f32::NAN);
+        values.extend(row);
+    };
+    (0..own.len()).for_each(|place| put(of(&found.targets, own.len(), place)));
+    (0..past.len()).for_each(|place| put(of(&found.past, past.len(), place)));
+    let width = columns.future.len();
+    (0..width).for_each(|place| put([of(&found.future, width, place), of(&found.ahead, width, place)].concat()));
+    let told = if every { &columns.past } else { &own };
+    let at = time(if every { first + step } else { window.origin + step });
+    View {
+        name: format!("{} at {at}", told.get(target).map_or("the forecast", String::as_str)),
+        rows: own.iter().chain(past).chain(&columns.future).cloned().collect(),
+        columns: (first..first + window.length + ahead).map(time).collect(),
+        values,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use lookback_infer::data::history::{Frequency, Moment};
+    use lookback_infer::input::{HistoryEncoder, Spread};
+    use lookback_infer::tasks::forecast::{Around, Scale, WindowPlan, batch, forecasts};
+
+    use super::super::train::answering;
+    use super::super::{ForecastOptions, ForecastPlan};
+    use super::*;
+
+    /// A history of two targets and a covariate of either kind.
+    fn history() -> History {
+        let wave = |at: usize, size: f32| size * (3.0 + (at as f32 * 1.3).sin() + 0.05 * at as f32);
+        let mut targets: Vec<f32> = (0..2 * 14).map(|at| wave(at, if at % 2 == 0 { 10.0 } else { 0.1 })).collect();
+        targets[2 * 9] = f32::NAN;
+        let covariate = |seed: usize, count: usize| (0..count).map(|at| ((at * 7 + seed) % 5) as f32).collect();
+        History {
+            id: String::new(),
+            line: 1,
+            start: Moment::Number(0.0),
+            length: 14,
+            targets,
+            past: covariate(1, 14),
+            future: covariate(3, 14 + 3),
+            statics: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences_in_the_units_of_the_data() {
+        let spread = |mean, std| Spread { mean, std };
+        let encoder = HistoryEncoder {
+            targets: vec![spread(30.0, 5.0), spread(0.3, 0.1)],
+            past: vec![spread(2.0, 1.5)],
+            future: vec![spread(2.0, 1.5)],
+            statics: Vec::new(),
+            indicators: true,
+        };
+        let scales = [Scale::Mean, Scale::Standard, Scale::Robust, Scale::Difference, Scale::None];
+        let mut compared = 0;
+        for (scale, log) in scales.into_iter().flat_map(|scale| [(scale, false), (scale, true)]) {
+            for around in [Around::Last, Around::Season, Around::Nothing] {
+                let mut options = ForecastOptions::default();
+                (options.encoder.hidden, options.window.horizon) = (Some(6), Some(3));
+                let plan = ForecastPlan::new(&options).unwrap().network;
+                let (horizon, context, season) = (3, 8, 4);
+                let window = WindowPlan { horizon, context, season, scale, log, around, ..plan.window.clone() };
+                let plan =
+                    NetworkPlan { window: WindowPlan { deseasonalize: false, calendar: Vec::new(), ..window }, ..plan };
+                let cutter =
+                    Cutter { plan: &plan.window, encoder: &encoder, frequency: Frequency::Number(1.0), targets: 2 };
+                let device = Device::flex().autodiff();
+                device.seed(compared as u64);
+                let mut without = plan.clone();
+                (without.output_dropout, without.encoder.layer_dropout) = (0.0, 0.0);
+                let network = Network::new(&without, cutter.sizes(), &device).unwrap();
+                lookback_nn::parameters::initialise(&network);
+                let twin = answering(&network, &plan, cutter.sizes());
+                let forecast = |history: &History, (step, target): (usize, usize)| {
+                    let window = cutter.window(history, history.length).unwrap();
+                    let (inputs, ahead) = batch(&[&window]);
+                    let numbers = twin.forward(&inputs, &ahead, false).numbers;
+                    f64::from(forecasts(&plan, &window, &numbers)[target].mean[step])
+                };
+                let (history, place) = (history(), (compared % 3, compared % 2));
+                let window = cutter.window(&history, history.length).unwrap();
+                let gradient = of_number(std::slice::from_ref(&network), &plan, &window, place).unwrap();
+                let found = sensitivity(&cutter, &history, &window, place, &gradient);
+                type Values = fn(&mut History) -> &mut Vec<f32>;
+                let parts: [(&str, Values, &[f32], usize); 4] = [
+                    ("targets", |all| &mut all.targets, &found.targets, 2 * 6),
+                    ("past", |all| &mut all.past, &found.past, 6),
+                    ("future", |all| &mut all.future, &found.future, 6),
+                    ("ahead", |all| &mut all.future, &found.ahead, 14),
+                ];
+                for (name, of, found, first) in parts {
+                    assert!(!found.is_empty());
+                    for (at, &slope) in found.iter().enumerate() {
+                        let value = of(&mut history.clone())[first + at];
+                        if value.is_nan() {
+                            assert!(slope.is_nan(), "{name} {at}");
+                            continue;
+                        }
+                        let by = 4e-3 * value.abs().max(0.5);
+                        let moved = |by: f32| {
+                            let mut moved = history.clone();
+                            of(&mut moved)[first + at] += by;
+                            (f64::from(of(&mut moved)[first + at]), forecast(&moved, place))
+                        };
+                        let ((above, most), (below, least)) = (moved(by), moved(-by));
+                        let expected = (most - least) / (above - below);
+                        let size = forecast(&history, place).abs() / f64::from(value.abs().max(0.5));
+                        assert!(
+                            (f64::from(slope) - expected).abs() < 5e-3 * (expected.abs() + 0.2 * size),
+                            "{scale:?}, log {log}, {around:?}, {place:?}: {name} {at}: {slope}, not {expected}"
+                        );
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 1000, "{compared}");
+    }
+}
