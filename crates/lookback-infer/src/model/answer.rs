@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{SearchAsk, View};
+use super::{ForecastAsk, SearchAsk, View};
 use crate::error::PlanError;
 use crate::memory_limit::MemoryLimit;
 
@@ -25,6 +25,8 @@ pub struct Ask {
     pub judging: JudgeAsk,
     /// From where forecasts are judged, where the model makes some.
     pub backtest: BacktestAsk,
+    /// What is told beside forecasts, where the model makes some.
+    pub forecast: ForecastAsk,
 }
 
 /// From where in every series forecasts are judged.

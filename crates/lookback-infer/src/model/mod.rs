@@ -1,6 +1,7 @@
 //! A trained model of any task: all that a program, a server, a page or a binding knows of it.
 
 mod answer;
+mod forecast_ask;
 mod label_scores;
 mod record;
 mod score;
@@ -13,6 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use self::answer::{Answer, Ask, BacktestAsk, Field, JudgeAsk, Shape, Unsure};
+pub use self::forecast_ask::ForecastAsk;
 pub use self::label_scores::LabelScores;
 pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};

@@ -150,6 +150,46 @@ fn a_series_of_a_file_is_explained_with_gradients() {
 }
 
 #[test]
+fn values_outside_of_their_interval_are_told() {
+    let folder = Folder::new();
+    let data = folder.write("data.csv", numbered(&[0, 1], 40));
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--season", "4", "--epochs", "30"]).ok();
+    // One value of the second series is ten times what it should be.
+    let odd: String = numbered(&[0, 1], 40)
+        .lines()
+        .map(|row| if row.starts_with("s1,30,") { "s1,30,1000\n".to_owned() } else { format!("{row}\n") })
+        .collect();
+    let odd = folder.write("odd.csv", odd);
+    let told = answers(&model, &odd, &["--anomalies"]);
+    assert_eq!((told.len(), told[1]["id"].as_str(), told[1]["level"].as_f64()), (2, Some("s1"), Some(95.0)));
+    assert_eq!(told[1]["checked"].as_u64(), Some(36));
+    let found = told[1]["anomalies"].as_array().unwrap();
+    let marked = found.iter().find(|one| one["time"] == 30).unwrap_or_else(|| panic!("{found:?}"));
+    let number = |name: &str| marked[name].as_f64().unwrap();
+    assert_eq!(number("value"), 1000.0);
+    assert!((number("beyond") - (1000.0 - number("upper"))).abs() < 1e-3 && number("half_widths") > 1.0, "{marked}");
+    let narrow = answers(&model, &odd, &["--anomalies", "--level", "80"]);
+    assert!(narrow[1]["anomalies"].as_array().unwrap().len() >= found.len(), "{narrow:?}");
+    let table = lookback(&["predict", &model, &odd, "--anomalies", "--output-format", "csv"]).ok();
+    assert!(table.starts_with("line,id,time,value,mean,lower,upper,beyond,half_widths,error\n"), "{table}");
+    let count: usize = told.iter().map(|one| one["anomalies"].as_array().unwrap().len()).sum();
+    assert_eq!(table.lines().count(), 1 + count);
+    assert!(table.contains(",s1,30,1000.0,"), "{table}");
+    let run = lookback_with_input(&["predict", &model, "-", "--anomalies"], "[1]\n[null]\n");
+    assert_eq!((run.code, run.out.matches("\"error\"").count()), (3, 2), "{}", run.out);
+    for (arguments, parts) in [
+        (&["--anomalies", "--level", "50"] as &[&str], ["--level is 50", "80 or 95"]),
+        (&["--level", "80"], ["--level", "--anomalies"]),
+    ] {
+        lookback(&[&["predict", &model, &odd], arguments].concat()).refused(2, &parts);
+    }
+    lookback(&["predict", text_model_path(), &odd, "--anomalies"]).refused(2, &["--anomalies", "forecast"]);
+    train(&data, &model, &["--epochs", "1", "--loss", "mae"]).ok();
+    lookback(&["predict", &model, &odd, "--anomalies"]).refused(2, &["--anomalies", "--loss quantile"]);
+}
+
+#[test]
 fn a_table_of_several_targets_has_a_row_for_each_and_quotes_what_needs_it() {
     let folder = Folder::new();
     let row = |step: usize| format!("\"a, \"\"b\"\"\",{step},{},{}\n", step % 4, step % 3);

@@ -32,16 +32,7 @@ pub(super) fn of(
     // Where every step is told, what is told stands where else covariates do.
     let targets = if every { &columns.past } else { &columns.targets };
     let horizon = forecasts.first().map_or(0, |forecast| forecast.mean.len());
-    let times: Vec<Value> = (0..horizon)
-        .map(|ahead| {
-            let moment = columns.frequency.after(history.start, (first + ahead) as i64);
-            match moment {
-                Moment::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(number as i64),
-                Moment::Number(number) => json!(number),
-                Moment::Time(_) => json!(columns.time_text(moment)),
-            }
-        })
-        .collect();
+    let times: Vec<Value> = (0..horizon).map(|ahead| time_of(columns, history, first + ahead)).collect();
     let levels = |forecast: &Forecast| -> Value {
         let count = output.quantiles.len();
         let of_level = |(place, level): (usize, &f64)| {
@@ -82,6 +73,16 @@ pub(super) fn of(
     };
     let rows = table.then(|| rows((targets, output), id, &times, forecasts));
     Answer { json, line, notes, views, rows }
+}
+
+/// The time of a step, as an answer has it.
+pub(super) fn time_of(columns: &HistoryColumns, history: &History, step: usize) -> Value {
+    let moment = columns.frequency.after(history.start, step as i64);
+    match moment {
+        Moment::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => json!(number as i64),
+        Moment::Number(number) => json!(number),
+        Moment::Time(_) => json!(columns.time_text(moment)),
+    }
 }
 
 /// A row per target and step.

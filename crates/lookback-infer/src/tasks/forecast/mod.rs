@@ -4,6 +4,7 @@
 //! computes, `output` says what its numbers mean and cost; `data` are windows, `judged` what forecasts are worth, by the `scores`
 //! of the field and beside the classic `floors`; `model` is the trained forecaster and `answer` what it says.
 
+mod anomalies;
 mod answer;
 mod calendar;
 mod data;

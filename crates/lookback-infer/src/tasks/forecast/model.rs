@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::anomalies;
 use super::answer;
 use super::data::{Dataset, WINDOW, backtest};
 use super::floors::Floor;
@@ -267,6 +268,19 @@ impl Model for Forecaster {
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
         self.description.input.check_made(inputs)?;
         let cutter = self.cutter();
+        if let Some(interval) = anomalies::interval(&self.description.plan, ask)? {
+            let budget = self.budget(Purpose::Answers, ask.limit);
+            let of_one = |example: &&Example| -> Result<Answer> {
+                let history = example.history().expect("a forecaster's examples are histories");
+                if let Some(problem) = self.description.plan.window.refuses(history) {
+                    return Err(PlanError::Unfit(problem).into());
+                }
+                let model = (self.networks.as_slice(), &self.description.plan, &self.columns);
+                let found = anomalies::of(model, &cutter, history, (interval, ask.table), &budget)?;
+                Ok(found.ok_or_else(|| self.largest.clone())?)
+            };
+            return inputs.iter().map(of_one).collect();
+        }
         let mut rows = Vec::with_capacity(inputs.len());
         for example in inputs {
             let history = example.history().expect("a forecaster's examples are histories");
@@ -298,6 +312,7 @@ impl Model for Forecaster {
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.check()?;
+        anomalies::interval(&self.description.plan, ask)?;
         if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));
         }
@@ -310,6 +325,9 @@ impl Model for Forecaster {
     }
 
     fn fields(&self, ask: &Ask) -> Vec<Field> {
+        if ask.forecast.anomalies {
+            return anomalies::fields(ask, self.cutter().targets > 1);
+        }
         let views = (ask.views && self.without_views().is_none()).then_some(answer::VIEWS);
         let levels = &self.description.plan.output.quantiles;
         let columns = Shape::Values(levels.iter().map(|level| answer::column(*level)).collect());

@@ -212,6 +212,7 @@ impl Model for Translator {
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
+        ask.forecast.refuse()?;
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
             None => {

@@ -12,7 +12,7 @@ use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
 use lookback_infer::input::Example;
-use lookback_infer::model::{Answer, Ask, Model, SearchAsk, Unsure};
+use lookback_infer::model::{Answer, Ask, ForecastAsk, Model, SearchAsk, Unsure};
 
 use self::read::{Ahead, Read, Source, read};
 use self::write::{OutputFormat, Writer, Written};
@@ -51,6 +51,9 @@ const VIEWED: usize = 1 << 18;
 /// A forecaster's answer has id, time (of every step ahead), mean and quantiles (lists by level), each by the names of the targets where
 /// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read. A table has a row per step ahead
 /// (and target, where there are several) with line, id, target, time, mean and a column for every quantile, such as quantile_0.1.
+/// With --anomalies it has id, level, checked (how many values were looked at) and anomalies, each with target (where there are several),
+/// time, value, mean, lower, upper (of the interval), beyond (how far from the nearer bound, below it negative) and half_widths (the same
+/// in halves of the interval's width); a table has a row for each of them, and none for a series without.
 ///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
@@ -98,6 +101,12 @@ pub(super) struct Predict {
     columns: Columns,
     #[command(flatten)]
     search: SearchAsk,
+    /// In place of forecasts, known values that lie outside of what was forecast of them one step ahead, from all that came before
+    #[arg(long)]
+    anomalies: bool,
+    /// Interval of --anomalies, in percent, such as 80 [default: the widest that the model has]
+    #[arg(long, value_name = "PERCENT")]
+    level: Option<f64>,
 }
 
 impl Predict {
@@ -116,6 +125,7 @@ impl Predict {
             top: self.top,
             unsure,
             search: self.search,
+            forecast: ForecastAsk { anomalies: self.anomalies, level: self.level },
             ..Ask::default()
         };
         model.check_ask(&ask)?;
