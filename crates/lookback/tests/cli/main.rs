@@ -10,6 +10,7 @@ mod copying;
 mod embeddings;
 mod files;
 mod forecast;
+mod forecast_outputs;
 mod init;
 #[cfg(target_os = "linux")]
 mod memory;

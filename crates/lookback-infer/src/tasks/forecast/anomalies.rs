@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::answer::{ID, MEAN, TARGET, TIME, time_of};
+use super::conformal::Conformal;
 use super::judged::{Forecast, forecasts};
 use super::network::{Network, answer_together};
 use super::plan::NetworkPlan;
@@ -65,7 +66,7 @@ pub(super) fn interval(plan: &NetworkPlan, ask: &Ask) -> Result<Option<Interval>
     }
     let all = intervals(&plan.output.quantiles);
     let Some(widest) = all.last() else {
-        let problem = "needs intervals, and the model has none; train with --loss quantile or gaussian and --quantiles as 0.1,0.5,0.9";
+        let problem = "needs intervals, and the model has none; train with --loss quantile and --quantiles as 0.1,0.5,0.9, or with --conformal";
         return Err(PlanError::conflict("anomalies", problem));
     };
     let Some(level) = level else { return Ok(Some(*widest)) };
@@ -91,7 +92,7 @@ pub(super) fn fields(ask: &Ask, several_targets: bool) -> Vec<Field> {
 /// # Errors
 /// If no value has one before it.
 pub(super) fn of(
-    (networks, plan, columns): (&[Network], &NetworkPlan, &HistoryColumns),
+    (networks, plan, conformal, columns): (&[Network], &NetworkPlan, Option<&Conformal>, &HistoryColumns),
     cutter: &Cutter<'_>,
     history: &History,
     (interval, table): (Interval, bool),
@@ -112,7 +113,7 @@ pub(super) fn of(
         let numbers = answer_together(networks, &inputs, &ahead, false).numbers;
         for ((origin, window), numbers) in cut.iter().zip(numbers.chunks_exact(numbers.len() / cut.len())) {
             let first = &numbers[..cutter.targets * plan.output.numbers()];
-            for (target, forecast) in forecasts(plan, window, first).iter().enumerate() {
+            for (target, forecast) in forecasts(plan, conformal, window, first).iter().enumerate() {
                 let value = history.targets[origin * cutter.targets + target];
                 if value.is_nan() {
                     continue;

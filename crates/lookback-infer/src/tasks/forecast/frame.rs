@@ -95,9 +95,16 @@ impl Frame {
         Frame { offset: f64::from(spread.mean), scale: f64::from(spread.std), log: false, season: None }
     }
 
-    /// `s`, above 0.
-    pub(super) fn scale(&self) -> f64 {
-        self.scale
+    /// That changes nothing.
+    #[cfg(test)]
+    pub(super) fn plain() -> Frame {
+        Frame::of_scale(1.0)
+    }
+
+    /// By this alone.
+    #[cfg(test)]
+    pub(super) fn of_scale(scale: f64) -> Frame {
+        Frame { offset: 0.0, scale, log: false, season: None }
     }
 
     /// `v` of what stands in the data at a step of the history.
@@ -119,6 +126,11 @@ impl Frame {
     /// `v` of a scaled value.
     pub(super) fn unscaled(&self, scaled: f64) -> f64 {
         self.offset + self.scale * scaled
+    }
+
+    /// What a scaled unit is worth; of values as they are, where logarithms are not forecast.
+    pub fn scale(&self) -> f64 {
+        self.scale
     }
 
     /// The value of a step of the history, scaled.

@@ -2,14 +2,16 @@
 
 use rayon::prelude::*;
 
+use super::conformal::{Conformal, Residuals};
 use super::data::Dataset;
 use super::floors::Floor;
 use super::network::{Network, answer_together};
-use super::output::{cost, point, quantiles};
+use super::output::{cost, point, quantiles, scaled_quantiles};
 use super::plan::NetworkPlan;
 use super::scores::{ForecastScorer, ForecastScores, Judged, MAE, MASE, OverallScores, RMSE, SMAPE};
 use super::window::{Cutter, Window, batch};
 use crate::data::history::History;
+use crate::error::PlanError;
 use crate::model::{Score, Table};
 use crate::network::budget::Budget;
 
@@ -36,38 +38,32 @@ pub struct Forecast {
 }
 
 /// The forecasts of every target, from a window's numbers, `[H, G, N]`.
-pub fn forecasts(plan: &NetworkPlan, window: &Window, numbers: &[f32]) -> Vec<Forecast> {
+pub fn forecasts(plan: &NetworkPlan, conformal: Option<&Conformal>, window: &Window, numbers: &[f32]) -> Vec<Forecast> {
     let (targets, count) = (window.frames.len(), plan.output.numbers());
     let of_target = |target: usize| {
         let frame = &window.frames[target];
         let mut forecast = Forecast { mean: Vec::new(), quantiles: Vec::new() };
         for (step, numbers) in numbers.chunks_exact(targets * count).enumerate() {
             let (own, base) = (&numbers[target * count..][..count], window.base[step * targets + target]);
-            forecast.mean.push(frame.outward(window.origin + step, base + point(&plan.output, own)));
-            let levels = quantiles(&plan.output, own);
-            forecast
-                .quantiles
-                .extend(levels.into_iter().map(|value| frame.outward(window.origin + step, base + value)));
+            let place = window.origin + step;
+            let calibrated = conformal.map(|conformal| (conformal, step * targets + target));
+            forecast.mean.push(frame.outward(place, base + point(&plan.output, own)));
+            forecast.quantiles.extend(quantiles(&plan.output, own, base, calibrated, (frame, place)));
         }
         forecast
     };
     (0..targets).map(of_target).collect()
 }
 
-/// Judges networks that answer together on windows.
-///
-/// # Panics
-/// If there is no network, or the windows were cut for another one.
-pub fn judge(
+/// What networks that answer together say of windows: `take` is given each one's row, the window, what came, `[H, G]`, scaled, and
+/// the numbers, `[H, G, N]`.
+fn of_windows(
     networks: &[Network],
-    plan: &NetworkPlan,
     cutter: &Cutter<'_>,
     dataset: &Dataset,
     budget: &Budget,
-) -> Metrics {
-    let (horizon, targets) = (plan.window.horizon, cutter.targets);
-    let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
-    let (mut loss, mut steps) = (0.0, 0usize);
+    mut take: impl FnMut(usize, &Window, &[f32], &[f32]),
+) {
     for rows in budget.batches(&dataset.lengths) {
         let cut: Vec<(usize, (Window, Vec<f32>))> =
             rows.par_iter().filter_map(|&row| Some((row, dataset.window(row, cutter)?))).collect();
@@ -82,14 +78,57 @@ pub fn judge(
         for ((row, window), (numbers, truth)) in
             rows.iter().zip(&windows).zip(numbers.chunks_exact(per_row).zip(&truths))
         {
-            let each = numbers.chunks_exact(plan.output.numbers()).zip(&window.base).zip(truth);
-            for ((numbers, &base), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
-                loss += cost(&plan.output, numbers, base, truth);
-                steps += 1;
-            }
-            found[*row] = Some(forecasts(plan, window, numbers));
+            take(*row, window, truth, numbers);
         }
     }
+}
+
+/// How far the intervals of networks that answer together are to be moved, by windows that they were not trained on.
+///
+/// # Errors
+/// If there are too few of them.
+///
+/// # Panics
+/// If there is no network, or the windows were cut for another one.
+pub fn calibrate(
+    networks: &[Network],
+    plan: &NetworkPlan,
+    cutter: &Cutter<'_>,
+    dataset: &Dataset,
+    budget: &Budget,
+) -> Result<Conformal, PlanError> {
+    let mut residuals = Residuals::new(&plan.output, plan.window.horizon * cutter.targets);
+    of_windows(networks, cutter, dataset, budget, |_, window, truth, numbers| {
+        let each = numbers.chunks_exact(plan.output.numbers()).zip(&window.base);
+        let found: Vec<Vec<f32>> = each.map(|(own, &base)| scaled_quantiles(&plan.output, own, base)).collect();
+        residuals.add(&found, truth);
+    });
+    residuals.margins()
+}
+
+/// Judges networks that answer together on windows.
+///
+/// # Panics
+/// If there is no network, or the windows were cut for another one.
+pub fn judge(
+    (networks, conformal): (&[Network], Option<&Conformal>),
+    plan: &NetworkPlan,
+    cutter: &Cutter<'_>,
+    dataset: &Dataset,
+    budget: &Budget,
+) -> Metrics {
+    let (horizon, targets) = (plan.window.horizon, cutter.targets);
+    let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
+    let (mut loss, mut steps) = (0.0, 0usize);
+    of_windows(networks, cutter, dataset, budget, |row, window, truth, numbers| {
+        let places = window.base.iter().zip(window.scales());
+        let each = numbers.chunks_exact(plan.output.numbers()).zip(places).zip(truth);
+        for ((numbers, (&base, scale)), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
+            loss += cost(&plan.output, numbers, (base, scale), truth);
+            steps += 1;
+        }
+        found[row] = Some(forecasts(plan, conformal, window, numbers));
+    });
     let mut scorer = ForecastScorer::new(&plan.output.quantiles, plan.window.season);
     for (row, forecasts) in found.iter().enumerate() {
         for (target, forecast) in forecasts.iter().flatten().enumerate() {
@@ -135,13 +174,13 @@ pub fn judge_steps(
             let (history, first) = (&histories[row], from[row]);
             let truth = cutter.told(history, window, first);
             let count = plan.output.numbers();
-            let each = numbers.chunks_exact(count).zip(&truth);
-            for (numbers, &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
-                loss += cost(&plan.output, numbers, 0.0, truth);
+            let each = numbers.chunks_exact(count).zip(window.scales()).zip(&truth);
+            for ((numbers, scale), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
+                loss += cost(&plan.output, numbers, (0.0, scale), truth);
                 steps += 1;
             }
             let own = &numbers[..window.length * cutter.targets * count];
-            for (target, forecast) in forecasts(plan, window, own).into_iter().enumerate() {
+            for (target, forecast) in forecasts(plan, None, window, own).into_iter().enumerate() {
                 let value = |step: &usize| history.past[step * cutter.targets + target];
                 let levels = plan.output.quantiles.len();
                 scorer.add(&Judged {

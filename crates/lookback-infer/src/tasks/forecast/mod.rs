@@ -1,13 +1,15 @@
 //! Forecasting: numbers over time, and what comes next.
 //!
 //! `plan` says what the network is and what it reads; `window` cuts that out of a history, `calendar` reads its times, `network`
-//! computes, `output` says what its numbers mean and cost; `data` are windows, `judged` what forecasts are worth, by the `scores`
+//! computes, `output` says what its numbers mean and cost, by the `distribution` that they are of; `data` are windows, `conformal` what their intervals are moved by, `judged` what forecasts are worth, by the `scores`
 //! of the field and beside the classic `floors`; `model` is the trained forecaster and `answer` what it says.
 
 mod anomalies;
 mod answer;
 mod calendar;
+mod conformal;
 mod data;
+pub mod distribution;
 pub mod floors;
 mod frame;
 mod judged;
@@ -17,15 +19,17 @@ mod output;
 mod plan;
 pub mod scores;
 mod sensitivity;
+mod values;
 mod window;
 
 pub use self::calendar::CalendarField;
+pub use self::conformal::{Conformal, enough_windows};
 pub use self::data::{Dataset, Parted, backtest, hold_out, hold_out_steps};
 pub use self::frame::Frame;
-pub use self::judged::{Forecast, Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
+pub use self::judged::{Forecast, Metrics, calibrate, forecasts, judge, judge_floors, judge_steps, verdict};
 pub use self::model::{Description, Forecaster, budget};
 pub use self::network::{Network, Output, Sizes, answer_together};
-pub use self::output::{LEAST_DEVIATION, cost, shape};
+pub use self::output::{LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, cost, cost_with_gradient, shape};
 pub use self::plan::{Around, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
 use self::scores::{MAE, MASE, RMSE, SMAPE};
 pub use self::sensitivity::{NumberGradient, Sensitivity, sensitivity};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::anomalies;
 use super::answer;
+use super::conformal::Conformal;
 use super::data::{Dataset, WINDOW, backtest};
 use super::floors::Floor;
 use super::judged::{Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
@@ -34,10 +35,14 @@ pub struct Description {
     pub plan: NetworkPlan,
     /// How it came to be.
     pub record: Record,
+    /// How far intervals are moved, where the plan has them calibrated.
+    pub conformal: Option<Conformal>,
 }
 
 /// The entries of a forecaster's file beside those of its input.
 const KEYS: [&str; 2] = ["network", "record"];
+/// The entry of a forecaster whose intervals are calibrated.
+const CONFORMAL: &str = "conformal";
 
 /// A trained forecaster.
 #[derive(Debug)]
@@ -62,6 +67,9 @@ impl Description {
         self.input.put(&mut file)?;
         file.put_json("network", &self.plan)?;
         file.put_json("record", &self.record)?;
+        if let Some(conformal) = &self.conformal {
+            file.put_json(CONFORMAL, conformal)?;
+        }
         file.tensors.extend(tensors);
         Ok(file)
     }
@@ -98,8 +106,13 @@ impl Forecaster {
         let sizes = Cutter::of(&plan.window, &encoder, &columns).sizes();
         let networks =
             Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| Network::read(&plan, sizes, tensors))?;
-        file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
-        let description = Description { input, plan, record };
+        let calibrated = if plan.output.conformal { &[CONFORMAL][..] } else { &[] };
+        let conformal = match plan.output.conformal {
+            true => Some(file.checked_json(path, CONFORMAL, |own: &Conformal| own.check(&plan, sizes.targets))?),
+            false => None,
+        };
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS, calibrated].concat())?;
+        let description = Description { input, plan, record, conformal };
         Ok(Forecaster { description, columns, encoder, networks, largest })
     }
 
@@ -141,7 +154,7 @@ impl Forecaster {
                     true => &numbers[..window.base.len() * plan.output.numbers()],
                     false => numbers,
                 };
-                let found = forecasts(plan, window, own);
+                let found = forecasts(plan, self.description.conformal.as_ref(), window, own);
                 let is_number = |values: &[f32]| values.iter().all(|value| value.is_finite());
                 if !found.iter().all(|forecast| is_number(&forecast.mean) && is_number(&forecast.quantiles)) {
                     return None;
@@ -199,7 +212,7 @@ impl Forecaster {
     /// If they are too short, have values that the model cannot read, or numbers overflow.
     pub fn judge(&self, histories: Vec<History>, data: &Path, ask: &Ask) -> Result<Report> {
         let plan = &self.description.plan;
-        plan.window.check_values(&histories, data)?;
+        plan.check_values(&histories, data)?;
         for history in &histories {
             self.check_steps(history.length, Purpose::Answers, ask.limit, (data, history.line))?;
         }
@@ -223,11 +236,21 @@ impl Forecaster {
         let ends = histories.iter().map(|history| history.length).collect();
         let cutter = self.cutter();
         let dataset = Dataset::of(Arc::new(histories), ends, origins, &cutter, data);
-        let metrics = judge(&self.networks, plan, &cutter, &dataset, &self.budget(Purpose::Answers, ask.limit));
+        let metrics = judge(
+            (&self.networks, self.description.conformal.as_ref()),
+            plan,
+            &cutter,
+            &dataset,
+            &self.budget(Purpose::Answers, ask.limit),
+        );
         if !metrics.loss.is_finite() {
             return Err(self.largest.clone().into());
         }
-        Ok(report(&metrics, &judge_floors(plan, cutter.targets, &dataset)))
+        let report = report(&metrics, &judge_floors(plan, cutter.targets, &dataset));
+        Ok(match &self.description.conformal {
+            Some(conformal) => calibrated(report, conformal),
+            None => report,
+        })
     }
 
     /// The times of the steps that a window holds. `[L]`
@@ -258,6 +281,7 @@ impl Model for Forecaster {
     fn describe(&self) -> Vec<(String, String)> {
         let mut lines = self.input().describe();
         lines.push(("network".into(), self.description.plan.summary()));
+        lines.extend(self.description.conformal.as_ref().map(|own| ("intervals".into(), own.in_words())));
         lines
     }
 
@@ -272,10 +296,11 @@ impl Model for Forecaster {
             let budget = self.budget(Purpose::Answers, ask.limit);
             let of_one = |example: &&Example| -> Result<Answer> {
                 let history = example.history().expect("a forecaster's examples are histories");
-                if let Some(problem) = self.description.plan.window.refuses(history) {
+                if let Some(problem) = self.description.plan.refuses(history) {
                     return Err(PlanError::Unfit(problem).into());
                 }
-                let model = (self.networks.as_slice(), &self.description.plan, &self.columns);
+                let Description { plan, conformal, .. } = &self.description;
+                let model = (self.networks.as_slice(), plan, conformal.as_ref(), &self.columns);
                 let found = anomalies::of(model, &cutter, history, (interval, ask.table), &budget)?;
                 Ok(found.ok_or_else(|| self.largest.clone())?)
             };
@@ -284,7 +309,7 @@ impl Model for Forecaster {
         let mut rows = Vec::with_capacity(inputs.len());
         for example in inputs {
             let history = example.history().expect("a forecaster's examples are histories");
-            if let Some(problem) = self.description.plan.window.refuses(history).or_else(|| self.ends_early(history)) {
+            if let Some(problem) = self.description.plan.refuses(history).or_else(|| self.ends_early(history)) {
                 return Err(PlanError::Unfit(problem).into());
             }
             let WindowPlan { context, .. } = self.description.plan.window;
@@ -351,6 +376,17 @@ impl Model for Forecaster {
         let histories = read_histories(data, &self.plan_of(data, columns)?.options(true))?.all;
         self.judge(histories, data, ask)
     }
+}
+
+/// A report that says how its intervals came to be.
+fn calibrated(mut report: Report, conformal: &Conformal) -> Report {
+    if let Some(table) = report.tables.last_mut() {
+        table.note = conformal.in_words();
+    }
+    if let Value::Object(json) = &mut report.json {
+        json.insert(CONFORMAL.into(), json!({ "windows": conformal.windows }));
+    }
+    report
 }
 
 /// The figures for people and as JSON.

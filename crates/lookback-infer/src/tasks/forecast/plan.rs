@@ -41,8 +41,11 @@ pub struct NetworkPlan {
 pub struct OutputPlan {
     /// What it is trained by.
     pub loss: Loss,
-    /// The levels of the quantiles that are answered, rising; none where the loss is of a point.
+    /// The levels of the quantiles that are answered, rising; none where the loss is of a point, unless `conformal`.
     pub quantiles: Vec<f64>,
+    /// Whether central intervals are as wide as what was held out asks for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conformal: bool,
 }
 
 /// What a forecaster is trained by.
@@ -61,6 +64,10 @@ pub enum Loss {
     Huber,
     /// A normal distribution, by its likelihood
     Gaussian,
+    /// Student's t distribution, by its likelihood: tails as heavy as the data have them
+    StudentT,
+    /// A negative binomial distribution of counts, by its likelihood
+    NegativeBinomial,
 }
 
 impl Loss {
@@ -72,12 +79,19 @@ impl Loss {
             Loss::Mse => "mse",
             Loss::Huber => "huber",
             Loss::Gaussian => "gaussian",
+            Loss::StudentT => "student-t",
+            Loss::NegativeBinomial => "negative-binomial",
         }
     }
 
     /// Whether it gives quantiles.
     pub fn has_quantiles(self) -> bool {
-        matches!(self, Loss::Quantile | Loss::Gaussian)
+        !matches!(self, Loss::Mae | Loss::Mse | Loss::Huber)
+    }
+
+    /// Whether what it forecasts are counts.
+    pub fn is_of_counts(self) -> bool {
+        self == Loss::NegativeBinomial
     }
 }
 
@@ -87,7 +101,8 @@ impl OutputPlan {
         match self.loss {
             Loss::Quantile => self.quantiles.len(),
             Loss::Mae | Loss::Mse | Loss::Huber => 1,
-            Loss::Gaussian => 2,
+            Loss::Gaussian | Loss::NegativeBinomial => 2,
+            Loss::StudentT => 3,
         }
     }
 
@@ -98,7 +113,11 @@ impl OutputPlan {
 
     fn check(&self) -> Result<(), PlanError> {
         let levels = &self.quantiles;
-        if !self.loss.has_quantiles() {
+        if self.conformal && self.loss.is_of_counts() {
+            let problem = "does not go with --loss negative-binomial: what is moved is no count any more";
+            return Err(PlanError::conflict("conformal", problem));
+        }
+        if !self.loss.has_quantiles() && !self.conformal {
             return match levels.is_empty() {
                 true => Ok(()),
                 false => Err(PlanError::conflict("quantiles", format!("is not for --loss {}", self.loss.name()))),
@@ -110,6 +129,12 @@ impl OutputPlan {
         if !(are_levels && rise && levels.contains(&0.5) && levels.len() <= MOST_LEVELS) {
             let expected = format!("up to {MOST_LEVELS} rising levels between 0 and 1, 0.5 among them");
             return Err(PlanError::value("quantiles", shown(), expected));
+        }
+        let has_interval =
+            levels.iter().any(|low| levels.iter().any(|high| high > low && (low + high - 1.0).abs() < 1e-9));
+        if self.conformal && !has_interval {
+            let problem = format!("moves the bounds of central intervals, but --quantiles are {}", shown());
+            return Err(PlanError::conflict("conformal", problem));
         }
         Ok(())
     }
@@ -205,6 +230,24 @@ impl WindowPlan {
         }
         Ok(())
     }
+
+    /// Counts are scaled by their mean (Salinas 2020, section 3.3), and by nothing else: what was moved or taken apart is none.
+    fn check_counts(&self) -> Result<(), PlanError> {
+        let refused = [
+            ("every-step", self.at_every_step()),
+            ("scale", self.scale != Scale::Mean),
+            ("logarithms", self.log),
+            ("deseasonalize", self.deseasonalize),
+            ("around", self.around != Around::Nothing),
+        ];
+        match refused.into_iter().find(|(_, set)| *set) {
+            Some((option, _)) => Err(PlanError::conflict(
+                option,
+                "does not go with --loss negative-binomial, whose counts are scaled by their mean alone",
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
 impl NetworkPlan {
@@ -222,6 +265,15 @@ impl NetworkPlan {
         plan::below_one("output-dropout", self.output_dropout)?;
         self.output.check()?;
         self.window.check()?;
+        if self.output.conformal && self.window.at_every_step() {
+            return Err(PlanError::conflict(
+                "conformal",
+                "is of steps ahead, but --every-step tells those that are read",
+            ));
+        }
+        if self.output.loss.is_of_counts() {
+            self.window.check_counts()?;
+        }
         if self.window.at_every_step() && self.encoder.attention.pools() {
             let problem = "makes one vector of all steps, but --every-step tells each";
             return Err(PlanError::conflict("attention", problem));

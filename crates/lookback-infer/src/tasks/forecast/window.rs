@@ -1,12 +1,9 @@
 //! Windows: what a network reads of a history up to where a forecast begins, and what came behind.
 
-use std::path::Path;
-
 use super::frame::Frame;
 use super::network::Sizes;
 use super::plan::{Around, WindowPlan};
 use crate::data::history::{Frequency, History, HistoryColumns};
-use crate::error::DataError;
 use crate::input::{Batch, BatchInput, HistoryEncoder};
 
 /// Cuts windows out of histories, each when it is asked for.
@@ -39,26 +36,10 @@ pub struct Window {
     pub origin: usize,
 }
 
-impl WindowPlan {
-    /// What is wrong with the values of a history, where something is.
-    pub(super) fn refuses(&self, history: &History) -> Option<String> {
-        let groups = history.targets.len() / history.length.max(1);
-        let place = history.targets.iter().position(|value| self.log && *value <= 0.0)?;
-        let (value, step) = (history.targets[place], place / groups.max(1) + 1);
-        let id = if history.id.is_empty() { String::new() } else { format!(" of the series {:?}", history.id) };
-        Some(format!("step {step}{id} is {value}, which has no logarithm; --logarithms needs values above 0"))
-    }
-
-    /// Refuses histories of `file` with values that have no logarithm, where those are forecast.
-    ///
-    /// # Errors
-    /// The first of them.
-    pub fn check_values(&self, histories: &[History], file: &Path) -> Result<(), DataError> {
-        let refused = histories.iter().find_map(|history| Some((history.line, self.refuses(history)?)));
-        match refused {
-            Some((line, problem)) => Err(DataError::Line { file: file.into(), line, problem }),
-            None => Ok(()),
-        }
+impl Window {
+    /// What a scaled unit is worth at every step and target that is said. `[H, G]`
+    pub fn scales(&self) -> impl Iterator<Item = f64> {
+        self.frames.iter().cycle().map(Frame::scale).take(self.base.len())
     }
 }
 

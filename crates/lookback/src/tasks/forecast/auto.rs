@@ -1,6 +1,7 @@
 //! What is chosen by the data where nobody says otherwise.
 
 use lookback_infer::data::history::Frequency;
+use lookback_infer::tasks::forecast::Loss;
 
 use super::options::ForecastOptions;
 use super::plan::default_context;
@@ -45,7 +46,10 @@ pub(super) fn choose(options: &ForecastOptions, facts: &Facts) -> (ForecastOptio
     let every = window.every_step == Some(true);
     if !every {
         // Better than learnt on all that was tried: months and quarters of M3, hours of electricity, made days.
-        chosen.fill("deseasonalize", &mut window.deseasonalize, (2..=LONGEST_SEASON).contains(&season));
+        let counts = window.loss.is_some_and(Loss::is_of_counts);
+        // A count without its season would be none.
+        let seasonal = !counts && (2..=LONGEST_SEASON).contains(&season);
+        chosen.fill("deseasonalize", &mut window.deseasonalize, seasonal);
         chosen.fill("horizon", &mut window.horizon, if season > 1 { season } else { 12 });
     }
     let horizon = window.horizon.unwrap_or(0);

@@ -222,7 +222,7 @@ mod tests {
                     let window = cutter.window(history, history.length).unwrap();
                     let (inputs, ahead) = batch(&[&window]);
                     let numbers = twin.forward(&inputs, &ahead, false).numbers;
-                    f64::from(forecasts(&plan, &window, &numbers)[target].mean[step])
+                    f64::from(forecasts(&plan, None, &window, &numbers)[target].mean[step])
                 };
                 let (history, place) = (history(), (compared % 3, compared % 2));
                 let window = cutter.window(&history, history.length).unwrap();

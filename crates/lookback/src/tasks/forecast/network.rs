@@ -6,7 +6,9 @@ use burn::tensor::activation::softplus;
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, BatchInput, InputShape};
-use lookback_infer::tasks::forecast::{LEAST_DEVIATION, Loss, NetworkPlan, OutputPlan, Sizes};
+use lookback_infer::tasks::forecast::{
+    LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, Loss, NetworkPlan, OutputPlan, Sizes, cost_with_gradient,
+};
 use lookback_nn::ops::{dropout_layer, tanh};
 use lookback_nn::{Error, Linear, LinearConfig};
 
@@ -41,6 +43,8 @@ pub struct Truth {
     pub values: Vec<f32>,
     /// The same: what the network's output is added to.
     pub base: Vec<f32>,
+    /// The same: what a scaled unit is worth.
+    pub scales: Vec<f64>,
 }
 
 impl Truth {
@@ -143,7 +147,7 @@ impl Network {
         Ok((self.shape(output.reshape([rows, self.horizon, self.targets, numbers])), penalty))
     }
 
-    /// Quantiles that rise, or a mean and a deviation above 0.
+    /// Quantiles that rise, or parameters of a distribution in their bounds.
     fn shape(&self, numbers: Tensor<4>) -> Tensor<4> {
         let count = self.plan.numbers();
         let part = |place: usize| numbers.clone().narrow(3, place, 1);
@@ -151,6 +155,13 @@ impl Network {
         match self.plan.loss {
             Loss::Mae | Loss::Mse | Loss::Huber => numbers,
             Loss::Gaussian => Tensor::cat(vec![part(0), softplus(part(1)) + LEAST_DEVIATION], 3),
+            Loss::StudentT => {
+                let parts = [part(0), softplus(part(1)) + LEAST_DEVIATION, softplus(part(2)) + LEAST_FREEDOM];
+                Tensor::cat(parts.into(), 3)
+            }
+            Loss::NegativeBinomial => {
+                Tensor::cat(vec![softplus(part(0)) + LEAST_MEAN, softplus(part(1)) + LEAST_DEVIATION], 3)
+            }
             Loss::Quantile => {
                 let median = self.plan.median();
                 let mut levels: Vec<Tensor<4>> = (0..count).map(part).collect();
@@ -205,11 +216,37 @@ impl Network {
                 let error = (wanted - part(0)) / deviation.clone();
                 deviation.log() + error.powi_scalar(2) * 0.5 + 0.5 * std::f64::consts::TAU.ln()
             }
+            Loss::StudentT | Loss::NegativeBinomial => self.likelihood(numbers.clone(), truth, device)?,
         };
         let mean = (costs * mask).sum() / known as f64;
         Ok(match penalty {
             Some(penalty) => mean + penalty,
             None => mean,
         })
+    }
+
+    /// The costs of numbers `[B, H, G, N]` by a likelihood that has no form in Burn's operations, for want of the logarithm of the
+    /// gamma function, and is beyond single precision for large counts: `[B, H, G, 1]`, 0 where nothing came.
+    ///
+    /// Value and gradient come in double precision from the function that answers are judged by. The result is the value plus
+    /// `g (x - x')`, with `x'` the numbers themselves, cut off from the graph: it is the value, and its gradient is `g`.
+    fn likelihood(&self, numbers: Tensor<4>, truth: &Truth, device: &Device) -> Result<Tensor<4>, Error> {
+        let [rows, horizon, targets, count] = numbers.dims();
+        let cut_off = numbers.clone().detach();
+        let own = cut_off.to_data().try_to_vec::<f32>().expect("networks compute in single precision");
+        let places = truth.base.iter().zip(&truth.scales).zip(&truth.values);
+        let (mut values, mut gradients) = (Vec::with_capacity(truth.values.len()), Vec::with_capacity(own.len()));
+        for (numbers, ((&base, &scale), &value)) in own.chunks_exact(count).zip(places) {
+            let known =
+                if value.is_nan() { None } else { cost_with_gradient(&self.plan, numbers, (base, scale), value) };
+            let (cost, gradient) = known.unwrap_or_else(|| (0.0, vec![0.0; count]));
+            values.push(cost as f32);
+            gradients.extend(gradient.into_iter().map(|gradient| gradient as f32));
+        }
+        let tensor = |values: Vec<f32>, last: usize| {
+            Tensor::<4>::from_data(TensorData::new(values, [rows, horizon, targets, last]), device)
+        };
+        let moved = ((numbers - cut_off) * tensor(gradients, count)).sum_dim(3);
+        Ok(tensor(values, 1) + moved)
     }
 }

@@ -151,6 +151,11 @@ pub struct WindowOptions {
     #[arg(long, value_name = "LEVELS", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<f64>,
+    /// Make central intervals as wide as what is held out asks for, step by step (conformal prediction), and answer them beside a point
+    /// as well [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conformal: Option<bool>,
 }
 
 /// No field of a calendar.
@@ -247,6 +252,7 @@ impl ForecastOptions {
                 calendar: Some(if names.is_empty() { NONE.to_owned() } else { names.join(",") }),
                 loss: Some(output.loss),
                 quantiles: output.quantiles.clone(),
+                conformal: output.conformal.then_some(true),
             },
             encoder: EncoderOptions::of(&network.encoder, false),
             pooling: (!network.encoder.attention.pools() && !every).then(|| network.pooling.to_string()),

@@ -4,7 +4,7 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::tasks::forecast::{
-    Around, CalendarField, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
+    Around, CalendarField, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
 };
 use serde_json::{Map, Value, json};
 
@@ -45,6 +45,9 @@ impl ForecastPlan {
         }
         let every = window.every_step.unwrap_or(false);
         if every {
+            if window.loss.is_some_and(Loss::is_of_counts) {
+                return Err(PlanError::conflict("every-step", "does not go with --loss negative-binomial"));
+            }
             let ahead = [
                 ("horizon", window.horizon.is_some()),
                 ("scale", window.scale.is_some()),
@@ -69,9 +72,11 @@ impl ForecastPlan {
             false => window.horizon.unwrap_or(if season > 1 { season } else { AHEAD }),
         };
         let context = window.context.unwrap_or_else(|| default_context(season, horizon));
+        let loss = window.loss.unwrap_or_default();
+        let counts = loss.is_of_counts();
         let around = match window.around {
             Some(around) => around,
-            None if every => Around::Nothing,
+            None if every || counts => Around::Nothing,
             None if season > 1 && season <= context && window.deseasonalize != Some(true) => Around::Season,
             None => Around::Last,
         };
@@ -82,11 +87,12 @@ impl ForecastPlan {
         if !calendar.is_empty() && options.data.frequency.is_some_and(|step| matches!(step, Frequency::Number(_))) {
             return Err(PlanError::conflict("calendar", "is of dates, but the times are numbers"));
         }
-        let loss = window.loss.unwrap_or_default();
-        if !window.quantiles.is_empty() && !loss.has_quantiles() {
-            return Err(PlanError::conflict("quantiles", format!("is not for --loss {}", loss.name())));
+        let conformal = window.conformal.unwrap_or(false);
+        if !window.quantiles.is_empty() && !loss.has_quantiles() && !conformal {
+            let problem = format!("is not for --loss {} without --conformal", loss.name());
+            return Err(PlanError::conflict("quantiles", problem));
         }
-        let quantiles = match (loss.has_quantiles(), window.quantiles.as_slice()) {
+        let quantiles = match (loss.has_quantiles() || conformal, window.quantiles.as_slice()) {
             (false, _) => Vec::new(),
             (true, []) => LEVELS.to_vec(),
             (true, said) => said.to_vec(),
@@ -102,12 +108,18 @@ impl ForecastPlan {
             pooling: pooling.unwrap_or("last").parse()?,
             ahead: options.ahead.unwrap_or(32),
             output_dropout: encoder.output_dropout()?,
-            output: OutputPlan { loss, quantiles },
+            output: OutputPlan { loss, quantiles, conformal },
             window: WindowPlan {
                 horizon,
                 context,
                 season,
-                scale: if every { Scale::None } else { window.scale.unwrap_or_default() },
+                scale: match window.scale {
+                    Some(said) => said,
+                    None if every => Scale::None,
+                    // Salinas 2020, section 3.3; and a count that was moved would be none.
+                    None if counts => Scale::Mean,
+                    None => Scale::default(),
+                },
                 log: window.logarithms.unwrap_or(false),
                 deseasonalize: window.deseasonalize.unwrap_or(false),
                 around,
@@ -119,6 +131,10 @@ impl ForecastPlan {
         let stride = window.stride.unwrap_or(1);
         plan::at_least(1, "stride", stride)?;
         let validation = ValidationPlan::new(&options.train)?;
+        if conformal && matches!(validation, ValidationPlan::None) {
+            let problem = "needs what is held out, but --validation-split is 0";
+            return Err(PlanError::conflict("conformal", problem));
+        }
         let (input, options) = (options.data.plan(every), options.clone());
         Ok(ForecastPlan { input, network, stride, train, validation, options })
     }

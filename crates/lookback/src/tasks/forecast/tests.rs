@@ -43,7 +43,15 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
     let mut compared = 0;
     for cell in ["lstm", "gru", "rnn"] {
         for (layers, (attention, pooling)) in [1, 2].into_iter().flat_map(|layers| forms.map(|form| (layers, form))) {
-            for (loss, ahead) in [("quantile", 2), ("mae", 0), ("mse", 3), ("huber", 0), ("gaussian", 2)] {
+            for (loss, ahead) in [
+                ("quantile", 2),
+                ("mae", 0),
+                ("mse", 3),
+                ("huber", 0),
+                ("gaussian", 2),
+                ("student-t", 0),
+                ("negative-binomial", 2),
+            ] {
                 let plan = ForecastPlan::new(&options(cell, layers, attention, pooling, loss)).unwrap().network;
                 let sizes = Sizes { channels, ahead, targets };
                 device.seed(compared);
@@ -59,24 +67,35 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
                 for (found, expected) in found.iter().zip(&expected) {
                     assert!((found - expected).abs() < 2e-6, "{name}: {found} instead of {expected}");
                 }
-                let mut truth = Truth { values: values(3 * 4 * targets, 3), base: values(3 * 4 * targets, 4) };
+                let mut truth = Truth {
+                    values: values(3 * 4 * targets, 3),
+                    base: values(3 * 4 * targets, 4),
+                    scales: vec![0.5; 3 * 4 * targets],
+                };
+                if plan.output.loss.is_of_counts() {
+                    truth.values.iter_mut().for_each(|value| *value = (value.abs() * 7.0).round() * 2.0);
+                    truth.base.fill(0.0);
+                }
                 truth.values[5] = f32::NAN;
                 let loss = network.loss(&batch, &known, &truth, &device).unwrap();
                 let loss = loss.into_data().try_to_vec::<f32>().unwrap()[0];
                 let each = found.chunks_exact(plan.output.numbers()).zip(&truth.base).zip(&truth.values);
                 let costs = each.filter(|(_, value)| !value.is_nan());
                 let costs: Vec<f64> =
-                    costs.map(|((numbers, &base), &value)| cost(&plan.output, numbers, base, value)).collect();
+                    costs.map(|((numbers, &base), &value)| cost(&plan.output, numbers, (base, 0.5), value)).collect();
                 // Where the attention pools, the loss has a penalty beside.
                 if attention != "structured:2" {
                     let mean = costs.iter().sum::<f64>() / costs.len() as f64;
-                    assert!((f64::from(loss) - mean).abs() < 1e-5, "{name}: {loss} instead of {mean}");
+                    assert!(
+                        (f64::from(loss) - mean).abs() < 1e-5 * mean.abs().max(1.0),
+                        "{name}: {loss} instead of {mean}"
+                    );
                 }
                 compared += 1;
             }
         }
     }
-    assert_eq!(compared, 120);
+    assert_eq!(compared, 168);
 }
 
 #[test]
@@ -84,7 +103,8 @@ fn networks_that_tell_every_step_are_twins_too() {
     let device = Device::flex();
     let input = BatchInput::Series { values: values(3 * 5 * 2, 1), channels: 2 };
     let batch = Batch { input, lengths: vec![5, 1, 3], time: 5 };
-    for (attention, loss) in [("none", "mse"), ("scaled-dot", "quantile"), ("none", "gaussian")] {
+    for (attention, loss) in [("none", "mse"), ("scaled-dot", "quantile"), ("none", "gaussian"), ("none", "student-t")]
+    {
         let mut options = options("gru", 2, attention, None, loss);
         options.window.horizon = None;
         options.window.every_step = Some(true);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use lookback_infer::data::history::{Frequency, Histories, History, read_histories};
-use lookback_infer::error::{DataError, Error, counted};
+use lookback_infer::error::{DataError, Error, PlanError, counted};
 use lookback_infer::input::{FileColumns, Input, InputPlan};
 use lookback_infer::model::{Score, Table, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::forecast::{
-    self, Cutter, Dataset, Description, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest, batch, budget, hold_out,
-    hold_out_steps, judge, judge_floors, judge_steps, verdict,
+    self, Conformal, Cutter, Dataset, Description, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest, batch,
+    budget, calibrate, enough_windows, hold_out, hold_out_steps, judge, judge_floors, judge_steps, verdict,
 };
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -44,7 +44,7 @@ pub fn fit_histories(
     let Histories { all: histories, columns } = read;
     let init = session.init.take();
     let plan = &plan.by_data(&histories, columns.frequency, data)?;
-    plan.network.window.check_values(&histories, data)?;
+    plan.network.check_values(&histories, data)?;
     let read = InputPlan::History(plan.input.clone()).with_columns(Some(FileColumns::History(columns.clone())));
     let input = match &init {
         Some(init) => init.input(&read, std::iter::empty(), data)?,
@@ -55,7 +55,14 @@ pub fn fit_histories(
     let sizes = cutter.sizes();
     let every = plan.network.window.at_every_step();
     let histories = Arc::new(histories);
-    let (ends, held_out) = hold_out_of(&histories, &plan.validation, &cutter, &input, data)?;
+    let (ends, held_out) = hold_out_of(&histories, plan, &cutter, &input, data)?;
+    if plan.network.output.conformal {
+        let windows = match &held_out {
+            Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
+            _ => 0,
+        };
+        enough_windows(&plan.network.output, windows)?;
+    }
     let training = match every {
         true => Dataset::every_step(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
         false => Dataset::training(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
@@ -90,6 +97,10 @@ pub fn fit_histories(
         true => None,
         false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
     };
+    let conformal = match (plan.network.output.conformal, trained.networks.is_empty()) {
+        (true, false) => Some(objective.calibrated(&trained.networks)?),
+        _ => None,
+    };
     let judged = match &objective.held_out {
         Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
         Some(HeldOut::Steps(histories, _)) => histories.len(),
@@ -98,7 +109,7 @@ pub fn fit_histories(
     let examples = [objective.training.windows.len(), judged];
     let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
         let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        Description { input, plan: network, record: record.clone() }.file(tensors)
+        Description { input, plan: network, record: record.clone(), conformal }.file(tensors)
     })?;
     Ok(Fitted { told, ..fitted })
 }
@@ -114,7 +125,7 @@ enum HeldOut {
 /// How many steps of every history are left to learn from, and what is judged by.
 fn hold_out_of(
     histories: &Arc<Vec<History>>,
-    validation: &ValidationPlan,
+    plan: &ForecastPlan,
     cutter: &Cutter<'_>,
     input: &Input,
     data: &Path,
@@ -122,7 +133,7 @@ fn hold_out_of(
     let (horizon, every) = (cutter.plan.horizon, cutter.plan.at_every_step());
     let lengths = |histories: &[History]| histories.iter().map(|history| history.length).collect::<Vec<usize>>();
     let whole = lengths(histories);
-    Ok(match validation {
+    Ok(match &plan.validation {
         ValidationPlan::None => (whole, None),
         ValidationPlan::Split(share) if every => {
             let ends = hold_out_steps(histories, *share);
@@ -141,7 +152,7 @@ fn hold_out_of(
                 _ => unreachable!("the input was made of histories"),
             };
             let own = Arc::new(read_histories(file, &options)?.all);
-            cutter.plan.check_values(&own, file)?;
+            plan.network.check_values(&own, file)?;
             let held_out = match every {
                 // All of what stands in a file of its own.
                 true => HeldOut::Steps(Arc::clone(&own), vec![0; own.len()]),
@@ -220,8 +231,10 @@ impl Forecasting<'_> {
             values.iter().copied().chain(rest).collect()
         };
         let base = windows.iter().flat_map(|window| padded(&window.base, 0.0)).collect();
+        let scales =
+            windows.iter().flat_map(|window| window.scales().chain(std::iter::repeat(1.0)).take(most)).collect();
         let values = truths.iter().flat_map(|truth| padded(truth, f32::NAN)).collect();
-        (windows, Truth { values, base })
+        (windows, Truth { values, base, scales })
     }
 
     /// How networks do on what was held out, judged as they will answer: without Burn.
@@ -230,11 +243,22 @@ impl Forecasting<'_> {
         let networks: Vec<forecast::Network> =
             networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
         Some(match held_out {
-            HeldOut::Windows(dataset) => judge(&networks, self.plan, &self.cutter, dataset, &self.judging),
+            HeldOut::Windows(dataset) => judge((&networks, None), self.plan, &self.cutter, dataset, &self.judging),
             HeldOut::Steps(histories, from) => {
                 judge_steps(&networks, self.plan, &self.cutter, (histories, from), &self.judging)
             }
         })
+    }
+
+    /// How far intervals are moved by what was held out.
+    fn calibrated(&self, networks: &[Network]) -> Result<Conformal, Error> {
+        let Some(HeldOut::Windows(dataset)) = &self.held_out else {
+            let problem = "needs what is held out, but every series is too short for that";
+            return Err(PlanError::conflict("conformal", problem).into());
+        };
+        let networks: Vec<forecast::Network> =
+            networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
+        Ok(calibrate(&networks, self.plan, &self.cutter, dataset, &self.judging)?)
     }
 
     /// What a person is told after training: how good the classic forecasts are beside.

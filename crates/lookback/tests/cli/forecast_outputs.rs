@@ -1,0 +1,142 @@
+//! What forecasters answer beside a point: distributions and intervals, through the real program.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::program::{Folder, lookback};
+
+/// Networks that train in a moment.
+const TINY: [&str; 12] = [
+    "--hidden",
+    "12",
+    "--batch-size",
+    "16",
+    "--dropout",
+    "0",
+    "--learning-rate",
+    "0.01",
+    "--horizon",
+    "4",
+    "--season",
+    "4",
+];
+
+/// Weeks of sales of a few things: counts with a season of four steps, by a generator of random numbers of its own.
+fn sales(series: usize, steps: usize) -> String {
+    let (mut table, mut state) = ("id,step,y\n".to_owned(), 1u64);
+    for name in 0..series {
+        for step in 0..steps {
+            let usual = [2.0, 6.0, 4.0, 1.0][step % 4] * 3f64.powi(name as i32 % 3);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let draw = (state >> 11) as f64 / (1u64 << 53) as f64;
+            let _ = writeln!(table, "s{name},{step},{:.0}", usual * 2.0 * draw);
+        }
+    }
+    table
+}
+
+fn train(data: &str, output: &str, more: &[&str]) -> crate::program::Run {
+    lookback(&[&["train", "forecast", data, "-o", output], &TINY[..], more].concat())
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
+}
+
+#[test]
+fn counts_and_heavy_tails_are_forecast_as_distributions() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.csv", sales(6, 60)), folder.path("model.safetensors"));
+    for loss in ["negative-binomial", "student-t"] {
+        train(&data, &model, &["--loss", loss, "--epochs", "8"]).ok();
+        let judged = json(&lookback(&["evaluate", &model, &data, "--json", "--backtest", "4"]).ok());
+        // Of a fifth of the values it is said that they lie outside.
+        let inside = judged["coverage"]["80"].as_f64().unwrap();
+        assert!((0.6..=1.0).contains(&inside) && judged["loss"].is_number(), "{loss}: {judged}");
+        let (own, naive) = (judged["mase"].as_f64().unwrap(), judged["naive"]["mase"].as_f64().unwrap());
+        assert!(own < naive, "{loss}: {own} and {naive}");
+        let answered = lookback(&["predict", &model, &data]).ok();
+        for line in answered.lines().map(json) {
+            let levels: Vec<Vec<f64>> = line["quantiles"].as_object().unwrap().values().map(numbers).collect();
+            for step in 0..4 {
+                assert!(levels.windows(2).all(|pair| pair[0][step] <= pair[1][step]), "{loss}: {line}");
+            }
+            if loss == "negative-binomial" {
+                let whole = levels.iter().flatten().all(|count| count.fract() == 0.0 && *count >= 0.0);
+                assert!(whole && numbers(&line["mean"]).iter().all(|mean| *mean > 0.0), "{line}");
+            }
+        }
+        let config = folder.write("config.toml", lookback(&["inspect", &model, "--config"]).ok());
+        let again = folder.path("again.safetensors");
+        lookback(&["train", "forecast", &data, "--config", &config, "-o", &again]).ok();
+        assert_eq!(lookback(&["predict", &again, &data]).ok(), answered, "{loss}");
+    }
+}
+
+#[test]
+fn what_is_no_count_is_refused_with_file_line_and_value() {
+    let folder = Folder::new();
+    let (data, model) = (folder.write("data.csv", sales(2, 40)), folder.path("model.safetensors"));
+    let counts = ["--loss", "negative-binomial", "--epochs", "1"];
+    for (value, shown) in [("-3", "-3"), ("2.5", "2.5"), ("20000000", "20000000")] {
+        let wrong = folder.write("wrong.csv", format!("{}t,0,4\nt,1,{value}\n", sales(1, 20)));
+        train(&wrong, &model, &counts).refused(2, &["wrong.csv", "line 22", "step 2", "\"t\"", shown, "whole numbers"]);
+    }
+    for (option, value) in
+        [("--scale", "standard"), ("--logarithms", "true"), ("--deseasonalize", "true"), ("--around", "last")]
+    {
+        let said = format!("{option}={value}");
+        train(&data, &model, &[&counts[..], &[&said]].concat()).refused(2, &[option, "negative-binomial"]);
+    }
+    train(&data, &model, &counts).ok();
+    let wrong = folder.write("wrong.csv", "id,step,y\na,1,5\na,2,0.5\na,3,4\n");
+    let run = lookback(&["predict", &model, &wrong]);
+    assert!(run.code == 3 && run.out.contains("step 2") && run.out.contains("0.5"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn conformal_intervals_hold_what_they_say_whatever_the_network_thinks() {
+    let folder = Folder::new();
+    let (data, more) = (folder.write("data.csv", sales(24, 48)), folder.write("more.csv", sales(24, 60)));
+    let model = folder.path("model.safetensors");
+    let levels = ["--quantiles", "0.1,0.25,0.5,0.75,0.9", "--conformal", "--epochs", "6"];
+    for loss in ["mse", "quantile", "gaussian"] {
+        train(&data, &model, &[&levels[..], &["--loss", loss]].concat()).ok();
+        let judged = json(&lookback(&["evaluate", &model, &more, "--json", "--backtest", "3"]).ok());
+        for (percent, share) in [("50", 0.5), ("80", 0.8)] {
+            let inside = judged["coverage"][percent].as_f64().unwrap();
+            assert!((inside - share).abs() < 0.15, "{loss}: {inside} in {percent} %");
+        }
+        assert_eq!(judged["conformal"]["windows"].as_u64(), Some(24), "{loss}");
+        assert!(lookback(&["evaluate", &model, &more]).ok().contains("24 held-out windows"), "{loss}");
+        assert!(lookback(&["inspect", &model]).ok().contains("conformal prediction"), "{loss}");
+        let answered = lookback(&["predict", &model, &data]).ok();
+        for line in answered.lines().map(json) {
+            let found: Vec<Vec<f64>> = line["quantiles"].as_object().unwrap().values().map(numbers).collect();
+            let rise = (0..4).all(|step| found.windows(2).all(|pair| pair[0][step] <= pair[1][step]));
+            assert!(found.len() == 5 && rise && found[2] == numbers(&line["mean"]), "{loss}: {line}");
+        }
+        let config = folder.write("config.toml", lookback(&["inspect", &model, "--config"]).ok());
+        let again = folder.path("again.safetensors");
+        lookback(&["train", "forecast", &data, "--config", &config, "-o", &again]).ok();
+        assert_eq!(lookback(&["predict", &again, &data]).ok(), answered, "{loss}");
+    }
+    let few = folder.write("few.csv", sales(3, 40));
+    train(&few, &model, &["--conformal", "--epochs", "1"]).refused(2, &["--conformal", "at least 19", "there are 3"]);
+    for (option, parts) in [
+        (["--loss", "negative-binomial"], ["--conformal", "count"]),
+        (["--validation-split", "0"], ["--conformal", "--validation-split is 0"]),
+        (["--quantiles", "0.5,0.9"], ["--conformal", "0.5,0.9"]),
+    ] {
+        train(&data, &model, &[&["--conformal", "--epochs", "1"], &option[..]].concat()).refused(2, &parts);
+    }
+    train(&data, &model, &["--loss", "mse", "--quantiles", "0.5"]).refused(2, &["--quantiles", "--conformal"]);
+    let every =
+        ["train", "forecast", &data, "--every-step", "--past", "y", "--target", "step", "--conformal", "-o", &model];
+    lookback(&every).refused(2, &["--conformal", "--every-step"]);
+}
