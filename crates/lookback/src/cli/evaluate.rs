@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lookback_infer::data::Column;
+use lookback_infer::error::PlanError;
 use lookback_infer::model::{Ask, BacktestAsk, JudgeAsk, Report, SearchAsk};
 
 use super::columns::Columns;
@@ -51,6 +52,8 @@ pub(super) struct Evaluate {
     /// Steps between the beginnings of those [default: as many as are forecast]
     #[arg(long, value_name = "STEPS")]
     stride: Option<usize>,
+    #[arg(long, hide = true)]
+    refit: bool,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
     #[arg(long, value_name = "CHARACTER")]
     label_separator: Option<char>,
@@ -58,6 +61,11 @@ pub(super) struct Evaluate {
 
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        if self.refit {
+            let problem = "would train before every window, but evaluate trains nothing: a model file has what answers, not the data and \
+                           the optimiser that it was made with; train --refit learns from the last horizon as well";
+            return Err(PlanError::conflict("refit", problem).into());
+        }
         let model = load(&self.model, &self.data)?;
         let judging = JudgeAsk { ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
         let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());

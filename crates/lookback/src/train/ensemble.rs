@@ -121,7 +121,8 @@ pub fn train<O: Objective>(
             finished.push((network, record));
         }
         if TrainState::<O::Network>::stands_in(&file) {
-            let own = TrainPlan { seed: network_seed(plan.seed, finished.len()), ..plan.clone() };
+            let place = finished.len();
+            let own = plan.of_network(network_seed(plan.seed, place), objective.epochs(place));
             taken_up = Some(TrainState::take(start(finished.len())?, &own, &mut file, &checkpoint.file)?);
         }
     }
@@ -129,8 +130,9 @@ pub fn train<O: Objective>(
     let (mut end, mut saved, mut clock) = (End::Completed, false, Clock::new());
     for place in finished.len()..plan.ensemble {
         let seed = network_seed(plan.seed, place);
-        let own = TrainPlan { seed, ..plan.clone() };
-        session.progress.run_started(place + 1, plan.ensemble);
+        let own = plan.of_network(seed, objective.epochs(place));
+        let before = objective.trained_before();
+        session.progress.run_started(before + place + 1, before + plan.ensemble);
         let state = match taken_up.take() {
             Some(state) => state,
             None => TrainState::new(start(place)?, &own),

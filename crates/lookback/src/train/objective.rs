@@ -16,6 +16,16 @@ pub trait Objective {
     /// The length of every training example; batches are made of examples of similar length.
     fn lengths(&self) -> &[usize];
 
+    /// How many epochs the network of this number, from 0, is trained for, where that was found out before; else the plan says it.
+    fn epochs(&self, _network: usize) -> Option<usize> {
+        None
+    }
+
+    /// How many networks were trained before these, for who is told of them.
+    fn trained_before(&self) -> usize {
+        0
+    }
+
     /// What an example is padded to: the steps of its input, and of what is written, where anything is.
     fn sides(&self, example: usize) -> [usize; 2] {
         [self.lengths()[example], 0]

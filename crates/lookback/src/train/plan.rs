@@ -198,6 +198,17 @@ impl TrainPlan {
         }
     }
 
+    /// The plan of one of its networks: from a seed of its own, and for so many epochs where they are known already, over which the
+    /// learning rate then goes its whole way.
+    pub(super) fn of_network(&self, seed: u64, epochs: Option<usize>) -> TrainPlan {
+        let epochs = epochs.unwrap_or(self.epochs);
+        let average = match self.average {
+            Average::Swa { start } => Average::Swa { start: start.min(epochs) },
+            Average::None | Average::Ema { .. } => self.average,
+        };
+        TrainPlan { seed, epochs, average, warmup: self.warmup.min(epochs as f64), ..self.clone() }
+    }
+
     /// The seed that everything random in the run derives from.
     pub fn seed(&self) -> u64 {
         self.seed

@@ -140,3 +140,66 @@ fn conformal_intervals_hold_what_they_say_whatever_the_network_thinks() {
         ["train", "forecast", &data, "--every-step", "--past", "y", "--target", "step", "--conformal", "-o", &model];
     lookback(&every).refused(2, &["--conformal", "--every-step"]);
 }
+
+#[test]
+fn a_forecaster_is_trained_again_on_everything_for_the_epochs_that_were_found() {
+    let folder = Folder::new();
+    let (data, more) = (folder.write("data.csv", sales(24, 40)), folder.write("more.csv", sales(24, 44)));
+    let [once, again, third] = ["once", "again", "third"].map(|name| folder.path(name));
+    let options = ["--epochs", "5", "--ensemble", "2", "--conformal", "--quantiles", "0.1,0.5,0.9"];
+    train(&data, &once, &options).ok();
+    let said = train(&data, &again, &[&options[..], &["--refit"]].concat());
+    assert!(said.err.contains("training again on everything"), "{}", said.err);
+    said.ok();
+    // What was held out is told of the first training, and other weights answer.
+    let shown = [&once, &again].map(|model| lookback(&["inspect", model]).ok());
+    let scores = shown.each_ref().map(|text| text.lines().filter(|line| line.contains("MASE")).collect::<Vec<_>>());
+    assert!(!scores[0].is_empty() && scores[0] == scores[1], "{shown:?}");
+    let answers = [&once, &again].map(|model| lookback(&["predict", model, &data]).ok());
+    assert_ne!(answers[0], answers[1]);
+    let judged = json(&lookback(&["evaluate", &again, &more, "--json"]).ok());
+    assert_eq!(judged["conformal"]["windows"].as_u64(), Some(24), "{judged}");
+    let config = folder.write("config.toml", lookback(&["inspect", &again, "--config"]).ok());
+    lookback(&["train", "forecast", &data, "--config", &config, "-o", &third]).ok();
+    assert_eq!(lookback(&["predict", &third, &data]).ok(), answers[1]);
+    for option in [["--validation-split", "0"], ["--validation", more.as_str()]] {
+        train(&data, &third, &[&["--refit"], &option[..]].concat()).refused(2, &["--refit", "--validation-split"]);
+    }
+    lookback(&["evaluate", &again, &more, "--backtest", "2", "--refit"]).refused(2, &["--refit"]);
+}
+
+/// Killed now and then, in the first training and in the second.
+#[cfg(unix)]
+#[test]
+fn a_training_again_that_is_killed_goes_on_to_the_same_bytes() {
+    let folder = Folder::new();
+    let data = folder.write("data.csv", sales(8, 40));
+    let [straight, killed] = ["straight", "killed"].map(|name| folder.path(name));
+    let options = ["--epochs", "3", "--ensemble", "2", "--refit"];
+    train(&data, &straight, &options).ok();
+    let checkpoint = format!("{killed}.checkpoint");
+    let stands = || std::path::Path::new(&checkpoint).exists();
+    let mut kills = 0;
+    loop {
+        let resume: &[&str] = if stands() { &["--resume"] } else { &[] };
+        let base = ["train", "forecast", &data, "-o", &killed, "--checkpoint-every", "1steps"];
+        let arguments = [&base, &TINY[..], &options, resume].concat();
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_lookback"))
+            .args(&arguments)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(40 + 37 * (kills % 7)));
+        if kills < 25 && program.try_wait().unwrap().is_none() {
+            program.kill().unwrap();
+            program.wait().unwrap();
+            kills += 1;
+            continue;
+        }
+        assert!(program.wait().unwrap().success());
+        break;
+    }
+    assert!(kills > 1, "it was killed {kills} times");
+    assert!(std::fs::read(&straight).unwrap() == std::fs::read(&killed).unwrap(), "other bytes after {kills} kills");
+}

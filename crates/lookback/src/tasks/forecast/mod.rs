@@ -8,6 +8,7 @@ mod gradient;
 mod network;
 mod options;
 mod plan;
+mod refit;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -68,7 +69,7 @@ impl Task for Forecast {
     }
 
     fn parts(plan: &ForecastPlan) -> Vec<Value> {
-        vec![json!(plan.input), json!({ "stride": plan.stride }), json!(plan.network)]
+        vec![json!(plan.input), json!({ "stride": plan.stride, "refit": plan.refit }), json!(plan.network)]
     }
 
     fn open(plan: &ForecastPlan) -> Vec<&'static str> {

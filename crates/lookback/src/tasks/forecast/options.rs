@@ -36,6 +36,10 @@ pub struct ForecastOptions {
     #[arg(long, value_name = "N", help_heading = "Network")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead: Option<usize>,
+    /// Train again on everything once the epochs were found on what is held out, that included, for as many [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refit: Option<bool>,
     /// How it is trained.
     #[command(flatten)]
     #[serde(flatten)]
@@ -226,8 +230,9 @@ impl ForecastOptions {
     ) -> Result<ForecastOptions, String> {
         let mut training = training.clone();
         let stride = training.remove("stride").as_ref().and_then(Value::as_u64);
-        let mut options =
-            ForecastOptions { train: TrainOptions::of(&training)?, ..ForecastOptions::of(input, network) };
+        let refit = training.remove("refit").as_ref().and_then(Value::as_bool).filter(|refit| *refit);
+        let train = TrainOptions::of(&training)?;
+        let mut options = ForecastOptions { refit, train, ..ForecastOptions::of(input, network) };
         options.window.stride = stride.and_then(|stride| usize::try_from(stride).ok());
         Ok(options)
     }
@@ -257,6 +262,7 @@ impl ForecastOptions {
             encoder: EncoderOptions::of(&network.encoder, false),
             pooling: (!network.encoder.attention.pools() && !every).then(|| network.pooling.to_string()),
             ahead: (!every).then_some(network.ahead),
+            refit: None,
             train: TrainOptions::default(),
         };
         options.encoder.output_dropout = Some(network.output_dropout);

@@ -24,6 +24,8 @@ pub struct ForecastPlan {
     pub(super) network: NetworkPlan,
     /// Steps between the windows that are trained on.
     pub(super) stride: usize,
+    /// Whether it is trained again on everything.
+    pub(super) refit: bool,
     pub(super) train: TrainPlan,
     pub(super) validation: ValidationPlan,
     /// What was said, for what is chosen by the data where nothing was.
@@ -135,8 +137,13 @@ impl ForecastPlan {
             let problem = "needs what is held out, but --validation-split is 0";
             return Err(PlanError::conflict("conformal", problem));
         }
+        let refit = options.refit.unwrap_or(false);
+        if refit && !matches!(validation, ValidationPlan::Split(_)) {
+            let problem = "trains again on what was held out, but nothing is: it needs --validation-split above 0";
+            return Err(PlanError::conflict("refit", problem));
+        }
         let (input, options) = (options.data.plan(every), options.clone());
-        Ok(ForecastPlan { input, network, stride, train, validation, options })
+        Ok(ForecastPlan { input, network, stride, refit, train, validation, options })
     }
 
     /// The training options by name, as a model keeps them.
@@ -144,6 +151,9 @@ impl ForecastPlan {
         let mut options = by_name(json!(self.train));
         options.insert("validation-split".into(), json!(self.validation.share()));
         options.insert("stride".into(), json!(self.stride));
+        if self.refit {
+            options.insert("refit".into(), json!(true));
+        }
         options
     }
 }

@@ -19,9 +19,10 @@ use rayon::prelude::*;
 use super::auto::{self, Facts};
 use super::network::{Network, Truth};
 use super::plan::ForecastPlan;
+use super::refit::Found;
 use crate::network::{option_of, twin};
 use crate::tasks::Fitted;
-use crate::train::{self, Loss, Objective, Session, ValidationPlan, begin, check_tables};
+use crate::train::{self, Ensemble, Loss, Objective, Session, ValidationPlan, begin, check_tables};
 
 /// Reads the training file and whatever validation the plan names, and trains.
 ///
@@ -53,7 +54,6 @@ pub fn fit_histories(
     let encoder = input.history().map(|(_, encoder)| encoder.clone()).unwrap_or_default();
     let cutter = Cutter::of(&plan.network.window, &encoder, &columns);
     let sizes = cutter.sizes();
-    let every = plan.network.window.at_every_step();
     let histories = Arc::new(histories);
     let (ends, held_out) = hold_out_of(&histories, plan, &cutter, &input, data)?;
     if plan.network.output.conformal {
@@ -63,10 +63,7 @@ pub fn fit_histories(
         };
         enough_windows(&plan.network.output, windows)?;
     }
-    let training = match every {
-        true => Dataset::every_step(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
-        false => Dataset::training(Arc::clone(&histories), ends, (&cutter, plan.stride), data),
-    };
+    let training = windows_of(&histories, ends, &cutter, plan, data);
     if training.windows.is_empty() {
         return Err(none_to_learn_from(&histories, data).into());
     }
@@ -87,31 +84,73 @@ pub fn fit_histories(
         cutter,
         training,
         held_out,
+        epochs: Vec::new(),
         budget,
         judging,
         device: session.device.clone().autodiff(),
-    };
-    let trained = train::train(&objective, make, &plan.train, session)?;
-    // What was stopped is to be written at once.
-    let told = match trained.end.is_cut_short() {
-        true => None,
-        false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
-    };
-    let conformal = match (plan.network.output.conformal, trained.networks.is_empty()) {
-        (true, false) => Some(objective.calibrated(&trained.networks)?),
-        _ => None,
     };
     let judged = match &objective.held_out {
         Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
         Some(HeldOut::Steps(histories, _)) => histories.len(),
         None => 0,
     };
-    let examples = [objective.training.windows.len(), judged];
-    let fitted = Fitted::new(trained, &plan.train, &SCORES, examples, plan.training(), |record, tensors| {
-        let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-        Description { input, plan: network, record: record.clone(), conformal }.file(tensors)
-    })?;
-    Ok(Fitted { told, ..fitted })
+    let fitted = |trained: Ensemble<Network>, conformal: Option<Conformal>, windows: usize| {
+        Fitted::new(trained, &plan.train, &SCORES, [windows, judged], plan.training(), |record, tensors| {
+            let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+            Description { input, plan: network, record: record.clone(), conformal }.file(tensors)
+        })
+    };
+
+    let done = if plan.refit { session.take_up_parts()? } else { Vec::new() };
+    let (found, told) = match done.first() {
+        Some(part) => (Found::of_part(part)?, None),
+        None => {
+            let trained = train::train(&objective, make, &plan.train, session)?;
+            // What was stopped is to be written at once.
+            let told = match trained.end.is_cut_short() {
+                true => None,
+                false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
+            };
+            let conformal = match (plan.network.output.conformal, trained.networks.is_empty()) {
+                (true, false) => Some(objective.calibrated(&trained.networks)?),
+                _ => None,
+            };
+            if !plan.refit || trained.end.is_cut_short() {
+                let windows = objective.training.windows.len();
+                return Ok(Fitted { told, ..fitted(trained, conformal, windows)? });
+            }
+            let Ensemble { records, validation, .. } = trained;
+            let found = Found { networks: records, validation, conformal };
+            session.part_done(found.part());
+            // Nothing was saved to go on from.
+            session.resume = false;
+            (found, told)
+        }
+    };
+    let whole = histories.iter().map(|history| history.length).collect();
+    let training = windows_of(&histories, whole, &cutter, plan, data);
+    let epochs: Vec<usize> = found.networks.iter().map(|record| record.epoch).collect();
+    let (windows, shown) = (training.windows.len(), epochs.iter().map(usize::to_string).collect::<Vec<_>>().join(", "));
+    let name = data.display();
+    tracing::info!("{name}: training again on everything, {} for {shown} epochs", counted(windows, "window"));
+    let again = Forecasting { training, held_out: None, epochs, ..objective };
+    let trained = train::train(&again, make, &plan.train, session)?;
+    let conformal = found.conformal.clone();
+    Ok(Fitted { told, ..fitted(found.told(trained), conformal, windows)? })
+}
+
+/// Windows to learn from, of the first `ends` steps of every history.
+fn windows_of(
+    histories: &Arc<Vec<History>>,
+    ends: Vec<usize>,
+    cutter: &Cutter<'_>,
+    plan: &ForecastPlan,
+    data: &Path,
+) -> Dataset {
+    match plan.network.window.at_every_step() {
+        true => Dataset::every_step(Arc::clone(histories), ends, (cutter, plan.stride), data),
+        false => Dataset::training(Arc::clone(histories), ends, (cutter, plan.stride), data),
+    }
 }
 
 /// What forecasts are judged by in training.
@@ -212,6 +251,8 @@ struct Forecasting<'a> {
     cutter: Cutter<'a>,
     training: Dataset,
     held_out: Option<HeldOut>,
+    /// How many epochs each network is trained for, where that was found out before.
+    epochs: Vec<usize>,
     /// What a batch of training may take.
     budget: Budget,
     /// What a batch of validation may take.
@@ -279,6 +320,14 @@ impl Objective for Forecasting<'_> {
 
     fn lengths(&self) -> &[usize] {
         &self.training.lengths
+    }
+
+    fn epochs(&self, network: usize) -> Option<usize> {
+        self.epochs.get(network).copied()
+    }
+
+    fn trained_before(&self) -> usize {
+        self.epochs.len()
     }
 
     fn parts(&self, examples: &[usize]) -> Vec<Vec<usize>> {
