@@ -203,3 +203,24 @@ fn a_training_again_that_is_killed_goes_on_to_the_same_bytes() {
     assert!(kills > 1, "it was killed {kills} times");
     assert!(std::fs::read(&straight).unwrap() == std::fs::read(&killed).unwrap(), "other bytes after {kills} kills");
 }
+
+#[test]
+fn networks_answer_together_by_their_median() {
+    let folder = Folder::new();
+    let data = folder.write("data.csv", sales(6, 40));
+    let [mean, median, again] = ["mean", "median", "again"].map(|name| folder.path(name));
+    let options = ["--epochs", "2", "--ensemble", "3"];
+    train(&data, &mean, &options).ok();
+    train(&data, &median, &[&options[..], &["--combine", "median"]].concat()).ok();
+    let answers = [&mean, &median].map(|model| lookback(&["predict", model, &data]).ok());
+    assert_ne!(answers[0], answers[1]);
+    assert!(lookback(&["inspect", &median]).ok().contains("the median of 3 networks"));
+    for line in answers[1].lines().map(json) {
+        let levels: Vec<Vec<f64>> = line["quantiles"].as_object().unwrap().values().map(numbers).collect();
+        assert!((0..4).all(|step| levels.windows(2).all(|pair| pair[0][step] <= pair[1][step])), "{line}");
+    }
+    let config = folder.write("config.toml", lookback(&["inspect", &median, "--config"]).ok());
+    lookback(&["train", "forecast", &data, "--config", &config, "-o", &again]).ok();
+    assert_eq!(lookback(&["predict", &again, &data]).ok(), answers[1]);
+    train(&data, &again, &["--epochs", "1", "--combine", "median"]).refused(2, &["--combine", "--ensemble is 1"]);
+}

@@ -59,6 +59,7 @@ pub fn forecasts(plan: &NetworkPlan, conformal: Option<&Conformal>, window: &Win
 /// the numbers, `[H, G, N]`.
 fn of_windows(
     networks: &[Network],
+    plan: &NetworkPlan,
     cutter: &Cutter<'_>,
     dataset: &Dataset,
     budget: &Budget,
@@ -73,7 +74,7 @@ fn of_windows(
         let (rows, pairs): (Vec<usize>, Vec<(Window, Vec<f32>)>) = cut.into_iter().unzip();
         let (windows, truths): (Vec<Window>, Vec<Vec<f32>>) = pairs.into_iter().unzip();
         let (inputs, ahead) = batch(&windows.iter().collect::<Vec<_>>());
-        let numbers = answer_together(networks, &inputs, &ahead, false).numbers;
+        let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
         let per_row = numbers.len() / windows.len();
         for ((row, window), (numbers, truth)) in
             rows.iter().zip(&windows).zip(numbers.chunks_exact(per_row).zip(&truths))
@@ -98,7 +99,7 @@ pub fn calibrate(
     budget: &Budget,
 ) -> Result<Conformal, PlanError> {
     let mut residuals = Residuals::new(&plan.output, plan.window.horizon * cutter.targets);
-    of_windows(networks, cutter, dataset, budget, |_, window, truth, numbers| {
+    of_windows(networks, plan, cutter, dataset, budget, |_, window, truth, numbers| {
         let each = numbers.chunks_exact(plan.output.numbers()).zip(&window.base);
         let found: Vec<Vec<f32>> = each.map(|(own, &base)| scaled_quantiles(&plan.output, own, base)).collect();
         residuals.add(&found, truth);
@@ -120,7 +121,7 @@ pub fn judge(
     let (horizon, targets) = (plan.window.horizon, cutter.targets);
     let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
     let (mut loss, mut steps) = (0.0, 0usize);
-    of_windows(networks, cutter, dataset, budget, |row, window, truth, numbers| {
+    of_windows(networks, plan, cutter, dataset, budget, |row, window, truth, numbers| {
         let places = window.base.iter().zip(window.scales());
         let each = numbers.chunks_exact(plan.output.numbers()).zip(places).zip(truth);
         for ((numbers, (&base, scale)), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
@@ -168,7 +169,7 @@ pub fn judge_steps(
             continue;
         }
         let (inputs, _) = batch(&windows.iter().collect::<Vec<_>>());
-        let numbers = answer_together(networks, &inputs, &[], false).numbers;
+        let numbers = answer_together((networks, plan.combine), &inputs, &[], false).numbers;
         for ((&row, window), numbers) in rows.iter().zip(&windows).zip(numbers.chunks_exact(numbers.len() / rows.len()))
         {
             let (history, first) = (&histories[row], from[row]);

@@ -30,7 +30,7 @@ pub use self::judged::{Forecast, Metrics, calibrate, forecasts, judge, judge_flo
 pub use self::model::{Description, Forecaster, budget};
 pub use self::network::{Network, Output, Sizes, answer_together};
 pub use self::output::{LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, cost, cost_with_gradient, shape};
-pub use self::plan::{Around, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
+pub use self::plan::{Around, Combine, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
 use self::scores::{MAE, MASE, RMSE, SMAPE};
 pub use self::sensitivity::{NumberGradient, Sensitivity, sensitivity};
 pub use self::window::{Cutter, Window, batch};

@@ -144,7 +144,7 @@ impl Forecaster {
         let windows: Vec<&Window> = rows.iter().map(|(_, window)| window).collect();
         let (inputs, ahead) = batch(&windows);
         let plan = &self.description.plan;
-        let output = answer_together(&self.networks, &inputs, &ahead, views);
+        let output = answer_together((&self.networks, plan.combine), &inputs, &ahead, views);
         let per_row = output.numbers.len() / rows.len();
         let answers = rows.iter().zip(output.numbers.chunks_exact(per_row)).enumerate();
         answers

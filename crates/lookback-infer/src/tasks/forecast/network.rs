@@ -4,7 +4,7 @@ use lookback_kernels::simd::math;
 use rayon::prelude::*;
 
 use super::output::shape;
-use super::plan::{NetworkPlan, OutputPlan};
+use super::plan::{Combine, NetworkPlan, OutputPlan};
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape};
 use crate::model_file::Tensors;
@@ -148,30 +148,71 @@ impl Local {
     }
 }
 
-/// What the networks of one ensemble say together: the mean of their numbers, of quantiles level by level (Vincent 1912), and of
-/// what they looked at.
+/// What the networks of one ensemble say together: their numbers combined one by one, by their mean or their median, and the mean of
+/// what they looked at. Numbers that rise, such as quantiles, rise still: both keep the order of what is in order everywhere.
 ///
 /// # Panics
 /// If there is no network, or the batch was made for others.
-pub fn answer_together(networks: &[Network], batch: &Batch, ahead: &[f32], views: bool) -> Output {
+pub fn answer_together(
+    (networks, combine): (&[Network], Combine),
+    batch: &Batch,
+    ahead: &[f32],
+    views: bool,
+) -> Output {
     let (first, others) = networks.split_first().expect("a model has at least one network");
     let mut together = first.forward(batch, ahead, views);
     if others.is_empty() {
         return together;
     }
     let add = |sum: &mut [f32], values: &[f32]| sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    // The numbers of all networks, where a sum is not enough.
+    let mut all = vec![together.numbers.clone()];
     for network in others {
         let output = network.forward(batch, ahead, views);
-        add(&mut together.numbers, &output.numbers);
+        match combine {
+            Combine::Mean => add(&mut together.numbers, &output.numbers),
+            Combine::Median => all.push(output.numbers),
+        }
         if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
             add(sum, weights);
         }
         together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
     }
     let share = 1.0 / networks.len() as f32;
-    let views = together.views.iter_mut().map(|view| &mut view.values);
-    for values in [&mut together.numbers].into_iter().chain(&mut together.weights).chain(views) {
+    let means = together.views.iter_mut().map(|view| &mut view.values).chain(&mut together.weights);
+    let numbers = (combine == Combine::Mean).then_some(&mut together.numbers);
+    for values in means.chain(numbers) {
         values.iter_mut().for_each(|value| *value *= share);
     }
+    if combine == Combine::Median {
+        let mut own = Vec::with_capacity(all.len());
+        for (place, number) in together.numbers.iter_mut().enumerate() {
+            own.clear();
+            own.extend(all.iter().map(|numbers| numbers[place]));
+            *number = median(&mut own);
+        }
+    }
     together
+}
+
+/// The median; of an even number of values the mean of the middle two.
+fn median(values: &mut [f32]) -> f32 {
+    values.sort_by(f32::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { 0.5 * values[middle - 1] + 0.5 * values[middle] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_stands_in_the_middle_and_is_not_moved_by_one_far_off() {
+        for (mut values, expected) in
+            [(vec![3.0], 3.0), (vec![5.0, 1.0], 3.0), (vec![9e9, 2.0, 1.0], 2.0), (vec![4.0, -1e9, 1.0, 3.0], 2.0)]
+        {
+            assert_eq!(median(&mut values), expected);
+        }
+        assert_eq!(median(&mut [f32::MAX, f32::MAX]), f32::MAX);
+    }
 }

@@ -33,6 +33,35 @@ pub struct NetworkPlan {
     pub window: WindowPlan,
     /// Networks that answer together.
     pub ensemble: usize,
+    /// How their numbers become one.
+    #[serde(default, skip_serializing_if = "Combine::is_default")]
+    pub combine: Combine,
+}
+
+/// How the numbers of several networks become one, each of them by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Combine {
+    /// By their mean; of quantiles level by level (Vincent 1912)
+    #[default]
+    Mean,
+    /// By their median, which one network that is far off does not move (as N-BEATS has it, Oreshkin 2020)
+    Median,
+}
+
+impl Combine {
+    fn is_default(&self) -> bool {
+        *self == Combine::default()
+    }
+
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Combine::Mean => "mean",
+            Combine::Median => "median",
+        }
+    }
 }
 
 /// What a network says of a step, and what it is trained by.
@@ -302,7 +331,11 @@ impl NetworkPlan {
 
     /// The network in one line, for people.
     pub fn summary(&self) -> String {
-        let networks = if self.ensemble == 1 { String::new() } else { format!("{} networks, each ", self.ensemble) };
+        let networks = match (self.ensemble, self.combine) {
+            (1, _) => String::new(),
+            (several, Combine::Mean) => format!("{several} networks, each "),
+            (several, Combine::Median) => format!("the median of {several} networks, each "),
+        };
         let pooling = match self.encoder.attention.pools() {
             true => String::new(),
             false => format!(", pooling {}", self.pooling),

@@ -5,7 +5,7 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::data::series::SeriesLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::input::HistoryPlan;
-use lookback_infer::tasks::forecast::{Around, CalendarField, Loss, NetworkPlan, Scale};
+use lookback_infer::tasks::forecast::{Around, CalendarField, Combine, Loss, NetworkPlan, Scale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -36,6 +36,10 @@ pub struct ForecastOptions {
     #[arg(long, value_name = "N", help_heading = "Network")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ahead: Option<usize>,
+    /// How the numbers of an --ensemble become one: mean or median [default: mean]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Network")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub combine: Option<Combine>,
     /// Train again on everything once the epochs were found on what is held out, that included, for as many [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,6 +266,7 @@ impl ForecastOptions {
             encoder: EncoderOptions::of(&network.encoder, false),
             pooling: (!network.encoder.attention.pools() && !every).then(|| network.pooling.to_string()),
             ahead: (!every).then_some(network.ahead),
+            combine: (network.combine != Combine::default()).then_some(network.combine),
             refit: None,
             train: TrainOptions::default(),
         };

@@ -4,7 +4,7 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::tasks::forecast::{
-    Around, CalendarField, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
+    Around, CalendarField, Combine, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
 };
 use serde_json::{Map, Value, json};
 
@@ -128,8 +128,13 @@ impl ForecastPlan {
                 calendar,
             },
             ensemble: train.ensemble(),
+            combine: options.combine.unwrap_or_default(),
         };
         network.check()?;
+        if network.combine != Combine::default() && network.ensemble == 1 {
+            let problem = format!("is {}, but --ensemble is 1", network.combine.name());
+            return Err(PlanError::conflict("combine", problem));
+        }
         let stride = window.stride.unwrap_or(1);
         plan::at_least(1, "stride", stride)?;
         let validation = ValidationPlan::new(&options.train)?;
