@@ -1,12 +1,17 @@
 """Train a forecaster per frequency of M3, and judge it on the official test part beside the classic forecasts.
 
     python3 recipes/m3/measure.py PROGRAM --ensemble 5
+    python3 recipes/m3/measure.py PROGRAM --development --refit
+
+Options that it does not know are handed on to `lookback train`. With `--development` the last horizon of the training part takes the
+place of the test part, which is not read: options are chosen by that.
 
 PROGRAM is `target/release/lookback`. sMAPE is on the 200 scale. In the last row every step that is forecast counts the same, as in
 the competition's own averages: a monthly series three times as much as a yearly one.
 """
 
 import argparse
+import csv
 import json
 import subprocess
 import tempfile
@@ -14,7 +19,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FREQUENCIES = ("yearly", "quarterly", "monthly", "other")
+HORIZONS = {"yearly": 6, "quarterly": 8, "monthly": 18, "other": 8}
+FREQUENCIES = tuple(HORIZONS)
 FLOORS = ("seasonal_naive", "theta", "ets")
 
 
@@ -24,7 +30,8 @@ def main() -> None:
     parser.add_argument("program", type=Path, help="target/release/lookback")
     parser.add_argument("--ensemble", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    parser.add_argument("--development", action="store_true", help="judge by the last horizon of the training part")
+    arguments, arguments.train = parser.parse_known_args()
     names = ("this model", *FLOORS)
     sums, series, steps, seconds = dict.fromkeys(names, 0.0), 0, 0, 0.0
     coverage = {"80": 0.0, "95": 0.0}
@@ -49,12 +56,25 @@ def forecast(frequency: str, arguments: argparse.Namespace) -> dict:
     """What `lookback evaluate` says of a model that was trained on the training part."""
     data = HERE / "data" / frequency
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model"
-        command = [arguments.program, "--quiet", "train", "forecast", data / "train.csv", "--config", HERE / f"{frequency}.toml"]
-        command += ["--ensemble", arguments.ensemble, "--seed", arguments.seed, "-o", model]
+        model, train, test = Path(folder) / "model", data / "train.csv", data / "test.csv"
+        if arguments.development:
+            train, test = Path(folder) / "train.csv", train
+            write_without_last_horizon(test, train, HORIZONS[frequency])
+        command = [arguments.program, "--quiet", "train", "forecast", train, "--config", HERE / f"{frequency}.toml"]
+        command += ["--ensemble", arguments.ensemble, "--seed", arguments.seed, "-o", model, *arguments.train]
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-        command = [arguments.program, "--quiet", "evaluate", model, data / "test.csv", "--json"]
+        command = [arguments.program, "--quiet", "evaluate", model, test, "--json"]
         return json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
+
+
+def write_without_last_horizon(whole: Path, part: Path, horizon: int) -> None:
+    """A table of series without their ends."""
+    with whole.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    length = {name: int(step) for name, step, _ in rows}
+    with part.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerows([header, *(row for row in rows if int(row[1]) <= length[row[0]] - horizon)])
 
 
 def row(name: str, series: int, smape: dict[str, float], coverage: dict[str, float], seconds: float) -> None:
