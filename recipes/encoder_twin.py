@@ -219,19 +219,19 @@ class Encoder(nn.Module):
         if draw is not None and self.options.word_dropout > 0:
             # A dropped word keeps its n-grams: an unknown word will have them, too.
             ids = np.where(draw.random(len(ids)) < self.options.word_dropout, UNK, ids)
-        tokens = self.embedding(torch.from_numpy(ids))
+        tokens = self.embedding(torch.as_tensor(ids))
         if self.options.char_ngrams:
             # The n-grams of every different token of the batch are put together once, then laid out.
             places: dict[tuple[int, ...], int] = {}
             inverse = [places.setdefault(grams, len(places)) for text in texts for grams in text.ngrams]
             flat = np.fromiter((gram for grams in places for gram in grams), dtype=np.int64)
             offsets = np.cumsum([0] + [len(grams) for grams in places][:-1])
-            means = self.ngram_embedding(torch.from_numpy(flat), torch.from_numpy(offsets))
+            means = self.ngram_embedding(torch.as_tensor(flat), torch.as_tensor(offsets))
             tokens = tokens + means[torch.tensor(inverse)]
         if self.options.bigram_buckets:
-            tokens = tokens + self.bigram_embedding(torch.from_numpy(np.concatenate([text.bigrams for text in texts])))
+            tokens = tokens + self.bigram_embedding(torch.as_tensor(np.concatenate([text.bigrams for text in texts])))
         if self.options.shape_buckets:
-            tokens = tokens + self.shape_embedding(torch.from_numpy(np.concatenate([text.shapes for text in texts])))
+            tokens = tokens + self.shape_embedding(torch.as_tensor(np.concatenate([text.shapes for text in texts])))
         vectors = tokens.new_zeros(*mask.shape, self.options.embedding)
         vectors[mask] = tokens
         return vectors
@@ -240,5 +240,5 @@ class Encoder(nn.Module):
         """Outputs of the recurrent layers [B, T, 2H]."""
         if not self.packed:
             return self.recurrent(x)[0]
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.recurrent(packed)[0], batch_first=True, total_length=x.shape[1])[0]

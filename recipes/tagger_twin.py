@@ -159,7 +159,7 @@ def targets(examples: list[Example]) -> Tensor:
     padded = np.full((len(examples), max(len(example.tokens) for example in examples)), NO_TAG, dtype=np.int64)
     for row, example in zip(padded, examples):
         row[: len(example.targets)] = example.targets
-    return torch.from_numpy(padded)
+    return torch.as_tensor(padded)
 
 
 @torch.no_grad()

@@ -40,6 +40,10 @@ def run(task_of: Callable[[argparse.Namespace], Task], recipe: Path, score: str,
     """Train once a seed on the data of `recipe`, and print what came out; `score` is a name in what is reported of a run."""
     arguments = parse(recipe, description)
     torch.set_num_threads(arguments.threads)
+    if arguments.device != "cpu":
+        # Every tensor that is made from here on stands there, and recurrent layers compute in full single precision as well.
+        torch.set_default_device(arguments.device)
+        torch.backends.cudnn.allow_tf32 = False
     task = task_of(arguments)
     if arguments.epochs is not None:
         task.options.epochs, task.options.patience = arguments.epochs, 0
@@ -56,6 +60,7 @@ def run(task_of: Callable[[argparse.Namespace], Task], recipe: Path, score: str,
         "seconds_per_epoch_median": statistics.median(seconds),
         "batching": arguments.batching,
         "threads": arguments.threads,
+        "device": arguments.device,
         "runs": runs,
     }
     if arguments.json:
@@ -72,6 +77,7 @@ def parse(recipe: Path, description: str) -> argparse.Namespace:
     parser.add_argument("--seeds", default="0,1,2", help="one run a seed, for example 0,1,2")
     parser.add_argument("--epochs", type=int, help="run this many epochs, without stopping early")
     parser.add_argument("--threads", type=int, default=2, help="PyTorch's threads")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where the network is trained")
     parser.add_argument(
         "--part", type=float, default=1.0, metavar="SHARE", help="train on this share of the data, the first of them"
     )

@@ -189,7 +189,7 @@ def targets(batch: list[Example]) -> tuple[Tensor, Tensor]:
         length = len(example.target)
         before[row, : length + 1] = [BOS, *example.target]
         wanted[row, : length + 1] = [*example.target, EOS]
-    return torch.from_numpy(before), torch.from_numpy(wanted)
+    return torch.as_tensor(before), torch.as_tensor(wanted)
 
 
 class Translator(nn.Module):
