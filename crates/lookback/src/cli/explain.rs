@@ -37,8 +37,8 @@ pub(super) struct Explain {
     /// Which series of --data is explained, by its id [default: the only one]
     #[arg(long, value_name = "ID")]
     series: Option<String>,
-    /// Step ahead, from 1, of which the gradient is shown: how the forecast of this step changes with every value that was read
-    /// [default: 1; of a model that tells every step, the last]
+    /// Step ahead, from 1, of which the gradient is shown: how the forecast of this step changes with every value that was read,
+    /// a season that --deseasonalize takes out held as it is [default: 1; of a model that tells every step, the last]
     #[arg(long, value_name = "STEP")]
     step: Option<usize>,
     /// Shade the tokens in colours

@@ -66,7 +66,7 @@ pub(super) fn interval(plan: &NetworkPlan, ask: &Ask) -> Result<Option<Interval>
     }
     let all = intervals(&plan.output.quantiles);
     let Some(widest) = all.last() else {
-        let problem = "needs intervals, and the model has none; train with --loss quantile and --quantiles as 0.1,0.5,0.9, or with --conformal";
+        let problem = "needs intervals, and the model has none; train with --quantiles as 0.1,0.5,0.9, or --conformal";
         return Err(PlanError::conflict("anomalies", problem));
     };
     let Some(level) = level else { return Ok(Some(*widest)) };
@@ -92,7 +92,8 @@ pub(super) fn fields(ask: &Ask, several_targets: bool) -> Vec<Field> {
 /// # Errors
 /// If no value has one before it.
 pub(super) fn of(
-    (networks, plan, conformal, columns): (&[Network], &NetworkPlan, Option<&Conformal>, &HistoryColumns),
+    (networks, conformal): (&[Network], Option<&Conformal>),
+    (plan, columns): (&NetworkPlan, &HistoryColumns),
     cutter: &Cutter<'_>,
     history: &History,
     (interval, table): (Interval, bool),
@@ -110,7 +111,7 @@ pub(super) fn of(
             continue;
         }
         let (inputs, ahead) = batch(&cut.iter().map(|(_, window)| window).collect::<Vec<_>>());
-        let numbers = answer_together(networks, &inputs, &ahead, false).numbers;
+        let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
         for ((origin, window), numbers) in cut.iter().zip(numbers.chunks_exact(numbers.len() / cut.len())) {
             let first = &numbers[..cutter.targets * plan.output.numbers()];
             for (target, forecast) in forecasts(plan, conformal, window, first).iter().enumerate() {

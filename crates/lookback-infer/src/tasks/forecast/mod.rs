@@ -1,8 +1,10 @@
 //! Forecasting: numbers over time, and what comes next.
 //!
 //! `plan` says what the network is and what it reads; `window` cuts that out of a history, `calendar` reads its times, `network`
-//! computes, `output` says what its numbers mean and cost, by the `distribution` that they are of; `data` are windows, `conformal` what their intervals are moved by, `judged` what forecasts are worth, by the `scores`
-//! of the field and beside the classic `floors`; `model` is the trained forecaster and `answer` what it says.
+//! computes, `output` says what its numbers mean and cost, by the `distribution` that they are of; `data` are windows, `conformal`
+//! what intervals are moved by, `judged` what forecasts are worth, by the `scores` of the field and beside the classic `floors`;
+//! `anomalies` are values that were not forecast, `sensitivity` is how forecasts change with what was read; `model` is the trained
+//! forecaster and `answer` what it says.
 
 mod anomalies;
 mod answer;

@@ -299,9 +299,9 @@ impl Model for Forecaster {
                 if let Some(problem) = self.description.plan.refuses(history) {
                     return Err(PlanError::Unfit(problem).into());
                 }
-                let Description { plan, conformal, .. } = &self.description;
-                let model = (self.networks.as_slice(), plan, conformal.as_ref(), &self.columns);
-                let found = anomalies::of(model, &cutter, history, (interval, ask.table), &budget)?;
+                let networks = (self.networks.as_slice(), self.description.conformal.as_ref());
+                let model = (&self.description.plan, &self.columns);
+                let found = anomalies::of(networks, model, &cutter, history, (interval, ask.table), &budget)?;
                 Ok(found.ok_or_else(|| self.largest.clone())?)
             };
             return inputs.iter().map(of_one).collect();

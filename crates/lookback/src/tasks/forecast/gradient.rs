@@ -12,7 +12,7 @@ use lookback_infer::model::View;
 use lookback_infer::model_file::prefix;
 use lookback_infer::network::budget::Purpose;
 use lookback_infer::tasks::forecast::{
-    Cutter, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget, sensitivity,
+    Combine, Cutter, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget, sensitivity,
 };
 
 use super::network::Network;
@@ -78,7 +78,7 @@ fn networks(model: &Init, plan: &NetworkPlan, sizes: Sizes) -> Result<Vec<Networ
     (0..plan.ensemble).map(one).collect()
 }
 
-/// The gradient of the point at a step, the mean over the networks.
+/// The gradient of the point at a step, of all networks together.
 pub(super) fn of_number(
     networks: &[Network],
     plan: &NetworkPlan,
@@ -90,15 +90,7 @@ pub(super) fn of_number(
     let wide = window.channels.len() / window.length;
     let point = if plan.output.loss == Loss::Quantile { plan.output.median() } else { 0 };
     let horizon = plan.window.horizon.max(1);
-    let mut sum = NumberGradient {
-        number: 0.0,
-        channels: vec![0.0; window.channels.len()],
-        ahead: vec![0.0; window.ahead.len()],
-    };
-    let add = |sum: &mut [f32], tensor: Vec<f32>| {
-        sum.iter_mut().zip(tensor).for_each(|(sum, value)| *sum += value / networks.len() as f32);
-    };
-    for network in networks {
+    let one = |network: &Network| -> Result<NumberGradient, Error> {
         let x = TensorData::new(window.channels.clone(), [1, window.length, wide]);
         let x = Tensor::<3>::from_data(x, &device).require_grad();
         let known = (!window.ahead.is_empty()).then(|| {
@@ -108,15 +100,36 @@ pub(super) fn of_number(
         let (numbers, _) = network.forward_tensors(x.clone(), known.clone(), &[window.length]).map_err(unfit)?;
         let number = numbers.narrow(1, step, 1).narrow(2, target, 1).narrow(3, point, 1);
         let gradients = number.clone().sum().backward();
-        add(std::slice::from_mut(&mut sum.number), numbers_of(number));
-        if let Some(gradient) = x.grad(&gradients) {
-            add(&mut sum.channels, numbers_of(gradient));
-        }
-        if let Some(gradient) = known.and_then(|known| known.grad(&gradients)) {
-            add(&mut sum.ahead, numbers_of(gradient));
-        }
+        let channels = x.grad(&gradients).map_or_else(|| vec![0.0; window.channels.len()], numbers_of);
+        let ahead = known.and_then(|known| known.grad(&gradients));
+        let ahead = ahead.map_or_else(|| vec![0.0; window.ahead.len()], numbers_of);
+        Ok(NumberGradient { number: numbers_of(number).iter().sum(), channels, ahead })
+    };
+    let all = networks.iter().map(one).collect::<Result<Vec<NumberGradient>, Error>>()?;
+    Ok(together(plan.combine, all))
+}
+
+/// The gradient of what networks say together: of their mean, or of their median, which moves with the network in the middle, or the
+/// two.
+fn together(combine: Combine, mut all: Vec<NumberGradient>) -> NumberGradient {
+    if combine == Combine::Median {
+        let count = all.len();
+        all.sort_by(|a, b| a.number.total_cmp(&b.number));
+        all.drain(..(count - 1) / 2);
+        all.truncate(if count.is_multiple_of(2) { 2 } else { 1 });
     }
-    Ok(sum)
+    let share = 1.0 / all.len() as f32;
+    let mut sum = NumberGradient { number: 0.0, channels: Vec::new(), ahead: Vec::new() };
+    for NumberGradient { number, channels, ahead } in all {
+        let add = |sum: &mut Vec<f32>, values: Vec<f32>| {
+            sum.resize(values.len(), 0.0);
+            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * share);
+        };
+        sum.number += number * share;
+        add(&mut sum.channels, channels);
+        add(&mut sum.ahead, ahead);
+    }
+    sum
 }
 
 fn numbers_of<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
@@ -151,8 +164,10 @@ fn view(
     (0..width).for_each(|place| put([of(&found.future, width, place), of(&found.ahead, width, place)].concat()));
     let told = if every { &columns.past } else { &own };
     let at = time(if every { first + step } else { window.origin + step });
+    // The season of a series is found by a test and a decomposition, which have no gradient.
+    let held = if plan.window.deseasonalize { " (the season that is taken out held as it is)" } else { "" };
     View {
-        name: format!("{} at {at}", told.get(target).map_or("the forecast", String::as_str)),
+        name: format!("{} at {at}{held}", told.get(target).map_or("the forecast", String::as_str)),
         rows: own.iter().chain(past).chain(&columns.future).cloned().collect(),
         columns: (first..first + window.length + ahead).map(time).collect(),
         values,
@@ -186,6 +201,20 @@ mod tests {
             future: covariate(3, 14 + 3),
             statics: Vec::new(),
         }
+    }
+
+    #[test]
+    fn the_median_moves_with_the_networks_in_the_middle() {
+        let of = |numbers: &[f32]| {
+            let one = |&number: &f32| NumberGradient { number, channels: vec![10.0 * number], ahead: Vec::new() };
+            let found = together(Combine::Median, numbers.iter().map(one).collect());
+            (found.number, found.channels[0])
+        };
+        assert_eq!(
+            [of(&[3.0]), of(&[9.0, 1.0, 2.0]), of(&[8.0, 1.0, 2.0, 4.0])],
+            [(3.0, 30.0), (2.0, 20.0), (3.0, 30.0)]
+        );
+        assert_eq!(of(&[1.0, 2.0]), (1.5, 15.0));
     }
 
     #[test]

@@ -250,3 +250,32 @@ impl Network {
         Ok(tensor(values, 1) + moved)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::forecast::{ForecastOptions, ForecastPlan};
+
+    #[test]
+    fn a_likelihood_hands_on_the_gradient_that_was_computed_beside_the_graph() {
+        let device = Device::flex().autodiff();
+        for (name, own) in [("student-t", vec![0.3, 0.8, 4.0]), ("negative-binomial", vec![0.9, 0.4])] {
+            let mut options = ForecastOptions::default();
+            options.window.horizon = Some(2);
+            options.window.loss = Some(clap::ValueEnum::from_str(name, false).unwrap());
+            let plan = ForecastPlan::new(&options).unwrap().network;
+            let network = Network::new(&plan, Sizes { channels: 1, ahead: 0, targets: 1 }, &device).unwrap();
+            let truth = Truth { values: vec![1.5, f32::NAN], base: vec![0.0; 2], scales: vec![4.0; 2] };
+            let count = own.len();
+            let numbers = TensorData::new([own.clone(), own.clone()].concat(), [1, 2, 1, count]);
+            let numbers = Tensor::<4>::from_data(numbers, &device).require_grad();
+            let costs = network.likelihood(numbers.clone(), &truth, &device).unwrap();
+            let gradient = numbers.grad(&(costs.clone() * 3.0).sum().backward()).unwrap();
+            let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
+            let (cost, expected) = cost_with_gradient(&plan.output, &own, (0.0, 4.0), 1.5).unwrap();
+            assert_eq!(costs.into_data().try_to_vec::<f32>().unwrap(), [cost as f32, 0.0], "{name}");
+            let expected: Vec<f32> = expected.into_iter().map(|of| 3.0 * of as f32).chain(vec![0.0; count]).collect();
+            assert_eq!(gradient, expected, "{name}: what did not come has no gradient");
+        }
+    }
+}
