@@ -66,7 +66,7 @@ pub(super) fn interval(plan: &NetworkPlan, ask: &Ask) -> Result<Option<Interval>
     }
     let all = intervals(&plan.output.quantiles);
     let Some(widest) = all.last() else {
-        let problem = "needs intervals, and the model has none; train with --quantiles as 0.1,0.5,0.9, or --conformal";
+        let problem = "needs intervals, and the model has none; train with --loss quantile, or with --conformal";
         return Err(PlanError::conflict("anomalies", problem));
     };
     let Some(level) = level else { return Ok(Some(*widest)) };
