@@ -1,7 +1,8 @@
-//! Reading files: a reader ([`table`], [`lines`], [`series`], [`history`], [`tagged`] or [`pairs`]) gives examples with their line numbers,
+//! Reading files: a reader ([`table`], [`lines`], [`series`], [`history`], [`tagged`], [`pairs`] or [`documents`]) gives examples with their line numbers,
 //! [`labels`] turns labels into classes. No reader guesses silently: what was found out is told as an event of `tracing`, and what does not fit is an
 //! error that names the file and the line.
 
+pub mod documents;
 pub mod doubts;
 pub mod history;
 pub mod labels;

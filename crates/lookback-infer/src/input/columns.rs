@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::documents::DocumentOptions;
 use crate::data::pairs::PairOptions;
 use crate::data::series::SeriesLayout;
 use crate::data::tagged::{TaggedColumns, TaggedLayout};
@@ -103,6 +104,39 @@ impl Columns {
         };
         let options = own.or(&trained);
         options.check(file, self.target_file.as_deref())?;
+        Ok(options)
+    }
+
+    /// How a file of documents is read, where `trained` is how the training data were: what is said of this file goes first.
+    ///
+    /// # Errors
+    /// If something is said that is of other files, or does not go together.
+    pub fn of_documents(&self, trained: &DocumentOptions) -> Result<DocumentOptions, PlanError> {
+        let others = [
+            ("id", self.id.is_some()),
+            ("time", self.time.is_some()),
+            ("target", self.target.is_some()),
+            ("target-file", self.target_file.is_some()),
+            ("label-separator", self.label_separator.is_some()),
+        ];
+        let problem = "is not for documents; --text says where those stand";
+        self.refuse(&others, problem)?;
+        self.refuse(&self.series.said(), problem)?;
+        self.refuse(&self.tagged.said(), problem)?;
+        let own = DocumentOptions {
+            format: self.format,
+            documents: None,
+            text: self.text.clone(),
+            label: self.label.clone(),
+            header: self.header,
+            layout: self.layout.clone(),
+        };
+        let mut options = own.or(trained);
+        // What was said of plain text says nothing of a table.
+        if self.format.is_some_and(|format| format != Format::Lines) {
+            options.documents = None;
+        }
+        options.check()?;
         Ok(options)
     }
 

@@ -265,6 +265,14 @@ impl Example {
         }
     }
 
+    /// The text itself, of one that is a text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(&text.text),
+            Content::Series(_) | Content::History(_) => None,
+        }
+    }
+
     /// What people call one such input, and a part of it.
     pub fn unit(&self) -> (&'static str, &'static str) {
         match &self.content {

@@ -24,6 +24,7 @@ pub mod subwords;
 mod taken_on;
 pub mod tokenizer;
 pub mod vocabulary;
+pub mod written;
 
 use std::borrow::Cow;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ForecastAsk, SearchAsk, View};
+use super::{ForecastAsk, GenerateAsk, SearchAsk, View};
 use crate::error::PlanError;
 use crate::memory_limit::MemoryLimit;
 
@@ -27,6 +27,8 @@ pub struct Ask {
     pub backtest: BacktestAsk,
     /// What is told beside forecasts, where the model makes some.
     pub forecast: ForecastAsk,
+    /// What is asked of a language model.
+    pub generate: GenerateAsk,
 }
 
 /// From where in every series forecasts are judged.
@@ -71,6 +73,8 @@ impl BacktestAsk {
 /// How texts that a model writes are judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JudgeAsk {
+    /// Whether what is known is judged, and nothing is answered.
+    pub known: bool,
     /// Whether the translation edit rate is counted as well.
     pub ter: bool,
     /// How texts are cut for BLEU; by their script where nothing is said.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod forecast_ask;
+mod generate_ask;
 mod label_scores;
 mod record;
 mod score;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 pub use self::answer::{Answer, Ask, BacktestAsk, Field, JudgeAsk, Shape, Unsure};
 pub use self::forecast_ask::ForecastAsk;
+pub use self::generate_ask::GenerateAsk;
 pub use self::label_scores::LabelScores;
 pub(crate) use self::label_scores::ratio;
 pub use self::record::{NetworkRecord, Record};
@@ -52,6 +54,14 @@ pub trait Model: Send + Sync + Debug {
     /// If the network's numbers overflow, so that an answer would be no number, or another model's input has made one of
     /// the inputs.
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>>;
+
+    /// The answer to one input whose text comes token by token: `tell` gets every piece as soon as it is certain.
+    ///
+    /// # Errors
+    /// If the model writes no text token by token, or as [`Model::answer`].
+    fn answer_as_it_comes(&self, _input: &Example, _ask: &Ask, _tell: &mut dyn FnMut(&str)) -> Result<Answer> {
+        Err(PlanError::conflict("stream", "is of language models (lookback train generate)").into())
+    }
 
     /// One answer per line, each line being an input: a text, or a series as a JSON array of steps.
     ///

@@ -25,8 +25,9 @@ pub struct SearchAsk {
     /// The fewest tokens of a text [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub min_length: Option<usize>,
-    /// The most tokens of a text, its end among them; what has so many is cut [default: by the training data]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    /// The most tokens of a text, its end among them; what has so many is cut. Of a language model those that it writes [default: by
+    /// the training data; of a language model whose texts have no end 200]
+    #[cfg_attr(feature = "clap", arg(long, visible_alias = "length", value_name = "N"))]
     pub max_length: Option<usize>,
     /// The most tokens of a text per token of its source, beside --max-length
     #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]

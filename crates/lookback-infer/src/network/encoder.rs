@@ -135,7 +135,7 @@ impl Encoder {
             _ => self.input.forward(batch, rows.threads),
         };
         let (steps, finals) = match &self.recurrent {
-            Some(recurrent) => recurrent.forward(&x, rows, &mut workspace.recurrent),
+            Some(recurrent) => recurrent.forward(&x, rows, None, &mut workspace.recurrent),
             None => (x.into_owned(), Vec::new()),
         };
         let Attended { steps, width, pooled, views } =

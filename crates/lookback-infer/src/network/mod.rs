@@ -32,5 +32,5 @@ pub use self::pooling_form::{PoolKind, Pooling};
 pub(crate) use self::ragged::Ragged;
 pub(crate) use self::recurrent::{LayerState, Recurrent, RecurrentShape};
 pub use self::softmax::log_softmax;
-pub(crate) use self::softmax::{cross_entropy, likeliest, softmax};
+pub(crate) use self::softmax::{add_logs, cross_entropy, likeliest, log_of_sum, softmax};
 pub(crate) use self::workspace::Workspaces;

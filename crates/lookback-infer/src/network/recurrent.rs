@@ -88,23 +88,27 @@ impl Recurrent {
     }
 
     /// x: `[B, T, I]`. Gives the steps of the last layer `[B, T, O]`, zero past a row's length, and the final states of
-    /// every layer.
+    /// every layer. `start`: the states that rows begin with, of every layer; zeros where there are none.
     ///
     /// # Panics
-    /// If `x` has not the length of its shape, or a row is longer than `T`.
+    /// If `x` or a state has not the length of its shape, or a row is longer than `T`.
     pub(crate) fn forward(
         &self,
         x: &[f32],
         rows: Ragged<'_>,
+        start: Option<&[LayerState]>,
         workspace: &mut Workspace,
     ) -> (Vec<f32>, Vec<LayerState>) {
         let Ragged { lengths, time, threads } = rows;
         let (batch, states) = (rows.batch(), self.directions * rows.batch() * self.hidden);
         let mut below: Option<Vec<f32>> = None;
         let mut finals = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
+        for (place, layer) in self.layers.iter().enumerate() {
             let dims = Dims { batch, time, input: layer.input, hidden: self.hidden, directions: self.directions };
-            let inputs = Inputs { x: below.as_deref().unwrap_or(x), lengths: Some(lengths), h0: None, c0: None };
+            let start = start.map(|states| &states[place]);
+            let (h0, c0) = (start.map(|state| &state.hidden[..]), start.map(|state| &state.cell[..]));
+            let c0 = c0.filter(|cell| !cell.is_empty());
+            let inputs = Inputs { x: below.as_deref().unwrap_or(x), lengths: Some(lengths), h0, c0 };
             let output = forward_owned(self.cell, &dims, &layer.packed, &inputs, Saving::Nothing, workspace, threads);
             // The steps of the layer, `[B, T, O]`, and behind them its final states.
             let mut made = output.unwrap_or_else(|error| panic!("{error}")).0;
@@ -139,6 +143,26 @@ impl Recurrent {
 }
 
 impl LayerState {
+    /// Of so many rows of `hidden` units, all zero.
+    pub(crate) fn zeros(rows: usize, hidden: usize, has_cell: bool) -> LayerState {
+        let zeros = vec![0.0; rows * hidden];
+        LayerState { cell: if has_cell { zeros.clone() } else { Vec::new() }, hidden: zeros }
+    }
+
+    /// The states of these rows, which may repeat, of layers that read one way. hidden: `H`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub(crate) fn of_rows(&self, rows: &[usize], hidden: usize) -> LayerState {
+        let of = |values: &[f32]| -> Vec<f32> {
+            if values.is_empty() {
+                return Vec::new();
+            }
+            rows.iter().flat_map(|&row| &values[row * hidden..][..hidden]).copied().collect()
+        };
+        LayerState { hidden: of(&self.hidden), cell: of(&self.cell) }
+    }
+
     /// The states behind the steps, `h_n` and, where there is one, `c_n`, of so many numbers each.
     fn split_off(made: &mut Vec<f32>, steps: usize, states: usize) -> LayerState {
         let hidden = made[steps..][..states].to_vec();

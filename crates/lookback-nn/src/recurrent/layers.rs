@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use lookback_kernels::{Cell as KernelCell, Dims};
 
 use super::{Cell, Output, RecurrentConfig, State, Stepper, Trace, TrainingStepper, trace};
-use crate::ops::{DirectionTensors, LayerSpec, dropout_layer, on_flex, recurrent, recurrent_with_steps};
+use crate::ops::{DirectionTensors, LayerSpec, dropout, dropout_layer, on_flex, recurrent, recurrent_with_steps};
 use crate::{Error, check, parameters};
 
 /// Recurrent layers on one another, each in one direction or both, of any [`Cell`]. Made by [`RecurrentConfig`], or by the
@@ -129,7 +129,27 @@ impl Recurrent {
     /// # Errors
     /// When a shape or an element type does not fit, both sides named.
     pub fn forward(&self, x: Tensor<3>, lengths: Option<&[usize]>, state: Option<State>) -> Result<Output, Error> {
-        self.run(x, lengths, state, None)
+        self.run((x, lengths, state), 0.0, None)
+    }
+
+    /// As [`Recurrent::forward`], each recurrent weight zeroed with this probability and the others scaled to make up for it, on a
+    /// device with autodiff alone: one draw for all rows and steps (DropConnect, Wan 2013; on recurrent weights Merity 2018,
+    /// section 2).
+    ///
+    /// # Errors
+    /// As [`Recurrent::forward`], and if the probability is none below 1.
+    pub fn forward_with_weight_dropout(
+        &self,
+        x: Tensor<3>,
+        lengths: Option<&[usize]>,
+        state: Option<State>,
+        probability: f64,
+    ) -> Result<Output, Error> {
+        if !(0.0..1.0).contains(&probability) {
+            let (found, expected) = (probability.to_string(), "from 0 to below 1");
+            return Err(Error::Config { name: "weight dropout", found, expected });
+        }
+        self.run((x, lengths, state), probability, None)
     }
 
     /// As [`Recurrent::forward`], with the same bits, and the gates and states of every step. The kernels run twice for
@@ -144,17 +164,17 @@ impl Recurrent {
         state: Option<State>,
     ) -> Result<(Output, Trace), Error> {
         let mut trace = Trace { layers: Vec::new() };
-        let output = self.run(x, lengths, state, Some(&mut trace))?;
+        let output = self.run((x, lengths, state), 0.0, Some(&mut trace))?;
         Ok((output, trace))
     }
 
     fn run(
         &self,
-        x: Tensor<3>,
-        lengths: Option<&[usize]>,
-        state: Option<State>,
+        (x, lengths, state): (Tensor<3>, Option<&[usize]>, Option<State>),
+        weight_dropout: f64,
         mut trace: Option<&mut Trace>,
     ) -> Result<Output, Error> {
+        let weight_dropout = if x.device().is_autodiff() { weight_dropout } else { 0.0 };
         let [batch, time, input] = x.dims();
         let directions = self.directions();
         self.check(&x, lengths, state.as_ref())?;
@@ -183,7 +203,11 @@ impl Recurrent {
             let own = |all: &Tensor<3>| all.clone().slice(index * directions..(index + 1) * directions);
             let h0 = state.as_ref().map(|state| own(&state.hidden));
             let c0 = state.as_ref().and_then(|state| state.cell.as_ref()).map(own);
-            let parameters = layer.iter().map(Direction::tensors).collect();
+            let dropping = |direction: &Direction| {
+                let tensors = direction.tensors();
+                DirectionTensors { weight_hh: dropout(tensors.weight_hh, weight_dropout), ..tensors }
+            };
+            let parameters = layer.iter().map(dropping).collect();
             let output = match &mut trace {
                 None => recurrent(sequence, h0, c0, parameters, spec)?,
                 Some(trace) => {

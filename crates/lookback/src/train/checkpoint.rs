@@ -147,6 +147,19 @@ pub struct Checkpoint {
     failing: Cell<bool>,
 }
 
+/// What goes from one batch to the next, by name.
+type Carried = BTreeMap<String, Tensor>;
+
+/// What its tensors begin with.
+const CARRIED: &str = "carried.";
+
+/// Takes what goes from one batch to the next out of a checkpoint.
+pub(super) fn take_carried(file: &mut ModelFile) -> Carried {
+    let names: Vec<String> = file.tensors.keys().filter(|name| name.starts_with(CARRIED)).cloned().collect();
+    let take = |name: String| Some((name[CARRIED.len()..].to_owned(), file.tensors.remove(&name)?));
+    names.into_iter().filter_map(take).collect()
+}
+
 /// What the training of one part of a cross-validation gave, by name.
 pub(crate) type Part = BTreeMap<String, Tensor>;
 
@@ -302,20 +315,24 @@ impl<'a, N: Module> Saver<'a, N> {
     }
 
     /// Saves if it is time. A checkpoint that cannot be written is told; the one before stays, and training goes on.
-    pub(super) fn after_step(&mut self, state: &TrainState<N>) {
+    /// `carried`: what goes from this batch to the next.
+    pub(super) fn after_step(&mut self, state: &TrainState<N>, carried: impl FnOnce() -> Carried) {
         self.clock.steps += 1;
         let due = match self.checkpoint.every {
             Every::Steps(steps) => self.clock.steps >= steps,
             Every::Time(time) => self.clock.last.elapsed() >= time,
         };
         if due {
-            self.save(state);
+            self.save(state, carried());
         }
     }
 
     /// Saves now; whether that was possible.
-    pub(super) fn save(&mut self, state: &TrainState<N>) -> bool {
-        let written = self.checkpoint.write(|file| self.put(state, file));
+    pub(super) fn save(&mut self, state: &TrainState<N>, carried: Carried) -> bool {
+        let written = self.checkpoint.write(|file| {
+            file.tensors.extend(carried.into_iter().map(|(name, tensor)| (format!("{CARRIED}{name}"), tensor)));
+            self.put(state, file)
+        });
         // Measured from the end, so that writing can never take all the time there is.
         *self.clock = Clock::new();
         written

@@ -7,7 +7,7 @@ use lookback_infer::model::{NetworkRecord, Validation};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::checkpoint::{Checkpoint, Clock, Part, Saved, Saver, finished_prefix};
+use super::checkpoint::{Checkpoint, Clock, Part, Saved, Saver, finished_prefix, take_carried};
 use super::init::Init;
 use super::objective::Objective;
 use super::progress::{Progress, Silent};
@@ -122,6 +122,7 @@ pub fn train<O: Objective>(
         }
         if TrainState::<O::Network>::stands_in(&file) {
             let place = finished.len();
+            objective.carry(take_carried(&mut file));
             let own = plan.of_network(network_seed(plan.seed, place), objective.epochs(place));
             taken_up = Some(TrainState::take(start(finished.len())?, &own, &mut file, &checkpoint.file)?);
         }

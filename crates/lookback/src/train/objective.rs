@@ -1,8 +1,11 @@
 //! What a task tells the loop.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 use lookback_infer::model::{Score, Validation};
+use lookback_infer::model_file;
 use rand_chacha::ChaCha8Rng;
 
 /// What is trained, by what loss, and how good it is.
@@ -30,6 +33,20 @@ pub trait Objective {
     fn sides(&self, example: usize) -> [usize; 2] {
         [self.lengths()[example], 0]
     }
+
+    /// The batches of an epoch, from 1, where their order is not free: those of texts that are read on from one batch to the next.
+    /// Every epoch has as many, and every example stands in exactly one.
+    fn batches(&self, _epoch: usize) -> Option<Vec<Vec<usize>>> {
+        None
+    }
+
+    /// What goes from one batch to the next within an epoch, by name, for a checkpoint; nothing where batches stand by themselves.
+    fn carried(&self) -> BTreeMap<String, model_file::Tensor> {
+        BTreeMap::new()
+    }
+
+    /// Goes on from what [`Objective::carried`] gave.
+    fn carry(&self, _carried: BTreeMap<String, model_file::Tensor>) {}
 
     /// The batch `examples` in parts that are computed one after the other, so that a batch that would take too much
     /// memory takes as much as its largest part. It stays one step.

@@ -174,6 +174,8 @@ pub(super) fn run<O: Objective>(
 
 /// How the examples are dealt to the batches of an epoch.
 enum Dealt<'a> {
+    /// As the task says; so many in an epoch.
+    Own { steps: usize },
     /// So many in each.
     Examples { lengths: &'a [usize], batches: Batches },
     /// As many as are within a bound of padded tokens.
@@ -183,6 +185,9 @@ enum Dealt<'a> {
 impl Dealt<'_> {
     fn new<'a, O: Objective>(plan: &TrainPlan, objective: &'a O) -> Dealt<'a> {
         let (lengths, seed) = (objective.lengths(), plan.seed);
+        if let Some(batches) = objective.batches(1) {
+            return Dealt::Own { steps: batches.len() };
+        }
         match plan.batch_tokens {
             Some(tokens) => {
                 let sides = (0..lengths.len()).map(|example| objective.sides(example)).collect();
@@ -198,15 +203,17 @@ impl Dealt<'_> {
     /// How many batches every epoch has.
     fn steps(&self) -> usize {
         match self {
+            Dealt::Own { steps } => *steps,
             Dealt::Examples { lengths, batches } => lengths.len().div_ceil(batches.size),
             Dealt::Tokens { sides, batches } => batches.steps(sides),
         }
     }
 
-    fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
+    fn epoch<O: Objective>(&self, objective: &O, epoch: usize) -> Vec<Vec<usize>> {
         match self {
-            Dealt::Examples { lengths, batches } => batches.epoch(lengths, epoch),
-            Dealt::Tokens { sides, batches } => batches.epoch(sides, epoch),
+            Dealt::Own { .. } => objective.batches(epoch).unwrap_or_default(),
+            Dealt::Examples { lengths, batches } => batches.epoch(lengths, epoch as u64),
+            Dealt::Tokens { sides, batches } => batches.epoch(sides, epoch as u64),
         }
     }
 }
@@ -221,7 +228,7 @@ fn epoch<O: Objective>(
     started: Instant,
 ) -> Option<End> {
     let (plan, epoch) = (context.plan, state.place.epoch + 1);
-    let order = batches.epoch(epoch as u64);
+    let order = batches.epoch(objective, epoch);
     let (seen_before, seconds_before) = (state.place.seen, state.place.seconds);
     context.progress.epoch_started(epoch, plan.epochs, order.len());
     while state.place.step < order.len() {
@@ -257,7 +264,7 @@ fn epoch<O: Objective>(
             return Some(End::Interrupted { epoch, step });
         }
         if let Some(saver) = &mut context.saver {
-            saver.after_step(state);
+            saver.after_step(state, || objective.carried());
         }
     }
     None
@@ -292,7 +299,7 @@ fn outcome<O: Objective>(
     // Stopped by a person before anything was scored, or with nothing to score by: the weights as they are now.
     if let End::Interrupted { epoch, .. } = end {
         if let Some(saver) = &mut context.saver {
-            saved = saver.save(&state);
+            saved = saver.save(&state, objective.carried());
         }
         if state.best.as_ref().is_none_or(|best| best.validation.is_none()) {
             let network = state.average.current(state.network());

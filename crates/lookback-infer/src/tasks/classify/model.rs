@@ -292,6 +292,7 @@ impl Model for Classifier {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
+        ask.generate.refuse()?;
         if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one tells labels"));
         }

@@ -338,6 +338,7 @@ impl Model for Forecaster {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.check()?;
         anomalies::interval(&self.description.plan, ask)?;
+        ask.generate.refuse()?;
         if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));
         }

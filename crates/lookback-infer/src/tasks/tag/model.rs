@@ -245,6 +245,7 @@ impl Model for Tagger {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
+        ask.generate.refuse()?;
         if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one tags tokens"));
         }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::copying::SourceTokens;
-use super::target::TargetText;
 use crate::input::Example;
+use crate::input::written::WrittenText;
 use crate::model::{Answer, Ask, Field, View};
 use crate::search::{Ending, Hypothesis};
 
@@ -41,7 +41,7 @@ pub(super) fn fields(ask: &Ask) -> Vec<Field> {
 }
 
 /// The answer that the sequences found make: an empty text where none were looked for, since the source has no token.
-pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example, ask: &Ask) -> Answer {
+pub(super) fn of(target: &WrittenText, found: Vec<Hypothesis>, example: &Example, ask: &Ask) -> Answer {
     let mut found = found.into_iter();
     let Some(best) = found.next() else {
         let mut json = Map::new();
@@ -81,13 +81,13 @@ pub(super) fn of(target: &TargetText, found: Vec<Hypothesis>, example: &Example,
 }
 
 /// The text of a sequence.
-pub(super) fn text(target: &TargetText, found: &Hypothesis, example: &Example) -> String {
+pub(super) fn text(target: &WrittenText, found: &Hypothesis, example: &Example) -> String {
     target.cut.text(Writing { target, example, source: None }.tokens(found))
 }
 
 /// How the sequences of a source are written.
 struct Writing<'a> {
-    target: &'a TargetText,
+    target: &'a WrittenText,
     example: &'a Example,
     /// The source's tokens as those of targets, where somebody has asked for them.
     source: Option<SourceTokens>,

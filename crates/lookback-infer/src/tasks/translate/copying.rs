@@ -8,11 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use lookback_kernels::pointer::{LEAST_COPIED, NOT_WRITTEN};
 
-use super::target::{TargetCut, TargetText};
-use super::writer::log_of_sum;
 use crate::input::Example;
 use crate::input::tokenizer::{Segmentation, Token, Tokenizer};
 use crate::input::vocabulary::UNK;
+use crate::input::written::{WrittenCut, WrittenText};
+use crate::network::log_of_sum;
 
 /// The tokens of a source as tokens of a target. `V` is the size of the target's vocabulary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct SourceTokens {
 
 impl SourceTokens {
     /// Those of a source.
-    pub fn of(target: &TargetText, source: &Example) -> SourceTokens {
+    pub fn of(target: &WrittenText, source: &Example) -> SourceTokens {
         let vocabulary = target.vocabulary.len() as u32;
         let mut tokens = SourceTokens { vocabulary, ..SourceTokens::default() };
         for token in target.of_source(source) {
@@ -41,7 +41,7 @@ impl SourceTokens {
     }
 
     /// The number of a token, where the vocabulary or the source has it.
-    pub(super) fn find(&self, target: &TargetText, token: &str) -> Option<u32> {
+    pub(super) fn find(&self, target: &WrittenText, token: &str) -> Option<u32> {
         let own = || self.own.iter().position(|own| own == token).map(|place| self.vocabulary + place as u32);
         target.vocabulary.id(token).or_else(own)
     }
@@ -52,16 +52,16 @@ impl SourceTokens {
     }
 }
 
-impl TargetText {
+impl WrittenText {
     /// Whether tokens of sources that are cut so are tokens of such targets, so that one may be copied.
     ///
     /// # Errors
     /// A sentence that begins with the option.
     pub fn check_copying(&self, sources: &Tokenizer) -> Result<(), String> {
         let fits = match (sources.segmentation, self.cut) {
-            (Segmentation::Words, TargetCut::Words | TargetCut::Blanks)
-            | (Segmentation::Characters, TargetCut::Characters) => true,
-            (Segmentation::Bpe, TargetCut::Bpe) | (Segmentation::Unigram, TargetCut::Unigram) => {
+            (Segmentation::Words, WrittenCut::Words | WrittenCut::Blanks)
+            | (Segmentation::Characters, WrittenCut::Characters) => true,
+            (Segmentation::Bpe, WrittenCut::Bpe) | (Segmentation::Unigram, WrittenCut::Unigram) => {
                 if sources.subwords != self.subwords {
                     let problem = "copies pieces of words, which must be those of both sides (--joint-subwords)";
                     return Err(problem.into());
@@ -86,9 +86,9 @@ impl TargetText {
         let Some((text, tokens)) = source.tokens() else { return Vec::new() };
         let written = || tokens.iter().map(|token| (token, &text[token.start..token.end]));
         match self.cut {
-            TargetCut::Characters | TargetCut::Blanks => written().map(|(_, written)| written.to_owned()).collect(),
-            TargetCut::Bpe | TargetCut::Unigram => tokens.iter().map(|token| token.written.to_string()).collect(),
-            TargetCut::Words => {
+            WrittenCut::Characters | WrittenCut::Blanks => written().map(|(_, written)| written.to_owned()).collect(),
+            WrittenCut::Bpe | WrittenCut::Unigram => tokens.iter().map(|token| token.written.to_string()).collect(),
+            WrittenCut::Words => {
                 let places = places_of_words(text);
                 let as_cut = |(token, written): (&Token<'_>, &str)| {
                     places.get(&(token.start, token.end)).cloned().unwrap_or_else(|| self.cut.as_token(written))
@@ -98,7 +98,7 @@ impl TargetText {
         }
     }
 
-    /// As [`TargetText::encode`], but what stands in the source has that one's number where the vocabulary does not have it.
+    /// As [`WrittenText::encode`], but what stands in the source has that one's number where the vocabulary does not have it.
     pub fn encode_beside(&self, text: &str, source: &SourceTokens) -> (Vec<u32>, usize) {
         let mut ids = self.cut_up(text);
         let cut = ids.len().saturating_sub(self.max_length);
@@ -107,7 +107,7 @@ impl TargetText {
     }
 }
 
-/// The words of a text as [`TargetCut::Words`] cuts them, by the bytes that each takes without the blank before it.
+/// The words of a text as [`WrittenCut::Words`] cuts them, by the bytes that each takes without the blank before it.
 fn places_of_words(text: &str) -> HashMap<(usize, usize), String> {
     // The words make up the text behind a blank.
     let mut at = 0usize;
@@ -117,7 +117,7 @@ fn places_of_words(text: &str) -> HashMap<(usize, usize), String> {
         at += word.len();
         ((start, at - 1), word)
     };
-    TargetCut::Words.tokens(text).into_iter().map(place).collect()
+    WrittenCut::Words.tokens(text).into_iter().map(place).collect()
 }
 
 /// Where in the sources of a batch the wanted tokens stand, as

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::copying::SourceTokens;
 use super::plan::{DecoderForm, DecoderPlan, NetworkPlan};
-use super::target::TargetText;
 use crate::data::pairs::{Pair, PairOptions, read_pairs};
 use crate::data::table::TableColumns;
 use crate::error::{DataError, counted};
+use crate::input::written::WrittenText;
 use crate::input::{Example, FileColumns, InputShape, Labelled, Raw};
 use crate::memory_limit::MemoryLimit;
 use crate::network::budget::{Budget, NUMBER, Purpose};
@@ -75,7 +75,7 @@ impl Dataset {
     /// If a source has no token, nothing is left, or something is too long and that is to stop.
     pub fn new(
         examples: Vec<(Example, Vec<String>)>,
-        text: &TargetText,
+        text: &WrittenText,
         too_long: TooLong,
         copies: bool,
         file: &Path,

@@ -136,7 +136,7 @@ impl States {
             rows.iter().flat_map(|&row| &values[row * hidden..][..hidden]).copied().collect()
         };
         for layer in &mut self.layers {
-            *layer = LayerState { hidden: taken(&layer.hidden), cell: taken(&layer.cell) };
+            *layer = layer.of_rows(rows, hidden);
         }
         self.fed = taken(&self.fed);
         if !self.covered.is_empty() {

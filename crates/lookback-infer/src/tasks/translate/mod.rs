@@ -2,7 +2,7 @@
 //!
 //! `plan` says what the network is, `network` and `decoder` compute it, `writer` has several of them write together;
 //! `copying` takes tokens from the source;
-//! `target` is how targets become tokens and texts again, `data` are sources with their targets, `metrics` are the figures
+//! `target` are the targets of a batch, `data` are sources with their targets, `metrics` are the figures
 //! it is judged by, `model` is the trained translator, `searched` how it looks for translations and `answer` what it says. `shortlist` tells which tokens may stand in the
 //! translation of a source, where a model keeps that.
 
@@ -24,9 +24,9 @@ pub use self::data::{Dataset, Followed, ReadPairs, Rows, TooLong, budget, read};
 pub use self::model::{Description, Translator};
 pub use self::network::Network;
 pub use self::plan::{Bridge, DISTANCES, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
-pub use self::searched::{Metrics, judge_greedily};
+pub use self::searched::{Metrics, judge_greedily, most_tokens};
 pub use self::shortlist::{MOST_LISTED, Shortlists};
-pub use self::target::{TargetCut, TargetText, Targets};
+pub use self::target::Targets;
 pub use self::writer::losses;
 use crate::model::{Score, Unit};
 

@@ -10,10 +10,10 @@ use super::metrics::{BleuTokenizer, ScoreOptions};
 use super::network::Network;
 use super::searched::{Metrics, Searched, Unanswered, followed, tokenizer_of};
 use super::shortlist::Shortlists;
-use super::target::TargetText;
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
 use crate::data::pairs::PairOptions;
 use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
+use crate::input::written::WrittenText;
 use crate::input::{Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
 use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Table};
@@ -29,7 +29,7 @@ pub struct Description {
     /// How pairs stand in files, where it was said.
     pub data: PairOptions,
     /// How targets are read and written.
-    pub target: TargetText,
+    pub target: WrittenText,
     /// The networks' plan.
     pub plan: NetworkPlan,
     /// How it came to be.
@@ -87,7 +87,7 @@ impl Translator {
             return Err(wrong("input", "it is of numeric series, but a translator reads texts".into()));
         }
         let data = file.checked_json(path, "data", |data: &PairOptions| data.check(Path::new(""), None))?;
-        let target: TargetText = file.json(path, "target")?;
+        let target: WrittenText = file.json(path, "target")?;
         target.check().map_err(|problem| wrong("target", problem))?;
         let plan = file.checked_json(path, "network", NetworkPlan::check)?;
         let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
@@ -213,6 +213,7 @@ impl Model for Translator {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
+        ask.generate.refuse()?;
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
             None => {

@@ -8,15 +8,16 @@ use super::data::{Dataset, Followed};
 use super::metrics::{BleuTokenizer, Judged, ScoreOptions, Scores};
 use super::network::Network;
 use super::shortlist::{Shortened, Shortlists};
-use super::target::{TargetCut, TargetText, Targets};
+use super::target::Targets;
 use super::writer::{Writer, losses};
 use crate::error::PlanError;
 use crate::input::tokenizer::{Segmentation, TokenizerChoice};
 use crate::input::vocabulary::{PAD, UNK};
+use crate::input::written::{WrittenCut, WrittenText};
 use crate::input::{Batch, Example};
 use crate::model::SearchAsk;
 use crate::network::budget::Budget;
-use crate::search::{Hypothesis, Request, Search, SearchError, SearchPlan};
+use crate::search::{Hypothesis, MOST_TOKENS, Request, Search, SearchError, SearchPlan};
 
 /// Hypotheses that are followed where nothing is said.
 const BEAM: usize = 5;
@@ -34,12 +35,17 @@ pub struct Metrics {
     pub scores: Scores,
 }
 
+/// The most tokens of a translation where nothing else is said: half as many again as any target of the training has.
+pub fn most_tokens(target: &WrittenText) -> usize {
+    target.longest.saturating_add(target.longest / 2).saturating_add(10).min(MOST_TOKENS)
+}
+
 /// A search for translations.
 #[derive(Debug)]
 pub(super) struct Searched<'a> {
     search: Search,
     request: Request,
-    target: &'a TargetText,
+    target: &'a WrittenText,
     /// Whether tokens are copied, and words that are not to be, of those that no target of the training has.
     copies: bool,
     not_copied: HashSet<String>,
@@ -57,8 +63,8 @@ pub(super) enum Unanswered {
 }
 
 impl<'a> Searched<'a> {
-    pub(super) fn new(ask: &SearchAsk, target: &'a TargetText, copies: bool) -> Result<Searched<'a>, PlanError> {
-        let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()))?;
+    pub(super) fn new(ask: &SearchAsk, target: &'a WrittenText, copies: bool) -> Result<Searched<'a>, PlanError> {
+        let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, most_tokens(target)))?;
         let tokens = |option: &'static str, text: &str| {
             let ids = target.encode_whole(text);
             match ids.iter().any(|&id| target.is_unknown(id)) {
@@ -71,7 +77,7 @@ impl<'a> Searched<'a> {
         };
         // A blank is a token of its own among characters alone.
         let is_nothing = |text: &String| match target.cut {
-            TargetCut::Characters => text.is_empty(),
+            WrittenCut::Characters => text.is_empty(),
             _ => text.trim().is_empty(),
         };
         if ask.forbid.iter().any(is_nothing) {
@@ -190,7 +196,7 @@ impl<'a> Searched<'a> {
 pub fn judge_greedily(
     networks: &[Network],
     dataset: &Dataset,
-    target: &TargetText,
+    target: &WrittenText,
     budget: &Budget,
 ) -> Option<Metrics> {
     let copies = networks.iter().any(Network::copies);
@@ -201,8 +207,8 @@ pub fn judge_greedily(
 
 /// How much of a source a search follows that was asked for so, all tokens of the targets allowed; of one that cannot be,
 /// nothing.
-pub(super) fn followed(ask: &SearchAsk, target: &TargetText) -> Followed {
-    let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, target.most_tokens()));
+pub(super) fn followed(ask: &SearchAsk, target: &WrittenText) -> Followed {
+    let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, most_tokens(target)));
     let followed = plan.map_or(Followed::default(), |plan| followed_by(&plan));
     Followed { shortlist: ask.shortlist.unwrap_or(0), ..followed }
 }
@@ -212,7 +218,7 @@ fn followed_by(plan: &SearchPlan) -> Followed {
 }
 
 /// The words of what is forbidden that no target of the training has, but a source may have.
-fn not_copied(forbidden: &[String], target: &TargetText) -> Result<HashSet<String>, PlanError> {
+fn not_copied(forbidden: &[String], target: &WrittenText) -> Result<HashSet<String>, PlanError> {
     let mut words = HashSet::new();
     for text in forbidden {
         let tokens = target.cut_up(text);

@@ -3,15 +3,13 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-use lookback_kernels::simd::math;
-
 use super::copying::{Copied, SourceTokens};
 use super::decoder::{Memory, States};
 use super::network::{Network, ReadSources};
 use super::target::Targets;
 use crate::input::Batch;
 use crate::input::vocabulary::UNK;
-use crate::network::log_softmax;
+use crate::network::{add_logs, log_softmax};
 use crate::search::{Decoder, Step};
 
 /// Networks that write targets of sources which they have read.
@@ -216,63 +214,4 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
         }
     }
     losses
-}
-
-/// `sums = log (e^sums + e^values)`, as [`log_of_sum`].
-fn add_logs(sums: &mut [f32], values: &[f32]) {
-    /// Powers at once, on the stack.
-    const BLOCK: usize = 1024;
-    let mut powers = [0.0f32; BLOCK];
-    for (sums, values) in sums.chunks_mut(BLOCK).zip(values.chunks(BLOCK)) {
-        let powers = &mut powers[..sums.len()];
-        for ((power, &mut a), &b) in powers.iter_mut().zip(&mut *sums).zip(values) {
-            let (low, high) = if a < b { (a, b) } else { (b, a) };
-            // Of two that cannot be the difference would be none.
-            *power = if high == f32::NEG_INFINITY && low == high { low } else { low - high };
-        }
-        math::exp(powers);
-        for ((sum, &b), &power) in sums.iter_mut().zip(values).zip(&*powers) {
-            let high = if *sum < b { b } else { *sum };
-            *sum = high + power.ln_1p();
-        }
-    }
-}
-
-/// `log (e^a + e^b)`, which loses nothing where both are far below 0; minus infinity of two that cannot be.
-pub(super) fn log_of_sum(a: f32, b: f32) -> f32 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if high == f32::NEG_INFINITY && low == high {
-        return high;
-    }
-    high + (low - high).exp().ln_1p()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_of_tiny_probabilities_are_not_zero() {
-        for (a, b) in [(-1.0f32, -2.0f32), (-2.0, -1.0), (-0.5, -0.5)] {
-            assert!((log_of_sum(a, b) - (a.exp() + b.exp()).ln()).abs() < 1e-6, "{a} {b}");
-        }
-        // Far below what a probability itself could be.
-        assert!((log_of_sum(-300.0, -300.0) - (-300.0 + 2.0f32.ln())).abs() < 1e-4);
-        assert_eq!(log_of_sum(-1.0, -400.0), -1.0);
-        let never = f32::NEG_INFINITY;
-        assert_eq!((log_of_sum(never, -1.0), log_of_sum(never, never)), (-1.0, never));
-        assert!(log_of_sum(never, f32::NAN).is_nan() && log_of_sum(f32::NAN, -1.0).is_nan());
-        // Many at once are the same.
-        let cases = [-1.0, -300.0, never, -0.5, f32::NAN, -90.0];
-        let pairs: Vec<(f32, f32)> = cases.iter().flat_map(|&a| cases.map(|b| (a, b))).collect();
-        let (mut sums, values): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
-        add_logs(&mut sums, &values);
-        for (sum, (a, b)) in sums.into_iter().zip(pairs) {
-            let one = log_of_sum(a, b);
-            assert!(
-                sum == one || (sum - one).abs() < 1e-6 || sum.is_nan() && one.is_nan(),
-                "{a} {b}: {sum}, not {one}"
-            );
-        }
-    }
 }

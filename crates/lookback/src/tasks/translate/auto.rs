@@ -1,8 +1,8 @@
 //! What is chosen by the data where nobody says otherwise.
 
 use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::written::WrittenCut;
 use lookback_infer::input::{Labelled, Raw};
-use lookback_infer::tasks::translate::TargetCut;
 
 use super::options::TranslateOptions;
 use crate::tasks::chosen::{Chosen, Training};
@@ -11,7 +11,7 @@ use crate::tasks::chosen::{Chosen, Training};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Facts {
     /// What targets are cut into.
-    pub(super) cut: TargetCut,
+    pub(super) cut: WrittenCut,
     /// Tokens of all targets.
     pub(super) tokens: usize,
     /// Tokens of a target, in the mean.
@@ -33,7 +33,7 @@ impl Facts {
             })
         };
         let targets = pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
-        let cut = TargetCut::of(targets.clone());
+        let cut = WrittenCut::of(targets.clone());
         let (count, tokens) = targets.fold((0, 0), |(count, sum), target| (count + 1, sum + cut.tokens(target).len()));
         let characters: usize = sources().map(|source| source.chars().count()).sum();
         let blanks = sources().filter(|source| source.trim().contains(char::is_whitespace)).count();
@@ -59,7 +59,7 @@ const FEW: usize = 500_000;
 /// The names of options that are chosen by the data, whatever these are.
 pub(super) fn open(options: &TranslateOptions) -> Vec<&'static str> {
     let facts = Facts {
-        cut: TargetCut::Words,
+        cut: WrittenCut::Words,
         tokens: 0,
         target_length: 9.0,
         source_characters: 9.0,
@@ -79,10 +79,10 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
     }
     let copies = options.decoder.copy == Some(true);
     let cut = options.targets.target_tokenizer.unwrap_or(facts.cut);
-    let is_spelt = facts.cut == TargetCut::Characters && facts.source_characters < SPELT;
+    let is_spelt = facts.cut == WrittenCut::Characters && facts.source_characters < SPELT;
     if options.tokens.tokenizer.is_none() && (!facts.has_han || copies) {
         // What is copied is cut as what is written.
-        let is_read_by_character = if copies { cut == TargetCut::Characters } else { !facts.has_blanks || is_spelt };
+        let is_read_by_character = if copies { cut == WrittenCut::Characters } else { !facts.has_blanks || is_spelt };
         let (cut, name) = match is_read_by_character {
             true => (TokenizerChoice::Characters, "characters"),
             false => (TokenizerChoice::Words, "words"),
@@ -101,7 +101,7 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
         learning_rate: 0.002,
         decay: if few { 0.99 } else { 0.998 },
         score: match facts.cut {
-            TargetCut::Words => "bleu",
+            WrittenCut::Words => "bleu",
             _ if facts.target_length < 30.0 => "exact-match",
             _ => "chrf",
         },

@@ -7,10 +7,9 @@ use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::error::PlanError;
 use lookback_infer::input::subwords::SubwordMethod;
 use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::written::{WrittenCut, WrittenText};
 use lookback_infer::input::{DEFAULT_SUBWORDS, TextPlan};
-use lookback_infer::tasks::translate::{
-    Bridge, DecoderForm, DecoderScore, NetworkPlan, TargetCut, TargetText, TooLong,
-};
+use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderScore, NetworkPlan, TooLong};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -91,7 +90,7 @@ pub struct TargetOptions {
     /// How targets are cut into tokens [default: found out]
     #[arg(long, value_enum, value_name = "HOW")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_tokenizer: Option<TargetCut>,
+    pub target_tokenizer: Option<WrittenCut>,
     /// Pieces of words that are learnt at most of the targets, of --target-tokenizer bpe or unigram [default: 8000]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +120,7 @@ impl TargetOptions {
     /// # Errors
     /// If so many are asked for, but targets are cut otherwise.
     pub(super) fn subwords(&self) -> Result<Option<usize>, PlanError> {
-        match self.target_tokenizer.and_then(TargetCut::subwords) {
+        match self.target_tokenizer.and_then(WrittenCut::subwords) {
             Some(_) if self.joint_subwords == Some(true) => Ok(None),
             Some(_) => Ok(Some(self.target_subwords.unwrap_or(DEFAULT_SUBWORDS))),
             None if self.target_subwords.is_some() => {
@@ -181,7 +180,7 @@ pub struct DecoderOptions {
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) data: PairOptions,
-    pub(super) target: TargetText,
+    pub(super) target: WrittenText,
 }
 
 impl TranslateOptions {
@@ -213,8 +212,8 @@ impl TranslateOptions {
             }
         }
         let (tokenizer, cut) = match method {
-            Some(SubwordMethod::Unigram) => (TokenizerChoice::Unigram, TargetCut::Unigram),
-            _ => (TokenizerChoice::Bpe, TargetCut::Bpe),
+            Some(SubwordMethod::Unigram) => (TokenizerChoice::Unigram, WrittenCut::Unigram),
+            _ => (TokenizerChoice::Bpe, WrittenCut::Bpe),
         };
         (self.tokens.tokenizer, self.targets.target_tokenizer) = (Some(tokenizer), Some(cut));
         Ok(self)

@@ -6,10 +6,9 @@ use lookback_infer::data::HeaderChoice;
 use lookback_infer::data::pairs::PairOptions;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::tokenizer::TokenizerChoice;
+use lookback_infer::input::written::WrittenCut;
 use lookback_infer::input::{InputPlan, MOST_SUBWORDS};
-use lookback_infer::tasks::translate::{
-    DecoderForm, DecoderPlan, MOST_LISTED, NetworkPlan, SCORES, TargetCut, TooLong,
-};
+use lookback_infer::tasks::translate::{DecoderForm, DecoderPlan, MOST_LISTED, NetworkPlan, SCORES, TooLong};
 use serde_json::{Map, Value, json};
 
 use super::options::TranslateOptions;
@@ -41,7 +40,7 @@ pub struct TranslatePlan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TargetPlan {
     /// How they are cut, where that was said.
-    pub(super) cut: Option<TargetCut>,
+    pub(super) cut: Option<WrittenCut>,
     /// The most pieces of words that are learnt of the targets alone, where they are cut into such.
     pub(super) subwords: Option<usize>,
     /// Whether they are cut into the pieces that sources are cut into, learnt of both.

@@ -14,7 +14,8 @@ use clap::{Args, ValueEnum};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::Batch;
 use lookback_infer::input::vocabulary::PAD;
-use lookback_infer::tasks::translate::{TargetText, Targets};
+use lookback_infer::input::written::WrittenText;
+use lookback_infer::tasks::translate::Targets;
 use lookback_nn::Error;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -130,7 +131,7 @@ pub(super) fn replace_by_drawn(
     targets: &mut Targets<'_>,
     (network, device): (&Network, &Device),
     batch: &Batch,
-    text: &TargetText,
+    text: &WrittenText,
     chance: f64,
     rng: &mut ChaCha8Rng,
 ) -> Result<(), Error> {

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use lookback_infer::input::vocabulary::UNK;
+use lookback_infer::input::written::{WrittenCut, WrittenText};
 use lookback_infer::input::{Batch, Example, Input, InputPlan, Raw};
 use lookback_infer::network::{AttentionForm, Cell, EncoderPlan};
 use lookback_infer::tasks::translate::{
-    self, Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, SourceTokens, TargetCut, TargetText, Targets,
-    losses,
+    self, Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, SourceTokens, Targets, losses,
 };
 
 use super::Network;
@@ -61,7 +61,7 @@ fn plan(cell: Cell, layers: usize, form: DecoderForm, score: DecoderScore, bridg
 struct Pairs {
     input: Input,
     examples: Vec<Example>,
-    text: TargetText,
+    text: WrittenText,
     targets: Vec<Vec<u32>>,
 }
 
@@ -71,7 +71,7 @@ fn pairs() -> Pairs {
     let raws = PAIRS.map(|(source, _)| Raw::Text(source.into()));
     let input = Input::fit(&plan, raws.iter(), &[], path).unwrap();
     let examples = raws.into_iter().map(|raw| input.encode(raw, path, 1).unwrap()).collect();
-    let text = TargetText::fit(TargetCut::Blanks, PAIRS.iter().map(|pair| pair.1), (1, 100), 50);
+    let text = WrittenText::fit(WrittenCut::Blanks, PAIRS.iter().map(|pair| pair.1), (1, 100), 50);
     let targets = PAIRS.iter().map(|(_, target)| text.encode(target).0).collect();
     Pairs { input, examples, text, targets }
 }
@@ -144,7 +144,7 @@ fn networks_that_copy_or_cover_cost_the_same_without_burn_and_alone() {
     let input = Input::fit(&TokenOptions::default().plan().unwrap(), raws.iter(), &[], path).unwrap();
     let examples: Vec<Example> = raws.into_iter().map(|raw| input.encode(raw, path, 1).unwrap()).collect();
     let known = ["call calls called", "now and is"];
-    let text = TargetText::fit(TargetCut::Blanks, known.into_iter(), (1, 100), 50);
+    let text = WrittenText::fit(WrittenCut::Blanks, known.into_iter(), (1, 100), 50);
     let sources: Vec<SourceTokens> = examples.iter().map(|example| SourceTokens::of(&text, example)).collect();
     assert_eq!(sources[2].own, ["Kay", "Ada"]);
     let encoded = COPIED.iter().zip(&sources).map(|((_, target), source)| text.encode_beside(target, source).0);
@@ -203,7 +203,7 @@ fn networks_that_copy_or_cover_cost_the_same_without_burn_and_alone() {
 
 #[test]
 fn tokens_of_a_source_are_those_of_a_target() {
-    let text = TargetText::fit(TargetCut::Words, ["call now, please (soon)"].into_iter(), (1, 100), 50);
+    let text = WrittenText::fit(WrittenCut::Words, ["call now, please (soon)"].into_iter(), (1, 100), 50);
     let raw = || Raw::Text("Please call (Ada Byron-King), now!".into());
     for lowercase in [true, false] {
         let plan: InputPlan = TokenOptions { lowercase: Some(lowercase), ..TokenOptions::default() }.plan().unwrap();

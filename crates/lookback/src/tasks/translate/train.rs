@@ -5,13 +5,14 @@ use std::path::Path;
 use burn::tensor::Device;
 use lookback_infer::error::{Error, PlanError, counted};
 use lookback_infer::input::subwords::{Subwords, WordCounts};
+use lookback_infer::input::written::{WrittenCut, WrittenText};
 use lookback_infer::input::{Batch, Example, FileColumns, Input, InputShape, Labelled};
 use lookback_infer::memory_limit::readable;
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, NUMBER};
 use lookback_infer::tasks::translate::{
-    self, Dataset, Description, Followed, NetworkPlan, Rows, SCORES, Shortlists, TargetCut, TargetText, Targets,
-    budget, judge_greedily, read,
+    self, Dataset, Description, Followed, NetworkPlan, Rows, SCORES, Shortlists, Targets, budget, judge_greedily,
+    most_tokens, read,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -91,7 +92,7 @@ fn fit_read(
     let empty = Network::new(&plan.network, shape, vocabulary, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let budget = |rows| budget(&plan.network, shape, (vocabulary, rows), plan.train.max_memory());
-    let judged = Rows::Followed(Followed::greedily(target.most_tokens()));
+    let judged = Rows::Followed(Followed::greedily(most_tokens(&target)));
     let (budget, judging) = (budget(Rows::Trained(training.longest_target())), budget(judged));
     training.check_memory(&budget)?;
     let sizes = [input.text().map_or(0, |text| text.vocabulary.len()), vocabulary];
@@ -140,8 +141,8 @@ impl TranslatePlan {
     }
 
     /// What the model has learnt of targets, with the tokens that it does not know where they are to be added.
-    fn grown_target(&self, init: &Init, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<TargetText, Error> {
-        let text: TargetText = init.file.json(&init.path, "target")?;
+    fn grown_target(&self, init: &Init, pairs: &[Labelled<Vec<String>>], data: &Path) -> Result<WrittenText, Error> {
+        let text: WrittenText = init.file.json(&init.path, "target")?;
         let said = &self.options.targets;
         let of_new =
             [("target-subwords", said.target_subwords.is_some()), ("joint-subwords", said.joint_subwords.is_some())];
@@ -190,7 +191,7 @@ impl TranslatePlan {
     /// The pieces of words that targets are cut into, where they are.
     fn target_subwords<'a>(
         &self,
-        cut: TargetCut,
+        cut: WrittenCut,
         targets: impl Iterator<Item = &'a str>,
         input: &Input,
     ) -> Result<Option<Subwords>, PlanError> {
@@ -204,13 +205,13 @@ impl TranslatePlan {
     }
 
     /// What is learnt of the targets, which have been seen by `auto`.
-    fn target_text(&self, pairs: &[Labelled<Vec<String>>], input: &Input, data: &Path) -> Result<TargetText, Error> {
+    fn target_text(&self, pairs: &[Labelled<Vec<String>>], input: &Input, data: &Path) -> Result<WrittenText, Error> {
         let targets = pairs.iter().flat_map(|pair| &pair.label).map(String::as_str);
-        let cut = self.target.cut.unwrap_or_else(|| TargetCut::of(targets.clone()));
+        let cut = self.target.cut.unwrap_or_else(|| WrittenCut::of(targets.clone()));
         let (sizes, longest) = ((self.target.min_count, self.target.max_vocabulary), self.target.max_length);
         let text = match self.target_subwords(cut, targets.clone(), input)? {
-            Some(subwords) => TargetText::fit_subwords(subwords, targets, sizes, longest),
-            None => TargetText::fit(cut, targets, sizes, longest),
+            Some(subwords) => WrittenText::fit_subwords(subwords, targets, sizes, longest),
+            None => WrittenText::fit(cut, targets, sizes, longest),
         };
         match text.vocabulary.len() - text.vocabulary.specials() {
             0 => Err(PlanError::Unfit(format!(
@@ -236,7 +237,7 @@ struct Translation<'a> {
     budget: Budget,
     /// What a batch of validation may take.
     judging: Budget,
-    target: &'a TargetText,
+    target: &'a WrittenText,
     device: Device,
 }
 
