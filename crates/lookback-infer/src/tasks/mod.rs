@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod forecast;
+pub mod generate;
 pub mod tag;
 pub mod translate;
 
@@ -23,10 +24,11 @@ pub struct Entry {
 type Load = fn(ModelFile, &Path) -> Result<Box<dyn Model>, ModelFileError>;
 
 /// All tasks.
-pub const TASKS: [Entry; 4] = [
+pub const TASKS: [Entry; 5] = [
     Entry { name: classify::NAME, load: |file, path| Ok(Box::new(classify::Classifier::read(file, path)?)) },
     Entry { name: tag::NAME, load: |file, path| Ok(Box::new(tag::Tagger::read(file, path)?)) },
     Entry { name: translate::NAME, load: |file, path| Ok(Box::new(translate::Translator::read(file, path)?)) },
+    Entry { name: generate::NAME, load: |file, path| Ok(Box::new(generate::Generator::read(file, path)?)) },
     Entry { name: forecast::NAME, load: |file, path| Ok(Box::new(forecast::Forecaster::read(file, path)?)) },
 ];
 

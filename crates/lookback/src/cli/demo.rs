@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::memory_limit::MemoryLimit;
+use lookback_infer::model::{Ask, Model, SearchAsk};
 use lookback_infer::model_file::check_writable;
+use serde_json::Value;
 
 use super::explain::{Color, explain};
 use super::{Interrupted, UsageError, evaluate, signals, train};
@@ -14,7 +16,8 @@ use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 /// Train, evaluate and explain on what is built in, in a minute or two.
 #[derive(Args, Debug)]
 pub(super) struct Demo {
-    /// What is shown: questions that are classified, dates that are translated, or a sine whose cosine is told at every step
+    /// What is shown: questions that are classified, dates that are translated, lines that are written, or a sine whose cosine is told at every
+    /// step
     #[arg(value_parser = DEMOS.map(|demo| demo.name), default_value = DEMOS[0].name)]
     task: String,
     /// Keep the model in this file [default: nothing is written]
@@ -57,7 +60,12 @@ impl Demo {
         let (model, report) = (shown.judge)(file)?;
         super::print(&format!("\nOn {} {} it has not seen:\n\n", report.examples, shown.unseen))?;
         super::print(&evaluate::text(&report))?;
-        super::print("\nWhat it looked at:\n")?;
+        if shown.writes > 0 {
+            super::print("\nWhat it writes:\n\n")?;
+            super::print(&written(&*model, shown.writes, self.seed)?)?;
+        }
+        let heading = if shown.writes > 0 { "What it expected" } else { "What it looked at" };
+        super::print(&format!("\n{heading}:\n"))?;
         for input in shown.inputs {
             let explained = explain(&*model, input, self.color.wanted(), MemoryLimit::default())?;
             super::print_as_it_is(&format!("\n{input}\n{explained}"))?;
@@ -68,4 +76,18 @@ impl Demo {
         }
         Ok(())
     }
+}
+
+/// So many texts, a line each.
+fn written(model: &dyn Model, count: usize, seed: u64) -> anyhow::Result<String> {
+    let nothing = model.input().encode_line("", Path::new("nothing"), 1)?;
+    let search = SearchAsk { sample: true, count: Some(count), seed: Some(seed), ..SearchAsk::default() };
+    let mut lines = String::new();
+    for answer in model.answer(&[&nothing], &Ask { search, ..Ask::default() })? {
+        let Some(field) = model.text_field() else { continue };
+        let others = answer.json.get("alternatives").and_then(Value::as_array).into_iter().flatten();
+        let texts = answer.json.get(field).into_iter().chain(others.filter_map(|other| other.get(field)));
+        texts.filter_map(Value::as_str).for_each(|text| lines.push_str(&format!("{text}\n")));
+    }
+    Ok(lines)
 }

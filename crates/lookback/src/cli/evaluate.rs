@@ -67,7 +67,7 @@ impl Evaluate {
             return Err(PlanError::conflict("refit", problem).into());
         }
         let model = load(&self.model, &self.data)?;
-        let judging = JudgeAsk { ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
+        let judging = JudgeAsk { known: true, ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
         let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());
         let backtest = BacktestAsk { windows: self.backtest, stride: self.stride };
         let ask = Ask { limit, unsure, search: self.search, judging, backtest, ..Ask::default() };

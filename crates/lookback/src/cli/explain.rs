@@ -8,7 +8,7 @@ use lookback_infer::data::Keep;
 use lookback_infer::error::counted;
 use lookback_infer::input::{Example, Stream};
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Ask, Model, View};
+use lookback_infer::model::{Ask, GenerateAsk, Model, View};
 
 use super::UsageError;
 use super::load::load;
@@ -41,6 +41,9 @@ pub(super) struct Explain {
     /// a season that --deseasonalize takes out held as it is [default: 1; of a model that tells every step, the last]
     #[arg(long, value_name = "STEP")]
     step: Option<usize>,
+    /// The label by which the text is written, of a language model that was trained with --label
+    #[arg(long, value_name = "LABEL")]
+    condition: Option<String>,
     /// Shade the tokens in colours
     #[arg(long, value_enum, default_value_t)]
     color: Color,
@@ -90,7 +93,12 @@ impl Explain {
             None => model.input().encode_line(&input, &file, 1)?,
         };
         let limit = self.memory.max_memory;
-        let mut explained = explain_example(&*model, &example, self.color.wanted(), (&file, limit))?;
+        if self.condition.is_some() {
+            // Refused by all other models.
+            let generate = GenerateAsk { condition: self.condition.clone(), ..GenerateAsk::default() };
+            model.check_ask(&Ask { generate, ..Ask::default() })?;
+        }
+        let mut explained = explain_example(&*model, &example, (self.color.wanted(), self.condition), (&file, limit))?;
         if let Some(task) = TASKS.iter().find(|task| task.name == model.task()) {
             let init = Init::read(&self.model, task.name, false)?;
             for view in (task.gradients)(&init, &example, self.step, (&file, limit))? {
@@ -107,7 +115,7 @@ impl Explain {
 pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: MemoryLimit) -> anyhow::Result<String> {
     let file = Path::new(THE_INPUT);
     let example = model.input().encode_line(content, file, 1)?;
-    explain_example(model, &example, color, (file, limit))
+    explain_example(model, &example, (color, None), (file, limit))
 }
 
 /// The series of a file with this id, or the only one.
@@ -142,14 +150,16 @@ fn series(model: &dyn Model, file: &Path, id: Option<&str>) -> anyhow::Result<Ex
 fn explain_example(
     model: &dyn Model,
     example: &Example,
-    color: bool,
+    (color, condition): (bool, Option<String>),
     (file, limit): (&Path, MemoryLimit),
 ) -> anyhow::Result<String> {
     if example.cut > 0 {
         let (what, unit) = example.unit();
         tracing::warn!("the {what} is cut to the model's {} {unit}s", example.len());
     }
-    let ask = Ask { views: true, limit, ..Ask::default() };
+    // What a text costs a language model says more of it than how one that it writes goes on.
+    let generate = GenerateAsk { score: true, condition, ..GenerateAsk::default() };
+    let ask = Ask { views: true, limit, generate, ..Ask::default() };
     model.check_memory(example, &ask, file)?;
     let mut explained = String::new();
     for answer in model.answer(&[example], &ask)? {
@@ -173,7 +183,12 @@ fn explain_example(
             answer.views.into_iter().partition(|view| view.rows.len() > 1 && view.rows != view.columns);
         between_texts.iter().for_each(|view| explained.push_str(&terminal::alignment(view)));
         explained.push_str(&match (color, example.tokens()) {
-            (true, Some((text, tokens))) => terminal::shaded_views(text, &tokens, &views),
+            // The end of a text may stand behind its tokens.
+            (true, Some((text, tokens)))
+                if views.iter().all(|view| (0..2).contains(&view.columns.len().wrapping_sub(tokens.len()))) =>
+            {
+                terminal::shaded_views(text, &tokens, &views)
+            }
             _ => terminal::view_table(&views),
         });
     }

@@ -21,6 +21,7 @@ pub(super) const DEMO: Demo = Demo {
     name: "translate",
     unseen: "dates",
     inputs: &["the third of May 2021", "Tuesday, 9 November 1989", "29.02.2096"],
+    writes: 0,
     fit,
     judge,
     then: "echo \"the first of April 2050\" | lookback predict MODEL --n-best 3",

@@ -1,6 +1,7 @@
 //! What can be tried without any data: a training on what is built in, one a task, written for Lookback.
 
 mod dates;
+mod lines;
 mod questions;
 mod waves;
 
@@ -20,6 +21,8 @@ pub struct Demo {
     pub unseen: &'static str,
     /// What it explains; none of them stands in the data.
     pub inputs: &'static [&'static str],
+    /// How many texts it writes by itself.
+    pub writes: usize,
     /// Trains on what is built in, from this seed.
     pub fit: fn(u64, &mut Session<'_>) -> Result<Fitted, Error>,
     /// The model in the file, and how it does on what training has not seen.
@@ -32,7 +35,7 @@ pub struct Demo {
 pub type Judged = (Box<dyn Model>, Report);
 
 /// All of them; the first where nothing is said.
-pub const DEMOS: [Demo; 3] = [questions::DEMO, dates::DEMO, waves::DEMO];
+pub const DEMOS: [Demo; 4] = [questions::DEMO, dates::DEMO, lines::DEMO, waves::DEMO];
 
 /// What messages call the model that was trained.
 const THE_MODEL: &str = "the model that was trained";

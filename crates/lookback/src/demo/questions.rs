@@ -22,6 +22,7 @@ pub(super) const DEMO: Demo = Demo {
     name: "classify",
     unseen: "sentences",
     inputs: &SENTENCES,
+    writes: 0,
     fit,
     judge,
     then: "echo \"where is my parcel\" | lookback predict MODEL --attention",

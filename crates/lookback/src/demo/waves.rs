@@ -21,6 +21,7 @@ pub(super) const DEMO: Demo = Demo {
     name: "forecast",
     unseen: "stretch of another phase, whose cosine it tells step by step from the sine,",
     inputs: &["[0, 0.1987, 0.3894, 0.5646, 0.7174, 0.8415, 0.9320]"],
+    writes: 0,
     fit,
     judge,
     then: "echo \"[0, 0.1987, 0.3894, 0.5646]\" | lookback predict MODEL",

@@ -3,6 +3,7 @@
 mod chosen;
 pub mod classify;
 pub mod forecast;
+pub mod generate;
 pub mod tag;
 mod told;
 pub mod translate;
@@ -283,10 +284,11 @@ impl<T: Task> Plan for Planned<T> {
 }
 
 /// All tasks.
-pub const TASKS: [Entry; 4] = [
+pub const TASKS: [Entry; 5] = [
     entry::<classify::Classify>(),
     entry::<tag::Tag>(),
     entry::<translate::Translate>(),
+    entry::<generate::Generate>(),
     entry::<forecast::Forecast>(),
 ];
 

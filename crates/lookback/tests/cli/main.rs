@@ -11,6 +11,7 @@ mod embeddings;
 mod files;
 mod forecast;
 mod forecast_outputs;
+mod generate;
 mod init;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -4,15 +4,15 @@ mod read;
 mod sentences;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
-use lookback_infer::input::Example;
-use lookback_infer::model::{Answer, Ask, ForecastAsk, Model, SearchAsk, Unsure};
+use lookback_infer::input::{Example, Stream};
+use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, SearchAsk, Unsure};
 
 use self::read::{Ahead, Read, Source, read};
 use self::write::{OutputFormat, Writer, Written};
@@ -47,6 +47,13 @@ const VIEWED: usize = 1 << 18;
 /// each token's probability, and of the end behind them), alternatives (what --n-best or --count asks for beside, each with the same),
 /// unsure where nothing of its source is known (of an empty source the translation is empty), unfinished where it was cut at
 /// --max-length, missing (how many of the texts of --require it lacks) where there are any, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
+///
+/// A language model goes on from every input: its answer has text (the input and what it writes behind it), completion (that alone),
+/// score (the logarithm of its probability, of beams normalised by length), tokens, scores (the logarithm of each token's probability,
+/// and of the end behind them), alternatives (what --count or --n-best asks for beside), unfinished where it was cut at --length, missing
+/// and, where the vocabulary does not have all of the input, unknown_tokens. With --score it has log_probability, perplexity,
+/// bits_per_character, tokens and scores of the input itself, its end among them where texts have one, and with --attention entropies
+/// (how unsure the model was before each token, in bits) and candidates (the likeliest tokens at every place).
 ///
 /// A forecaster's answer has id, time (of every step ahead), mean and quantiles (lists by level), each by the names of the targets where
 /// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read. A table has a row per step ahead
@@ -101,6 +108,8 @@ pub(super) struct Predict {
     columns: Columns,
     #[command(flatten)]
     search: SearchAsk,
+    #[command(flatten)]
+    generate: GenerateAsk,
     /// In place of forecasts, known values that lie outside of what was forecast of them one step ahead, from all that came before
     #[arg(long)]
     anomalies: bool,
@@ -126,6 +135,7 @@ impl Predict {
             unsure,
             search: self.search,
             forecast: ForecastAsk { anomalies: self.anomalies, level: self.level },
+            generate: self.generate,
             ..Ask::default()
         };
         model.check_ask(&ask)?;
@@ -143,6 +153,9 @@ impl Predict {
             let problem =
                 "--keep: sentences of tokens have no columns; --output-format conll writes all that stands in the file";
             return Err(UsageError(problem.into()).into());
+        }
+        if ask.generate.stream {
+            return stream(&model, self.output_format, &columns, &keep, (&self.input, &ask));
         }
         let written =
             Written { format: self.output_format, fields: self.fields.as_deref(), document: document.clone() };
@@ -165,6 +178,33 @@ impl Predict {
             }
         }
     }
+}
+
+/// Writes texts token by token, one input after another.
+fn stream(
+    model: &Arc<dyn Model>,
+    format: OutputFormat,
+    columns: &lookback_infer::input::Columns,
+    keep: &Keep,
+    (file, ask): (&Path, &Ask),
+) -> anyhow::Result<()> {
+    if !matches!(format, OutputFormat::Jsonl | OutputFormat::Text) || !keep.is_nothing() {
+        return Err(UsageError("--stream writes plain text, and nothing beside it".into()).into());
+    }
+    for item in Stream::open(model.input(), file, columns, keep)? {
+        let example = item?.example?;
+        super::print(example.text().unwrap_or_default())?;
+        let mut failed = None;
+        let answer = rayon::scope(|_| {
+            model.answer_as_it_comes(&example, ask, &mut |piece| {
+                failed = failed.take().or(super::print(piece).err());
+            })
+        });
+        answer?;
+        failed.map_or(Ok(()), Err)?;
+        super::print("\n")?;
+    }
+    Ok(())
 }
 
 /// In parts whose answers fit memory: views may have the square of an input's length, several times.
@@ -205,6 +245,10 @@ impl Answers {
     /// Answers what is ready, in its order.
     fn answer(&mut self, model: &dyn Model, ready: Vec<Read>, ask: &Ask) -> anyhow::Result<()> {
         let items = || ready.iter().filter_map(|read| if let Read::Item(item) = read { Some(item) } else { None });
+        if ask.generate.state_out.is_some() && self.inputs + items().count() > 1 {
+            let problem = "--state-out keeps what one input leaves, but there are several";
+            return Err(UsageError(problem.into()).into());
+        }
         let examples: Vec<&Example> = items().filter_map(|item| item.example.as_ref().ok()).collect();
         let mut answers = answers(model, &examples, ask).into_iter();
         if items().next().is_some() {

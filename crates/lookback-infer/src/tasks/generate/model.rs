@@ -1,0 +1,358 @@
+//! A trained generator: networks and what was learnt of texts, from one file.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::answer::{self, Coming};
+use super::corpus::Corpus;
+use super::metrics::{Metrics, judge};
+use super::network::Network;
+use super::plan::NetworkPlan;
+use super::scored::score;
+use super::searched::{Prompt, Searched, Unanswered};
+use super::state::{ReadSoFar, fingerprint};
+use super::text::GeneratedText;
+use super::writer::{Writer, WriterStates};
+use super::{BITS_PER_BYTE, BITS_PER_CHARACTER, NAME, PERPLEXITY, SCORES, WORD_PERPLEXITY};
+use crate::data::Format;
+use crate::data::documents::{Document, DocumentOptions, read_documents};
+use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
+use crate::input::{Columns, Example, FileColumns, Input, InputShape};
+use crate::memory_limit::MemoryLimit;
+use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score};
+use crate::model_file::{ModelFile, Tensor, Tensors, check_writable};
+use crate::network::budget::{Budget, NUMBER, Purpose};
+use crate::search::{Ending, Hypothesis};
+
+/// What a generator's file holds, apart from its tensors.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// How texts to go on from are read.
+    pub input: Input,
+    /// How documents stand in files, where it was said.
+    pub data: DocumentOptions,
+    /// What was learnt of the texts.
+    pub text: GeneratedText,
+    /// The networks' plan.
+    pub plan: NetworkPlan,
+    /// How it came to be.
+    pub record: Record,
+}
+
+/// The entries of a generator's file beside those of its input.
+const KEYS: [&str; 4] = ["data", "text", "network", "record"];
+
+/// A trained generator.
+#[derive(Debug)]
+pub struct Generator {
+    description: Description,
+    /// At least one.
+    networks: Vec<Network>,
+    /// The tensor with the largest weight, and that weight: what an overflow is told by.
+    largest: Overflow,
+    /// By which the model is known again.
+    fingerprint: String,
+}
+
+impl Description {
+    /// A file with all of this and the tensors of the networks, which have the names that
+    /// [`prefix`](crate::model_file::prefix) tells.
+    ///
+    /// # Errors
+    /// If something cannot be written as JSON.
+    pub fn file(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<ModelFile, ModelFileError> {
+        let mut file = ModelFile::new(NAME);
+        self.input.put(&mut file)?;
+        file.put_json("data", &self.data)?;
+        file.put_json("text", &self.text)?;
+        file.put_json("network", &self.plan)?;
+        file.put_json("record", &self.record)?;
+        file.tensors.extend(tensors);
+        Ok(file)
+    }
+}
+
+/// What rows of such a network take of memory. `vocabulary`: `V`.
+pub fn budget(plan: &NetworkPlan, vocabulary: usize, purpose: Purpose, limit: MemoryLimit) -> Budget {
+    let shape = InputShape::Tokens { vocabulary, ngrams: None, bigrams: None, shapes: None };
+    // The logits, their probabilities, and what the output layer reads.
+    let outputs = 2 * vocabulary as u64 + 2 * plan.output_width() as u64;
+    Budget::new(&plan.as_encoder(), shape, outputs, NUMBER * 4 * vocabulary as u64, purpose, limit)
+}
+
+impl Generator {
+    /// Makes the generator in a file that came from `path`.
+    ///
+    /// # Errors
+    /// If an entry or tensor is missing, left over, or not as the others need it.
+    pub fn read(mut file: ModelFile, path: &Path) -> Result<Generator, ModelFileError> {
+        let wrong = |key: &str, problem: String| ModelFileError::Entry { file: path.into(), key: key.into(), problem };
+        let input = Input::of_file(&file, path)?;
+        if input.text().is_none() {
+            return Err(wrong("input", "it is of numeric series, but a generator reads texts".into()));
+        }
+        let data = file.checked_json(path, "data", DocumentOptions::check)?;
+        let text: GeneratedText = file.json(path, "text")?;
+        text.check().map_err(|problem| wrong("text", problem))?;
+        let plan = file.checked_json(path, "network", NetworkPlan::check)?;
+        let record = file.checked_json(path, "record", |record: &Record| record.check(plan.ensemble, SCORES.len()))?;
+        let vocabulary = text.written.vocabulary.len();
+        let (largest, fingerprint) = (file.largest(), fingerprint(&file));
+        let networks =
+            Tensors::of_networks(&mut file, path, plan.ensemble, |tensors| Network::read(&plan, vocabulary, tensors))?;
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS].concat())?;
+        Ok(Generator { description: Description { input, data, text, plan, record }, networks, largest, fingerprint })
+    }
+
+    /// Judges the model on documents that are read already; `file` is what messages call them.
+    ///
+    /// # Errors
+    /// As [`Model::evaluate`].
+    pub fn judge(&self, documents: &[Document], file: &Path) -> Result<Report> {
+        let corpus = Corpus::new(documents, &self.description.text, file)?;
+        let metrics = judge(&self.networks, &corpus);
+        Ok(report(&metrics.ok_or_else(|| Error::from(self.largest.clone()))?))
+    }
+
+    fn budget(&self, limit: MemoryLimit) -> Budget {
+        let vocabulary = self.description.text.written.vocabulary.len();
+        budget(&self.description.plan, vocabulary, Purpose::Answers, limit)
+    }
+
+    /// `tell` gets the tokens of samples as they come.
+    fn write(&self, inputs: &[&Example], ask: &Ask, mut tell: impl FnMut(u32)) -> Result<Vec<Answer>> {
+        let text = &self.description.text;
+        let searched = Searched::new(&ask.search, &ask.generate, text)?;
+        let before = self.read_before(ask)?;
+        let lengths: Vec<usize> = inputs.iter().map(|_| searched.rows()).collect();
+        self.budget(ask.limit).answers(&lengths, |rows| {
+            let input = |row: usize| inputs[row].text().unwrap_or_default();
+            let last = before.as_ref().map(|before| before.last);
+            let prompt = |&row: &usize| searched.prompt(input(row), inputs[row].line, last);
+            let prompts: Vec<Prompt> = rows.iter().map(prompt).collect();
+            let states = self.states(before.as_ref(), rows.len());
+            let found = searched.write(&self.networks, states.clone(), &prompts, &mut tell).map_err(|unanswered| {
+                match unanswered {
+                    Unanswered::Overflow => Error::from(self.largest.clone()),
+                    Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
+                }
+            })?;
+            if let (Some(path), [prompt], [found]) = (&ask.generate.state_out, &prompts[..], &found[..]) {
+                self.keep(path, states, prompt, found.first())?;
+            }
+            let of = |((&row, prompt), found): ((&usize, &Prompt), Vec<_>)| {
+                answer::of(text, &found, input(row), &prompt.tokens, ask)
+            };
+            Ok(rows.iter().zip(&prompts).zip(found).map(of).collect())
+        })
+    }
+
+    /// What was read before, where that is to go on.
+    fn read_before(&self, ask: &Ask) -> Result<Option<ReadSoFar>> {
+        let read = |path: &PathBuf| ReadSoFar::read(path, &self.networks, &self.fingerprint);
+        ask.generate.state_in.as_ref().map(read).transpose()
+    }
+
+    /// The states with which so many rows begin.
+    fn states(&self, before: Option<&ReadSoFar>, rows: usize) -> WriterStates {
+        let writer = Writer::new(&self.networks);
+        match before {
+            Some(before) => writer.of_rows(&before.states, &vec![0; rows]),
+            None => writer.start(rows),
+        }
+    }
+
+    /// Keeps what was read of one row, which begins with these states, and what was written behind it.
+    fn keep(&self, path: &Path, mut states: WriterStates, prompt: &Prompt, found: Option<&Hypothesis>) -> Result<()> {
+        if found.is_some_and(|found| found.ending == Ending::End) {
+            let problem =
+                "would keep a text that has ended, from which nothing goes on; with a smaller --length it may not end";
+            return Err(PlanError::conflict("state-out", problem).into());
+        }
+        let written = found.map_or(&[][..], |found| &found.tokens);
+        let tokens = [&prompt.tokens, written].concat();
+        Writer::new(&self.networks).read(&mut states, &[&tokens]);
+        let last = tokens.last().copied().unwrap_or_default();
+        Ok(ReadSoFar { states, last }.write(path, &self.fingerprint)?)
+    }
+
+    fn score(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        let text = &self.description.text;
+        let before = self.read_before(ask)?;
+        let start = before.as_ref().map_or_else(|| text.asked(&ask.generate), |before| Ok(before.last))?;
+        // What is to go on has no end yet.
+        let end = text.end().filter(|_| ask.generate.state_out.is_none());
+        let tokens = |input: &&Example| -> Vec<u32> {
+            let own = text.written.encode_whole(input.text().unwrap_or_default());
+            [start].into_iter().chain(own).chain(end).collect()
+        };
+        let lengths: Vec<usize> = inputs.iter().map(|_| 1).collect();
+        self.budget(ask.limit).answers(&lengths, |rows| {
+            let texts: Vec<Vec<u32>> = rows.iter().map(|&row| tokens(&inputs[row])).collect();
+            let read: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            let mut states = self.states(before.as_ref(), rows.len());
+            let scored = score(&self.networks, &mut states, &read, ask.views);
+            let scored = scored.ok_or_else(|| Error::from(self.largest.clone()))?;
+            if let (Some(path), [read]) = (&ask.generate.state_out, &read[..]) {
+                let last = read.last().copied().unwrap_or(start);
+                ReadSoFar { states, last }.write(path, &self.fingerprint)?;
+            }
+            let of = |((&row, read), scored): ((&usize, &&[u32]), _)| {
+                answer::scored(text, &scored, inputs[row].text().unwrap_or_default(), read, ask)
+            };
+            Ok(rows.iter().zip(&read).zip(scored).map(of).collect())
+        })
+    }
+}
+
+impl Model for Generator {
+    fn task(&self) -> &'static str {
+        NAME
+    }
+
+    fn input(&self) -> &Input {
+        &self.description.input
+    }
+
+    fn record(&self) -> &Record {
+        &self.description.record
+    }
+
+    fn scores(&self) -> &'static [Score] {
+        &SCORES
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        let Description { text, plan, .. } = &self.description;
+        let vocabulary = &text.written.vocabulary;
+        let entries = vocabulary.len() - vocabulary.specials();
+        let ends = if text.ends { "which end by themselves" } else { "which have no end" };
+        let texts = format!("cut into {}, {entries} different tokens, {ends}", text.written.cut);
+        let mut lines = vec![("texts".to_owned(), texts)];
+        if !text.labels.is_empty() {
+            lines.push(("labels".into(), text.labels.join(", ")));
+        }
+        lines.push(("network".into(), plan.summary()));
+        lines
+    }
+
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        let GeneratedText { written, ends, labels } = &self.description.text;
+        vec![
+            ("data", json!(self.description.data)),
+            ("text", json!({ "cut": written.cut, "longest": written.longest, "ends": ends, "labels": labels })),
+            ("network", json!(self.description.plan)),
+        ]
+    }
+
+    fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
+        self.description.input.check_made(inputs)?;
+        if ask.generate.state_out.is_some() && inputs.len() > 1 {
+            let problem = format!("keeps what one input leaves, but there are {}", inputs.len());
+            return Err(PlanError::conflict("state-out", problem).into());
+        }
+        if ask.generate.score { self.score(inputs, ask) } else { self.write(inputs, ask, |_| {}) }
+    }
+
+    fn answer_as_it_comes(&self, input: &Example, ask: &Ask, tell: &mut dyn FnMut(&str)) -> Result<Answer> {
+        self.description.input.check_made(&[input])?;
+        let before = input.text().unwrap_or_default();
+        let mut coming = Coming::new(&self.description.text, before, &ask.generate.stop);
+        let mut answers = self.write(&[input], ask, |token| tell(coming.take(token)))?;
+        let Some(answer) = answers.pop() else {
+            return Err(PlanError::Unfit("the model gave no answer".into()).into());
+        };
+        tell(coming.rest(&answer));
+        Ok(answer)
+    }
+
+    /// Texts are gone through part by part, so that none is too long.
+    fn check_memory(&self, _input: &Example, _ask: &Ask, _file: &Path) -> Result<(), DataError> {
+        Ok(())
+    }
+
+    fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
+        ask.backtest.refuse()?;
+        ask.forecast.refuse()?;
+        if let Some(option) = ask.judging.said() {
+            return Err(PlanError::conflict(option, "is of models that translate"));
+        }
+        if let Some(file) = &ask.generate.state_out {
+            check_writable(file).map_err(|problem| PlanError::conflict("state-out", problem.to_string()))?;
+        }
+        if ask.judging.known {
+            return match ask.search.said().or(ask.generate.said()) {
+                Some(option) => {
+                    Err(PlanError::conflict(option, "is about writing, but texts that are there are judged"))
+                }
+                None => Ok(()),
+            };
+        }
+        if let Some(option) = ask.top.map(|_| "top").or(ask.unsure.said()) {
+            return Err(PlanError::conflict(option, "is for one label a text, but this model writes texts"));
+        }
+        match ask.generate.score.then(|| ask.search.said().or((!ask.generate.stop.is_empty()).then_some("stop"))) {
+            Some(Some(option)) => Err(PlanError::conflict(option, "is about writing, but --score writes nothing")),
+            Some(None) => self.description.text.asked(&ask.generate).map(drop),
+            None => Searched::new(&ask.search, &ask.generate, &self.description.text).map(drop),
+        }
+    }
+
+    fn fields(&self, ask: &Ask) -> Vec<Field> {
+        answer::fields(ask)
+    }
+
+    fn without_views(&self) -> Option<String> {
+        None
+    }
+
+    fn text_field(&self) -> Option<&'static str> {
+        Some(answer::TEXT)
+    }
+
+    fn evaluate(&self, data: &Path, columns: &Columns, _ask: &Ask) -> Result<Report> {
+        let Description { input, data: trained, text, .. } = &self.description;
+        let mut options = columns.of_documents(trained)?;
+        if text.labels.is_empty() {
+            options.label = None;
+        }
+        // That the training data were plain text says nothing of a table.
+        if Format::of_texts(data).is_some() {
+            options.documents = None;
+        }
+        let columns = input.plan().columns();
+        let documents = read_documents(data, &options, columns.as_ref().and_then(FileColumns::table))?;
+        self.judge(&documents.all, data)
+    }
+}
+
+/// The figures for people and as JSON.
+fn report(metrics: &Metrics) -> Report {
+    let figure = |score: Score, value: f64| Figure { score, value };
+    let accuracy = metrics.right as f64 / metrics.tokens.max(1) as f64;
+    let figures = vec![
+        figure(PERPLEXITY, metrics.loss().exp()),
+        figure(BITS_PER_CHARACTER, metrics.bits_per_character()),
+        figure(BITS_PER_BYTE, metrics.bits_per_byte()),
+        figure(WORD_PERPLEXITY, metrics.word_perplexity()),
+        figure(Score::share("accuracy", "likeliest token right"), accuracy),
+        figure(Score::LOSS, metrics.loss()),
+    ];
+    let [characters, bytes, words] = metrics.sizes;
+    let json = json!({
+        "examples": metrics.documents,
+        "tokens": metrics.tokens,
+        "unknown_tokens": metrics.unknown,
+        "characters": characters,
+        "bytes": bytes,
+        "words": words,
+        "perplexity": metrics.loss().exp(),
+        "bits_per_character": metrics.bits_per_character(),
+        "bits_per_byte": metrics.bits_per_byte(),
+        "word_perplexity": metrics.word_perplexity(),
+        "accuracy": accuracy,
+        "loss": metrics.loss(),
+    });
+    Report { examples: metrics.documents, figures, tables: Vec::new(), json }
+}

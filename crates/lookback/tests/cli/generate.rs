@@ -1,0 +1,274 @@
+//! Language models, through the real program.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::program::{Folder, Run, lookback, lookback_with_input};
+
+/// Sentences by a rule: whoever is hungry eats, whoever is tired sleeps.
+fn lines() -> String {
+    let mut lines = String::new();
+    for place in 0..240 {
+        let who = ["cat", "dog", "old owl", "hen"][place * 7 % 4];
+        let what = ["hungry and eats", "tired and sleeps", "happy and sings"][place * 5 % 3];
+        let _ = writeln!(lines, "the {who} is {what}");
+    }
+    lines
+}
+
+const TINY: [&str; 12] = [
+    "--hidden",
+    "24",
+    "--embedding",
+    "12",
+    "--epochs",
+    "12",
+    "--learning-rate",
+    "0.02",
+    "--batch-size",
+    "8",
+    "--dropout",
+    "0",
+];
+
+fn train(data: &str, output: &str, more: &[&str]) -> Run {
+    // Options cannot be said twice.
+    let tiny = TINY.chunks(2).filter(|option| !more.contains(&option[0])).flatten().copied();
+    let all: Vec<&str> =
+        ["train", "generate", data, "-o", output].into_iter().chain(tiny).chain(more.iter().copied()).collect();
+    lookback(&all)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn answers(text: &str) -> Vec<Value> {
+    text.lines().map(json).collect()
+}
+
+#[test]
+fn a_language_model_is_trained_judged_asked_and_looked_at() {
+    let folder = Folder::new();
+    let data = folder.write("lines.txt", lines());
+    let model = folder.path("model.safetensors");
+    let run = train(&data, &model, &[]);
+    assert!(run.err.contains("every line is a document (--documents)"), "{}", run.err);
+    run.ok();
+
+    let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
+    let (perplexity, bits) = (judged["perplexity"].as_f64().unwrap(), judged["bits_per_character"].as_f64().unwrap());
+    assert!(perplexity < 1.6, "{judged}");
+    // Of characters with an end each, one follows from the other, and here bytes are characters.
+    assert!((perplexity.log2() - bits).abs() < 1e-9 && judged["bits_per_byte"] == judged["bits_per_character"]);
+    assert_eq!(judged["tokens"], judged["characters"]);
+    assert!(judged["word_perplexity"].as_f64().unwrap() > perplexity);
+
+    // It goes on from whatever stands there, from nothing as well.
+    let prompts = "the cat is hun\n\nthe dog is tired and\n";
+    let said = answers(&lookback_with_input(&["predict", &model, "--temperature", "0"], prompts).ok());
+    assert_eq!(said[0]["text"], "the cat is hungry and eats");
+    assert_eq!(said[0]["completion"], "gry and eats");
+    assert_eq!(said[2]["completion"], " sleeps");
+    assert!(said[1]["text"].as_str().unwrap().starts_with("the "), "{}", said[1]);
+    assert_eq!(said[0]["tokens"].as_array().unwrap().len() + 1, said[0]["scores"].as_array().unwrap().len());
+    // A beam of 1 says the same, and plain text is the text.
+    let plain = lookback_with_input(&["predict", &model, "--beam", "1", "--output-format", "text"], prompts).ok();
+    assert!(plain.starts_with("the cat is hungry and eats\n"), "{plain}");
+
+    // What a line costs is what it costs among others.
+    let scored =
+        answers(&lookback_with_input(&["predict", &model, "--score"], "the hen is happy and sings\nzzz\n").ok());
+    let sum: f64 = scored[0]["scores"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).sum();
+    assert!((sum - scored[0]["log_probability"].as_f64().unwrap()).abs() < 1e-3, "{}", scored[0]);
+    assert_eq!(scored[0]["tokens"].as_array().unwrap().last().unwrap(), "<end>");
+    assert_eq!(scored[1]["unknown_tokens"], 3);
+    let alone = answers(&lookback_with_input(&["predict", &model, "--score"], "the hen is happy and sings\n").ok());
+    assert_eq!(alone[0], scored[0]);
+
+    let explained = lookback(&["explain", &model, "the cat is hungry and sleeps"]).ok();
+    for part in ["bits per character", "perplexity", "expected were", "probability", "entropy in bits", "<end>"] {
+        assert!(explained.contains(part), "'{part}' is not in:\n{explained}");
+    }
+    let inspected = lookback(&["inspect", &model]).ok();
+    for part in ["generate", "cut into characters", "which end by themselves", "1 layer of LSTM with 24 hidden units"] {
+        assert!(inspected.contains(part), "'{part}' is not in:\n{inspected}");
+    }
+}
+
+#[test]
+fn samples_are_drawn_from_their_seed_and_line_alone() {
+    let folder = Folder::new();
+    let data = folder.write("lines.txt", lines());
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--epochs", "2"]).ok();
+    let ask = |more: &[&str], input: &str| {
+        answers(&lookback_with_input(&[&["predict", &model, "--length", "20"], more].concat(), input).ok())
+    };
+    let three = ask(&["--count", "3"], "the \na\n");
+    assert_eq!(three[0]["alternatives"].as_array().unwrap().len(), 2);
+    assert_eq!(three, ask(&["--count", "3"], "the \na\n"));
+    assert_eq!(ask(&["--count", "3"], "the \n")[0], three[0], "no sample depends on the other lines");
+    assert_eq!(ask(&["--count", "3", "--threads", "1"], "the \na\n"), three);
+    assert_ne!(ask(&["--count", "3", "--seed", "1"], "the \na\n")[0]["text"], three[0]["text"]);
+    // Token by token it is the same text.
+    let streamed =
+        lookback_with_input(&["predict", &model, "--length", "20", "--stream", "--threads", "1"], "the \na\n").ok();
+    let texts: Vec<String> =
+        ask(&[], "the \na\n").iter().map(|answer| format!("{}\n", answer["text"].as_str().unwrap())).collect();
+    assert_eq!(streamed, texts.concat());
+    let stopped = ["predict", &model, "--length", "20", "--stop", "is", "--stream"];
+    let expected = ask(&["--stop", "is"], "the \n")[0]["text"].as_str().unwrap().to_owned();
+    assert_eq!(lookback_with_input(&stopped, "the \n").ok(), format!("{expected}\n"));
+    // What is not to come does not.
+    let stopped = ask(&["--stop", "is", "--count", "8"], "the \n");
+    let texts = stopped[0]["alternatives"].as_array().unwrap().iter().chain([&stopped[0]]);
+    for text in texts.map(|answer| answer["completion"].as_str().unwrap().to_owned()) {
+        assert!(!text.contains("is"), "{text}");
+    }
+    let without = ask(&["--forbid", "e", "--count", "8"], "the \n");
+    let texts = without[0]["alternatives"].as_array().unwrap().iter().chain([&without[0]]);
+    assert!(texts.map(|answer| answer["completion"].as_str().unwrap()).all(|text| !text.contains('e')), "{without:?}");
+    // A stop that never comes is no stop.
+    let cut = ask(&["--stop", "§", "--forbid", "s", "--min-length", "20"], "the \n");
+    assert_eq!(cut[0]["unfinished"], true, "{}", cut[0]);
+}
+
+#[test]
+fn a_whole_file_is_one_text_without_an_end_and_is_read_on_from_batch_to_batch() {
+    let folder = Folder::new();
+    let data = folder.write("book.txt", lines());
+    let model = folder.path("model.safetensors");
+    let run = train(
+        &data,
+        &model,
+        &["--documents", "file", "--chunk", "16", "--tokenizer", "words", "--tied", "--embedding", "24"],
+    );
+    run.ok();
+    assert!(lookback(&["inspect", &model]).ok().contains("which have no end"));
+    let judged = json(&lookback(&["evaluate", &model, &data, "--json"]).ok());
+    // Words and line ends.
+    assert_eq!(
+        (judged["tokens"].as_u64(), judged["words"].as_u64()),
+        (judged["words"].as_u64(), Some(240 * 6 + 60 + 240))
+    );
+    assert!(judged["perplexity"].as_f64().unwrap() < 4.0, "{judged}");
+    let said = lookback_with_input(&["predict", &model, "--length", "30", "--temperature", "0"], "the dog is\n").ok();
+    let said = &answers(&said)[0];
+    assert_eq!((said["unfinished"].as_bool(), said["tokens"].as_array().unwrap().len()), (Some(true), 30));
+    assert!(said["completion"].as_str().unwrap().contains('\n'), "{said}");
+    // Of a table every row is a document.
+    let table = folder.write("rows.jsonl", "{\"text\": \"the cat is tired and sleeps\"}\n");
+    assert_eq!(json(&lookback(&["evaluate", &model, &table, "--json"]).ok())["tokens"], 6);
+}
+
+#[test]
+fn a_label_tells_what_is_written() {
+    let folder = Folder::new();
+    let mut rows = "kind,text\n".to_string();
+    for place in 0..160 {
+        let (kind, text) = [("greeting", "good morning"), ("farewell", "see you soon")][place % 2];
+        let _ = writeln!(rows, "{kind},{text} {}", ["anna", "bert", "carla"][place % 3]);
+    }
+    let data = folder.write("rows.csv", rows);
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--label", "kind"]).ok();
+    let ask = |label: &str| {
+        let arguments = ["predict", &model, "--condition", label, "--temperature", "0"];
+        answers(&lookback_with_input(&arguments, "\n").ok())[0]["text"].as_str().unwrap().to_owned()
+    };
+    assert!(ask("greeting").starts_with("good morning ") && ask("farewell").starts_with("see you soon "));
+    let refused = lookback_with_input(&["predict", &model], "\n");
+    assert!(
+        refused.err.contains("--condition is missing: the model writes texts by one of \"farewell\", \"greeting\""),
+        "{}",
+        refused.err
+    );
+    let refused = lookback_with_input(&["predict", &model, "--condition", "thanks"], "\n");
+    assert!(refused.err.contains("--condition is \"thanks\"; the model was trained on"), "{}", refused.err);
+    let unseen = folder.write("unseen.csv", "kind,text\nthanks,thank you\n");
+    let refused = lookback(&["evaluate", &model, &unseen]);
+    assert!(refused.err.contains("unseen.csv, line 2: the label is \"thanks\""), "{}", refused.err);
+    assert!(lookback(&["evaluate", &model, &data]).ok().contains("bits per character"));
+    assert!(lookback(&["explain", &model, "good morning anna", "--condition", "greeting"]).ok().contains("perplexity"));
+}
+
+#[test]
+fn what_a_language_model_cannot_do_is_refused_and_told() {
+    let folder = Folder::new();
+    let data = folder.write("lines.txt", lines());
+    let model = folder.path("model.safetensors");
+    train(&data, &model, &["--epochs", "1"]).ok();
+    let cases: [(&[&str], &str); 11] = [
+        (&["--stream", "--count", "2"], "--stream is for one sample"),
+        (&["--stream", "--output-format", "csv"], "--stream writes plain text"),
+        (&["--temperature=-1"], "--temperature is -1"),
+        (&["--stop", ""], "--stop is \"\", at which nothing would be written"),
+        (&["--stop", "a", "--beam", "3"], "--stop is for samples and for --beam 1"),
+        (&["--prefix", "a"], "--prefix is what the input itself is here"),
+        (&["--max-length-ratio", "2"], "--max-length-ratio is about a source"),
+        (&["--score", "--temperature", "1"], "--temperature is about writing, but --score writes nothing"),
+        (&["--top", "2"], "--top is for one label a text"),
+        (&["--condition", "x"], "--condition is \"x\", but the model writes texts by no label"),
+        (&["--require", "§"], "--require \"§\" holds what no text of the training has"),
+    ];
+    for (more, expected) in cases {
+        let run = lookback_with_input(&[&["predict", &model], more].concat(), "the\n");
+        assert!(run.code != 0 && run.err.contains(expected), "'{expected}' is not in:\n{}", run.err);
+    }
+    // Of texts: a file that is too short to hold anything out, one of one symbol, one with nothing in it.
+    let short = folder.write("short.txt", "a");
+    let run = train(&short, &folder.path("none"), &[]);
+    assert!(run.err.contains("--validation-split 0 holds nothing out"), "{}", run.err);
+    let same = folder.write("same.txt", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    train(&same, &folder.path("same"), &["--validation-split", "0"]).ok();
+    let empty = folder.write("empty.txt", "\n\n");
+    assert!(train(&empty, &folder.path("none"), &[]).err.contains("empty.txt is empty"));
+    // A table without labels where there must be some.
+    let table = folder.write("rows.csv", "text\nhello there\nhow are you\n");
+    let run = train(&table, &folder.path("none"), &["--label", "kind"]);
+    assert!(run.err.contains("there is no column \"kind\""), "{}", run.err);
+    let other = lookback_with_input(&["predict", &model, "--anomalies"], "the\n");
+    assert!(other.err.contains("--anomalies is of models that forecast"), "{}", other.err);
+}
+
+#[test]
+fn a_text_in_parts_is_as_the_whole_and_another_models_state_is_refused() {
+    let folder = Folder::new();
+    let data = folder.write("lines.txt", lines());
+    let (model, state, next) = (folder.path("model.safetensors"), folder.path("state"), folder.path("next"));
+    for (cell, layers) in [("lstm", "1"), ("gru", "2"), ("rnn", "1")] {
+        train(&data, &model, &["--epochs", "1", "--cell", cell, "--layers", layers]).ok();
+        let score = |more: &[&str], text: &str| {
+            let all = [&["predict", &model, "--score"], more].concat();
+            answers(&lookback_with_input(&all, text).ok())[0]["scores"].as_array().unwrap().clone()
+        };
+        let whole = score(&[], "the cat is hungry and eats\n");
+        let mut parts = score(&["--state-out", &state], "the cat i\n");
+        parts.extend(score(&["--state-in", &state, "--state-out", &next], "s hungry \n"));
+        parts.extend(score(&["--state-in", &next], "and eats\n"));
+        assert_eq!(parts, whole, "{cell}");
+        // What is written behind a text is what is written behind its parts.
+        let write = |more: &[&str], text: &str| {
+            let all = [&["predict", &model, "--temperature", "0", "--length", "5"], more].concat();
+            answers(&lookback_with_input(&all, text).ok())[0]["completion"].as_str().unwrap().to_owned()
+        };
+        let ten = {
+            let all = ["predict", &model, "--temperature", "0", "--length", "10", "--min-length", "10"];
+            answers(&lookback_with_input(&all, "the cat\n").ok())[0]["completion"].as_str().unwrap().to_owned()
+        };
+        let first = write(&["--state-out", &state, "--min-length", "5"], "the cat\n");
+        assert_eq!(first + &write(&["--state-in", &state, "--min-length", "5"], "\n"), ten, "{cell}");
+    }
+    let other = folder.path("other.safetensors");
+    train(&data, &other, &["--epochs", "1", "--seed", "1"]).ok();
+    let refused = lookback_with_input(&["predict", &other, "--state-in", &state, "--strict"], "a\n");
+    assert!(refused.err.contains("is what another model has read"), "{}", refused.err);
+    let refused = lookback_with_input(&["predict", &other, "--state-in", &data, "--strict"], "a\n");
+    assert!(refused.err.contains("lines.txt"), "{}", refused.err);
+    let two = lookback_with_input(&["predict", &other, "--state-out", &state, "--strict"], "a\nb\n");
+    assert!(two.code != 0 && two.err.contains("--state-out keeps what one input leaves"), "{}", two.err);
+    let nowhere = lookback_with_input(&["predict", &other, "--state-out", "/nowhere/state"], "a\n");
+    assert!(nowhere.err.contains("--state-out") && nowhere.err.contains("/nowhere"), "{}", nowhere.err);
+}
