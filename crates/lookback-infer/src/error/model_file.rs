@@ -31,8 +31,8 @@ pub enum ModelFileError {
         /// What the system said.
         source: io::Error,
     },
-    /// The model cannot be, or was not, written.
-    #[error("{}: the model cannot be written: {problem}", file.display())]
+    /// The file cannot be, or was not, written.
+    #[error("{}: cannot be written: {problem}", file.display())]
     Write {
         /// The path as given.
         file: PathBuf,

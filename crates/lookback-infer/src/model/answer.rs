@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ForecastAsk, GenerateAsk, SearchAsk, View};
+use super::{Chart, ForecastAsk, GenerateAsk, SearchAsk, View};
 use crate::error::PlanError;
 use crate::memory_limit::MemoryLimit;
 
@@ -152,6 +152,8 @@ pub struct Answer {
     /// The rows that it has in a table, each by the names of the fields, where a table was asked for and an answer is not one row by
     /// itself.
     pub rows: Option<Vec<Map<String, Value>>>,
+    /// Numbers over time to be drawn, where that was asked for.
+    pub charts: Vec<Chart>,
 }
 
 /// Something that an answer says.

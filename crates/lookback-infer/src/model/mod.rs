@@ -1,6 +1,7 @@
 //! A trained model of any task: all that a program, a server, a page or a binding knows of it.
 
 mod answer;
+mod chart;
 mod forecast_ask;
 mod generate_ask;
 mod label_scores;
@@ -15,6 +16,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use self::answer::{Answer, Ask, BacktestAsk, Field, JudgeAsk, Shape, Unsure};
+pub use self::chart::{Chart, ChartInterval};
 pub use self::forecast_ask::ForecastAsk;
 pub use self::generate_ask::GenerateAsk;
 pub use self::label_scores::LabelScores;

@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::tensors::{Tensors, prefix};
-pub use self::write::check_writable;
+pub use self::write::{check_writable, write_text};
 use crate::error::{ModelFileError, Overflow, in_plain_words};
 
 /// The version of the format that this program writes and reads.

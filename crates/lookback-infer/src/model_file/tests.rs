@@ -238,7 +238,7 @@ fn places_that_cannot_be_written_are_told_before_training() -> io::Result<()> {
     ];
     for (name, expected) in cases {
         let message = unwritable(&path(name));
-        assert!(message.contains("the model cannot be written: ") && message.contains(expected), "{name}: {message}");
+        assert!(message.contains(": cannot be written: ") && message.contains(expected), "{name}: {message}");
     }
     assert!(unwritable(Path::new("")).contains("the name of a file was expected"));
     assert_eq!(fs::read_dir(folder.path())?.count(), 1, "nothing is left behind");
@@ -266,7 +266,7 @@ fn devices_are_written_straight_and_a_full_one_is_told() {
     let full = Path::new("/dev/full");
     assert!(check_writable(full).is_ok());
     let message = model().write(full).expect_err("a full device").to_string();
-    assert_eq!(message, "/dev/full: the model cannot be written: there is no space left on the device");
+    assert_eq!(message, "/dev/full: cannot be written: there is no space left on the device");
     assert!(model().write(Path::new("/dev/null")).is_ok());
     let read = ModelFile::read(Path::new("/dev/zero")).expect_err("a device").to_string();
     assert_eq!(read, "/dev/zero is a device or pipe; a model file was expected");

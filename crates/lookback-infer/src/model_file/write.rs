@@ -1,4 +1,4 @@
-//! Putting the bytes of a model in their place, whole or not at all.
+//! Putting the bytes of a file in their place, whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -8,7 +8,7 @@ use super::header::Encoded;
 use super::passing::{new_file, remove_left_behind};
 use crate::error::ModelFileError;
 
-/// Checks before hours of training that a model could be written to `file`. Nothing is left behind or changed.
+/// Checks before hours of training that a file could be written to `file`. Nothing is left behind or changed.
 ///
 /// # Errors
 /// If `file` is a directory or may not be written, or its folder does not exist, is none, or takes no new file.
@@ -28,18 +28,36 @@ pub fn check_writable(file: &Path) -> Result<(), ModelFileError> {
     Ok(())
 }
 
+/// Writes a text to `file` in the way a model is written, whole or not at all.
+///
+/// # Errors
+/// As [`check_writable`], or if the system refuses. A file that stood there before then still does.
+pub fn write_text(file: &Path, text: &str) -> Result<(), ModelFileError> {
+    write_by(file, |out| out.write_all(text.as_bytes()))
+}
+
 pub(super) fn write(file: &Path, content: &Encoded<'_>) -> Result<(), ModelFileError> {
+    write_by(file, |out| content.write_to(out))
+}
+
+/// Writes to `file` what `put` gives.
+fn write_by(file: &Path, put: impl Fn(&mut BufWriter<&File>) -> io::Result<()>) -> Result<(), ModelFileError> {
+    let write_all = |file: &File| {
+        let mut out = BufWriter::new(file);
+        put(&mut out)?;
+        out.flush()
+    };
     let failed = |error: io::Error| refused(file, &error);
     match destination(file)? {
         Destination::Special { .. } => {
             let opened = open_existing(file)?;
-            write_all(&opened, content).map_err(failed)?;
+            write_all(&opened).map_err(failed)?;
             synced(&opened).map_err(failed)
         }
         Destination::Regular { target, folder, exists } => {
             remove_left_behind(&folder);
             let new = new_file(&folder).map_err(failed)?;
-            write_all(new.as_file(), content).map_err(failed)?;
+            write_all(new.as_file()).map_err(failed)?;
             if exists {
                 let permissions = fs::metadata(&target).map_err(failed)?.permissions();
                 new.as_file().set_permissions(permissions).map_err(failed)?;
@@ -51,12 +69,6 @@ pub(super) fn write(file: &Path, content: &Encoded<'_>) -> Result<(), ModelFileE
             if cfg!(unix) { File::open(&folder).and_then(|folder| synced(&folder)).map_err(failed) } else { Ok(()) }
         }
     }
-}
-
-fn write_all(file: &File, content: &Encoded<'_>) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
-    content.write_to(&mut out)?;
-    out.flush()
 }
 
 enum Destination {

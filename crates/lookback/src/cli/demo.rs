@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Ask, Model, SearchAsk};
+use lookback_infer::model::{Ask, Chart, ForecastAsk, Model, SearchAsk};
 use lookback_infer::model_file::check_writable;
 use serde_json::Value;
 
 use super::explain::{Color, explain};
 use super::{Interrupted, UsageError, evaluate, signals, train};
 use crate::demo::{DEMOS, Demo as Shown};
+use crate::insight::{chart, terminal};
 use crate::train::{End, Progress, Session, Silent, TerminalProgress};
 
 /// Train, evaluate and explain on what is built in, in a minute or two.
@@ -26,10 +27,13 @@ pub(super) struct Demo {
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Shade the tokens in colours
+    /// Shade tokens, and draw charts, in colours
     #[arg(long, value_enum, default_value_t)]
     color: Color,
 }
+
+/// What a model may be called that nobody has named.
+const KEPT: &str = "model.safetensors";
 
 impl Demo {
     pub(super) fn run(self, quiet: bool) -> anyhow::Result<()> {
@@ -64,15 +68,31 @@ impl Demo {
             super::print("\nWhat it writes:\n\n")?;
             super::print(&written(&*model, shown.writes, self.seed)?)?;
         }
-        let heading = if shown.writes > 0 { "What it expected" } else { "What it looked at" };
-        super::print(&format!("\n{heading}:\n"))?;
+        if !shown.inputs.is_empty() {
+            let heading = if shown.writes > 0 { "What it expected" } else { "What it looked at" };
+            super::print(&format!("\n{heading}:\n"))?;
+        }
         for input in shown.inputs {
             let explained = explain(&*model, input, self.color.wanted(), MemoryLimit::default())?;
             super::print_as_it_is(&format!("\n{input}\n{explained}"))?;
         }
-        if let Some(output) = &self.output {
-            let model = Path::new(output).display();
-            super::print(&format!("\nTry it: {}\n", shown.then.replace("MODEL", &model.to_string())))?;
+        if let Some(input) = shown.drawn {
+            let drawn = draw(&*model, &input())?;
+            super::print_as_it_is(&format!(
+                "\n{}",
+                chart::characters(&drawn, terminal::columns(), self.color.wanted())
+            ))?;
+        }
+        match &self.output {
+            Some(output) => {
+                let then = shown.then.replace("MODEL", &output.display().to_string());
+                super::print(&format!("\nTry it: {then}\n"))?;
+            }
+            None if shown.drawn.is_some() => {
+                let then = shown.then.replace("MODEL", KEPT);
+                super::print(&format!("\nAs SVG: lookback demo {} -o {KEPT}\n        {then}\n", shown.name))?;
+            }
+            None => {}
         }
         Ok(())
     }
@@ -90,4 +110,12 @@ fn written(model: &dyn Model, count: usize, seed: u64) -> anyhow::Result<String>
         texts.filter_map(Value::as_str).for_each(|text| lines.push_str(&format!("{text}\n")));
     }
     Ok(lines)
+}
+
+/// The charts of the answer to an input, a line.
+fn draw(model: &dyn Model, input: &str) -> anyhow::Result<Vec<Chart>> {
+    let example = model.input().encode_line(input, Path::new("the input"), 1)?;
+    let forecast = ForecastAsk { chart: true, ..ForecastAsk::default() };
+    let answers = model.answer(&[&example], &Ask { forecast, ..Ask::default() })?;
+    Ok(answers.into_iter().flat_map(|answer| answer.charts).collect())
 }

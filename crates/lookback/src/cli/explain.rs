@@ -4,23 +4,21 @@ use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use lookback_infer::data::Keep;
 use lookback_infer::error::counted;
-use lookback_infer::input::{Example, Stream};
+use lookback_infer::input::Example;
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, GenerateAsk, Model, View};
 
 use super::UsageError;
 use super::load::load;
 use super::max_memory::MaxMemory;
+use super::series;
 use crate::insight::terminal;
 use crate::tasks::TASKS;
 use crate::train::Init;
 
 /// What messages call the input, which is no file.
 const THE_INPUT: &str = "the input";
-/// Ids of series that are told at most.
-const TOLD: usize = 5;
 
 /// Show what a model looked at in one input.
 #[derive(Args, Debug)]
@@ -89,7 +87,7 @@ impl Explain {
             }
         }
         let example = match &self.data {
-            Some(data) => series(&*model, data, self.series.as_deref())?,
+            Some(data) => series::one(&*model, data, self.series.as_deref())?,
             None => model.input().encode_line(&input, &file, 1)?,
         };
         let limit = self.memory.max_memory;
@@ -116,35 +114,6 @@ pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: Memo
     let file = Path::new(THE_INPUT);
     let example = model.input().encode_line(content, file, 1)?;
     explain_example(model, &example, (color, None), (file, limit))
-}
-
-/// The series of a file with this id, or the only one.
-fn series(model: &dyn Model, file: &Path, id: Option<&str>) -> anyhow::Result<Example> {
-    let columns = lookback_infer::input::Columns::default();
-    let mut found: Option<Example> = None;
-    let mut ids = Vec::new();
-    for item in Stream::open(model.input(), file, &columns, &Keep::Nothing)? {
-        let example = item?.example?;
-        let own = example.history().map(|history| history.id.clone()).unwrap_or_default();
-        if id.is_none_or(|id| id == own) && found.is_none() {
-            found = Some(example);
-        }
-        ids.push(own);
-    }
-    let shown = || {
-        let shown: Vec<String> = ids.iter().take(TOLD).map(|id| format!("{id:?}")).collect();
-        format!("{}{}", shown.join(", "), if ids.len() > TOLD { " and others" } else { "" })
-    };
-    let name = file.display();
-    match (found, id) {
-        (Some(_), None) if ids.len() > 1 => {
-            let problem = format!("{name} has {} series; --series names one: {}", ids.len(), shown());
-            Err(UsageError(problem).into())
-        }
-        (Some(example), _) => Ok(example),
-        (None, Some(id)) => Err(UsageError(format!("--series: {name} has no {id:?}; it has {}", shown())).into()),
-        (None, None) => Err(UsageError(format!("{name} has no series")).into()),
-    }
 }
 
 fn explain_example(

@@ -10,6 +10,7 @@ mod load;
 mod max_memory;
 mod per_task;
 mod predict;
+mod series;
 mod signals;
 mod sureness;
 mod threads;

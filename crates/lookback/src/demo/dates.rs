@@ -22,6 +22,7 @@ pub(super) const DEMO: Demo = Demo {
     unseen: "dates",
     inputs: &["the third of May 2021", "Tuesday, 9 November 1989", "29.02.2096"],
     writes: 0,
+    drawn: None,
     fit,
     judge,
     then: "echo \"the first of April 2050\" | lookback predict MODEL --n-best 3",

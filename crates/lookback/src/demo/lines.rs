@@ -23,6 +23,7 @@ pub(super) const DEMO: Demo = Demo {
     unseen: "lines",
     inputs: &["The baker sang in the garden before the rain."],
     writes: 10,
+    drawn: None,
     fit,
     judge,
     then: "echo \"The old miller\" | lookback predict MODEL --count 3",

@@ -23,6 +23,8 @@ pub struct Demo {
     pub inputs: &'static [&'static str],
     /// How many texts it writes by itself.
     pub writes: usize,
+    /// Another one, a line, whose answer is drawn.
+    pub drawn: Option<fn() -> String>,
     /// Trains on what is built in, from this seed.
     pub fit: fn(u64, &mut Session<'_>) -> Result<Fitted, Error>,
     /// The model in the file, and how it does on what training has not seen.

@@ -23,6 +23,7 @@ pub(super) const DEMO: Demo = Demo {
     unseen: "sentences",
     inputs: &SENTENCES,
     writes: 0,
+    drawn: None,
     fit,
     judge,
     then: "echo \"where is my parcel\" | lookback predict MODEL --attention",

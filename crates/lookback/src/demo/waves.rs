@@ -20,11 +20,12 @@ use crate::train::{Session, TrainOptions};
 pub(super) const DEMO: Demo = Demo {
     name: "forecast",
     unseen: "stretch of another phase, whose cosine it tells step by step from the sine,",
-    inputs: &["[0, 0.1987, 0.3894, 0.5646, 0.7174, 0.8415, 0.9320]"],
+    inputs: &[],
     writes: 0,
+    drawn: Some(sine),
     fit,
     judge,
-    then: "echo \"[0, 0.1987, 0.3894, 0.5646]\" | lookback predict MODEL",
+    then: "echo \"[0, 0.1987, 0.3894, 0.5646, 0.7174, 0.8415, 0.9320]\" | lookback predict MODEL --chart waves.svg",
 };
 
 /// What messages call the data.
@@ -32,6 +33,10 @@ const DATA: &str = "built-in waves";
 /// Steps to learn from, and of the unseen stretch.
 const STEPS: usize = 2_000;
 const UNSEEN: usize = 500;
+/// Steps that are drawn.
+const DRAWN: usize = 100;
+/// Where the unseen stretch begins, in radians.
+const PHASE: f64 = 2.5;
 /// From one step to the next, in radians.
 const STEP: f64 = 0.2;
 
@@ -60,8 +65,14 @@ fn fit(seed: u64, session: &mut Session<'_>) -> Result<Fitted, Error> {
 
 fn judge(file: ModelFile) -> Result<(Box<dyn Model>, Report), Error> {
     let forecaster = Forecaster::read(file, Path::new(THE_MODEL))?;
-    let report = forecaster.judge(waves(2.5, UNSEEN).all, Path::new(DATA), &Ask::default())?;
+    let report = forecaster.judge(waves(PHASE, UNSEEN).all, Path::new(DATA), &Ask::default())?;
     Ok((Box::new(forecaster), report))
+}
+
+/// The beginning of the unseen stretch, as a line.
+fn sine() -> String {
+    let values: Vec<String> = (0..DRAWN).map(|step| format!("{:.4}", (PHASE + STEP * step as f64).sin())).collect();
+    format!("[{}]", values.join(", "))
 }
 
 /// A sine from this phase on, and its cosine.

@@ -1,3 +1,4 @@
-//! Looking inside: what a trained model attends to, and how well it does.
+//! Looking inside: what a trained model attends to, how well it does, and what it forecasts.
 
+pub mod chart;
 pub mod terminal;

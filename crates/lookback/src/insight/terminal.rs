@@ -221,8 +221,20 @@ pub(crate) fn drives_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Where nobody says how wide a terminal is, and where there is none.
+const USUAL: usize = 80;
+/// The widest that is drawn for one.
+const MOST: usize = 160;
+
+/// How many columns the terminal at the standard output has for something drawn.
+pub(crate) fn columns() -> usize {
+    let found = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    // The last column is left free: some terminals go to the next line with it.
+    found.filter(|columns| *columns > 0).map_or(USUAL, |columns| columns - 1).min(MOST)
+}
+
 /// Columns on a terminal: East Asian wide characters take two.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum()
 }
 

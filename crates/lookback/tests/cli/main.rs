@@ -5,6 +5,7 @@ mod attention;
 mod bad_data;
 mod bad_model;
 mod bad_options;
+mod chart;
 mod configuration;
 mod copying;
 mod embeddings;

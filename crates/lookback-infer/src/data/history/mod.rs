@@ -45,6 +45,7 @@ mod frequency;
 mod grid;
 mod json;
 mod long_form;
+mod marks;
 mod moment;
 #[cfg(feature = "parquet")]
 mod of_columns;

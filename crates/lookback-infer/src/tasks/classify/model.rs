@@ -280,6 +280,7 @@ impl Model for Classifier {
             notes: Vec::new(),
             views: prediction.views,
             rows: None,
+            charts: Vec::new(),
         };
         Ok(predictions.into_iter().zip(inputs).map(answer).collect())
     }

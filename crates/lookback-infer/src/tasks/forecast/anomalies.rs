@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::answer::{ID, MEAN, TARGET, TIME, time_of};
+use super::answer::{ID, MEAN, TARGET, TIME, shortest, time_of};
 use super::conformal::Conformal;
 use super::judged::{Forecast, forecasts};
 use super::network::{Network, answer_together};
@@ -27,14 +27,15 @@ const NUMBERS: [&str; 6] = ["value", MEAN, "lower", "upper", "beyond", "half_wid
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Interval {
     /// In percent.
-    level: f64,
-    /// The places of both quantiles.
-    lower: usize,
-    upper: usize,
+    pub(super) level: f64,
+    /// The place of the lower quantile.
+    pub(super) lower: usize,
+    /// The place of the upper one.
+    pub(super) upper: usize,
 }
 
 /// All intervals of quantiles that lie as far from the median, the narrowest first.
-fn intervals(levels: &[f64]) -> Vec<Interval> {
+pub(super) fn intervals(levels: &[f64]) -> Vec<Interval> {
     let count = levels.len();
     let pair = |lower: usize| {
         let upper = (lower + 1..count).find(|&upper| (levels[lower] + levels[upper] - 1.0).abs() < 1e-9)?;
@@ -50,7 +51,7 @@ fn intervals(levels: &[f64]) -> Vec<Interval> {
 /// # Errors
 /// If the model has none, or the options do not go together.
 pub(super) fn interval(plan: &NetworkPlan, ask: &Ask) -> Result<Option<Interval>, PlanError> {
-    let ForecastAsk { anomalies, level } = ask.forecast;
+    let ForecastAsk { anomalies, level, .. } = ask.forecast;
     if !anomalies {
         return match level {
             Some(_) => Err(PlanError::conflict("level", "is the interval of --anomalies, which was not asked for")),
@@ -150,7 +151,7 @@ pub(super) fn of(
     json.insert(ANOMALIES.into(), found.iter().map(|one| Value::Object(object(false, one))).collect());
     let rows = table.then(|| found.iter().map(|one| object(true, one)).collect());
     let line = format!("{} of {} outside of {} %", found.len(), counted(checked, "value"), interval.level);
-    Ok(Some(Answer { json, line, notes: Vec::new(), views: Vec::new(), rows }))
+    Ok(Some(Answer { json, line, notes: Vec::new(), views: Vec::new(), rows, charts: Vec::new() }))
 }
 
 /// The numbers of a value outside of the interval of its forecast, at the first step ahead; nothing where it is inside.
@@ -164,11 +165,6 @@ fn outside(value: f32, forecast: &Forecast, interval: Interval) -> Option<[Optio
     let half_widths = (half_width > 0.0).then(|| beyond / half_width);
     let own = [value, mean, lower, upper].map(|number| Some(shortest(number)));
     (!is_inside).then_some([own[0], own[1], own[2], own[3], Some(beyond), half_widths])
-}
-
-/// In double precision, with the digits that it has in single precision.
-fn shortest(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::judged::Forecast;
 use super::plan::OutputPlan;
 use crate::data::history::{History, HistoryColumns, Moment};
-use crate::model::{Answer, View};
+use crate::model::{Answer, Chart, View};
 
 /// Which series it is of.
 pub(super) const ID: &str = "id";
@@ -26,7 +26,7 @@ pub(super) fn of(
     output: &OutputPlan,
     history: &History,
     (forecasts, first): (&[Forecast], usize),
-    (views, table): (Vec<View>, bool),
+    (views, charts, table): (Vec<View>, Vec<Chart>, bool),
 ) -> Answer {
     let every = first < history.length;
     // Where every step is told, what is told stands where else covariates do.
@@ -36,8 +36,8 @@ pub(super) fn of(
     let levels = |forecast: &Forecast| -> Value {
         let count = output.quantiles.len();
         let of_level = |(place, level): (usize, &f64)| {
-            let values: Vec<f32> = forecast.quantiles.iter().skip(place).step_by(count).copied().collect();
-            (level.to_string(), json!(values))
+            let values = forecast.quantiles.iter().skip(place).step_by(count);
+            (level.to_string(), numbers(values))
         };
         Value::Object(output.quantiles.iter().enumerate().map(of_level).collect())
     };
@@ -50,7 +50,7 @@ pub(super) fn of(
     let id = (columns.id.is_some() || !history.id.is_empty()).then(|| json!(history.id));
     json.extend(id.clone().map(|id| (ID.to_owned(), id)));
     json.insert(TIME.into(), Value::Array(times.clone()));
-    json.insert(MEAN.into(), by_target(&|forecast| json!(forecast.mean)));
+    json.insert(MEAN.into(), by_target(&|forecast| numbers(&forecast.mean)));
     if !output.quantiles.is_empty() {
         json.insert(QUANTILES.into(), by_target(&levels));
     }
@@ -72,7 +72,7 @@ pub(super) fn of(
         _ => Vec::new(),
     };
     let rows = table.then(|| rows((targets, output), id, &times, forecasts));
-    Answer { json, line, notes, views, rows }
+    Answer { json, line, notes, views, rows, charts }
 }
 
 /// The time of a step, as an answer has it.
@@ -83,6 +83,16 @@ pub(super) fn time_of(columns: &HistoryColumns, history: &History, step: usize) 
         Moment::Number(number) => json!(number),
         Moment::Time(_) => json!(columns.time_text(moment)),
     }
+}
+
+/// Numbers with the digits that they have in single precision.
+fn numbers<'a>(values: impl IntoIterator<Item = &'a f32>) -> Value {
+    values.into_iter().map(|value| json!(shortest(*value))).collect()
+}
+
+/// In double precision, with the digits that it has in single precision.
+pub(super) fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
 /// A row per target and step.
@@ -101,9 +111,9 @@ fn rows(
                 row.insert(TARGET.into(), json!(targets.get(target)));
             }
             row.insert(TIME.into(), time.clone());
-            row.insert(MEAN.into(), json!(mean));
+            row.insert(MEAN.into(), json!(shortest(*mean)));
             let levels = output.quantiles.iter().zip(&forecast.quantiles[step * count..]);
-            let levels = levels.map(|(level, value)| (column(*level), json!(value)));
+            let levels = levels.map(|(level, value)| (column(*level), json!(shortest(*value))));
             row.insert(QUANTILES.into(), Value::Object(levels.collect()));
             rows.push(row);
         }

@@ -4,11 +4,12 @@
 //! computes, `output` says what its numbers mean and cost, by the `distribution` that they are of; `data` are windows, `conformal`
 //! what intervals are moved by, `judged` what forecasts are worth, by the `scores` of the field and beside the classic `floors`;
 //! `anomalies` are values that were not forecast, `sensitivity` is how forecasts change with what was read; `model` is the trained
-//! forecaster and `answer` what it says.
+//! forecaster, `answer` what it says and `chart` how that is drawn.
 
 mod anomalies;
 mod answer;
 mod calendar;
+mod chart;
 mod conformal;
 mod data;
 pub mod distribution;

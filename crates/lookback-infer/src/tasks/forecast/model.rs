@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::anomalies;
 use super::answer;
+use super::chart::charts;
 use super::conformal::Conformal;
 use super::data::{Dataset, WINDOW, backtest};
 use super::floors::Floor;
@@ -172,7 +173,12 @@ impl Forecaster {
                     }));
                     shown.extend(output.views.iter().map(view));
                 }
-                Some(answer::of(&self.columns, &plan.output, history, (&found, window.origin), (shown, ask.table)))
+                let found = (found.as_slice(), window.origin);
+                let charts = match ask.forecast.chart {
+                    true => charts((plan, &self.columns), history, found, ask.forecast.chart_steps),
+                    false => Vec::new(),
+                };
+                Some(answer::of(&self.columns, &plan.output, history, found, (shown, charts, ask.table)))
             })
             .collect()
     }
@@ -337,6 +343,7 @@ impl Model for Forecaster {
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.check()?;
+        ask.forecast.check_chart()?;
         anomalies::interval(&self.description.plan, ask)?;
         ask.generate.refuse()?;
         if let Some(option) = ask.search.said().or(ask.judging.said()) {

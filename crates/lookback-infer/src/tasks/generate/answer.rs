@@ -68,7 +68,7 @@ pub(super) fn of(text: &GeneratedText, found: &[Hypothesis], input: &str, read: 
     }
     tell_unknown(&mut json, read);
     let line = json.get(TEXT).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Answer { json, line, notes: Vec::new(), views: Vec::new(), rows: None }
+    Answer { json, line, notes: Vec::new(), views: Vec::new(), rows: None, charts: Vec::new() }
 }
 
 fn tell_unknown(json: &mut Map<String, Value>, read: &[u32]) {
@@ -138,7 +138,7 @@ pub(super) fn scored(text: &GeneratedText, scored: &Scored, input: &str, read: &
     );
     let notes = surprises(scored, &shown, candidates);
     let views = if ask.views { views(scored, &shown) } else { Vec::new() };
-    Answer { json, line, notes, views, rows: None }
+    Answer { json, line, notes, views, rows: None, charts: Vec::new() }
 }
 
 /// A token by itself, as people see it.

@@ -75,7 +75,7 @@ pub(super) fn of(description: &Description, prediction: Prediction, example: &Ex
         json.insert(PATHS.into(), named.iter().map(path).collect());
         notes.extend(in_words(text, &tokens, &named));
     }
-    Answer { json, line: line.join(" "), notes, views, rows: None }
+    Answer { json, line: line.join(" "), notes, views, rows: None, charts: Vec::new() }
 }
 
 /// Tags by name, spelt as those of the training data.

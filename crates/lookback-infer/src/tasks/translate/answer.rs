@@ -47,7 +47,14 @@ pub(super) fn of(target: &WrittenText, found: Vec<Hypothesis>, example: &Example
         let mut json = Map::new();
         json.insert(TRANSLATION.into(), json!(""));
         json.insert(UNSURE.into(), json!(true));
-        return Answer { json, line: String::new(), notes: Vec::new(), views: Vec::new(), rows: None };
+        return Answer {
+            json,
+            line: String::new(),
+            notes: Vec::new(),
+            views: Vec::new(),
+            rows: None,
+            charts: Vec::new(),
+        };
     };
     let mut writing = Writing { target, example, source: None };
     let tokens = writing.tokens(&best);
@@ -77,7 +84,7 @@ pub(super) fn of(target: &WrittenText, found: Vec<Hypothesis>, example: &Example
     if !views.is_empty() {
         json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));
     }
-    Answer { json, line, notes, views, rows: None }
+    Answer { json, line, notes, views, rows: None, charts: Vec::new() }
 }
 
 /// The text of a sequence.

@@ -1,5 +1,6 @@
 //! `lookback predict MODEL [FILE|-]`.
 
+mod chart;
 mod read;
 mod sentences;
 mod write;
@@ -14,6 +15,7 @@ use lookback_infer::error::counted;
 use lookback_infer::input::{Example, Stream};
 use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, SearchAsk, Unsure};
 
+use self::chart::Charts;
 use self::read::{Ahead, Read, Source, read};
 use self::write::{OutputFormat, Writer, Written};
 use super::columns::Columns;
@@ -60,7 +62,8 @@ const VIEWED: usize = 1 << 18;
 /// (and target, where there are several) with line, id, target, time, mean and a column for every quantile, such as quantile_0.1.
 /// With --anomalies it has id, level, checked (how many values were looked at) and anomalies, each with target (where there are several),
 /// time, value, mean, lower, upper (of the interval), beyond (how far from the nearer bound, below it negative) and half_widths (the same
-/// in halves of the interval's width); a table has a row for each of them, and none for a series without.
+/// in halves of the interval's width); a table has a row for each of them, and none for a series without: in JSON such a series has an
+/// object with an empty list.
 ///
 /// What is ready is answered together, a lone input at once; answers come in the order of the inputs, and none depends on
 /// what it was answered with. An input that cannot be answered gets an object with line and error in its place, or a row with
@@ -116,6 +119,16 @@ pub(super) struct Predict {
     /// Interval of --anomalies, in percent, such as 80 [default: the widest that the model has]
     #[arg(long, value_name = "PERCENT")]
     level: Option<f64>,
+    /// Draw what is known, forecasts and intervals: into this file, which ends with .svg, beside the answers; with - as text for the
+    /// terminal in their place. A panel per series and target, of the first 12
+    #[arg(long, value_name = "FILE|-")]
+    chart: Option<PathBuf>,
+    /// Known steps in a chart at most [default: three times what is forecast, or as many as the model reads, whichever is more]
+    #[arg(long, value_name = "STEPS")]
+    chart_steps: Option<usize>,
+    /// Answer this series of a forecaster alone, by its id; may be said several times
+    #[arg(long, value_name = "ID")]
+    series: Vec<String>,
 }
 
 impl Predict {
@@ -134,11 +147,28 @@ impl Predict {
             top: self.top,
             unsure,
             search: self.search,
-            forecast: ForecastAsk { anomalies: self.anomalies, level: self.level },
+            forecast: ForecastAsk {
+                anomalies: self.anomalies,
+                level: self.level,
+                chart: self.chart.is_some(),
+                chart_steps: self.chart_steps,
+            },
             generate: self.generate,
             ..Ask::default()
         };
         model.check_ask(&ask)?;
+        if !self.series.is_empty() && model.input().history().is_none() {
+            return Err(UsageError("--series is of models that forecast numbers over time".into()).into());
+        }
+        let charts = self.chart.as_deref().map(Charts::new).transpose()?;
+        if charts.as_ref().is_some_and(Charts::are_for_the_terminal) {
+            let format = self.output_format != OutputFormat::default();
+            let said = [("output-format", format), ("fields", self.fields.is_some()), ("keep", self.keep.is_some())];
+            if let Some((option, _)) = said.into_iter().find(|(_, said)| *said) {
+                let problem = "is of answers, in whose place --chart - stands; --chart FILE draws beside them";
+                return Err(UsageError(format!("--{option} {problem}")).into());
+            }
+        }
         let keep = match self.keep {
             None => Keep::Nothing,
             Some(columns) if columns == [Column::Name("all".into())] => Keep::All,
@@ -160,10 +190,11 @@ impl Predict {
         let written =
             Written { format: self.output_format, fields: self.fields.as_deref(), document: document.clone() };
         let writer = Writer::new(written, keep.clone(), &*model, &ask)?;
-        let source = Source { file: self.input, columns, keep, document: document.map(|document| (document, errors)) };
+        let document = document.map(|document| (document, errors));
+        let source = Source { file: self.input, columns, keep, document, series: self.series };
         let ahead = Arc::new(Ahead::default());
         let read = read(Arc::clone(&model), source, ask.clone(), Arc::clone(&ahead))?;
-        let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict, writer };
+        let mut answers = Answers { inputs: 0, refused: 0, cut: 0, strict: self.strict, writer, charts };
         loop {
             let first = read.recv().map_err(|_| anyhow::anyhow!("the thread that reads the inputs has failed"))?;
             // All that is ready by now, but never a wait for more.
@@ -173,7 +204,7 @@ impl Predict {
             for together in together(ready, ask.views) {
                 answers.answer(&*model, together, &ask)?;
             }
-            if ended {
+            if ended || answers.are_enough() {
                 return answers.finish();
             }
         }
@@ -239,6 +270,7 @@ struct Answers {
     cut: usize,
     strict: bool,
     writer: Writer,
+    charts: Option<Charts>,
 }
 
 impl Answers {
@@ -264,10 +296,22 @@ impl Answers {
                 Err(error) => Err(anyhow::anyhow!(failure::sentence(error))),
             };
             match answer {
-                Ok(answer) => self.writer.answer(item.line, &item.kept, answer)?,
+                Ok(mut answer) => {
+                    let drawn = std::mem::take(&mut answer.charts);
+                    if let Some(charts) = &mut self.charts {
+                        charts.take(item.line, drawn);
+                    }
+                    if !self.draws_alone() {
+                        self.writer.answer(item.line, &item.kept, answer)?;
+                    }
+                }
                 Err(error) => {
                     self.refused += 1;
                     let sentence = failure::sentence(&error);
+                    if self.draws_alone() && !self.strict {
+                        tracing::warn!("line {}: {sentence}", item.line);
+                        continue;
+                    }
                     if self.strict {
                         super::print_as_it_is(&self.writer.take()?)?;
                         return Err(UsageError(sentence).into());
@@ -281,6 +325,16 @@ impl Answers {
             Some(Read::Broken(error)) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether charts stand in place of answers.
+    fn draws_alone(&self) -> bool {
+        self.charts.as_ref().is_some_and(Charts::are_for_the_terminal)
+    }
+
+    /// Whether nothing of what is still to come would be shown.
+    fn are_enough(&self) -> bool {
+        self.draws_alone() && self.charts.as_ref().is_some_and(Charts::are_full)
     }
 
     /// Tells that an input was cut, of the first ones.
@@ -300,12 +354,17 @@ impl Answers {
         self.writer.begin(std::iter::empty())?;
         self.writer.end()?;
         super::print_as_it_is(&self.writer.take()?)?;
+        let draws_alone = self.draws_alone();
+        self.charts.take().map_or(Ok(()), Charts::finish)?;
         let Answers { inputs, refused, cut, .. } = &self;
         if *cut > TOLD {
             tracing::warn!("{} were cut in all", counted(*cut, "input"));
         }
         match refused {
             0 => Ok(()),
+            _ if draws_alone => {
+                Err(Unanswered(format!("{refused} of {} could not be answered", counted(*inputs, "input"))).into())
+            }
             _ => Err(Unanswered(format!(
                 "{refused} of {} could not be answered; \"error\" in its place tells why",
                 counted(*inputs, "input")

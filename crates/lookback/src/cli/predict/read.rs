@@ -14,6 +14,7 @@ use lookback_infer::input::{Columns, Item, Stream};
 use lookback_infer::model::{Ask, Model};
 
 use super::TOGETHER;
+use crate::cli::series;
 
 /// Bytes of inputs that are read ahead at most; one alone may have more.
 const AHEAD: usize = 64 << 20;
@@ -68,6 +69,8 @@ pub(super) struct Source {
     pub(super) keep: Keep,
     /// The sentences, where they are read already, and why some of them cannot be, by their places.
     pub(super) document: Option<(Arc<Document>, BTreeMap<usize, DataError>)>,
+    /// The ids of the series that are wanted; all where there are none.
+    pub(super) series: Vec<String>,
 }
 
 /// Begins to read. The thread is not waited for: it may be reading from a terminal when nobody wants answers any more.
@@ -88,9 +91,16 @@ pub(super) fn read(
             Err(error) => return drop(send.send(Read::Broken(error.into()))),
         };
         let name = stream.name().to_owned();
-        for item in stream {
+        let wanted: Box<dyn Iterator<Item = anyhow::Result<Item>>> = match source.series.as_slice() {
+            [] => Box::new(stream.map(|item| item.map_err(anyhow::Error::from))),
+            ids => match series::only(stream, ids) {
+                Ok(items) => Box::new(items.into_iter().map(Ok)),
+                Err(error) => return drop(send.send(Read::Broken(error))),
+            },
+        };
+        for item in wanted {
             let read = match item {
-                Err(error) => Read::Broken(error.into()),
+                Err(error) => Read::Broken(error),
                 Ok(Item { line, example, kept }) => {
                     let example = example.and_then(|example| {
                         model.check_memory(&example, &ask, &name)?;
