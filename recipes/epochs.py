@@ -14,11 +14,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from tagged import file_of
 
 HERE = Path(__file__).resolve().parent
+PARTS = ("train", "valid")
 
 
 def main() -> None:
@@ -64,7 +66,10 @@ def lookback(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
 
 def data_of(recipe: str) -> tuple[str, Path, Path]:
     """The task of a recipe, by what its data are, and its train and valid parts."""
-    train, valid = (HERE / recipe / "data" / f"{part}.tsv" for part in ("train", "valid"))
+    if "chunk" in tomllib.loads((HERE / recipe / "config.toml").read_text(encoding="utf-8")):
+        files = {part: [HERE / recipe / "data" / f"{part}.{extension}" for extension in ("jsonl", "txt")] for part in PARTS}
+        return "generate", *(next(filter(Path.exists, some), some[-1]) for some in files.values())
+    train, valid = (HERE / recipe / "data" / f"{part}.tsv" for part in PARTS)
     if train.exists():
         columns = train.open(encoding="utf-8").readline().rstrip("\n").split("\t")
         return "translate" if "target" in columns else "classify", train, valid
