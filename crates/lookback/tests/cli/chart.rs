@@ -79,6 +79,8 @@ fn forecasts_are_drawn_for_the_terminal_in_place_of_their_answers() {
     let some = some.ok();
     assert!(some.contains("series 11\n") && !some.contains("series 12\n"), "{some}");
     // Lines have no ids, and one of them no forecast.
+    let steps: String = (0..60).map(|step| format!("{step},{}\n", step % 4)).collect();
+    train(&folder.write("steps.csv", format!("t,x\n{steps}")), &model, &[]).ok();
     let lines = lookback_with_input(&["predict", &model, "-", "--chart", "-"], "[1, 2, 3, 4]\n[null]\n[4, 3, 2]\n");
     assert_eq!(lines.code, 3, "{}", lines.err);
     assert!(lines.out.contains("line 1") && lines.out.contains("line 3"), "{}", lines.out);

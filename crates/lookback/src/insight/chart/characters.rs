@@ -45,8 +45,11 @@ struct Cell {
 /// Draws charts, a panel each, one below another, `width` columns wide; with or without colours.
 pub fn characters(charts: &[Chart], width: usize, colour: bool) -> String {
     let mut text = String::new();
-    for chart in charts {
-        panel(chart, width.max(NARROWEST), colour, &mut text);
+    let axes: Vec<Axis> = charts.iter().map(|chart| Axis::of(chart.values(), PARTS)).collect();
+    // As much room in all panels, so that the same times stand below each other.
+    let gutter = axes.iter().flat_map(|axis| &axis.labels).map(String::len).max().unwrap_or(1);
+    for (chart, axis) in charts.iter().zip(&axes) {
+        panel((chart, axis), (width.max(NARROWEST), gutter), colour, &mut text);
         text.push('\n');
     }
     text.push_str(&legend(charts, width.max(NARROWEST), colour));
@@ -93,13 +96,12 @@ fn legend(charts: &[Chart], width: usize, colour: bool) -> String {
     text
 }
 
-fn panel(chart: &Chart, width: usize, colour: bool, text: &mut String) {
-    let axis = Axis::of(chart.values(), PARTS);
+/// A panel, with so many columns in all and for the labels of values.
+fn panel((chart, axis): (&Chart, &Axis), (width, gutter): (usize, usize), colour: bool, text: &mut String) {
     let parts = axis.labels.len().saturating_sub(1).max(1);
     let every = ((ROWS as f64 / parts as f64).round() as usize).max(1);
-    let gutter = axis.labels.iter().map(String::len).max().unwrap_or(1);
     let columns = width.saturating_sub(gutter + 2).max(1);
-    let plot = Plot { axis: &axis, columns, rows: parts * every + 1, steps: chart.times.len() };
+    let plot = Plot { axis, columns, rows: parts * every + 1, steps: chart.times.len() };
     let title = cut(&chart.title, columns);
     if !title.is_empty() {
         let _ = writeln!(text, "{:gutter$}  {title}", "");
@@ -283,7 +285,7 @@ mod tests {
     fn lines_intervals_and_times_are_drawn() {
         let drawn = characters(&[chart(&[0.0, 1.0, 2.0], &[3.0, 4.0])], 40, false);
         let lines: Vec<&str> = drawn.lines().collect();
-        assert_eq!(lines[0], "    a");
+        assert_eq!(lines[0], "   a");
         assert!(lines[1].starts_with("6 ┤") || lines[1].starts_with("5 ┤"), "{drawn}");
         assert!(drawn.contains(SHADES[0]) && drawn.contains(BEGINS), "{drawn}");
         assert!(drawn.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{drawn}");

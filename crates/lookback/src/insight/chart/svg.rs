@@ -65,9 +65,12 @@ impl Pen<'_, '_> {
     fn picture(&self, charts: &[Chart], columns: usize, (width, height): Place) -> anyhow::Result<()> {
         self.area.fill(&WHITE)?;
         self.legend(charts)?;
-        for (place, chart) in charts.iter().enumerate() {
+        let axes: Vec<Axis> = charts.iter().map(|chart| Axis::of(chart.values(), PARTS)).collect();
+        // As much room in all panels, so that the same times stand below each other.
+        let widest = axes.iter().flat_map(|axis| &axis.labels).map(String::len).max().unwrap_or(1) as i32;
+        for (place, (chart, axis)) in charts.iter().zip(&axes).enumerate() {
             let corner = ((place % columns) as i32 * width, HEAD + (place / columns) as i32 * height);
-            self.panel(chart, corner, (width, height))?;
+            self.panel((chart, axis), corner, (width, height), 20 + WIDE * widest)?;
         }
         Ok(())
     }
@@ -101,16 +104,21 @@ impl Pen<'_, '_> {
         Ok(place.0 + WIDE * name.len() as i32 + 22)
     }
 
-    fn panel(&self, chart: &Chart, (left, top): Place, (width, height): Place) -> anyhow::Result<()> {
-        let axis = Axis::of(chart.values(), PARTS);
-        let widest = axis.labels.iter().map(String::len).max().unwrap_or(1) as i32;
+    /// A panel whose plot begins `margin` from the left.
+    fn panel(
+        &self,
+        (chart, axis): (&Chart, &Axis),
+        (left, top): Place,
+        (width, height): Place,
+        margin: i32,
+    ) -> anyhow::Result<()> {
         let plot = Plot {
-            left: left + 20 + WIDE * widest,
+            left: left + margin,
             right: left + width - RIGHT,
             top: top + ABOVE,
             bottom: top + height - BELOW,
             steps: chart.times.len(),
-            axis: &axis,
+            axis,
         };
         let title = cut(&chart.title, ((plot.right - plot.left) / WIDE) as usize);
         self.text(&title, (plot.left, top + ABOVE / 2), (HPos::Left, VPos::Center), INK)?;
