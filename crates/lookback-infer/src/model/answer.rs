@@ -75,6 +75,8 @@ impl BacktestAsk {
 pub struct JudgeAsk {
     /// Whether what is known is judged, and nothing is answered.
     pub known: bool,
+    /// How many texts of its own a language model is judged by beside those that are there.
+    pub samples: Option<usize>,
     /// Whether the translation edit rate is counted as well.
     pub ter: bool,
     /// How texts are cut for BLEU; by their script where nothing is said.
@@ -84,7 +86,8 @@ pub struct JudgeAsk {
 impl JudgeAsk {
     /// The first option of it that is said.
     pub fn said(&self) -> Option<&'static str> {
-        let options = [("ter", self.ter), ("bleu-tokenizer", self.bleu_tokenizer.is_some())];
+        let options =
+            [("ter", self.ter), ("bleu-tokenizer", self.bleu_tokenizer.is_some()), ("samples", self.samples.is_some())];
         options.into_iter().find_map(|(option, said)| said.then_some(option))
     }
 }

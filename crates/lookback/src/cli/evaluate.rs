@@ -44,6 +44,10 @@ pub(super) struct Evaluate {
     /// How texts are cut for BLEU: 13a, zh, char or none [default: by their script]
     #[arg(long, value_name = "NAME")]
     bleu_tokenizer: Option<String>,
+    /// Have a language model write so many texts, and tell how varied they are, how often they repeat themselves, and how much of them
+    /// stands in DATA, best the training data; the options of the search say how they are drawn
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     #[command(flatten)]
     search: SearchAsk,
     /// Forecasts that are judged of every series, the last of which ends with it [default: 1]
@@ -67,7 +71,8 @@ impl Evaluate {
             return Err(PlanError::conflict("refit", problem).into());
         }
         let model = load(&self.model, &self.data)?;
-        let judging = JudgeAsk { known: true, ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
+        let judging =
+            JudgeAsk { known: true, samples: self.samples, ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
         let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());
         let backtest = BacktestAsk { windows: self.backtest, stride: self.stride };
         let ask = Ask { limit, unsure, search: self.search, judging, backtest, ..Ask::default() };

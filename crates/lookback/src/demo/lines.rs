@@ -35,7 +35,7 @@ const DATA: &str = "built-in lines";
 const TRAINED: usize = 3_000;
 const HELD_OUT: usize = 300;
 /// Enough epochs to spell every word.
-const EPOCHS: usize = 8;
+const EPOCHS: usize = 5;
 
 const QUALITIES: [&str; 14] = [
     "old", "young", "tall", "quiet", "cheerful", "tired", "clever", "stubborn", "kind", "lonely", "proud", "sleepy",

@@ -1,6 +1,10 @@
 //! Language models, through the real program.
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -32,12 +36,14 @@ const TINY: [&str; 12] = [
     "0",
 ];
 
-fn train(data: &str, output: &str, more: &[&str]) -> Run {
+fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     // Options cannot be said twice.
     let tiny = TINY.chunks(2).filter(|option| !more.contains(&option[0])).flatten().copied();
-    let all: Vec<&str> =
-        ["train", "generate", data, "-o", output].into_iter().chain(tiny).chain(more.iter().copied()).collect();
-    lookback(&all)
+    ["train", "generate", data, "-o", output].into_iter().chain(tiny).chain(more.iter().copied()).collect()
+}
+
+fn train(data: &str, output: &str, more: &[&str]) -> Run {
+    lookback(&arguments(data, output, more))
 }
 
 fn json(text: &str) -> Value {
@@ -86,6 +92,17 @@ fn a_language_model_is_trained_judged_asked_and_looked_at() {
     assert_eq!(scored[1]["unknown_tokens"], 3);
     let alone = answers(&lookback_with_input(&["predict", &model, "--score"], "the hen is happy and sings\n").ok());
     assert_eq!(alone[0], scored[0]);
+
+    // What it writes is told beside what it has read.
+    let arguments = ["evaluate", &model, &data, "--samples", "40", "--seed", "3", "--json"];
+    let samples = json(&lookback(&arguments).ok())["samples"].clone();
+    assert_eq!(samples["count"], 40);
+    assert!(samples["copied"].as_f64().unwrap() > 0.5, "there are only twelve lines: {samples}");
+    assert!(samples["longest_run"]["most"].as_u64().unwrap() > 15 && samples["distinct"]["4"]["samples"].is_f64());
+    let told = lookback(&["evaluate", &model, &data, "--samples", "5"]).ok();
+    assert!(told.contains("distinct-2") && told.contains("stand whole in the data"), "{told}");
+    let refused = lookback(&["evaluate", &model, &data, "--temperature", "0.5"]);
+    assert!(refused.err.contains("--temperature is about writing, but without --samples"), "{}", refused.err);
 
     let explained = lookback(&["explain", &model, "the cat is hungry and sleeps"]).ok();
     for part in ["bits per character", "perplexity", "expected were", "probability", "entropy in bits", "<end>"] {
@@ -271,4 +288,57 @@ fn a_text_in_parts_is_as_the_whole_and_another_models_state_is_refused() {
     assert!(two.code != 0 && two.err.contains("--state-out keeps what one input leaves"), "{}", two.err);
     let nowhere = lookback_with_input(&["predict", &other, "--state-out", "/nowhere/state"], "a\n");
     assert!(nowhere.err.contains("--state-out") && nowhere.err.contains("/nowhere"), "{}", nowhere.err);
+}
+
+#[test]
+fn a_training_that_is_killed_goes_on_with_what_its_rows_had_read() {
+    let folder = Folder::new();
+    let data = folder.write("book.txt", lines());
+    let (straight, killed) = (folder.path("straight"), folder.path("killed"));
+    let checkpoint = format!("{killed}.checkpoint");
+    let options = [
+        "--documents",
+        "file",
+        "--chunk",
+        "9",
+        "--layers",
+        "2",
+        "--dropout",
+        "0.2",
+        "--epochs",
+        "3",
+        "--batch-size",
+        "4",
+    ];
+    train(&data, &straight, &options).ok();
+    let every = [&options[..], &["--checkpoint-every", "1steps"]].concat();
+    let (mut resumed, mut ended) = (0, false);
+    for round in 0..6u64 {
+        let resume = Path::new(&checkpoint).exists();
+        let more = if resume { [&every[..], &["--resume"]].concat() } else { every.clone() };
+        let mut program = Command::new(env!("CARGO_BIN_EXE_lookback"))
+            .args(arguments(&data, &killed, &more))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        while !Path::new(&checkpoint).exists() && program.try_wait().unwrap().is_none() {
+            sleep(Duration::from_millis(1));
+        }
+        sleep(Duration::from_millis(60 + 35 * round));
+        resumed += usize::from(resume);
+        ended = program.try_wait().unwrap().is_some();
+        if ended {
+            break;
+        }
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
+    if !ended {
+        train(&data, &killed, &[&every[..], &["--resume"]].concat()).ok();
+        resumed += 1;
+    }
+    assert!(resumed > 0, "no training was taken up again");
+    let bytes = |path: &str| std::fs::read(path).unwrap();
+    assert!(bytes(&straight) == bytes(&killed), "other bytes after {resumed} resumptions");
 }

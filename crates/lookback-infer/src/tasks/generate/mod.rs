@@ -1,7 +1,7 @@
 //! Generating: language models, which say how likely every token is after those before it; so they write, complete and score.
 //!
 //! `plan` says what the network is, `network` computes it and `writer` has several of them write together; `text` is what was learnt
-//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, `model` is the
+//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, `samples` those of what it writes, `model` is the
 //! trained generator, `searched` how it writes, `state` what it has read so far, `scored` what a text costs it, and `answer` what it says.
 
 mod answer;
@@ -10,6 +10,7 @@ mod metrics;
 mod model;
 mod network;
 mod plan;
+mod samples;
 mod scored;
 mod searched;
 mod state;

@@ -9,6 +9,7 @@ use super::corpus::Corpus;
 use super::metrics::{Metrics, judge};
 use super::network::Network;
 use super::plan::NetworkPlan;
+use super::samples::Sampled;
 use super::scored::score;
 use super::searched::{Prompt, Searched, Unanswered};
 use super::state::{ReadSoFar, fingerprint};
@@ -20,7 +21,7 @@ use crate::data::documents::{Document, DocumentOptions, read_documents};
 use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Columns, Example, FileColumns, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score};
+use crate::model::{Answer, Ask, Field, Figure, GenerateAsk, JudgeAsk, Model, Record, Report, Score, SearchAsk};
 use crate::model_file::{ModelFile, Tensor, Tensors, check_writable};
 use crate::network::budget::{Budget, NUMBER, Purpose};
 use crate::search::{Ending, Hypothesis};
@@ -42,6 +43,9 @@ pub struct Description {
 
 /// The entries of a generator's file beside those of its input.
 const KEYS: [&str; 4] = ["data", "text", "network", "record"];
+
+/// Samples that are drawn side by side.
+const SAMPLED_TOGETHER: usize = 64;
 
 /// A trained generator.
 #[derive(Debug)]
@@ -132,12 +136,8 @@ impl Generator {
             let prompt = |&row: &usize| searched.prompt(input(row), inputs[row].line, last);
             let prompts: Vec<Prompt> = rows.iter().map(prompt).collect();
             let states = self.states(before.as_ref(), rows.len());
-            let found = searched.write(&self.networks, states.clone(), &prompts, &mut tell).map_err(|unanswered| {
-                match unanswered {
-                    Unanswered::Overflow => Error::from(self.largest.clone()),
-                    Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
-                }
-            })?;
+            let found = searched.write(&self.networks, states.clone(), &prompts, &mut tell);
+            let found = found.map_err(|unanswered| self.why(unanswered))?;
             if let (Some(path), [prompt], [found]) = (&ask.generate.state_out, &prompts[..], &found[..]) {
                 self.keep(path, states, prompt, found.first())?;
             }
@@ -146,6 +146,37 @@ impl Generator {
             };
             Ok(rows.iter().zip(&prompts).zip(found).map(of).collect())
         })
+    }
+
+    /// So many texts that begin with nothing, in tokens, without their ends; of labels all get as many.
+    fn samples(&self, count: usize, ask: &Ask) -> Result<Vec<Vec<u32>>> {
+        let text = &self.description.text;
+        let labels: Vec<Option<&String>> = match (&ask.generate.condition, text.labels.as_slice()) {
+            (None, labels @ [_, ..]) => labels.iter().map(Some).collect(),
+            (said, _) => vec![said.as_ref()],
+        };
+        let mut samples = Vec::new();
+        for (place, label) in labels.iter().enumerate() {
+            let own = count / labels.len() + usize::from(place < count % labels.len());
+            let generate = GenerateAsk { condition: label.cloned(), ..ask.generate.clone() };
+            let search = SearchAsk { sample: true, count: Some(1), ..ask.search.clone() };
+            let searched = Searched::new(&search, &generate, text)?;
+            for first in (0..own).step_by(SAMPLED_TOGETHER) {
+                let seeds = first..own.min(first + SAMPLED_TOGETHER);
+                let prompts: Vec<Prompt> = seeds.map(|seed| searched.prompt("", seed + place * count, None)).collect();
+                let found = searched.write(&self.networks, self.states(None, prompts.len()), &prompts, |_| {});
+                let found = found.map_err(|unanswered| self.why(unanswered))?;
+                samples.extend(found.into_iter().flatten().map(|found| found.tokens));
+            }
+        }
+        Ok(samples)
+    }
+
+    fn why(&self, unanswered: Unanswered) -> Error {
+        match unanswered {
+            Unanswered::Overflow => self.largest.clone().into(),
+            Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
+        }
     }
 
     /// What was read before, where that is to go on.
@@ -275,19 +306,23 @@ impl Model for Generator {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
-        if let Some(option) = ask.judging.said() {
+        if let Some(option) = (JudgeAsk { samples: None, ..ask.judging.clone() }).said() {
             return Err(PlanError::conflict(option, "is of models that translate"));
         }
         if let Some(file) = &ask.generate.state_out {
             check_writable(file).map_err(|problem| PlanError::conflict("state-out", problem.to_string()))?;
         }
-        if ask.judging.known {
+        if ask.judging.known && ask.judging.samples.is_none() {
             return match ask.search.said().or(ask.generate.said()) {
                 Some(option) => {
-                    Err(PlanError::conflict(option, "is about writing, but texts that are there are judged"))
+                    let problem = "is about writing, but without --samples texts that are there are judged";
+                    Err(PlanError::conflict(option, problem))
                 }
                 None => Ok(()),
             };
+        }
+        if ask.judging.samples == Some(0) {
+            return Err(PlanError::value("samples", 0, "at least 1"));
         }
         if let Some(option) = ask.top.map(|_| "top").or(ask.unsure.said()) {
             return Err(PlanError::conflict(option, "is for one label a text, but this model writes texts"));
@@ -311,7 +346,7 @@ impl Model for Generator {
         Some(answer::TEXT)
     }
 
-    fn evaluate(&self, data: &Path, columns: &Columns, _ask: &Ask) -> Result<Report> {
+    fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         let Description { input, data: trained, text, .. } = &self.description;
         let mut options = columns.of_documents(trained)?;
         if text.labels.is_empty() {
@@ -323,7 +358,14 @@ impl Model for Generator {
         }
         let columns = input.plan().columns();
         let documents = read_documents(data, &options, columns.as_ref().and_then(FileColumns::table))?;
-        self.judge(&documents.all, data)
+        let mut report = self.judge(&documents.all, data)?;
+        if let Some(count) = ask.judging.samples {
+            let corpus = Corpus::new(&documents.all, text, data)?;
+            let sampled = Sampled::of(&self.samples(count, ask)?, &corpus);
+            report.json["samples"] = sampled.json();
+            report.tables.push(sampled.table());
+        }
+        Ok(report)
     }
 }
 

@@ -214,6 +214,9 @@ impl Model for Translator {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
         ask.generate.refuse()?;
+        if ask.judging.samples.is_some() {
+            return Err(PlanError::conflict("samples", "is of language models (lookback train generate)"));
+        }
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
             None => {
