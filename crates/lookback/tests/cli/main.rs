@@ -9,6 +9,7 @@ mod chart;
 mod configuration;
 mod copying;
 mod embeddings;
+mod fallback;
 mod files;
 mod forecast;
 mod forecast_outputs;

@@ -120,7 +120,7 @@ pub(super) fn of(
                 if value.is_nan() {
                     continue;
                 }
-                if !forecast.mean.iter().chain(&forecast.quantiles).all(|number| number.is_finite()) {
+                if !forecast.is_finite() {
                     return Ok(None);
                 }
                 checked += 1;

@@ -9,6 +9,8 @@ use crate::model::{Answer, Chart, View};
 
 /// Which series it is of.
 pub(super) const ID: &str = "id";
+/// What has made the forecast, where it may be a classic one.
+pub(super) const METHOD: &str = "method";
 /// The times that are forecast.
 pub(super) const TIME: &str = "time";
 /// The point forecast of each.
@@ -20,13 +22,24 @@ pub(super) const TARGET: &str = "target";
 /// What was looked at.
 pub(super) const VIEWS: &str = "views";
 
+/// What is said beside forecasts.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// What has made them, where that is said.
+    pub(super) method: Option<&'static str>,
+    pub(super) views: Vec<View>,
+    pub(super) charts: Vec<Chart>,
+    /// Whether there are rows of a table.
+    pub(super) table: bool,
+}
+
 /// The answer of forecasts, one per target, the first of the step `first`.
 pub(super) fn of(
     columns: &HistoryColumns,
     output: &OutputPlan,
     history: &History,
     (forecasts, first): (&[Forecast], usize),
-    (views, charts, table): (Vec<View>, Vec<Chart>, bool),
+    Beside { method, views, charts, table }: Beside,
 ) -> Answer {
     let every = first < history.length;
     // Where every step is told, what is told stands where else covariates do.
@@ -49,6 +62,7 @@ pub(super) fn of(
     let mut json = Map::new();
     let id = (columns.id.is_some() || !history.id.is_empty()).then(|| json!(history.id));
     json.extend(id.clone().map(|id| (ID.to_owned(), id)));
+    json.extend(method.map(|method| (METHOD.to_owned(), json!(method))));
     json.insert(TIME.into(), Value::Array(times.clone()));
     json.insert(MEAN.into(), by_target(&|forecast| numbers(&forecast.mean)));
     if !output.quantiles.is_empty() {
@@ -71,7 +85,9 @@ pub(super) fn of(
         (Some(first), Some(last)) => vec![format!("From {} to {}", shown(first), shown(last))],
         _ => Vec::new(),
     };
-    let rows = table.then(|| rows((targets, output), id, &times, forecasts));
+    let own = [(ID, id), (METHOD, method.map(|method| json!(method)))];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let rows = table.then(|| rows((targets, output), &own, &times, forecasts));
     Answer { json, line, notes, views, rows, charts }
 }
 
@@ -95,10 +111,10 @@ pub(super) fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
-/// A row per target and step.
+/// A row per target and step, each with what is of all of them, `own`.
 fn rows(
     (targets, output): (&[String], &OutputPlan),
-    id: Option<Value>,
+    own: &Map<String, Value>,
     times: &[Value],
     forecasts: &[Forecast],
 ) -> Vec<Map<String, Value>> {
@@ -106,7 +122,7 @@ fn rows(
     let mut rows = Vec::with_capacity(times.len() * forecasts.len());
     for (target, forecast) in forecasts.iter().enumerate() {
         for (step, (time, mean)) in times.iter().zip(&forecast.mean).enumerate() {
-            let mut row: Map<String, Value> = id.iter().map(|id| (ID.to_owned(), id.clone())).collect();
+            let mut row = own.clone();
             if forecasts.len() > 1 {
                 row.insert(TARGET.into(), json!(targets.get(target)));
             }

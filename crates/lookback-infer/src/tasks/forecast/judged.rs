@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::conformal::{Conformal, Residuals};
 use super::data::Dataset;
+use super::fallback::Fallback;
 use super::floors::Floor;
 use super::network::{Network, answer_together};
 use super::output::{cost, point, quantiles, scaled_quantiles};
@@ -24,7 +25,7 @@ pub struct Metrics {
     pub by_step: Vec<ForecastScores>,
     /// By series and target: of the first series the first target, the second, and so on.
     pub by_series: Vec<ForecastScores>,
-    /// What the network was trained by, the mean over all steps that are known.
+    /// What the network was trained by, the mean over all steps that are known; NaN of a classic forecast, which has none.
     pub loss: f64,
 }
 
@@ -35,6 +36,13 @@ pub struct Forecast {
     pub mean: Vec<f32>,
     /// `[H, N]` by the plan's levels; empty where there are none.
     pub quantiles: Vec<f32>,
+}
+
+impl Forecast {
+    /// Whether all of it are numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        self.mean.iter().chain(&self.quantiles).all(|value| value.is_finite())
+    }
 }
 
 /// The forecasts of every target, from a window's numbers, `[H, G, N]`.
@@ -235,19 +243,16 @@ pub fn verdict(scores: &ForecastScores, floors: &[(Floor, OverallScores)]) -> Ta
     let mut rows = vec![row("this model", scores)];
     rows.extend(floors.iter().map(|(floor, overall)| row(floor.title(), &overall.scores)));
     let header = ["forecast"].into_iter().chain(shown.map(|score| score.title)).map(str::to_owned).collect();
-    Table { header, rows, note: in_words(scores, floors) }
+    let note = Fallback::of(scores, floors).map_or_else(String::new, |both| in_words(&both));
+    Table { header, rows, note }
 }
 
-fn in_words(scores: &ForecastScores, floors: &[(Floor, OverallScores)]) -> String {
-    let error = |scores: &ForecastScores| scores.mase.or(scores.mae);
-    let best = floors.iter().filter_map(|(floor, overall)| Some((floor, error(&overall.scores)?)));
-    let Some((floor, best)) = best.min_by(|a, b| a.1.total_cmp(&b.1)) else { return String::new() };
-    let Some(own) = error(scores) else { return String::new() };
-    let title = floor.title();
-    match own < best {
-        true => {
+fn in_words(both: &Fallback) -> String {
+    let (own, best, title) = (both.network, both.classic, both.floor.title());
+    match both.answers() {
+        None => {
             format!("better than the best of the classic forecasts, {title}, by {:.1} %", 100.0 * (1.0 - own / best))
         }
-        false => format!("worse than a classic forecast: {title} is {:.1} % better", 100.0 * (1.0 - best / own)),
+        Some(_) => format!("worse than a classic forecast: {title} is {:.1} % better", 100.0 * (1.0 - best / own)),
     }
 }

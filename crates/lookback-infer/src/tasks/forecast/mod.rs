@@ -2,9 +2,9 @@
 //!
 //! `plan` says what the network is and what it reads; `window` cuts that out of a history, `calendar` reads its times, `network`
 //! computes, `output` says what its numbers mean and cost, by the `distribution` that they are of; `data` are windows, `conformal`
-//! what intervals are moved by, `judged` what forecasts are worth, by the `scores` of the field and beside the classic `floors`;
-//! `anomalies` are values that were not forecast, `sensitivity` is how forecasts change with what was read; `model` is the trained
-//! forecaster, `answer` what it says and `chart` how that is drawn.
+//! what intervals are moved by, `judged` what forecasts are worth, by the `scores` of the field and beside the classic `floors`,
+//! of which one may answer by `fallback`; `anomalies` are values that were not forecast, `sensitivity` is how forecasts change with what
+//! was read; `model` is the trained forecaster, `answer` what it says, `chart` how that is drawn and `report` how good it is.
 
 mod anomalies;
 mod answer;
@@ -13,6 +13,7 @@ mod chart;
 mod conformal;
 mod data;
 pub mod distribution;
+mod fallback;
 pub mod floors;
 mod frame;
 mod judged;
@@ -20,6 +21,7 @@ mod model;
 mod network;
 mod output;
 mod plan;
+mod report;
 pub mod scores;
 mod sensitivity;
 mod values;
@@ -28,9 +30,10 @@ mod window;
 pub use self::calendar::CalendarField;
 pub use self::conformal::{Conformal, enough_windows};
 pub use self::data::{Dataset, Parted, backtest, hold_out, hold_out_steps};
+pub use self::fallback::{ComparedBy, Fallback, calibrate_floor};
 pub use self::frame::Frame;
 pub use self::judged::{Forecast, Metrics, calibrate, forecasts, judge, judge_floors, judge_steps, verdict};
-pub use self::model::{Description, Forecaster, budget};
+pub use self::model::{Description, FALLBACK, Forecaster, budget};
 pub use self::network::{Network, Output, Sizes, answer_together};
 pub use self::output::{LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, cost, cost_with_gradient, shape};
 pub use self::plan::{Around, Combine, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};

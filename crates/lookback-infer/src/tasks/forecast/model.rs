@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use rayon::prelude::*;
+use serde_json::{Value, json};
 
 use super::anomalies;
-use super::answer;
+use super::answer::{self, Beside};
 use super::chart::charts;
 use super::conformal::Conformal;
 use super::data::{Dataset, WINDOW, backtest};
+use super::fallback::{self, Fallback, judge_floor};
 use super::floors::Floor;
-use super::judged::{Metrics, forecasts, judge, judge_floors, judge_steps, verdict};
+use super::judged::{Forecast, forecasts, judge, judge_floors, judge_steps};
 use super::network::{Network, Sizes, answer_together};
 use super::plan::{NetworkPlan, WindowPlan};
-use super::scores::{CRPS, MAE, MASE, OverallScores, RMSE, SMAPE};
+use super::report::{calibrated, report};
 use super::window::{Cutter, Window, batch};
 use super::{NAME, SCORES};
 use crate::data::Format;
@@ -22,7 +24,7 @@ use crate::data::history::{History, HistoryColumns, read_histories};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result, counted, quoted};
 use crate::input::{Columns, Example, HistoryEncoder, HistoryPlan, Input, InputPlan, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, Model, Record, Report, Score, Shape, Table, View};
+use crate::model::{Answer, Ask, Field, Model, Record, Report, Score, Shape, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::Weights;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
@@ -38,12 +40,16 @@ pub struct Description {
     pub record: Record,
     /// How far intervals are moved, where the plan has them calibrated.
     pub conformal: Option<Conformal>,
+    /// What else may answer, where that was asked for.
+    pub fallback: Option<Fallback>,
 }
 
 /// The entries of a forecaster's file beside those of its input.
 const KEYS: [&str; 2] = ["network", "record"];
 /// The entry of a forecaster whose intervals are calibrated.
-const CONFORMAL: &str = "conformal";
+pub(super) const CONFORMAL: &str = "conformal";
+/// The entry of a forecaster that may answer by a classic forecast.
+pub const FALLBACK: &str = "fallback";
 
 /// A trained forecaster.
 #[derive(Debug)]
@@ -70,6 +76,9 @@ impl Description {
         file.put_json("record", &self.record)?;
         if let Some(conformal) = &self.conformal {
             file.put_json(CONFORMAL, conformal)?;
+        }
+        if let Some(fallback) = &self.fallback {
+            file.put_json(FALLBACK, fallback)?;
         }
         file.tensors.extend(tensors);
         Ok(file)
@@ -112,8 +121,14 @@ impl Forecaster {
             true => Some(file.checked_json(path, CONFORMAL, |own: &Conformal| own.check(&plan, sizes.targets))?),
             false => None,
         };
-        file.check_all_read(path, &[&Input::KEYS[..], &KEYS, calibrated].concat())?;
-        let description = Description { input, plan, record, conformal };
+        let may_fall_back = file.metadata.contains_key(FALLBACK);
+        let fallback = match may_fall_back {
+            true => Some(file.checked_json(path, FALLBACK, |own: &Fallback| own.check(&plan))?),
+            false => None,
+        };
+        let falling_back = if may_fall_back { &[FALLBACK][..] } else { &[] };
+        file.check_all_read(path, &[&Input::KEYS[..], &KEYS, calibrated, falling_back].concat())?;
+        let description = Description { input, plan, record, conformal, fallback };
         Ok(Forecaster { description, columns, encoder, networks, largest })
     }
 
@@ -123,6 +138,39 @@ impl Forecaster {
 
     fn budget(&self, purpose: Purpose, limit: MemoryLimit) -> Budget {
         budget(&self.description.plan, self.cutter().sizes(), purpose, limit)
+    }
+
+    /// The classic forecast that answers, where it was better than the networks.
+    fn floor(&self) -> Option<Floor> {
+        self.description.fallback.as_ref().and_then(Fallback::answers)
+    }
+
+    /// What answers, where that is said.
+    fn method(&self) -> Option<&'static str> {
+        self.description.fallback.as_ref().map(Fallback::method)
+    }
+
+    /// The answer to an input whose window has been cut, by a classic forecast.
+    fn by_floor(&self, floor: Floor, (example, window): &(&Example, Window), ask: &Ask) -> Result<Answer> {
+        let (plan, conformal) = (&self.description.plan, self.description.conformal.as_ref());
+        let history = example.history().expect("a forecaster's examples are histories");
+        let found = fallback::forecasts(floor, plan, conformal, (history, window));
+        let found = found.ok_or_else(|| PlanError::Unfit("a target of the series has no value".into()))?;
+        if found.iter().any(|forecast| !forecast.is_finite()) {
+            return Err(PlanError::Unfit(format!("the numbers of {} overflow", floor.title())).into());
+        }
+        Ok(self.said(history, (&found, window.origin), Vec::new(), ask))
+    }
+
+    /// The answer with these forecasts, the first of which is of the step `first`.
+    fn said(&self, history: &History, found: (&[Forecast], usize), views: Vec<View>, ask: &Ask) -> Answer {
+        let plan = &self.description.plan;
+        let charts = match ask.forecast.chart {
+            true => charts((plan, &self.columns), history, found, ask.forecast.chart_steps),
+            false => Vec::new(),
+        };
+        let beside = Beside { method: self.method(), views, charts, table: ask.table };
+        answer::of(&self.columns, &plan.output, history, found, beside)
     }
 
     /// How a file is read that `columns` say differs from the training data.
@@ -156,8 +204,7 @@ impl Forecaster {
                     false => numbers,
                 };
                 let found = forecasts(plan, self.description.conformal.as_ref(), window, own);
-                let is_number = |values: &[f32]| values.iter().all(|value| value.is_finite());
-                if !found.iter().all(|forecast| is_number(&forecast.mean) && is_number(&forecast.quantiles)) {
+                if found.iter().any(|forecast| !forecast.is_finite()) {
                     return None;
                 }
                 let history = example.history().expect("a forecaster's examples are histories");
@@ -173,12 +220,7 @@ impl Forecaster {
                     }));
                     shown.extend(output.views.iter().map(view));
                 }
-                let found = (found.as_slice(), window.origin);
-                let charts = match ask.forecast.chart {
-                    true => charts((plan, &self.columns), history, found, ask.forecast.chart_steps),
-                    false => Vec::new(),
-                };
-                Some(answer::of(&self.columns, &plan.output, history, found, (shown, charts, ask.table)))
+                Some(self.said(history, (&found, window.origin), shown, ask))
             })
             .collect()
     }
@@ -242,6 +284,14 @@ impl Forecaster {
         let ends = histories.iter().map(|history| history.length).collect();
         let cutter = self.cutter();
         let dataset = Dataset::of(Arc::new(histories), ends, origins, &cutter, data);
+        if let (Some(floor), Some(both)) = (self.floor(), &self.description.fallback) {
+            let metrics = judge_floor(floor, self.description.conformal.as_ref(), plan, &cutter, &dataset);
+            let mut report = report(&metrics, &judge_floors(plan, cutter.targets, &dataset));
+            if let Some(table) = report.tables.first_mut() {
+                table.note = format!("answered by {}", both.in_words());
+            }
+            return Ok(self.told(report));
+        }
         let metrics = judge(
             (&self.networks, self.description.conformal.as_ref()),
             plan,
@@ -252,11 +302,18 @@ impl Forecaster {
         if !metrics.loss.is_finite() {
             return Err(self.largest.clone().into());
         }
-        let report = report(&metrics, &judge_floors(plan, cutter.targets, &dataset));
-        Ok(match &self.description.conformal {
+        Ok(self.told(report(&metrics, &judge_floors(plan, cutter.targets, &dataset))))
+    }
+
+    /// A report that says what has answered and how its intervals came to be.
+    fn told(&self, mut report: Report) -> Report {
+        if let (Value::Object(json), Some(method)) = (&mut report.json, self.method()) {
+            json.insert(answer::METHOD.into(), json!(method));
+        }
+        match &self.description.conformal {
             Some(conformal) => calibrated(report, conformal),
             None => report,
-        })
+        }
     }
 
     /// The times of the steps that a window holds. `[L]`
@@ -287,6 +344,7 @@ impl Model for Forecaster {
     fn describe(&self) -> Vec<(String, String)> {
         let mut lines = self.input().describe();
         lines.push(("network".into(), self.description.plan.summary()));
+        lines.extend(self.description.fallback.as_ref().map(|both| ("answers by".into(), both.in_words())));
         lines.extend(self.description.conformal.as_ref().map(|own| ("intervals".into(), own.in_words())));
         lines
     }
@@ -315,7 +373,8 @@ impl Model for Forecaster {
         let mut rows = Vec::with_capacity(inputs.len());
         for example in inputs {
             let history = example.history().expect("a forecaster's examples are histories");
-            if let Some(problem) = self.description.plan.refuses(history).or_else(|| self.ends_early(history)) {
+            let ends_early = || if self.floor().is_some() { None } else { self.ends_early(history) };
+            if let Some(problem) = self.description.plan.refuses(history).or_else(ends_early) {
                 return Err(PlanError::Unfit(problem).into());
             }
             let WindowPlan { context, .. } = self.description.plan.window;
@@ -326,6 +385,9 @@ impl Model for Forecaster {
             let window = window
                 .ok_or_else(|| PlanError::Unfit(format!("the series has no value among its last {context} steps")))?;
             rows.push((*example, window));
+        }
+        if let Some(floor) = self.floor() {
+            return rows.par_iter().map(|row| self.by_floor(floor, row, ask)).collect();
         }
         let lengths: Vec<usize> = rows.iter().map(|(_, window)| window.length).collect();
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
@@ -346,6 +408,10 @@ impl Model for Forecaster {
         ask.forecast.check_chart()?;
         anomalies::interval(&self.description.plan, ask)?;
         ask.generate.refuse()?;
+        if let Some(floor) = self.floor().filter(|_| ask.forecast.anomalies) {
+            let problem = format!("is of the network's forecasts, but the model answers by {}", floor.title());
+            return Err(PlanError::conflict("anomalies", problem));
+        }
         if let Some(option) = ask.search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));
         }
@@ -367,13 +433,20 @@ impl Model for Forecaster {
         let quantiles = (!levels.is_empty()).then(|| Field { shape: columns, ..Field::value(answer::QUANTILES) });
         // In an object several targets stand by their names, in a table they have rows of their own.
         let target = (ask.table && self.cutter().targets > 1).then(|| Field::value(answer::TARGET));
-        let fields = [Field::value(answer::ID)].into_iter().chain(target);
+        let method = self.method().map(|_| Field::value(answer::METHOD).of_objects());
+        let fields = [Field::value(answer::ID)].into_iter().chain(method).chain(target);
         let fields = fields.chain([answer::TIME, answer::MEAN].map(Field::value)).chain(quantiles);
         fields.chain(views.map(Field::lists)).collect()
     }
 
     fn without_views(&self) -> Option<String> {
         let plan = &self.description.plan;
+        if let Some(floor) = self.floor() {
+            let title = floor.title();
+            return Some(format!(
+                "the model answers by {title}, which looks at all values of a series and shows no weights"
+            ));
+        }
         let pools = !plan.encoder.attention.pools() && plan.pooling.weighted().is_some();
         let looks = pools || plan.encoder.attention.pools() || plan.encoder.attention.pair_heads() > 0;
         let why = "the model has no attention; train with --pooling query or --attention to see what it looks at";
@@ -384,44 +457,4 @@ impl Model for Forecaster {
         let histories = read_histories(data, &self.plan_of(data, columns)?.options(true))?.all;
         self.judge(histories, data, ask)
     }
-}
-
-/// A report that says how its intervals came to be.
-fn calibrated(mut report: Report, conformal: &Conformal) -> Report {
-    if let Some(table) = report.tables.last_mut() {
-        table.note = conformal.in_words();
-    }
-    if let Value::Object(json) = &mut report.json {
-        json.insert(CONFORMAL.into(), json!({ "windows": conformal.windows }));
-    }
-    report
-}
-
-/// The figures for people and as JSON.
-fn report(metrics: &Metrics, floors: &[(Floor, OverallScores)]) -> Report {
-    let OverallScores { windows, scores, .. } = &metrics.overall;
-    let values = [scores.mase, scores.smape, scores.mae, scores.rmse, scores.crps];
-    let figures = [MASE, SMAPE, MAE, RMSE, CRPS].into_iter().zip(values);
-    let mut figures: Vec<Figure> = figures.filter_map(|(score, value)| Some(Figure { score, value: value? })).collect();
-    figures.push(Figure { score: Score::LOSS, value: metrics.loss });
-    let mut tables = if floors.is_empty() { Vec::new() } else { vec![verdict(scores, floors)] };
-    if !scores.coverage.is_empty() {
-        let header = ["interval", "inside", "mean width"].map(str::to_owned).to_vec();
-        let rows = scores.coverage.iter().zip(&scores.width).map(|((nominal, inside), (_, width))| {
-            vec![format!("{:.0} %", 100.0 * nominal), format!("{:.2} %", 100.0 * inside), MAE.show(*width)]
-        });
-        tables.push(Table { header, rows: rows.collect(), note: String::new() });
-    }
-    let mut json = match json!(metrics.overall) {
-        Value::Object(all) => all,
-        _ => Map::new(),
-    };
-    json.insert("loss".into(), json!(metrics.loss));
-    if !metrics.by_step.is_empty() {
-        json.insert("by_step".into(), json!(metrics.by_step));
-    }
-    for (floor, overall) in floors {
-        json.insert(floor.name().into(), json!(overall));
-    }
-    Report { examples: *windows, figures, tables, json: Value::Object(json) }
 }

@@ -58,8 +58,9 @@ const VIEWED: usize = 1 << 18;
 /// (how unsure the model was before each token, in bits) and candidates (the likeliest tokens at every place).
 ///
 /// A forecaster's answer has id, time (of every step ahead), mean and quantiles (lists by level), each by the names of the targets where
-/// there are several; with --attention views with what was looked at. Of a model that tells every step it has all steps that were read. A table has a row per step ahead
-/// (and target, where there are several) with line, id, target, time, mean and a column for every quantile, such as quantile_0.1.
+/// there are several; of a model that was trained with --fallback also method, which is network or the classic forecast that answers; with
+/// --attention views with what was looked at. Of a model that tells every step it has all steps that were read. A table has a row per step
+/// ahead (and target, where there are several) with line, id, target, time, mean and a column for every quantile, such as quantile_0.1.
 /// With --anomalies it has id, level, checked (how many values were looked at) and anomalies, each with target (where there are several),
 /// time, value, mean, lower, upper (of the interval), beyond (how far from the nearer bound, below it negative) and half_widths (the same
 /// in halves of the interval's width); a table has a row for each of them, and none for a series without: in JSON such a series has an

@@ -11,8 +11,10 @@ use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::View;
 use lookback_infer::model_file::prefix;
 use lookback_infer::network::budget::Purpose;
+use lookback_infer::tasks::forecast::floors::Floor;
 use lookback_infer::tasks::forecast::{
-    Combine, Cutter, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget, sensitivity,
+    Combine, Cutter, FALLBACK, Fallback, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget,
+    sensitivity,
 };
 
 use super::network::Network;
@@ -36,6 +38,16 @@ pub(super) fn gradients(
     let (Some((columns, encoder)), Some(history)) = (input.history(), example.history()) else {
         return Err(PlanError::Unfit("the model or the input is of no numbers over time".into()).into());
     };
+    if let Some(floor) = floor_of(model)? {
+        // Nothing of it goes through the network.
+        return match step {
+            None => Ok(Vec::new()),
+            Some(_) => {
+                let problem = format!("is of the network's gradient, but the model answers by {}", floor.title());
+                Err(PlanError::conflict("step", problem).into())
+            }
+        };
+    }
     let cutter = Cutter::of(&plan.window, encoder, columns);
     let every = plan.window.at_every_step();
     let window = match every {
@@ -63,6 +75,15 @@ pub(super) fn gradients(
         views.push(view((columns, &plan), history, &window, (step - 1, target), &found));
     }
     Ok(views)
+}
+
+/// The classic forecast that answers in place of the networks, where one does.
+fn floor_of(model: &Init) -> Result<Option<Floor>, Error> {
+    if !model.file.metadata.contains_key(FALLBACK) {
+        return Ok(None);
+    }
+    let both: Fallback = model.file.json(&model.path, FALLBACK)?;
+    Ok(both.answers())
 }
 
 /// The networks of the model, without what is random in training.

@@ -69,7 +69,12 @@ impl Task for Forecast {
     }
 
     fn parts(plan: &ForecastPlan) -> Vec<Value> {
-        vec![json!(plan.input), json!({ "stride": plan.stride, "refit": plan.refit }), json!(plan.network)]
+        let mut own = json!({ "stride": plan.stride, "refit": plan.refit });
+        // A checkpoint from before there was such an option goes on.
+        if plan.fallback {
+            own["fallback"] = json!(true);
+        }
+        vec![json!(plan.input), own, json!(plan.network)]
     }
 
     fn open(plan: &ForecastPlan) -> Vec<&'static str> {

@@ -44,6 +44,11 @@ pub struct ForecastOptions {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refit: Option<bool>,
+    /// Answer by the best classic forecast, such as Theta, where that is better than the network on what is held out; its intervals are
+    /// those of --conformal [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
     /// How it is trained.
     #[command(flatten)]
     #[serde(flatten)]
@@ -234,9 +239,10 @@ impl ForecastOptions {
     ) -> Result<ForecastOptions, String> {
         let mut training = training.clone();
         let stride = training.remove("stride").as_ref().and_then(Value::as_u64);
-        let refit = training.remove("refit").as_ref().and_then(Value::as_bool).filter(|refit| *refit);
+        let mut said = |option: &str| training.remove(option).as_ref().and_then(Value::as_bool).filter(|said| *said);
+        let (refit, fallback) = (said("refit"), said("fallback"));
         let train = TrainOptions::of(&training)?;
-        let mut options = ForecastOptions { refit, train, ..ForecastOptions::of(input, network) };
+        let mut options = ForecastOptions { refit, fallback, train, ..ForecastOptions::of(input, network) };
         options.window.stride = stride.and_then(|stride| usize::try_from(stride).ok());
         Ok(options)
     }
@@ -268,6 +274,7 @@ impl ForecastOptions {
             ahead: (!every).then_some(network.ahead),
             combine: (network.combine != Combine::default()).then_some(network.combine),
             refit: None,
+            fallback: None,
             train: TrainOptions::default(),
         };
         options.encoder.output_dropout = Some(network.output_dropout);

@@ -4,7 +4,8 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::tasks::forecast::{
-    Around, CalendarField, Combine, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale, WindowPlan,
+    Around, CalendarField, Combine, Fallback, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale,
+    WindowPlan,
 };
 use serde_json::{Map, Value, json};
 
@@ -26,6 +27,8 @@ pub struct ForecastPlan {
     pub(super) stride: usize,
     /// Whether it is trained again on everything.
     pub(super) refit: bool,
+    /// Whether the best classic forecast answers where it is better.
+    pub(super) fallback: bool,
     pub(super) train: TrainPlan,
     pub(super) validation: ValidationPlan,
     /// What was said, for what is chosen by the data where nothing was.
@@ -147,8 +150,16 @@ impl ForecastPlan {
             let problem = "trains again on what was held out, but nothing is: it needs --validation-split above 0";
             return Err(PlanError::conflict("refit", problem));
         }
+        let fallback = options.fallback.unwrap_or(false);
+        if fallback {
+            Fallback::check_plan(&network)?;
+            if matches!(validation, ValidationPlan::None) {
+                let problem = "is decided on what is held out, but --validation-split is 0";
+                return Err(PlanError::conflict("fallback", problem));
+            }
+        }
         let (input, options) = (options.data.plan(every), options.clone());
-        Ok(ForecastPlan { input, network, stride, refit, train, validation, options })
+        Ok(ForecastPlan { input, network, stride, refit, fallback, train, validation, options })
     }
 
     /// The training options by name, as a model keeps them.
@@ -158,6 +169,9 @@ impl ForecastPlan {
         options.insert("stride".into(), json!(self.stride));
         if self.refit {
             options.insert("refit".into(), json!(true));
+        }
+        if self.fallback {
+            options.insert("fallback".into(), json!(true));
         }
         options
     }

@@ -3,7 +3,7 @@
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::model::{NetworkRecord, Validation};
 use lookback_infer::model_file::Tensor;
-use lookback_infer::tasks::forecast::Conformal;
+use lookback_infer::tasks::forecast::{Conformal, Fallback};
 use serde::{Deserialize, Serialize};
 
 use super::network::Network;
@@ -18,6 +18,9 @@ pub(super) struct Found {
     pub(super) validation: Option<Validation>,
     /// How far intervals are moved, by what was held out.
     pub(super) conformal: Option<Conformal>,
+    /// What else may answer, by what was held out.
+    #[serde(default)]
+    pub(super) fallback: Option<Fallback>,
 }
 
 /// The tensor of a checkpoint that holds it.
@@ -55,6 +58,9 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use lookback_infer::tasks::forecast::ComparedBy;
+    use lookback_infer::tasks::forecast::floors::Floor;
+
     use super::*;
 
     #[test]
@@ -68,7 +74,10 @@ mod tests {
             validation: Some(validation.clone()),
         };
         let conformal = Conformal { windows: 30, margins: vec![vec![0.1, -3.3e-7]] };
-        let found = Found { networks: vec![network], validation: Some(validation), conformal: Some(conformal) };
+        let fallback =
+            Fallback { floor: Floor::Theta, score: ComparedBy::Mase, network: 1.0 / 3.0, classic: 0.1 + 0.2 };
+        let (validation, fallback) = (Some(validation), Some(fallback));
+        let found = Found { networks: vec![network], validation, conformal: Some(conformal), fallback };
         assert_eq!(Found::of_part(&found.part()).unwrap(), found);
         assert!(Found::of_part(&Part::new()).unwrap_err().to_string().contains("--resume"));
     }

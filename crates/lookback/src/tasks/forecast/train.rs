@@ -9,9 +9,12 @@ use lookback_infer::error::{DataError, Error, PlanError, counted};
 use lookback_infer::input::{FileColumns, Input, InputPlan};
 use lookback_infer::model::{Score, Table, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
+use lookback_infer::tasks::forecast::floors::Floor;
+use lookback_infer::tasks::forecast::scores::OverallScores;
 use lookback_infer::tasks::forecast::{
-    self, Conformal, Cutter, Dataset, Description, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest, batch,
-    budget, calibrate, enough_windows, hold_out, hold_out_steps, judge, judge_floors, judge_steps, verdict,
+    self, Conformal, Cutter, Dataset, Description, Fallback, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest,
+    batch, budget, calibrate, calibrate_floor, enough_windows, hold_out, hold_out_steps, judge, judge_floors,
+    judge_steps, verdict,
 };
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -56,6 +59,10 @@ pub fn fit_histories(
     let sizes = cutter.sizes();
     let histories = Arc::new(histories);
     let (ends, held_out) = hold_out_of(&histories, plan, &cutter, &input, data)?;
+    if plan.fallback && held_out.is_none() {
+        let problem = "is decided on what is held out, but every series is too short for that";
+        return Err(PlanError::conflict("fallback", problem).into());
+    }
     if plan.network.output.conformal {
         let windows = match &held_out {
             Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
@@ -94,10 +101,10 @@ pub fn fit_histories(
         Some(HeldOut::Steps(histories, _)) => histories.len(),
         None => 0,
     };
-    let fitted = |trained: Ensemble<Network>, conformal: Option<Conformal>, windows: usize| {
+    let fitted = |trained: Ensemble<Network>, (conformal, fallback), windows: usize| {
         Fitted::new(trained, &plan.train, &SCORES, [windows, judged], plan.training(), |record, tensors| {
             let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
-            Description { input, plan: network, record: record.clone(), conformal }.file(tensors)
+            Description { input, plan: network, record: record.clone(), conformal, fallback }.file(tensors)
         })
     };
 
@@ -106,21 +113,28 @@ pub fn fit_histories(
         Some(part) => (Found::of_part(part)?, None),
         None => {
             let trained = train::train(&objective, make, &plan.train, session)?;
-            // What was stopped is to be written at once.
-            let told = match trained.end.is_cut_short() {
+            // What was stopped is to be written at once, unless what answers depends on it.
+            let floors = match trained.end.is_cut_short() && !plan.fallback {
                 true => None,
-                false => objective.told(&trained.networks.iter().collect::<Vec<_>>()),
+                false => objective.beside_floors(&trained.networks.iter().collect::<Vec<_>>()),
             };
+            let fallback = floors.as_ref().filter(|_| plan.fallback);
+            let fallback = fallback.and_then(|(metrics, floors)| Fallback::of(&metrics.overall.scores, floors));
+            let told = floors.map(|(metrics, floors)| verdict(&metrics.overall.scores, &floors));
+            let told = told.map(|table| with_fallback(table, fallback.as_ref()));
             let conformal = match (plan.network.output.conformal, trained.networks.is_empty()) {
-                (true, false) => Some(objective.calibrated(&trained.networks)?),
+                (true, false) => {
+                    let floor = fallback.as_ref().and_then(Fallback::answers);
+                    Some(objective.calibrated(&trained.networks, floor)?)
+                }
                 _ => None,
             };
             if !plan.refit || trained.end.is_cut_short() {
                 let windows = objective.training.windows.len();
-                return Ok(Fitted { told, ..fitted(trained, conformal, windows)? });
+                return Ok(Fitted { told, ..fitted(trained, (conformal, fallback), windows)? });
             }
             let Ensemble { records, validation, .. } = trained;
-            let found = Found { networks: records, validation, conformal };
+            let found = Found { networks: records, validation, conformal, fallback };
             session.part_done(found.part());
             // Nothing was saved to go on from.
             session.resume = false;
@@ -135,8 +149,16 @@ pub fn fit_histories(
     tracing::info!("{name}: training again on everything, {} for {shown} epochs", counted(windows, "window"));
     let again = Forecasting { training, held_out: None, epochs, ..objective };
     let trained = train::train(&again, make, &plan.train, session)?;
-    let conformal = found.conformal.clone();
-    Ok(Fitted { told, ..fitted(found.told(trained), conformal, windows)? })
+    let beside = (found.conformal.clone(), found.fallback.clone());
+    Ok(Fitted { told, ..fitted(found.told(trained), beside, windows)? })
+}
+
+/// What a person is told after training, with what answers from now on.
+fn with_fallback(mut table: Table, fallback: Option<&Fallback>) -> Table {
+    if let Some(floor) = fallback.and_then(Fallback::answers) {
+        table.note.push_str(&format!("; {} answers in place of the network (--fallback)", floor.title()));
+    }
+    table
 }
 
 /// Windows to learn from, of the first `ends` steps of every history.
@@ -291,23 +313,25 @@ impl Forecasting<'_> {
         })
     }
 
-    /// How far intervals are moved by what was held out.
-    fn calibrated(&self, networks: &[Network]) -> Result<Conformal, Error> {
+    /// How far intervals are moved by what was held out, of the networks, or of the classic forecast that answers in their place.
+    fn calibrated(&self, networks: &[Network], floor: Option<Floor>) -> Result<Conformal, Error> {
         let Some(HeldOut::Windows(dataset)) = &self.held_out else {
             let problem = "needs what is held out, but every series is too short for that";
             return Err(PlanError::conflict("conformal", problem).into());
         };
+        if let Some(floor) = floor {
+            return Ok(calibrate_floor(floor, self.plan, &self.cutter, dataset)?);
+        }
         let networks: Vec<forecast::Network> =
             networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
         Ok(calibrate(&networks, self.plan, &self.cutter, dataset, &self.judging)?)
     }
 
-    /// What a person is told after training: how good the classic forecasts are beside.
-    fn told(&self, networks: &[&Network]) -> Option<Table> {
+    /// How good the networks are on what was held out, and how good the classic forecasts are beside.
+    fn beside_floors(&self, networks: &[&Network]) -> Option<(Metrics, Vec<(Floor, OverallScores)>)> {
         let Some(HeldOut::Windows(dataset)) = &self.held_out else { return None };
         let metrics = self.judged(networks)?;
-        let floors = judge_floors(self.plan, self.cutter.targets, dataset);
-        Some(verdict(&metrics.overall.scores, &floors))
+        Some((metrics, judge_floors(self.plan, self.cutter.targets, dataset)))
     }
 }
 

@@ -19,10 +19,13 @@ mod simple;
 mod tests;
 mod theta;
 
+use serde::{Deserialize, Serialize};
+
 use self::observed::Observed;
 
 /// A classic forecast that needs no network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Floor {
     /// The last value, for ever (FPP3, 5.2).
     Naive,
