@@ -11,6 +11,8 @@ pub(super) struct Axis {
 
 /// What lies between two ticks, up to powers of ten.
 const ROUND: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
+/// How far beyond the last tick a value may be, as a share of what lies between two.
+const HAIR: f64 = 0.02;
 /// Numbers from here on are written with a power of ten.
 const LARGE: f64 = 1e7;
 /// Digits behind the point that a number without a power of ten has at most.
@@ -34,10 +36,10 @@ impl Axis {
         let least = (high - low) / parts.max(1) as f64;
         let power = least.log10().floor() as i32;
         let unit = 10f64.powi(power);
-        // A hair less, so that a step that fits is not passed over for its last bit.
-        let step = ROUND.into_iter().map(|round| round * unit).find(|step| *step >= 0.999_999 * least);
+        let step = ROUND.into_iter().map(|round| round * unit).find(|step| *step >= 0.95 * least);
         let step = step.unwrap_or(10.0 * unit);
-        let (first, last) = ((low / step + 1e-6).floor(), (high / step - 1e-6).ceil());
+        // What is a hair beyond a tick needs no other one: a sine that a network makes ends at 1.002.
+        let (first, last) = ((low / step + HAIR).floor(), (high / step - HAIR).ceil());
         let count = (last - first) as usize;
         let ticks: Vec<f64> = (0..=count).map(|tick| (first + tick as f64) * step).collect();
         let largest = ticks.iter().fold(0.0f64, |largest, tick| largest.max(tick.abs()));
@@ -77,6 +79,7 @@ mod tests {
         for (values, labels) in [
             (vec![3.0f32, 17.5], vec!["0", "5", "10", "15", "20"]),
             (vec![-1.0, 1.0], vec!["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
+            (vec![-1.002, 1.002], vec!["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
             (vec![0.101, 0.139], vec!["0.10", "0.11", "0.12", "0.13", "0.14"]),
             (vec![5.0, 5.0], vec!["4.6", "4.8", "5.0", "5.2", "5.4"]),
             (vec![0.0], vec!["-1.0", "-0.5", "0.0", "0.5", "1.0"]),
@@ -86,7 +89,7 @@ mod tests {
             (vec![], vec!["0.0", "0.5", "1.0"]),
         ] {
             let axis = Axis::of(values.iter().copied(), 4);
-            assert!(values.iter().all(|value| (-1e-6..=1.000_001).contains(&axis.depth(f64::from(*value)))));
+            assert!(values.iter().all(|value| (-0.01..=1.01).contains(&axis.depth(f64::from(*value)))));
             assert_eq!(axis.labels, labels, "{values:?}");
         }
         for extreme in [f32::MAX, f32::MIN_POSITIVE, 1e-45, -f32::MAX] {
