@@ -149,11 +149,13 @@ pub fn read_documents(
             }
         }
     }
-    let decoded = match columnar::content(file, options.format, options.layout.encoding)? {
-        Content::Text(decoded) => decoded,
-        #[cfg(feature = "parquet")]
-        Content::Columns(_) => return of_table(file, Some(Format::Parquet), options, trained),
+    let content = columnar::content(file, options.format, options.layout.encoding)?;
+    #[cfg(feature = "parquet")]
+    let Content::Text(decoded) = content else {
+        return of_table(file, Some(Format::Parquet), options, trained);
     };
+    #[cfg(not(feature = "parquet"))]
+    let Content::Text(decoded) = content;
     if let (None, Some(format)) = (options.format, Format::of_content(&decoded.text)) {
         return of_table(file, Some(format), options, trained);
     }

@@ -15,8 +15,7 @@ use super::*;
 const DOCUMENTS: [&str; 5] = ["the cat sat", "a", "the dog sat on the mat\nand slept", "on", "zebra"];
 
 fn options(cell: &str, layers: usize, tied: bool) -> GenerateOptions {
-    let mut options = GenerateOptions::default();
-    options.network = LanguageOptions {
+    let network = LanguageOptions {
         cell: Some(clap::ValueEnum::from_str(cell, false).unwrap()),
         embedding: Some(if tied && layers == 1 { 7 } else { 5 }),
         hidden: Some(7),
@@ -25,7 +24,7 @@ fn options(cell: &str, layers: usize, tied: bool) -> GenerateOptions {
         dropout: Some(0.0),
         ..LanguageOptions::default()
     };
-    options
+    GenerateOptions { network, ..GenerateOptions::default() }
 }
 
 fn text(documents: &[Document], plan: &GeneratePlan) -> GeneratedText {
