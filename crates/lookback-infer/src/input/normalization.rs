@@ -173,7 +173,8 @@ impl Reading {
                     continue;
                 }
                 before = Some(c);
-                if !begins(c) {
+                // Nothing becomes one character with a blank.
+                if !begins(c) && !cluster.characters.last().is_some_and(|last| last.is_whitespace()) {
                     cluster.push(at, c);
                     continue;
                 }
@@ -389,6 +390,10 @@ mod tests {
         assert_eq!((original(3, 5), original(5, 8), original(8, 9)), ("3½", "½", "½"));
         assert_eq!(original(9, 10), "x");
         assert_eq!(original(0, 10), &text[3..]);
+        // A letter that others may take up stands behind a blank by itself.
+        let text = "0 \u{FFA3}";
+        let read = reading(Chinese::AsIs).read(text).expect("it differs");
+        assert_eq!(read.original(2, read.text.len()), (2, text.len()));
     }
 
     #[test]

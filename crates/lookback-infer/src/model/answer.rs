@@ -71,12 +71,18 @@ impl BacktestAsk {
 }
 
 /// How texts that a model writes are judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct JudgeAsk {
     /// Whether what is known is judged, and nothing is answered.
     pub known: bool,
     /// How many texts of its own a language model is judged by beside those that are there.
     pub samples: Option<usize>,
+    /// How many steps of a text a language model keeps in a cache.
+    pub cache: Option<usize>,
+    /// The cache's share in every probability.
+    pub cache_weight: Option<f64>,
+    /// By what products of states are multiplied in it.
+    pub cache_sharpness: Option<f64>,
     /// Whether the translation edit rate is counted as well.
     pub ter: bool,
     /// How texts are cut for BLEU; by their script where nothing is said.
@@ -86,8 +92,18 @@ pub struct JudgeAsk {
 impl JudgeAsk {
     /// The first option of it that is said.
     pub fn said(&self) -> Option<&'static str> {
-        let options =
-            [("ter", self.ter), ("bleu-tokenizer", self.bleu_tokenizer.is_some()), ("samples", self.samples.is_some())];
+        let options = [("ter", self.ter), ("bleu-tokenizer", self.bleu_tokenizer.is_some())];
+        options.into_iter().find_map(|(option, said)| said.then_some(option)).or(self.of_language_models())
+    }
+
+    /// The same of those that are about language models.
+    pub(crate) fn of_language_models(&self) -> Option<&'static str> {
+        let options = [
+            ("samples", self.samples.is_some()),
+            ("cache", self.cache.is_some()),
+            ("cache-weight", self.cache_weight.is_some()),
+            ("cache-sharpness", self.cache_sharpness.is_some()),
+        ];
         options.into_iter().find_map(|(option, said)| said.then_some(option))
     }
 }

@@ -48,6 +48,16 @@ pub(super) struct Evaluate {
     /// stands in DATA, best the training data; the options of the search say how they are drawn
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
+    /// Steps of a text that a language model keeps in a cache, so that what was said in it before is likelier (Grave 2017)
+    /// [default: none]
+    #[arg(long, value_name = "STEPS")]
+    cache: Option<usize>,
+    /// Share of --cache in every probability [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    cache_weight: Option<f64>,
+    /// By what products of states are multiplied in --cache: the larger, the more alike they must be [default: 0.3]
+    #[arg(long, value_name = "X")]
+    cache_sharpness: Option<f64>,
     #[command(flatten)]
     search: SearchAsk,
     /// Forecasts that are judged of every series, the last of which ends with it [default: 1]
@@ -71,8 +81,15 @@ impl Evaluate {
             return Err(PlanError::conflict("refit", problem).into());
         }
         let model = load(&self.model, &self.data)?;
-        let judging =
-            JudgeAsk { known: true, samples: self.samples, ter: self.ter, bleu_tokenizer: self.bleu_tokenizer };
+        let judging = JudgeAsk {
+            known: true,
+            ter: self.ter,
+            bleu_tokenizer: self.bleu_tokenizer,
+            samples: self.samples,
+            cache: self.cache,
+            cache_weight: self.cache_weight,
+            cache_sharpness: self.cache_sharpness,
+        };
         let (limit, unsure) = (self.memory.max_memory, self.sureness.unsure());
         let backtest = BacktestAsk { windows: self.backtest, stride: self.stride };
         let ask = Ask { limit, unsure, search: self.search, judging, backtest, ..Ask::default() };

@@ -101,6 +101,17 @@ fn a_language_model_is_trained_judged_asked_and_looked_at() {
     assert!(samples["longest_run"]["most"].as_u64().unwrap() > 15 && samples["distinct"]["4"]["samples"].is_f64());
     let told = lookback(&["evaluate", &model, &data, "--samples", "5"]).ok();
     assert!(told.contains("distinct-2") && told.contains("stand whole in the data"), "{told}");
+    // A file of lines that say the same again and again costs less with a cache of it.
+    let again = folder.write("again.txt", "the hen is happy and sings\nthe hen is happy and sings\n".repeat(9));
+    let whole = folder.path("whole.safetensors");
+    train(&data, &whole, &["--documents", "file", "--epochs", "2"]).ok();
+    let bits = |more: &[&str]| {
+        let all = [&["evaluate", &whole, &again, "--json"], more].concat();
+        json(&lookback(&all).ok())["bits_per_character"].as_f64().unwrap()
+    };
+    assert!(bits(&["--cache", "200", "--cache-weight", "0.3", "--cache-sharpness", "3"]) < bits(&[]) - 0.1);
+    let refused = lookback(&["evaluate", &model, &data, "--cache-weight", "0.5"]);
+    assert!(refused.err.contains("--cache-weight needs --cache"), "{}", refused.err);
     let refused = lookback(&["evaluate", &model, &data, "--temperature", "0.5"]);
     assert!(refused.err.contains("--temperature is about writing, but without --samples"), "{}", refused.err);
 

@@ -1,8 +1,9 @@
 //! How good a language model is: what texts cost it.
 
+use super::cache::{Cache, CachePlan};
 use super::corpus::Corpus;
 use super::network::Network;
-use super::writer::Writer;
+use super::writer::{Said, Writer};
 
 /// What a generator is judged by.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +52,14 @@ const TOGETHER: usize = 64;
 /// # Panics
 /// If there is no network, or the corpus was made for another one.
 pub fn judge(networks: &[Network], corpus: &Corpus) -> Option<Metrics> {
+    judge_with_cache(networks, corpus, None)
+}
+
+/// The same with a cache of every document, by the states of the first network.
+///
+/// # Panics
+/// As [`judge`].
+pub fn judge_with_cache(networks: &[Network], corpus: &Corpus, cache: Option<CachePlan>) -> Option<Metrics> {
     let writer = Writer::new(networks);
     // Documents of similar length together, the longest first.
     let mut order: Vec<usize> = (0..corpus.documents.len()).collect();
@@ -60,11 +69,17 @@ pub fn judge(networks: &[Network], corpus: &Corpus) -> Option<Metrics> {
     for together in order.chunks(TOGETHER) {
         let sequences: Vec<&[u32]> = together.iter().map(|&document| corpus.documents[document].0.as_slice()).collect();
         let mut states = writer.start(sequences.len());
-        writer.score(&mut states, &sequences, |row, place, scores| {
-            let token = sequences[row][place] as usize;
+        let mut caches: Vec<Option<Cache>> = sequences.iter().map(|_| cache.map(Cache::new)).collect();
+        writer.score(&mut states, &sequences, |row, place, Said { log_probabilities, state }| {
+            let token = sequences[row][place];
+            let own = log_probabilities[token as usize];
+            let (cost, is_right) = match &mut caches[row] {
+                Some(cache) => cache.score(state, log_probabilities, token),
+                None => (f64::from(own), log_probabilities.iter().all(|&other| other <= own)),
+            };
             let (nats, right) = &mut costs[together[row]];
-            *nats -= f64::from(scores[token]);
-            *right += usize::from(scores.iter().all(|&other| other <= scores[token]));
+            *nats -= cost;
+            *right += usize::from(is_right);
         });
     }
     let (nats, right) = costs.iter().fold((0.0, 0), |(nats, right), cost| (nats + cost.0, right + cost.1));

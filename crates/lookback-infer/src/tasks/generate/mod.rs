@@ -1,10 +1,11 @@
 //! Generating: language models, which say how likely every token is after those before it; so they write, complete and score.
 //!
 //! `plan` says what the network is, `network` computes it and `writer` has several of them write together; `text` is what was learnt
-//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, `samples` those of what it writes, `model` is the
+//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, with a `cache` by option, `samples` those of what it writes, `model` is the
 //! trained generator, `searched` how it writes, `state` what it has read so far, `scored` what a text costs it, and `answer` what it says.
 
 mod answer;
+mod cache;
 mod corpus;
 mod metrics;
 mod model;
@@ -17,8 +18,9 @@ mod state;
 mod text;
 mod writer;
 
+pub use self::cache::CachePlan;
 pub use self::corpus::{Corpus, Tokens};
-pub use self::metrics::{Metrics, judge};
+pub use self::metrics::{Metrics, judge, judge_with_cache};
 pub use self::model::{Description, Generator, budget};
 pub use self::network::Network;
 pub use self::plan::NetworkPlan;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::answer::{self, Coming};
+use super::cache::CachePlan;
 use super::corpus::Corpus;
-use super::metrics::{Metrics, judge};
+use super::metrics::{Metrics, judge_with_cache};
 use super::network::Network;
 use super::plan::NetworkPlan;
 use super::samples::Sampled;
@@ -114,8 +115,12 @@ impl Generator {
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn judge(&self, documents: &[Document], file: &Path) -> Result<Report> {
+        self.judge_with(documents, file, None)
+    }
+
+    fn judge_with(&self, documents: &[Document], file: &Path, cache: Option<CachePlan>) -> Result<Report> {
         let corpus = Corpus::new(documents, &self.description.text, file)?;
-        let metrics = judge(&self.networks, &corpus);
+        let metrics = judge_with_cache(&self.networks, &corpus, cache);
         Ok(report(&metrics.ok_or_else(|| Error::from(self.largest.clone()))?))
     }
 
@@ -306,7 +311,13 @@ impl Model for Generator {
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
-        if let Some(option) = (JudgeAsk { samples: None, ..ask.judging.clone() }).said() {
+        cache(ask)?;
+        let of_others = JudgeAsk {
+            ter: ask.judging.ter,
+            bleu_tokenizer: ask.judging.bleu_tokenizer.clone(),
+            ..JudgeAsk::default()
+        };
+        if let Some(option) = of_others.said() {
             return Err(PlanError::conflict(option, "is of models that translate"));
         }
         if let Some(file) = &ask.generate.state_out {
@@ -358,7 +369,7 @@ impl Model for Generator {
         }
         let columns = input.plan().columns();
         let documents = read_documents(data, &options, columns.as_ref().and_then(FileColumns::table))?;
-        let mut report = self.judge(&documents.all, data)?;
+        let mut report = self.judge_with(&documents.all, data, cache(ask)?)?;
         if let Some(count) = ask.judging.samples {
             let corpus = Corpus::new(&documents.all, text, data)?;
             let sampled = Sampled::of(&self.samples(count, ask)?, &corpus);
@@ -367,6 +378,12 @@ impl Model for Generator {
         }
         Ok(report)
     }
+}
+
+/// The cache that is asked for.
+fn cache(ask: &Ask) -> Result<Option<CachePlan>, PlanError> {
+    let JudgeAsk { cache, cache_weight, cache_sharpness, .. } = ask.judging;
+    CachePlan::new(cache, cache_weight, cache_sharpness)
 }
 
 /// The figures for people and as JSON.

@@ -118,14 +118,14 @@ impl Network {
         self.output.forward(&below, threads)
     }
 
-    /// The logits of what comes after each of several tokens a row, row by row, the real ones alone: `[N, V]`. tokens: `[B, T]`;
-    /// the states go on to each row's own end.
+    /// The logits of what comes after each of several tokens a row, row by row, the real ones alone, `[N, V]`, and the states of the
+    /// last layer that they are made of, `[N, W]`. tokens: `[B, T]`; the states go on to each row's own end.
     ///
     /// # Panics
     /// As [`Network::step`].
-    pub(super) fn steps(&self, states: &mut States, tokens: &[u32], rows: Ragged<'_>) -> Vec<f32> {
+    pub(super) fn steps(&self, states: &mut States, tokens: &[u32], rows: Ragged<'_>) -> [Vec<f32>; 2] {
         let hidden = self.read_steps(states, tokens, rows);
-        self.output.forward(&hidden, rows.threads)
+        [self.output.forward(&hidden, rows.threads), hidden]
     }
 
     /// The same as far as the output layer: `[N, W]`.

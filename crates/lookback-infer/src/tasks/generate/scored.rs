@@ -1,7 +1,7 @@
 //! What a text costs, token by token.
 
 use super::network::Network;
-use super::writer::{Writer, WriterStates};
+use super::writer::{Said, Writer, WriterStates};
 
 /// Candidates that are told of a position.
 const CANDIDATES: usize = 5;
@@ -34,12 +34,12 @@ pub(super) fn score(
 ) -> Option<Vec<Scored>> {
     let writer = Writer::new(networks);
     let mut scored = vec![Scored::default(); texts.len()];
-    writer.score(states, texts, |row, place, scores| {
+    writer.score(states, texts, |row, place, Said { log_probabilities, .. }| {
         let scored = &mut scored[row];
-        scored.log_probabilities.push(scores[texts[row][place] as usize]);
+        scored.log_probabilities.push(log_probabilities[texts[row][place] as usize]);
         if whole {
-            scored.entropies.push(entropy(scores));
-            scored.candidates.push(likeliest(scores));
+            scored.entropies.push(entropy(log_probabilities));
+            scored.candidates.push(likeliest(log_probabilities));
         }
     });
     // Nothing that can be asked for has a probability of zero unless sums overflow.

@@ -15,6 +15,15 @@ pub(super) struct Writer<'a> {
 /// What each of the networks has read so far.
 pub(super) type WriterStates = Vec<States>;
 
+/// What networks say of the next token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said<'a> {
+    /// `[V]`
+    pub(super) log_probabilities: &'a [f32],
+    /// `[W]`: the state of the first network's last layer.
+    pub(super) state: &'a [f32],
+}
+
 /// Numbers of logits that are alive at once, about: steps are read together as long as they have no more.
 const LOGITS: usize = 1 << 22;
 /// Steps of a row that are read together at most.
@@ -61,12 +70,14 @@ impl<'a> Writer<'a> {
         logits
     }
 
-    /// `[N, V]`: the log-probabilities of what comes after each real token, row by row. tokens: `[B, T]`.
-    fn steps(self, states: &mut WriterStates, tokens: &[u32], rows: Ragged<'_>) -> Vec<f32> {
+    /// `[N, V]`: the log-probabilities of what comes after each real token, row by row, and the first network's states there, `[N, W]`.
+    /// tokens: `[B, T]`.
+    fn steps(self, states: &mut WriterStates, tokens: &[u32], rows: Ragged<'_>) -> [Vec<f32>; 2] {
         let count = rows.lengths.iter().sum();
         let mut of_each = self.networks.iter().zip(states).map(|(network, states)| network.steps(states, tokens, rows));
-        let first = of_each.next().unwrap_or_default();
-        self.together(first, &mut vec![0.0; count], of_each)
+        let [first, hidden] = of_each.next().unwrap_or_default();
+        let others = of_each.map(|[logits, _]| logits);
+        [self.together(first, &mut vec![0.0; count], others), hidden]
     }
 
     /// Reads all tokens of these sequences but the last of each, and says nothing of them.
@@ -79,20 +90,21 @@ impl<'a> Writer<'a> {
 
     /// The log-probability of every token of these sequences after those before it, the first of which is read and has none: one
     /// less than there are tokens. `states`: of all sequences, which go on to their ends; `each` gets a sequence, the place of a
-    /// token in it from 1 on, and the log-probabilities `[V]` that there were.
+    /// token in it from 1 on, and what was said before it.
     pub(super) fn score(
         self,
         states: &mut WriterStates,
         sequences: &[&[u32]],
-        mut each: impl FnMut(usize, usize, &[f32]),
+        mut each: impl FnMut(usize, usize, Said<'_>),
     ) {
         let vocabulary = self.networks[0].vocabulary();
         self.walk(states, sequences, |writer, states, tokens, rows, (active, done)| {
-            let scores = writer.steps(states, tokens, rows);
-            let mut scores = scores.chunks_exact(vocabulary);
+            let [scores, hidden] = writer.steps(states, tokens, rows);
+            let width = writer.networks[0].widths().last().copied().unwrap_or(1);
+            let mut said = scores.chunks_exact(vocabulary).zip(hidden.chunks_exact(width));
             for (&row, &length) in active.iter().zip(rows.lengths) {
-                for (t, scores) in (0..length).zip(&mut scores) {
-                    each(row, done + t + 1, scores);
+                for (t, (log_probabilities, state)) in (0..length).zip(&mut said) {
+                    each(row, done + t + 1, Said { log_probabilities, state });
                 }
             }
         });

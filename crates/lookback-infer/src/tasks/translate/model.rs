@@ -214,8 +214,8 @@ impl Model for Translator {
         ask.backtest.refuse()?;
         ask.forecast.refuse()?;
         ask.generate.refuse()?;
-        if ask.judging.samples.is_some() {
-            return Err(PlanError::conflict("samples", "is of language models (lookback train generate)"));
+        if let Some(option) = ask.judging.of_language_models() {
+            return Err(PlanError::conflict(option, "is of language models (lookback train generate)"));
         }
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
             Some(option) => Err(PlanError::conflict(option, "is for one label a text, but this model writes texts")),
