@@ -32,8 +32,8 @@ pub struct DocumentOptions {
     #[cfg_attr(feature = "clap", arg(long, value_enum, hide_possible_values = true))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// What is one document in a file of plain text [default: paragraphs where there are blank lines in it, file where its lines
-    /// are of about the same length, as those of a book are, or very long, else lines]
+    /// What is one document in a file of plain text [default: file where there are less than three lines, one is very long, or most
+    /// are about as long as the longest, as wrapped text is; else paragraphs where there are blank lines, else lines]
     #[cfg_attr(feature = "clap", arg(long, value_enum, value_name = "WHAT"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<Division>,
@@ -145,7 +145,14 @@ pub fn read_documents(
         None => {
             let is_about_columns = options.text.is_some() || options.label.is_some() || options.header.is_some();
             if is_about_columns {
-                return of_table(file, None, options, trained);
+                return of_table(file, None, options, trained).map_err(|error| match error {
+                    DataError::UnknownFormat { file, .. } => {
+                        let problem = "this is plain text, which has no columns for --text, --label or --header; if it is a table, \
+                                       --format says which";
+                        DataError::Columns { file, problem: problem.into() }
+                    }
+                    other => other,
+                });
             }
         }
     }

@@ -133,7 +133,8 @@ impl Columns {
         };
         let mut options = own.or(trained);
         // What was said of plain text says nothing of a table.
-        if self.format.is_some_and(|format| format != Format::Lines) {
+        let is_about_columns = self.text.is_some() || self.label.is_some() || self.header.is_some();
+        if is_about_columns || self.format.is_some_and(|format| format != Format::Lines) {
             options.documents = None;
         }
         options.check()?;

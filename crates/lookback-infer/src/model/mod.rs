@@ -11,6 +11,7 @@ mod search_ask;
 mod view;
 
 use std::fmt::Debug;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use serde_json::Value;
@@ -57,11 +58,16 @@ pub trait Model: Send + Sync + Debug {
     /// the inputs.
     fn answer(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>>;
 
-    /// The answer to one input whose text comes token by token: `tell` gets every piece as soon as it is certain.
+    /// The answer to one input whose text comes token by token: `tell` gets every piece as soon as it is certain, and may break off.
     ///
     /// # Errors
     /// If the model writes no text token by token, or as [`Model::answer`].
-    fn answer_as_it_comes(&self, _input: &Example, _ask: &Ask, _tell: &mut dyn FnMut(&str)) -> Result<Answer> {
+    fn answer_as_it_comes(
+        &self,
+        _input: &Example,
+        _ask: &Ask,
+        _tell: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Answer> {
         Err(PlanError::conflict("stream", "is of language models (lookback train generate)").into())
     }
 

@@ -17,10 +17,10 @@ pub struct SearchAsk {
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub n_best: Option<usize>,
     /// Length normalisation (Wu 2016, eq. 14): 0 for none, more for longer texts [default: 1]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub length_penalty: Option<f64>,
     /// Coverage penalty (Wu 2016, eq. 14): 0 for none, more for texts that leave nothing of the source out [default: 0]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub coverage_penalty: Option<f64>,
     /// The fewest tokens of a text [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
@@ -30,13 +30,13 @@ pub struct SearchAsk {
     #[cfg_attr(feature = "clap", arg(long, visible_alias = "length", value_name = "N"))]
     pub max_length: Option<usize>,
     /// The most tokens of a text per token of its source, beside --max-length
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub max_length_ratio: Option<f64>,
     /// Groups of the beam that differ from each other (Vijayakumar 2018) [default: 1]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub beam_groups: Option<usize>,
     /// What a token loses in a group for each time an earlier group has it in the same step [default: 0.5]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub diversity: Option<f64>,
     /// Draw tokens by their probability, in place of the likeliest
     #[cfg_attr(feature = "clap", arg(long))]
@@ -45,19 +45,19 @@ pub struct SearchAsk {
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub count: Option<usize>,
     /// What log-probabilities are divided by before a token is drawn; 0 for the likeliest [default: 1]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub temperature: Option<f64>,
     /// Draw from so many of the likeliest tokens (Fan 2018)
     #[cfg_attr(feature = "clap", arg(long, value_name = "K"))]
     pub top_k: Option<usize>,
     /// Draw from the fewest tokens that together are so likely (Holtzman 2020)
-    #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "P"))]
     pub top_p: Option<f64>,
     /// Draw from tokens at least so likely, as a share of the likeliest one's probability
-    #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "P"))]
     pub min_p: Option<f64>,
     /// What the logits of tokens that came before are divided by (Keskar 2019) [default: 1]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X"))]
+    #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub repetition_penalty: Option<f64>,
     /// What samples are drawn from [default: 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]

@@ -14,10 +14,10 @@ use super::{Average, Files, TrainPlan};
 #[serde(rename_all = "kebab-case", default)]
 #[command(next_help_heading = "Training")]
 pub struct TrainOptions {
-    /// Times the training data is gone through [default: 20; to classify: by the data]
+    /// Times the training data is gone through [default: 20; of texts, and to classify: by the data]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Examples in a batch [default: 32; to classify: by the data]
+    /// Examples in a batch [default: 32; of texts, and to classify: by the data]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
     /// Tokens in a batch in place of a number of examples: its rows times the longest, and where targets are written its rows
@@ -27,7 +27,7 @@ pub struct TrainOptions {
     /// Optimiser [default: adam]
     #[arg(long, value_enum)]
     pub optimizer: Option<OptimizerChoice>,
-    /// Learning rate [default: 0.001; to classify: by the data]
+    /// Learning rate [default: 0.001; of texts, and to classify: by the data]
     #[arg(long, value_name = "RATE")]
     pub learning_rate: Option<f64>,
     /// Momentum of SGD and RMSprop [default: 0]
@@ -36,7 +36,7 @@ pub struct TrainOptions {
     /// Weight decay: decoupled for adamw, added to the gradient for the others [default: 0; adamw 0.01]
     #[arg(long, value_name = "X")]
     pub weight_decay: Option<f64>,
-    /// How the learning rate goes over the whole training [default: constant; series to classify: cosine]
+    /// How the learning rate goes over the whole training [default: constant; of texts, and of series to classify: cosine]
     #[arg(long, value_enum)]
     pub schedule: Option<ScheduleChoice>,
     /// Epochs over which the learning rate rises from near zero, may be a fraction [default: 0]
@@ -45,7 +45,7 @@ pub struct TrainOptions {
     /// Largest norm of all gradients together; 0 turns clipping off [default: 5]
     #[arg(long, value_name = "NORM")]
     pub clip: Option<f64>,
-    /// Averaged weights, which are then what is scored and saved [default: none; to classify: ema]
+    /// Averaged weights, which are then what is scored and saved [default: none; of texts, and to classify: ema]
     #[arg(long, value_enum)]
     pub average: Option<AverageChoice>,
     /// Decay of the exponential average per step [default: 0.999; to classify: 0.99 where --average is not said]
@@ -64,7 +64,7 @@ pub struct TrainOptions {
     /// task's first score; to classify: loss]
     #[arg(long, value_name = "SCORE")]
     pub score: Option<String>,
-    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; to classify: 0]
+    /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; of texts, and to classify: 0]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
     /// Networks trained one after the other from seeds of their own, which answer together [default: 1; --quality best: 5]

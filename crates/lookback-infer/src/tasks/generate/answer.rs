@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::scored::Scored;
 use super::text::GeneratedText;
 use crate::input::vocabulary::UNK;
+use crate::input::written::WrittenCut;
 use crate::model::{Answer, Ask, Field, View};
 use crate::search::{Ending, Hypothesis};
 
@@ -191,7 +192,8 @@ pub(super) struct Coming<'a> {
     stop: &'a [String],
     /// Characters that are held back, for they may be of a text at which writing stops.
     held_back: usize,
-    tokens: Vec<u32>,
+    /// The last token that was taken.
+    last: Option<u32>,
     written: String,
     /// Bytes of it that were told.
     told: usize,
@@ -201,22 +203,37 @@ impl<'a> Coming<'a> {
     /// One that comes behind `before`.
     pub(super) fn new(text: &'a GeneratedText, before: &'a str, stop: &'a [String]) -> Coming<'a> {
         let held_back = stop.iter().map(|stop| stop.chars().count()).max().unwrap_or(0);
-        Coming { text, before, stop, held_back, tokens: Vec::new(), written: String::new(), told: 0 }
+        Coming { text, before, stop, held_back, last: None, written: String::new(), told: 0 }
     }
 
     /// One token more; gives what is certain by now and was not told.
     pub(super) fn take(&mut self, token: u32) -> &str {
-        // How a token is written depends on the one before it.
-        let behind = if self.tokens.is_empty() { self.before } else { self.written.as_str() };
-        let piece = self.text.written.cut.text_behind(behind, self.text.written.tokens(&[token], |_| None));
+        let piece = self.piece(token);
         self.written.push_str(&piece);
-        self.tokens.push(token);
+        self.last = Some(token);
         let stopped = self.stop.iter().filter_map(|stop| self.written[self.told..].find(stop.as_str())).min();
-        let end = self.written.char_indices().rev().nth(self.held_back.wrapping_sub(1)).map(|(place, _)| place);
-        let end = if self.held_back == 0 { self.written.len() } else { end.unwrap_or(0) };
+        let end = match self.held_back {
+            0 => self.written.len(),
+            held => self.written.char_indices().rev().nth(held - 1).map_or(0, |(place, _)| place),
+        };
         let from = self.told;
         self.told = stopped.map_or(end, |stopped| end.min(from + stopped)).max(from);
         &self.written[from..self.told]
+    }
+
+    /// A token as it stands behind those that were taken.
+    fn piece(&self, token: u32) -> String {
+        let text = &self.text.written;
+        let own = |id: u32| text.tokens(&[id], |_| None).concat();
+        match self.last {
+            None => text.cut.text_behind(self.before, [own(token)]),
+            // Only what stands between blanks depends on the token before.
+            Some(last) if text.cut == WrittenCut::Blanks => {
+                let both = text.cut.text([own(last), own(token)]);
+                both[own(last).len()..].to_owned()
+            }
+            Some(_) => own(token),
+        }
     }
 
     /// What of the whole text was not told.

@@ -59,6 +59,15 @@ impl Corpus {
             corpus.words += document.text.split_whitespace().count() + line_ends + ends;
             corpus.documents.push(Tokens(tokens));
         }
+        if corpus.unknown > 0 {
+            tracing::warn!(
+                "{}: {} of {} tokens are not in the vocabulary; each costs as one token however long it is, so that bits per character \
+                 and byte are too good",
+                file.display(),
+                corpus.unknown,
+                corpus.tokens()
+            );
+        }
         Ok(corpus)
     }
 

@@ -1,5 +1,6 @@
 //! A trained generator: networks and what was learnt of texts, from one file.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -130,7 +131,12 @@ impl Generator {
     }
 
     /// `tell` gets the tokens of samples as they come.
-    fn write(&self, inputs: &[&Example], ask: &Ask, mut tell: impl FnMut(u32)) -> Result<Vec<Answer>> {
+    fn write(
+        &self,
+        inputs: &[&Example],
+        ask: &Ask,
+        mut tell: impl FnMut(u32) -> ControlFlow<()>,
+    ) -> Result<Vec<Answer>> {
         let text = &self.description.text;
         let searched = Searched::new(&ask.search, &ask.generate, text)?;
         let before = self.read_before(ask)?;
@@ -138,13 +144,17 @@ impl Generator {
         self.budget(ask.limit).answers(&lengths, |rows| {
             let input = |row: usize| inputs[row].text().unwrap_or_default();
             let last = before.as_ref().map(|before| before.last);
-            let prompt = |&row: &usize| searched.prompt(input(row), inputs[row].line, last);
+            let read = before.as_ref().map_or(0, |before| before.tokens);
+            // What goes on is drawn anew.
+            let seed = |row: usize| inputs[row].line as u64 ^ read.rotate_left(32);
+            let prompt =
+                |&row: &usize| Prompt { seed: seed(row), ..searched.prompt(input(row), inputs[row].line, last) };
             let prompts: Vec<Prompt> = rows.iter().map(prompt).collect();
             let states = self.states(before.as_ref(), rows.len());
             let found = searched.write(&self.networks, states.clone(), &prompts, &mut tell);
             let found = found.map_err(|unanswered| self.why(unanswered))?;
             if let (Some(path), [prompt], [found]) = (&ask.generate.state_out, &prompts[..], &found[..]) {
-                self.keep(path, states, prompt, found.first())?;
+                self.keep(path, (states, read), prompt, found.first())?;
             }
             let of = |((&row, prompt), found): ((&usize, &Prompt), Vec<_>)| {
                 answer::of(text, &found, input(row), &prompt.tokens, ask)
@@ -169,7 +179,8 @@ impl Generator {
             for first in (0..own).step_by(SAMPLED_TOGETHER) {
                 let seeds = first..own.min(first + SAMPLED_TOGETHER);
                 let prompts: Vec<Prompt> = seeds.map(|seed| searched.prompt("", seed + place * count, None)).collect();
-                let found = searched.write(&self.networks, self.states(None, prompts.len()), &prompts, |_| {});
+                let found = searched
+                    .write(&self.networks, self.states(None, prompts.len()), &prompts, |_| ControlFlow::Continue(()));
                 let found = found.map_err(|unanswered| self.why(unanswered))?;
                 samples.extend(found.into_iter().flatten().map(|found| found.tokens));
             }
@@ -200,7 +211,13 @@ impl Generator {
     }
 
     /// Keeps what was read of one row, which begins with these states, and what was written behind it.
-    fn keep(&self, path: &Path, mut states: WriterStates, prompt: &Prompt, found: Option<&Hypothesis>) -> Result<()> {
+    fn keep(
+        &self,
+        path: &Path,
+        (mut states, read): (WriterStates, u64),
+        prompt: &Prompt,
+        found: Option<&Hypothesis>,
+    ) -> Result<()> {
         if found.is_some_and(|found| found.ending == Ending::End) {
             let problem =
                 "would keep a text that has ended, from which nothing goes on; with a smaller --length it may not end";
@@ -210,7 +227,7 @@ impl Generator {
         let tokens = [&prompt.tokens, written].concat();
         Writer::new(&self.networks).read(&mut states, &[&tokens]);
         let last = tokens.last().copied().unwrap_or_default();
-        Ok(ReadSoFar { states, last }.write(path, &self.fingerprint)?)
+        Ok(ReadSoFar { states, last, tokens: read + tokens.len() as u64 }.write(path, &self.fingerprint)?)
     }
 
     fn score(&self, inputs: &[&Example], ask: &Ask) -> Result<Vec<Answer>> {
@@ -232,7 +249,8 @@ impl Generator {
             let scored = scored.ok_or_else(|| Error::from(self.largest.clone()))?;
             if let (Some(path), [read]) = (&ask.generate.state_out, &read[..]) {
                 let last = read.last().copied().unwrap_or(start);
-                ReadSoFar { states, last }.write(path, &self.fingerprint)?;
+                let tokens = before.as_ref().map_or(0, |before| before.tokens) + read.len() as u64;
+                ReadSoFar { states, last, tokens }.write(path, &self.fingerprint)?;
             }
             let of = |((&row, read), scored): ((&usize, &&[u32]), _)| {
                 answer::scored(text, &scored, inputs[row].text().unwrap_or_default(), read, ask)
@@ -288,10 +306,19 @@ impl Model for Generator {
             let problem = format!("keeps what one input leaves, but there are {}", inputs.len());
             return Err(PlanError::conflict("state-out", problem).into());
         }
-        if ask.generate.score { self.score(inputs, ask) } else { self.write(inputs, ask, |_| {}) }
+        if ask.generate.score {
+            self.score(inputs, ask)
+        } else {
+            self.write(inputs, ask, |_| ControlFlow::Continue(()))
+        }
     }
 
-    fn answer_as_it_comes(&self, input: &Example, ask: &Ask, tell: &mut dyn FnMut(&str)) -> Result<Answer> {
+    fn answer_as_it_comes(
+        &self,
+        input: &Example,
+        ask: &Ask,
+        tell: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Answer> {
         self.description.input.check_made(&[input])?;
         let before = input.text().unwrap_or_default();
         let mut coming = Coming::new(&self.description.text, before, &ask.generate.stop);
@@ -299,7 +326,7 @@ impl Model for Generator {
         let Some(answer) = answers.pop() else {
             return Err(PlanError::Unfit("the model gave no answer".into()).into());
         };
-        tell(coming.rest(&answer));
+        let _ = tell(coming.rest(&answer));
         Ok(answer)
     }
 
@@ -323,6 +350,25 @@ impl Model for Generator {
         if let Some(file) = &ask.generate.state_out {
             check_writable(file).map_err(|problem| PlanError::conflict("state-out", problem.to_string()))?;
         }
+        if let Some(option) = ask.top.map(|_| "top").or(ask.unsure.said()) {
+            return Err(PlanError::conflict(option, "is for one label a text, but this model writes texts"));
+        }
+        if ask.views && !ask.generate.score {
+            return Err(PlanError::conflict(
+                "attention",
+                "of a language model goes with --score, which tells of every token",
+            ));
+        }
+        if ask.generate.score && ask.generate.stream {
+            return Err(PlanError::conflict("stream", "is about writing, but --score writes nothing"));
+        }
+        if let (Some(_), Some(_)) = (ask.judging.samples, ask.search.count) {
+            return Err(PlanError::conflict("count", "is how many texts are written, which --samples says"));
+        }
+        self.read_before(ask).map_err(|error| match error {
+            Error::Plan(problem) => problem,
+            other => PlanError::conflict("state-in", format!("is nothing to go on from: {other}")),
+        })?;
         if ask.judging.known && ask.judging.samples.is_none() {
             return match ask.search.said().or(ask.generate.said()) {
                 Some(option) => {
@@ -335,13 +381,17 @@ impl Model for Generator {
         if ask.judging.samples == Some(0) {
             return Err(PlanError::value("samples", 0, "at least 1"));
         }
-        if let Some(option) = ask.top.map(|_| "top").or(ask.unsure.said()) {
-            return Err(PlanError::conflict(option, "is for one label a text, but this model writes texts"));
-        }
         match ask.generate.score.then(|| ask.search.said().or((!ask.generate.stop.is_empty()).then_some("stop"))) {
             Some(Some(option)) => Err(PlanError::conflict(option, "is about writing, but --score writes nothing")),
             Some(None) => self.description.text.asked(&ask.generate).map(drop),
-            None => Searched::new(&ask.search, &ask.generate, &self.description.text).map(drop),
+            None => {
+                // Samples that are judged are of all labels.
+                let labels = self.description.text.labels.iter();
+                let label = labels.take(usize::from(ask.judging.samples.is_some())).next().cloned();
+                let condition = ask.generate.condition.clone().or(label);
+                let generate = GenerateAsk { condition, ..ask.generate.clone() };
+                Searched::new(&ask.search, &generate, &self.description.text).map(drop)
+            }
         }
     }
 
@@ -361,6 +411,11 @@ impl Model for Generator {
         let Description { input, data: trained, text, .. } = &self.description;
         let mut options = columns.of_documents(trained)?;
         if text.labels.is_empty() {
+            if columns.label.is_some() {
+                return Err(
+                    PlanError::conflict("label", "is what texts are written by, but the model writes by none").into()
+                );
+            }
             options.label = None;
         }
         // That the training data were plain text says nothing of a table.
@@ -390,7 +445,7 @@ fn cache(ask: &Ask) -> Result<Option<CachePlan>, PlanError> {
 fn report(metrics: &Metrics) -> Report {
     let figure = |score: Score, value: f64| Figure { score, value };
     let accuracy = metrics.right as f64 / metrics.tokens.max(1) as f64;
-    let figures = vec![
+    let mut figures = vec![
         figure(PERPLEXITY, metrics.loss().exp()),
         figure(BITS_PER_CHARACTER, metrics.bits_per_character()),
         figure(BITS_PER_BYTE, metrics.bits_per_byte()),
@@ -398,6 +453,11 @@ fn report(metrics: &Metrics) -> Report {
         figure(Score::share("accuracy", "likeliest token right"), accuracy),
         figure(Score::LOSS, metrics.loss()),
     ];
+    if metrics.unknown > 0 {
+        let share = metrics.unknown as f64 / metrics.tokens.max(1) as f64;
+        let unknown = Score { higher_is_better: false, ..Score::share("unknown-tokens", "unknown tokens") };
+        figures.insert(figures.len() - 1, figure(unknown, share));
+    }
     let [characters, bytes, words] = metrics.sizes;
     let json = json!({
         "examples": metrics.documents,

@@ -77,6 +77,10 @@ impl<'a> Searched<'a> {
         if let Some(empty) = own.stop.iter().find(|stop| stop.is_empty()) {
             return Err(PlanError::conflict("stop", format!("is {empty:?}, at which nothing would be written")));
         }
+        let several = options.sample && options.count.is_some_and(|count| count > 1);
+        if own.state_out.is_some() && (several || options.n_best > 1) {
+            return Err(PlanError::conflict("state-out", "keeps what one text leaves, but several are asked for"));
+        }
         if own.stream && (options.count.is_some_and(|count| count > 1) || (!options.sample && options.beam > 1)) {
             return Err(PlanError::conflict(
                 "stream",
@@ -151,13 +155,13 @@ impl<'a> Searched<'a> {
     }
 
     /// How the texts go on, each in the order of the search; `states`: what was read before each; `tell` gets the tokens of samples
-    /// as they come.
+    /// as they come, and may break off.
     pub(super) fn write(
         &self,
         networks: &[Network],
         mut states: WriterStates,
         prompts: &[Prompt],
-        mut tell: impl FnMut(u32),
+        mut tell: impl FnMut(u32) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Hypothesis>>, Unanswered> {
         let writer = Writer::new(networks);
         let tokens: Vec<&[u32]> = prompts.iter().map(|prompt| prompt.tokens.as_slice()).collect();
@@ -165,7 +169,7 @@ impl<'a> Searched<'a> {
         let requests: Vec<Request> = prompts.iter().map(|prompt| self.request(prompt)).collect();
         let mut written: Vec<Vec<Vec<u32>>> = vec![Vec::new(); prompts.len()];
         let watch = |certain: Certain| {
-            tell(certain.token);
+            tell(certain.token)?;
             if self.stop.is_empty() {
                 return ControlFlow::Continue(());
             }

@@ -21,6 +21,8 @@ pub(super) struct ReadSoFar {
     pub(super) states: WriterStates,
     /// The last token, which is read next.
     pub(super) last: u32,
+    /// How many tokens were read.
+    pub(super) tokens: u64,
 }
 
 /// What of it is no tensor.
@@ -30,6 +32,7 @@ struct Stored {
     /// By which the model is known again.
     model: String,
     last: u32,
+    tokens: u64,
 }
 
 /// The key of that.
@@ -60,7 +63,7 @@ impl ReadSoFar {
     /// If the system refuses.
     pub(super) fn write(&self, path: &Path, model: &str) -> Result<(), ModelFileError> {
         let mut file = ModelFile::new(STATE_KIND);
-        file.put_json(KEY, &Stored { model: model.to_owned(), last: self.last })?;
+        file.put_json(KEY, &Stored { model: model.to_owned(), last: self.last, tokens: self.tokens })?;
         for (network, states) in self.states.iter().enumerate() {
             for (layer, LayerState { hidden, cell }) in states.iter().enumerate() {
                 for (which, values) in [("hidden", hidden), ("cell", cell)].into_iter().filter(|(_, v)| !v.is_empty()) {
@@ -99,6 +102,6 @@ impl ReadSoFar {
             return Err(ModelFileError::Entry { file: path.into(), key: KEY.into(), problem }.into());
         }
         file.check_all_read(path, &[KEY])?;
-        Ok(ReadSoFar { states, last: stored.last })
+        Ok(ReadSoFar { states, last: stored.last, tokens: stored.tokens })
     }
 }

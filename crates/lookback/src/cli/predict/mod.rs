@@ -5,6 +5,7 @@ mod read;
 mod sentences;
 mod write;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use clap::Args;
 use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
-use lookback_infer::input::{Example, Stream};
+use lookback_infer::input::{Example, Item, Stream};
 use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, SearchAsk, Unsure};
 
 use self::chart::Charts;
@@ -50,8 +51,8 @@ const VIEWED: usize = 1 << 18;
 /// unsure where nothing of its source is known (of an empty source the translation is empty), unfinished where it was cut at
 /// --max-length, missing (how many of the texts of --require it lacks) where there are any, and cut_tokens of its source; with --alignment views with what every token and the end looked at.
 ///
-/// A language model goes on from every input: its answer has text (the input and what it writes behind it), completion (that alone),
-/// score (the logarithm of its probability, of beams normalised by length), tokens, scores (the logarithm of each token's probability,
+/// A language model goes on from every input, by a sample unless --beam, --n-best or --require asks for a search: its answer has text (the input and what it writes behind it), completion (that alone),
+/// score (the logarithm of its probability, normalised by length), tokens, scores (the logarithm of each token's probability,
 /// and of the end behind them), alternatives (what --count or --n-best asks for beside), unfinished where it was cut at --length, missing
 /// and, where the vocabulary does not have all of the input, unknown_tokens. With --score it has log_probability, perplexity,
 /// bits_per_character, tokens and scores of the input itself, its end among them where texts have one, and with --attention entropies
@@ -186,6 +187,9 @@ impl Predict {
             return Err(UsageError(problem.into()).into());
         }
         if ask.generate.stream {
+            if self.fields.is_some() {
+                return Err(UsageError("--stream writes plain text, and --fields are of answers".into()).into());
+            }
             return stream(&model, self.output_format, &columns, &keep, (&self.input, &ask));
         }
         let written =
@@ -223,20 +227,38 @@ fn stream(
     if !matches!(format, OutputFormat::Jsonl | OutputFormat::Text) || !keep.is_nothing() {
         return Err(UsageError("--stream writes plain text, and nothing beside it".into()).into());
     }
+    let (mut inputs, mut refused) = (0, 0);
     for item in Stream::open(model.input(), file, columns, keep)? {
-        let example = item?.example?;
+        let Item { line, example, .. } = item?;
+        inputs += 1;
+        let example = match example {
+            Ok(example) => example,
+            Err(error) => {
+                refused += 1;
+                tracing::warn!("line {line}: {}", failure::sentence(&error.into()));
+                super::print("\n")?;
+                continue;
+            }
+        };
         super::print(example.text().unwrap_or_default())?;
         let mut failed = None;
         let answer = rayon::scope(|_| {
-            model.answer_as_it_comes(&example, ask, &mut |piece| {
-                failed = failed.take().or(super::print(piece).err());
+            model.answer_as_it_comes(&example, ask, &mut |piece| match super::print(piece) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
             })
         });
         answer?;
         failed.map_or(Ok(()), Err)?;
         super::print("\n")?;
     }
-    Ok(())
+    match refused {
+        0 => Ok(()),
+        _ => Err(Unanswered(format!("{refused} of {} could not be answered", counted(inputs, "input"))).into()),
+    }
 }
 
 /// In parts whose answers fit memory: views may have the square of an input's length, several times.

@@ -100,6 +100,16 @@ impl Writer {
             let problem = "--attention gives lists, for which a table has no place; --output-format jsonl has one";
             return Err(UsageError(problem.to_owned()));
         }
+        let search = &ask.search;
+        let several = [("count", search.count), ("n-best", search.n_best)];
+        if let (true, Some((option, _))) = (
+            separator.is_some() || plain.is_some(),
+            several.into_iter().find(|(_, count)| count.is_some_and(|count| count > 1)),
+        ) {
+            let problem =
+                format!("--{option} gives several texts of an input, for which --output-format jsonl has a place");
+            return Err(UsageError(problem));
+        }
         let there = fields(model, ask, &keep);
         let fields = match chosen {
             Some(names) => choose(names, there, separator.is_some())?,
@@ -310,6 +320,7 @@ fn plain_field(
     match model.text_field() {
         None => refuse("is of models that write texts, but this one gives more than a text"),
         Some(_) if chosen.is_some() => refuse("is one text a line, but --fields names what goes into a line"),
+        Some(_) if ask.generate.score => refuse("is one text a line, but --score writes none"),
         Some(_) if ask.views => refuse("is one text a line, but --attention gives lists beside it"),
         Some(_) if !keep.is_nothing() => refuse("is one text a line, but --keep puts something beside it"),
         Some(field) => Ok(field),

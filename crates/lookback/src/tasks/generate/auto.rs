@@ -50,15 +50,19 @@ pub(super) fn choose(options: &GenerateOptions, facts: &Facts) -> (GenerateOptio
         options.tokens.tokenizer = Some(WrittenCut::Characters);
         chosen.0.push(("tokenizer", "characters".into()));
     }
-    let hidden = if very_few {
+    let layers = options.network.layers.unwrap_or(if of_characters { 1 } else { 2 });
+    // One layer that is tied is as wide as the token vectors.
+    let alike = options.network.tied.unwrap_or(!of_characters) && layers == 1;
+    let by_size = if very_few {
         128
     } else if few {
         256
     } else {
         512
     };
+    let hidden = options.network.embedding.filter(|_| alike).unwrap_or(by_size);
     chosen.fill("hidden", &mut options.network.hidden, hidden);
-    let embedding = if of_characters { 64 } else { options.network.hidden.unwrap_or(hidden) };
+    let embedding = if of_characters && !alike { 64 } else { options.network.hidden.unwrap_or(hidden) };
     chosen.fill("embedding", &mut options.network.embedding, embedding);
     let dropout = match (of_characters, few) {
         (true, true) => 0.2,

@@ -14,6 +14,7 @@ mod train;
 
 use std::path::Path;
 
+use lookback_infer::data::documents::DocumentOptions;
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::model::{Record, Score};
 pub use network::{Network, Penalties, RowState, Rows};
@@ -41,7 +42,10 @@ impl Task for Generate {
 
     fn options_of(model: &Init) -> Result<GenerateOptions, Error> {
         let Init { file, path, .. } = model;
-        Ok(GenerateOptions::of(file.json(path, "data")?, &file.json(path, "text")?, &file.json(path, "network")?))
+        let data: DocumentOptions = file.json(path, "data")?;
+        // How a file is divided is found out of it; whether that goes with the model is looked at in training.
+        let data = DocumentOptions { documents: None, ..data };
+        Ok(GenerateOptions::of(data, &file.json(path, "text")?, &file.json(path, "network")?))
     }
 
     fn whole_options_of(model: &Init) -> Result<GenerateOptions, Error> {

@@ -127,11 +127,13 @@ fn network(options: &GenerateOptions, cut: WrittenCut, ensemble: usize) -> Resul
     }
     let dropout = own.dropout.unwrap_or(0.2);
     plan::below_one("dropout", dropout)?;
-    let hidden = own.hidden.unwrap_or(256);
     let tied = own.tied.unwrap_or(!of_characters);
+    // One layer that is tied is as wide as the token vectors.
+    let alike = tied && layers == 1;
+    let hidden = own.hidden.or(own.embedding.filter(|_| alike)).unwrap_or(256);
     let network = NetworkPlan {
         cell: own.cell.unwrap_or_default(),
-        embedding: own.embedding.unwrap_or(if of_characters { 64 } else { hidden }),
+        embedding: own.embedding.unwrap_or(if of_characters && !alike { 64 } else { hidden }),
         embedding_scale: own.embedding_scale.unwrap_or(0.1),
         hidden,
         layers,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use lookback_infer::data::documents::{Document, Documents, read_documents};
+use lookback_infer::data::Format;
+use lookback_infer::data::documents::{Document, DocumentOptions, Documents, read_documents};
 use lookback_infer::error::{DataError, Error, PlanError};
 use lookback_infer::input::subwords::{Subwords, WordCounts};
 use lookback_infer::input::written::WrittenText;
@@ -50,7 +51,11 @@ pub fn fit_documents(
     // That other files are divided as this one was.
     plan.data.documents = plan.data.documents.or(division);
     let plan = &plan;
-    let read = |file: &Path| Ok(read_documents(file, &plan.data, columns.as_ref())?.all);
+    let read = |file: &Path| {
+        // That the training data are plain text says nothing of a table.
+        let documents = plan.data.documents.filter(|_| Format::of_texts(file).is_none());
+        Ok(read_documents(file, &DocumentOptions { documents, ..plan.data.clone() }, columns.as_ref())?.all)
+    };
     let (training, held_out) = match (&plan.validation, all.as_slice()) {
         (ValidationPlan::Split(share), [whole]) => {
             let (front, back) = split_text(whole, *share, data)?;
@@ -170,6 +175,17 @@ impl GeneratePlan {
     /// What the model in --init has learnt, with the tokens that it does not know where they are to be added.
     fn learnt(&self, training: &[Document], (ends, init): (bool, &Init), data: &Path) -> Result<GeneratedText, Error> {
         let text: GeneratedText = init.file.json(&init.path, "text")?;
+        if self.options.tokens.tokenizer.is_some_and(|cut| cut != text.written.cut) {
+            let problem = format!("is another than {}, which the model in --init has and keeps", text.written.cut);
+            return Err(PlanError::conflict("tokenizer", problem).into());
+        }
+        let mut labels = training.iter().filter_map(|document| Some((document.label.as_ref()?, document.line)));
+        if let Some((label, line)) = labels.find(|(label, _)| !text.labels.contains(label)) {
+            let problem = format!(
+                "the label {label:?} is none of the model in --init; --extend adds tokens to a language model, but no labels"
+            );
+            return Err(DataError::Line { file: data.into(), line, problem }.into());
+        }
         if text.ends != ends {
             let (own, other) = if ends { ("have no end", "have one") } else { ("end", "have none") };
             let problem =
