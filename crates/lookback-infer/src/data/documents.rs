@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::columnar::{self, Content};
-use super::table::{EmptyText, Table, TableColumns, TableOptions, read_table};
+use super::table::{EmptyText, Table, TableColumns, TableOptions, TextExample, read_table_of};
 use super::{Column, Format, HeaderChoice, Keep, Labels, Layout, file_text};
+use crate::error::plan::refuse;
 use crate::error::{DataError, PlanError};
 
 /// What is one document in a file of plain text.
@@ -119,14 +120,6 @@ impl DocumentOptions {
     }
 }
 
-/// Refuses the first option that is said.
-fn refuse(mut said: impl Iterator<Item = (&'static str, bool)>, problem: &str) -> Result<(), PlanError> {
-    match said.find(|(_, said)| *said) {
-        Some((option, _)) => Err(PlanError::conflict(option, problem)),
-        None => Ok(()),
-    }
-}
-
 /// Reads the documents of a file, and tells how. `trained`: the columns of the training data, where these are other data. Blank
 /// documents of plain text are left out.
 ///
@@ -138,33 +131,22 @@ pub fn read_documents(
     options: &DocumentOptions,
     trained: Option<&TableColumns>,
 ) -> Result<Documents, DataError> {
-    let by_name = || Format::of_texts(file);
-    match options.format.or_else(by_name) {
-        Some(Format::Lines) => {}
-        Some(format) => return of_table(file, Some(format), options, trained),
-        None => {
-            let is_about_columns = options.text.is_some() || options.label.is_some() || options.header.is_some();
-            if is_about_columns {
-                return of_table(file, None, options, trained).map_err(|error| match error {
-                    DataError::UnknownFormat { file, .. } => {
-                        let problem = "this is plain text, which has no columns for --text, --label or --header; if it is a table, \
-                                       --format says which";
-                        DataError::Columns { file, problem: problem.into() }
-                    }
-                    other => other,
-                });
-            }
-        }
-    }
-    let content = columnar::content(file, options.format, options.layout.encoding)?;
-    #[cfg(feature = "parquet")]
-    let Content::Text(decoded) = content else {
-        return of_table(file, Some(Format::Parquet), options, trained);
+    let told = options.format.or_else(|| Format::of_texts(file));
+    let content = columnar::content(file, told, options.layout.encoding)?;
+    let is_about_columns = options.text.is_some() || options.label.is_some() || options.header.is_some();
+    let format = match &content {
+        Content::Text(decoded) => told.or_else(|| Format::of_content(&decoded.text)),
+        #[cfg(feature = "parquet")]
+        Content::Columns(_) => Some(Format::Parquet),
     };
-    #[cfg(not(feature = "parquet"))]
-    let Content::Text(decoded) = content;
-    if let (None, Some(format)) = (options.format, Format::of_content(&decoded.text)) {
-        return of_table(file, Some(format), options, trained);
+    let decoded = match (format, content) {
+        (None | Some(Format::Lines), Content::Text(decoded)) => decoded,
+        (format, content) => return of_table(file, content, format, options, trained),
+    };
+    if is_about_columns {
+        let problem = "this is plain text, which has no columns for --text, --label or --header; if it is a table, --format says \
+                       which";
+        return Err(DataError::Columns { file: file_text::name(file), problem: problem.into() });
     }
     let file = &file_text::name(file);
     let text = without_returns(decoded.text);
@@ -181,13 +163,14 @@ pub fn read_documents(
 
 fn of_table(
     file: &Path,
+    content: Content,
     format: Option<Format>,
     options: &DocumentOptions,
     trained: Option<&TableColumns>,
 ) -> Result<Documents, DataError> {
     if options.documents.is_some() {
         let problem = "a row of this table is a document; --documents is about plain text".to_owned();
-        return Err(DataError::Columns { file: file.into(), problem });
+        return Err(DataError::Columns { file: file_text::name(file), problem });
     }
     let labels = if options.label.is_some() { Labels::Required } else { Labels::Ignored };
     let table = TableOptions {
@@ -202,8 +185,8 @@ fn of_table(
         keep: Keep::Nothing,
         label_separator: None,
     };
-    let Table { examples, columns } = read_table(file, &table)?;
-    let document = |example: super::table::TextExample| Document {
+    let Table { examples, columns } = read_table_of(file, content, &table)?;
+    let document = |example: TextExample| Document {
         text: example.text,
         label: example.labels.into_iter().next(),
         line: example.line,

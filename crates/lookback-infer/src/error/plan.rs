@@ -43,6 +43,17 @@ impl PlanError {
     }
 }
 
+/// Refuses the first option that is said, since it `problem`.
+///
+/// # Errors
+/// If there is one.
+pub fn refuse(said: impl IntoIterator<Item = (&'static str, bool)>, problem: &str) -> Result<(), PlanError> {
+    match said.into_iter().find(|(_, said)| *said) {
+        Some((option, _)) => Err(PlanError::conflict(option, problem)),
+        None => Ok(()),
+    }
+}
+
 /// A size from 1 to `most`.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use crate::data::series::SeriesLayout;
 use crate::data::tagged::{TaggedColumns, TaggedLayout};
 use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
+use crate::error::plan::refuse;
 
 /// What a person says of a file; all else is as in training.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,9 +160,6 @@ impl Columns {
 
     /// Refuses the first option of `options` that is set.
     pub(super) fn refuse(&self, options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
-        match options.iter().find(|(_, set)| *set) {
-            Some((option, _)) => Err(PlanError::conflict(option, problem)),
-            None => Ok(()),
-        }
+        refuse(options.iter().copied(), problem)
     }
 }

@@ -84,19 +84,7 @@ impl WrittenCut {
 
     /// The text that tokens make up.
     pub fn text<T: AsRef<str>>(self, tokens: impl IntoIterator<Item = T>) -> String {
-        let mut text = String::new();
-        for token in tokens {
-            let token = token.as_ref();
-            if self == WrittenCut::Blanks && token != LINE_END && !text.is_empty() && !text.ends_with(LINE_END) {
-                text.push(' ');
-            }
-            text.push_str(token);
-        }
-        // The blank that every text of words begins with.
-        match self.carries_blanks() {
-            true => text.strip_prefix(' ').map(str::to_owned).unwrap_or(text),
-            false => text,
-        }
+        self.text_behind("", tokens)
     }
 
     /// The text that tokens make up behind another one, as it stands there.

@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::PlanError;
 
 /// What is asked of a language model, beside how it searches.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[cfg_attr(feature = "clap", command(next_help_heading = "Language models"))]
 pub struct GenerateAsk {
@@ -20,18 +17,15 @@ pub struct GenerateAsk {
     pub stream: bool,
     /// Go on from what was read before: a file of --state-out; the label of that text holds on
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state_in: Option<PathBuf>,
     /// Keep what was read and written of the one input in this file, from which --state-in goes on as if all of it had been one text
     #[cfg_attr(feature = "clap", arg(long, value_name = "FILE"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state_out: Option<PathBuf>,
     /// The label by which texts are written, of models that were trained with --label
     #[cfg_attr(feature = "clap", arg(long, value_name = "LABEL"))]
     pub condition: Option<String>,
     /// A text at which writing stops; it is left out. May be said several times
     #[cfg_attr(feature = "clap", arg(long, value_name = "TEXT"))]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
 }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::search::SearchOptions;
+use crate::error::PlanError;
+use crate::input::written::{WrittenCut, WrittenText};
+use crate::search::{Request, Search, SearchOptions};
 
 /// How a model that writes texts searches for them, as a person says it; what is not said, the model's task decides.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -112,6 +114,67 @@ impl SearchAsk {
             ("require", !self.require.is_empty()),
         ];
         said.into_iter().find_map(|(option, said)| said.then_some(option))
+    }
+
+    /// The tokens of a text that is said by `option`; `what`: what the training has texts as.
+    ///
+    /// # Errors
+    /// If one of them is unknown.
+    pub(crate) fn tokens(
+        option: &'static str,
+        text: &str,
+        (written, what): (&WrittenText, &str),
+    ) -> Result<Vec<u32>, PlanError> {
+        let ids = written.encode_whole(text);
+        match ids.iter().any(|&id| written.is_unknown(id)) {
+            true => Err(PlanError::conflict(option, format!("{text:?} holds what no {what} of the training has"))),
+            false => Ok(ids),
+        }
+    }
+
+    /// The tokens of the texts that every answer contains.
+    ///
+    /// # Errors
+    /// If one of them is unknown.
+    pub(crate) fn required(&self, written: (&WrittenText, &str)) -> Result<Vec<Vec<u32>>, PlanError> {
+        self.require.iter().map(|text| SearchAsk::tokens("require", text, written)).collect()
+    }
+
+    /// The tokens of the texts that no answer contains, in all their forms.
+    ///
+    /// # Errors
+    /// If one is of no text.
+    pub(crate) fn forbidden(&self, written: &WrittenText) -> Result<Vec<Vec<u32>>, PlanError> {
+        // A blank is a token of its own among characters alone.
+        let is_nothing = |text: &String| match written.cut {
+            WrittenCut::Characters => text.is_empty(),
+            _ => text.trim().is_empty(),
+        };
+        if self.forbid.iter().any(is_nothing) {
+            return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
+        }
+        Ok(self.forbid.iter().flat_map(|text| written.forms(text)).collect())
+    }
+
+    /// Whether this can be searched for, in a vocabulary of so many tokens; `what` is found, such as "a translation".
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) fn check_request(
+        search: &Search,
+        request: &Request,
+        vocabulary: usize,
+        what: &str,
+    ) -> Result<(), PlanError> {
+        search.check(request, vocabulary).map_err(|problem| PlanError::Unfit(format!("{what} {problem}")))?;
+        let longest = request.longest;
+        match request.required.iter().find(|sequence| sequence.len() > longest) {
+            Some(sequence) => {
+                let problem = format!("has {} tokens, but {what} may have only {longest}", sequence.len());
+                Err(PlanError::conflict("require", problem))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The options of the search where the task takes beams of `beam`, normalises by `length_penalty`, and writes at most

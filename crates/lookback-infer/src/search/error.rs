@@ -1,9 +1,9 @@
 //! What can be wrong while sequences are searched for.
 
-use thiserror::Error;
+use crate::error::{Overflow, PlanError};
 
 /// Why there is no answer. Sources, steps and tokens are counted from 0.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SearchError<E: std::error::Error> {
     /// The decoder's own.
@@ -85,6 +85,36 @@ pub enum SearchError<E: std::error::Error> {
     /// The same of all sources.
     #[error("{0}")]
     Unfit(String),
+}
+
+/// Why a model that searches has no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// Numbers overflow.
+    Overflow,
+    /// What is asked for cannot be done, in a sentence.
+    Unfit(String),
+}
+
+impl<E: std::error::Error> From<SearchError<E>> for Unanswered {
+    fn from(error: SearchError<E>) -> Self {
+        match error {
+            SearchError::LogProbability { .. } | SearchError::Attention { .. } | SearchError::Normalizer { .. } => {
+                Unanswered::Overflow
+            }
+            other => Unanswered::Unfit(other.to_string()),
+        }
+    }
+}
+
+impl Unanswered {
+    /// As an error of a model whose largest weight this is.
+    pub(crate) fn of(self, largest: &Overflow) -> crate::Error {
+        match self {
+            Unanswered::Overflow => largest.clone().into(),
+            Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
+        }
+    }
 }
 
 /// What a source finds wrong, before it is told which one it is.

@@ -34,6 +34,7 @@ mod top;
 
 pub use self::decoder::{Decoder, Step};
 pub use self::error::SearchError;
+pub(crate) use self::error::Unanswered;
 pub use self::hypothesis::{Ending, Hypothesis};
 pub use self::options::SearchOptions;
 pub use self::plan::{MOST_HYPOTHESES, MOST_TOKENS, SearchPlan};

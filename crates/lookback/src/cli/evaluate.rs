@@ -53,10 +53,10 @@ pub(super) struct Evaluate {
     #[arg(long, value_name = "STEPS")]
     cache: Option<usize>,
     /// Share of --cache in every probability [default: 0.1]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
     cache_weight: Option<f64>,
     /// By what products of states are multiplied in --cache: the larger, the more alike they must be [default: 0.3]
-    #[arg(long, value_name = "X")]
+    #[arg(long, allow_negative_numbers = true, value_name = "X")]
     cache_sharpness: Option<f64>,
     #[command(flatten)]
     search: SearchAsk,

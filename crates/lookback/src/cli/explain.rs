@@ -154,7 +154,7 @@ fn explain_example(
         explained.push_str(&match (color, example.tokens()) {
             // The end of a text may stand behind its tokens.
             (true, Some((text, tokens)))
-                if views.iter().all(|view| (0..2).contains(&view.columns.len().wrapping_sub(tokens.len()))) =>
+                if views.iter().all(|view| [0, 1].map(|end| tokens.len() + end).contains(&view.columns.len())) =>
             {
                 terminal::shaded_views(text, &tokens, &views)
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use lookback_infer::data::series::{FoundSeries, Missing, SeriesLayout, found_in_content};
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
-use lookback_infer::error::PlanError;
+use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::encoder::{BigramConfig, NgramConfig, ShapeConfig};
 use lookback_infer::input::normalization::{Chinese, Normalization};
 use lookback_infer::input::tokenizer::TokenizerChoice;
@@ -409,8 +409,5 @@ pub(crate) fn check_file(option: &'static str, file: &Path) -> Result<(), PlanEr
 
 /// Refuses the first of `options` that is set.
 pub(crate) fn refuse(options: &[(&'static str, bool)], problem: &str) -> Result<(), PlanError> {
-    match options.iter().find(|(_, set)| *set) {
-        Some((option, _)) => Err(PlanError::conflict(option, problem)),
-        None => Ok(()),
-    }
+    plan::refuse(options.iter().copied(), problem)
 }

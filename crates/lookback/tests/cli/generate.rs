@@ -287,6 +287,24 @@ fn what_a_language_model_cannot_do_is_refused_and_told() {
         "{}",
         run.err
     );
+    // From a pipe, which is read once, JSON is found out as well.
+    let objects = "{\"text\": \"the cat is tired\"}\n{\"text\": \"the hen is happy\"}\n";
+    let piped = folder.path("piped");
+    let run = lookback_with_input(&arguments("-", &piped, &["--validation-split", "0", "--epochs", "1"]), objects);
+    assert_eq!(json(&lookback(&["evaluate", &piped, &data, "--json"]).ok())["examples"], 240, "{}", run.err);
+    let run = train(
+        &data,
+        &folder.path("none"),
+        &["--documents", "file", "--chunk", "5000", "--batch-size", "1", "--max-memory", "1"],
+    );
+    assert!(run.err.contains("--max-memory is 1 MiB") && run.err.contains("--chunk"), "{}", run.err);
+    let none = lookback_with_input(&["predict", &model, "--state-out", &folder.path("state")], "");
+    assert!(none.err.contains("--state-out keeps what one input leaves, but there is none"), "{}", none.err);
+    let two = lookback_with_input(
+        &["predict", &model, "--stream", "--state-out", &folder.path("state"), "--length", "3"],
+        "a\nb\n",
+    );
+    assert!(two.code != 0 && two.err.contains("--state-out keeps what one input leaves"), "{}", two.err);
     let other = lookback_with_input(&["predict", &model, "--anomalies"], "the\n");
     assert!(other.err.contains("--anomalies is of models that forecast"), "{}", other.err);
 }

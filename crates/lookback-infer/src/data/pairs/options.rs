@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
+use crate::error::plan::refuse;
 
 /// How pairs of a source and a target stand in a file, where a person says it. What is not said is found out from the file itself,
 /// and told.
@@ -101,13 +102,5 @@ impl PairOptions {
             Some(Column::Name(name)) => Some(name.as_str()),
             _ => None,
         })
-    }
-}
-
-/// Refuses the first option that is said.
-fn refuse(mut said: impl Iterator<Item = (&'static str, bool)>, problem: &str) -> Result<(), PlanError> {
-    match said.find(|(_, said)| *said) {
-        Some((option, _)) => Err(PlanError::conflict(option, problem)),
-        None => Ok(()),
     }
 }

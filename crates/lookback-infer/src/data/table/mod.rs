@@ -205,7 +205,23 @@ impl Read {
 /// If the file cannot be read, is no text or is empty; if a column is missing or unclear; if a row does not fit, lacks its
 /// label or, unless [`EmptyText`] says otherwise, its text, and is not to be left out; and if no example is left.
 pub fn read_table(file: &Path, options: &TableOptions) -> Result<Table, DataError> {
-    let (rows, columns) = read_rows(file, options)?;
+    table_of(file, read_rows(file, options)?, options)
+}
+
+/// As [`read_table`], of what a file holds that was opened already.
+///
+/// # Errors
+/// As [`read_table`].
+pub(super) fn read_table_of(file: &Path, content: Content, options: &TableOptions) -> Result<Table, DataError> {
+    table_of(file, rows_of(file, content, options.format, options)?, options)
+}
+
+/// The examples of rows, none of which may be bad.
+fn table_of(
+    file: &Path,
+    (rows, columns): (Vec<Read>, TableColumns),
+    options: &TableOptions,
+) -> Result<Table, DataError> {
     let file = &file_text::name(file);
     let mut bad = BadRows::default();
     let examples: Vec<TextExample> = rows.into_iter().filter_map(|row| bad.keep(row.example)).collect();
@@ -223,7 +239,15 @@ pub fn read_table(file: &Path, options: &TableOptions) -> Result<Table, DataErro
 pub fn read_rows(file: &Path, options: &TableOptions) -> Result<(Vec<Read>, TableColumns), DataError> {
     // Opening comes first: a missing file should not be reported as a file of unknown format.
     let format = options.format.or_else(|| Format::of_texts(file));
-    let content = columnar::content(file, format, options.layout.encoding)?;
+    rows_of(file, columnar::content(file, format, options.layout.encoding)?, format, options)
+}
+
+fn rows_of(
+    file: &Path,
+    content: Content,
+    format: Option<Format>,
+    options: &TableOptions,
+) -> Result<(Vec<Read>, TableColumns), DataError> {
     let file = &file_text::name(file);
     let (rows, columns) = match content {
         Content::Text(decoded) => of_text(file, &decoded, format, options)?,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::conformal::{Conformal, Residuals};
 use super::data::Dataset;
 use super::floors::Floor;
-use super::judged::{Forecast, Metrics};
+use super::judged::{Forecast, Metrics, scored};
 use super::plan::{NetworkPlan, OutputPlan};
-use super::scores::{ForecastScorer, ForecastScores, Judged, MAE, MASE, OverallScores};
+use super::scores::{ForecastScores, MAE, MASE, OverallScores};
 use super::window::{Cutter, Window};
 use crate::data::history::History;
 use crate::error::PlanError;
@@ -196,25 +196,10 @@ pub(super) fn judge_floor(
     cutter: &Cutter<'_>,
     dataset: &Dataset,
 ) -> Metrics {
-    let (horizon, targets) = (plan.window.horizon, cutter.targets);
     let of_row = |row: usize| {
         let (window, _) = dataset.window(row, cutter)?;
         forecasts(floor, plan, conformal, (&dataset.histories[dataset.windows[row].0], &window))
     };
     let found: Vec<Option<Vec<Forecast>>> = (0..dataset.windows.len()).into_par_iter().map(of_row).collect();
-    let mut scorer = ForecastScorer::new(&plan.output.quantiles, plan.window.season);
-    for (row, forecasts) in found.iter().enumerate() {
-        for (target, forecast) in forecasts.iter().flatten().enumerate() {
-            let place = (target, targets);
-            scorer.add(&Judged {
-                series: dataset.windows[row].0 * targets + target,
-                actual: &dataset.actual(row, place, horizon),
-                mean: &forecast.mean,
-                quantiles: &forecast.quantiles,
-                insample: &dataset.before(row, place),
-            });
-        }
-    }
-    let overall = scorer.overall();
-    Metrics { overall, by_step: scorer.by_step(), by_series: scorer.by_series(), loss: f64::NAN }
+    scored(plan, cutter.targets, dataset, &found, f64::NAN)
 }

@@ -126,7 +126,7 @@ pub fn judge(
     dataset: &Dataset,
     budget: &Budget,
 ) -> Metrics {
-    let (horizon, targets) = (plan.window.horizon, cutter.targets);
+    let targets = cutter.targets;
     let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
     let (mut loss, mut steps) = (0.0, 0usize);
     of_windows(networks, plan, cutter, dataset, budget, |row, window, truth, numbers| {
@@ -138,21 +138,31 @@ pub fn judge(
         }
         found[row] = Some(forecasts(plan, conformal, window, numbers));
     });
+    scored(plan, targets, dataset, &found, loss / steps.max(1) as f64)
+}
+
+/// What forecasts of windows are worth, one of every target of each; nothing of a window that has none. `loss`: what they cost.
+pub(super) fn scored(
+    plan: &NetworkPlan,
+    targets: usize,
+    dataset: &Dataset,
+    found: &[Option<Vec<Forecast>>],
+    loss: f64,
+) -> Metrics {
     let mut scorer = ForecastScorer::new(&plan.output.quantiles, plan.window.season);
     for (row, forecasts) in found.iter().enumerate() {
         for (target, forecast) in forecasts.iter().flatten().enumerate() {
             let place = (target, targets);
             scorer.add(&Judged {
                 series: dataset.windows[row].0 * targets + target,
-                actual: &dataset.actual(row, place, horizon),
+                actual: &dataset.actual(row, place, plan.window.horizon),
                 mean: &forecast.mean,
                 quantiles: &forecast.quantiles,
                 insample: &dataset.before(row, place),
             });
         }
     }
-    let overall = scorer.overall();
-    Metrics { overall, by_step: scorer.by_step(), by_series: scorer.by_series(), loss: loss / steps.max(1) as f64 }
+    Metrics { overall: scorer.overall(), by_step: scorer.by_step(), by_series: scorer.by_series(), loss }
 }
 
 /// Judges networks that tell every step: of every history all of its steps from `from` on, which are read from its first step.

@@ -13,7 +13,7 @@ use crate::search::{Ending, Hypothesis};
 pub(super) const TEXT: &str = "text";
 /// How it goes on.
 const COMPLETION: &str = "completion";
-/// Its logarithm of probability, normalised by its length where beams are searched.
+/// Its logarithm of probability, normalised by its length.
 const SCORE: &str = "score";
 /// Its tokens.
 const TOKENS: &str = "tokens";
@@ -104,9 +104,7 @@ fn described(text: &GeneratedText, found: &Hypothesis, input: &str, stop: &[Stri
 /// What an input costs. `read`: its tokens, what it begins with as the first.
 pub(super) fn scored(text: &GeneratedText, scored: &Scored, input: &str, read: &[u32], ask: &Ask) -> Answer {
     let tokens = &read[1..];
-    let mut shown: Vec<String> = text.written.tokens(tokens, |_| None);
-    let cut = text.written.cut;
-    shown.iter_mut().for_each(|token| *token = cut.shown(token).to_owned());
+    let mut shown = text.shown(tokens);
     let has_end = tokens.last().is_some_and(|&last| text.end() == Some(last));
     if let (Some(last), true) = (shown.last_mut(), has_end) {
         *last = "<end>".into();

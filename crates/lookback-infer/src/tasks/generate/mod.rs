@@ -1,16 +1,18 @@
 //! Generating: language models, which say how likely every token is after those before it; so they write, complete and score.
 //!
 //! `plan` says what the network is, `network` computes it and `writer` has several of them write together; `text` is what was learnt
-//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, with a `cache` by option, `samples` those of what it writes, `model` is the
-//! trained generator, `searched` how it writes, `state` what it has read so far, `scored` what a text costs it, and `answer` what it says.
+//! of the training texts, `corpus` are documents in tokens, `metrics` are the figures a model is judged by, with a `cache` by option, `report` tells them, `samples` those of what it writes, `model` is the
+//! trained generator, `searched` how it writes, `state` what it has read so far, `scored` what a text costs it, `asked` what may be asked of it, and `answer` what it says.
 
 mod answer;
+mod asked;
 mod cache;
 mod corpus;
 mod metrics;
 mod model;
 mod network;
 mod plan;
+mod report;
 mod samples;
 mod scored;
 mod searched;

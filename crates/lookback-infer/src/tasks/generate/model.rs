@@ -6,25 +6,27 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::answer::{self, Coming};
+use super::asked;
 use super::cache::CachePlan;
 use super::corpus::Corpus;
-use super::metrics::{Metrics, judge_with_cache};
+use super::metrics::judge_with_cache;
 use super::network::Network;
 use super::plan::NetworkPlan;
+use super::report::report;
 use super::samples::Sampled;
 use super::scored::score;
-use super::searched::{Prompt, Searched, Unanswered};
+use super::searched::{Prompt, Searched};
 use super::state::{ReadSoFar, fingerprint};
 use super::text::GeneratedText;
 use super::writer::{Writer, WriterStates};
-use super::{BITS_PER_BYTE, BITS_PER_CHARACTER, NAME, PERPLEXITY, SCORES, WORD_PERPLEXITY};
+use super::{NAME, SCORES};
 use crate::data::Format;
 use crate::data::documents::{Document, DocumentOptions, read_documents};
 use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Columns, Example, FileColumns, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Figure, GenerateAsk, JudgeAsk, Model, Record, Report, Score, SearchAsk};
-use crate::model_file::{ModelFile, Tensor, Tensors, check_writable};
+use crate::model::{Answer, Ask, Field, GenerateAsk, Model, Record, Report, Score, SearchAsk};
+use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::budget::{Budget, NUMBER, Purpose};
 use crate::search::{Ending, Hypothesis};
 
@@ -116,12 +118,11 @@ impl Generator {
     /// # Errors
     /// As [`Model::evaluate`].
     pub fn judge(&self, documents: &[Document], file: &Path) -> Result<Report> {
-        self.judge_with(documents, file, None)
+        self.judge_corpus(&Corpus::new(documents, &self.description.text, file)?, None)
     }
 
-    fn judge_with(&self, documents: &[Document], file: &Path, cache: Option<CachePlan>) -> Result<Report> {
-        let corpus = Corpus::new(documents, &self.description.text, file)?;
-        let metrics = judge_with_cache(&self.networks, &corpus, cache);
+    fn judge_corpus(&self, corpus: &Corpus, cache: Option<CachePlan>) -> Result<Report> {
+        let metrics = judge_with_cache(&self.networks, corpus, cache);
         Ok(report(&metrics.ok_or_else(|| Error::from(self.largest.clone()))?))
     }
 
@@ -140,7 +141,8 @@ impl Generator {
         let text = &self.description.text;
         let searched = Searched::new(&ask.search, &ask.generate, text)?;
         let before = self.read_before(ask)?;
-        let lengths: Vec<usize> = inputs.iter().map(|_| searched.rows()).collect();
+        // A text takes as much as it has hypotheses, whose steps go one after the other.
+        let lengths = vec![searched.rows(); inputs.len()];
         self.budget(ask.limit).answers(&lengths, |rows| {
             let input = |row: usize| inputs[row].text().unwrap_or_default();
             let last = before.as_ref().map(|before| before.last);
@@ -152,7 +154,7 @@ impl Generator {
             let prompts: Vec<Prompt> = rows.iter().map(prompt).collect();
             let states = self.states(before.as_ref(), rows.len());
             let found = searched.write(&self.networks, states.clone(), &prompts, &mut tell);
-            let found = found.map_err(|unanswered| self.why(unanswered))?;
+            let found = found.map_err(|unanswered| unanswered.of(&self.largest))?;
             if let (Some(path), [prompt], [found]) = (&ask.generate.state_out, &prompts[..], &found[..]) {
                 self.keep(path, (states, read), prompt, found.first())?;
             }
@@ -181,18 +183,11 @@ impl Generator {
                 let prompts: Vec<Prompt> = seeds.map(|seed| searched.prompt("", seed + place * count, None)).collect();
                 let found = searched
                     .write(&self.networks, self.states(None, prompts.len()), &prompts, |_| ControlFlow::Continue(()));
-                let found = found.map_err(|unanswered| self.why(unanswered))?;
+                let found = found.map_err(|unanswered| unanswered.of(&self.largest))?;
                 samples.extend(found.into_iter().flatten().map(|found| found.tokens));
             }
         }
         Ok(samples)
-    }
-
-    fn why(&self, unanswered: Unanswered) -> Error {
-        match unanswered {
-            Unanswered::Overflow => self.largest.clone().into(),
-            Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
-        }
     }
 
     /// What was read before, where that is to go on.
@@ -240,7 +235,7 @@ impl Generator {
             let own = text.written.encode_whole(input.text().unwrap_or_default());
             [start].into_iter().chain(own).chain(end).collect()
         };
-        let lengths: Vec<usize> = inputs.iter().map(|_| 1).collect();
+        let lengths = vec![1; inputs.len()];
         self.budget(ask.limit).answers(&lengths, |rows| {
             let texts: Vec<Vec<u32>> = rows.iter().map(|&row| tokens(&inputs[row])).collect();
             let read: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
@@ -336,63 +331,11 @@ impl Model for Generator {
     }
 
     fn check_ask(&self, ask: &Ask) -> Result<(), PlanError> {
-        ask.backtest.refuse()?;
-        ask.forecast.refuse()?;
-        cache(ask)?;
-        let of_others = JudgeAsk {
-            ter: ask.judging.ter,
-            bleu_tokenizer: ask.judging.bleu_tokenizer.clone(),
-            ..JudgeAsk::default()
-        };
-        if let Some(option) = of_others.said() {
-            return Err(PlanError::conflict(option, "is of models that translate"));
-        }
-        if let Some(file) = &ask.generate.state_out {
-            check_writable(file).map_err(|problem| PlanError::conflict("state-out", problem.to_string()))?;
-        }
-        if let Some(option) = ask.top.map(|_| "top").or(ask.unsure.said()) {
-            return Err(PlanError::conflict(option, "is for one label a text, but this model writes texts"));
-        }
-        if ask.views && !ask.generate.score {
-            return Err(PlanError::conflict(
-                "attention",
-                "of a language model goes with --score, which tells of every token",
-            ));
-        }
-        if ask.generate.score && ask.generate.stream {
-            return Err(PlanError::conflict("stream", "is about writing, but --score writes nothing"));
-        }
-        if let (Some(_), Some(_)) = (ask.judging.samples, ask.search.count) {
-            return Err(PlanError::conflict("count", "is how many texts are written, which --samples says"));
-        }
-        self.read_before(ask).map_err(|error| match error {
+        asked::check(ask, &self.description.text)?;
+        self.read_before(ask).map(drop).map_err(|error| match error {
             Error::Plan(problem) => problem,
             other => PlanError::conflict("state-in", format!("is nothing to go on from: {other}")),
-        })?;
-        if ask.judging.known && ask.judging.samples.is_none() {
-            return match ask.search.said().or(ask.generate.said()) {
-                Some(option) => {
-                    let problem = "is about writing, but without --samples texts that are there are judged";
-                    Err(PlanError::conflict(option, problem))
-                }
-                None => Ok(()),
-            };
-        }
-        if ask.judging.samples == Some(0) {
-            return Err(PlanError::value("samples", 0, "at least 1"));
-        }
-        match ask.generate.score.then(|| ask.search.said().or((!ask.generate.stop.is_empty()).then_some("stop"))) {
-            Some(Some(option)) => Err(PlanError::conflict(option, "is about writing, but --score writes nothing")),
-            Some(None) => self.description.text.asked(&ask.generate).map(drop),
-            None => {
-                // Samples that are judged are of all labels.
-                let labels = self.description.text.labels.iter();
-                let label = labels.take(usize::from(ask.judging.samples.is_some())).next().cloned();
-                let condition = ask.generate.condition.clone().or(label);
-                let generate = GenerateAsk { condition, ..ask.generate.clone() };
-                Searched::new(&ask.search, &generate, &self.description.text).map(drop)
-            }
-        }
+        })
     }
 
     fn fields(&self, ask: &Ask) -> Vec<Field> {
@@ -424,54 +367,13 @@ impl Model for Generator {
         }
         let columns = input.plan().columns();
         let documents = read_documents(data, &options, columns.as_ref().and_then(FileColumns::table))?;
-        let mut report = self.judge_with(&documents.all, data, cache(ask)?)?;
+        let corpus = Corpus::new(&documents.all, text, data)?;
+        let mut report = self.judge_corpus(&corpus, asked::cache(ask)?)?;
         if let Some(count) = ask.judging.samples {
-            let corpus = Corpus::new(&documents.all, text, data)?;
             let sampled = Sampled::of(&self.samples(count, ask)?, &corpus);
             report.json["samples"] = sampled.json();
             report.tables.push(sampled.table());
         }
         Ok(report)
     }
-}
-
-/// The cache that is asked for.
-fn cache(ask: &Ask) -> Result<Option<CachePlan>, PlanError> {
-    let JudgeAsk { cache, cache_weight, cache_sharpness, .. } = ask.judging;
-    CachePlan::new(cache, cache_weight, cache_sharpness)
-}
-
-/// The figures for people and as JSON.
-fn report(metrics: &Metrics) -> Report {
-    let figure = |score: Score, value: f64| Figure { score, value };
-    let accuracy = metrics.right as f64 / metrics.tokens.max(1) as f64;
-    let mut figures = vec![
-        figure(PERPLEXITY, metrics.loss().exp()),
-        figure(BITS_PER_CHARACTER, metrics.bits_per_character()),
-        figure(BITS_PER_BYTE, metrics.bits_per_byte()),
-        figure(WORD_PERPLEXITY, metrics.word_perplexity()),
-        figure(Score::share("accuracy", "likeliest token right"), accuracy),
-        figure(Score::LOSS, metrics.loss()),
-    ];
-    if metrics.unknown > 0 {
-        let share = metrics.unknown as f64 / metrics.tokens.max(1) as f64;
-        let unknown = Score { higher_is_better: false, ..Score::share("unknown-tokens", "unknown tokens") };
-        figures.insert(figures.len() - 1, figure(unknown, share));
-    }
-    let [characters, bytes, words] = metrics.sizes;
-    let json = json!({
-        "examples": metrics.documents,
-        "tokens": metrics.tokens,
-        "unknown_tokens": metrics.unknown,
-        "characters": characters,
-        "bytes": bytes,
-        "words": words,
-        "perplexity": metrics.loss().exp(),
-        "bits_per_character": metrics.bits_per_character(),
-        "bits_per_byte": metrics.bits_per_byte(),
-        "word_perplexity": metrics.word_perplexity(),
-        "accuracy": accuracy,
-        "loss": metrics.loss(),
-    });
-    Report { examples: metrics.documents, figures, tables: Vec::new(), json }
 }

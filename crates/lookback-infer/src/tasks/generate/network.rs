@@ -110,12 +110,13 @@ impl Network {
     pub(super) fn step(&self, states: &mut States, tokens: &[u32]) -> Vec<f32> {
         let threads = rayon::current_num_threads();
         let mut workspace = self.workspaces.take();
-        let mut below = self.vectors(tokens);
-        for (layer, state) in self.layers.iter().zip(states) {
-            layer.step(&below, std::slice::from_mut(state), &mut workspace.recurrent, threads);
-            below.clone_from(&state.hidden);
+        let vectors = self.vectors(tokens);
+        for (place, layer) in self.layers.iter().enumerate() {
+            let (below, here) = states.split_at_mut(place);
+            let x = below.last().map_or(&vectors, |below| &below.hidden);
+            layer.step(x, &mut here[..1], &mut workspace.recurrent, threads);
         }
-        self.output.forward(&below, threads)
+        self.output.forward(states.last().map_or(&vectors, |last| &last.hidden), threads)
     }
 
     /// The logits of what comes after each of several tokens a row, row by row, the real ones alone, `[N, V]`, and the states of the

@@ -6,11 +6,16 @@ use super::network::Network;
 use super::text::GeneratedText;
 use super::writer::{Writer, WriterStates};
 use crate::error::PlanError;
+use crate::error::plan::refuse;
 use crate::input::vocabulary::UNK;
 use crate::input::written::WrittenCut;
 use crate::model::{GenerateAsk, SearchAsk};
-use crate::search::{Certain, Hypothesis, MOST_TOKENS, Request, Search, SearchError, SearchPlan};
+use crate::search::{Certain, Hypothesis, Request, Search, SearchOptions, SearchPlan, Unanswered};
 
+/// Hypotheses that are followed where a beam is asked for, but not how wide a one.
+const BEAM: usize = 5;
+/// The length normalisation where nothing is said.
+const LENGTH_PENALTY: f64 = 1.0;
 /// Tokens that are written where nothing is said and texts have no end.
 const LENGTH: usize = 200;
 /// The most tokens that are written where nothing is said and texts have one.
@@ -35,45 +40,28 @@ pub(super) struct Prompt {
     pub(super) seed: u64,
 }
 
-/// Why there is no text.
-#[derive(Debug)]
-pub(super) enum Unanswered {
-    /// Numbers overflow.
-    Overflow,
-    /// What is asked for cannot be done, in a sentence.
-    Unfit(String),
-}
-
 impl<'a> Searched<'a> {
     pub(super) fn new(
         ask: &SearchAsk,
         own: &'a GenerateAsk,
         text: &'a GeneratedText,
     ) -> Result<Searched<'a>, PlanError> {
-        let of_others = [
-            ("shortlist", ask.shortlist.is_some(), "is of models that translate"),
-            (
-                "max-length-ratio",
-                ask.max_length_ratio.is_some(),
-                "is about a source, of which a text that goes on has none",
-            ),
-            (
-                "coverage-penalty",
-                ask.coverage_penalty.is_some(),
-                "is about a source, of which a text that goes on has none",
-            ),
-            ("prefix", ask.prefix.is_some(), "is what the input itself is here: a text to go on from"),
+        refuse([("shortlist", ask.shortlist.is_some())], "is of models that translate")?;
+        let of_sources = [
+            ("max-length-ratio", ask.max_length_ratio.is_some()),
+            ("coverage-penalty", ask.coverage_penalty.is_some()),
         ];
-        if let Some((option, _, problem)) = of_others.into_iter().find(|(_, said, _)| *said) {
-            return Err(PlanError::conflict(option, problem));
-        }
+        refuse(of_sources, "is about a source, of which a text that goes on has none")?;
+        refuse([("prefix", ask.prefix.is_some())], "is what the input itself is here: a text to go on from")?;
         // Without a beam tokens are drawn: the likeliest text of a language model says little, and the same over and over.
         let beams = ask.beam.is_some() || ask.n_best.is_some() || ask.beam_groups.is_some() || !ask.require.is_empty();
         let ask = SearchAsk { sample: ask.sample || !beams, ..ask.clone() };
-        let longest = if text.ends { text.written.longest.saturating_mul(3) / 2 + 10 } else { LENGTH };
-        let longest = if text.ends { longest.min(LONGEST) } else { longest };
-        let options = ask.options(5, 1.0, longest.min(MOST_TOKENS));
-        let plan = SearchPlan::new(&crate::search::SearchOptions { keep_attention: false, ..options.clone() })?;
+        let longest = match text.ends {
+            true => (text.written.longest.saturating_mul(3) / 2 + 10).min(LONGEST),
+            false => LENGTH,
+        };
+        let options = ask.options(BEAM, LENGTH_PENALTY, longest);
+        let plan = SearchPlan::new(&SearchOptions { keep_attention: false, ..options.clone() })?;
         if let Some(empty) = own.stop.iter().find(|stop| stop.is_empty()) {
             return Err(PlanError::conflict("stop", format!("is {empty:?}, at which nothing would be written")));
         }
@@ -94,36 +82,15 @@ impl<'a> Searched<'a> {
             ));
         }
         let written = &text.written;
-        let required = |text: &String| {
-            let ids = written.encode_whole(text);
-            match ids.contains(&UNK) {
-                true => Err(PlanError::conflict("require", format!("{text:?} holds what no text of the training has"))),
-                false => Ok(ids),
-            }
-        };
-        let required = ask.require.iter().map(required).collect::<Result<Vec<_>, _>>()?;
-        let is_nothing = |text: &String| match written.cut {
-            WrittenCut::Characters => text.is_empty(),
-            _ => text.trim().is_empty(),
-        };
-        if ask.forbid.iter().any(is_nothing) {
-            return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
-        }
+        let required = ask.required((written, "text"))?;
+        let forbidden = ask.forbidden(written)?;
         // What is unknown is no text.
         let never = text.never().into_iter().chain([UNK]).map(|id| vec![id]);
-        let forbidden = ask.forbid.iter().flat_map(|text| written.forms(text));
         let search = Search::new(plan, text.end()).with_forbidden(never.chain(forbidden).collect())?;
         let start = text.asked(own)?;
         let searched = Searched { search, text, required, start, stop: &own.stop };
         let request = searched.request(&Prompt { tokens: vec![start], seed: 0 });
-        searched
-            .search
-            .check(&request, written.vocabulary.len())
-            .map_err(|problem| PlanError::Unfit(format!("a text {problem}")))?;
-        if let Some(sequence) = request.required.iter().find(|sequence| sequence.len() > request.longest) {
-            let problem = format!("has {} tokens, but a text may have only {}", sequence.len(), request.longest);
-            return Err(PlanError::conflict("require", problem));
-        }
+        SearchAsk::check_request(&searched.search, &request, written.vocabulary.len(), "a text")?;
         Ok(searched)
     }
 
@@ -181,10 +148,7 @@ impl<'a> Searched<'a> {
                 false => ControlFlow::Continue(()),
             }
         };
-        self.search.run_watched(&writer, states, &requests, watch).map_err(|error| match error {
-            SearchError::LogProbability { .. } | SearchError::Normalizer { .. } => Unanswered::Overflow,
-            other => Unanswered::Unfit(other.to_string()),
-        })
+        Ok(self.search.run_watched(&writer, states, &requests, watch)?)
     }
 
     /// Whether the last of these tokens brought one of the texts at which writing stops.

@@ -8,11 +8,11 @@ use super::answer;
 use super::data::{Dataset, Followed, Rows, TooLong, budget, read};
 use super::metrics::{BleuTokenizer, ScoreOptions};
 use super::network::Network;
-use super::searched::{Metrics, Searched, Unanswered, followed, tokenizer_of};
+use super::searched::{Metrics, Searched, followed, tokenizer_of};
 use super::shortlist::Shortlists;
 use super::{BLEU, CER, CHRF, EXACT_MATCH, NAME, NetworkPlan, PERPLEXITY, SCORES, TER, WER};
 use crate::data::pairs::PairOptions;
-use crate::error::{DataError, Error, ModelFileError, Overflow, PlanError, Result};
+use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::written::WrittenText;
 use crate::input::{Columns, Example, FileColumns, Input, Labelled};
 use crate::memory_limit::MemoryLimit;
@@ -124,7 +124,7 @@ impl Translator {
         };
         let options = ScoreOptions { tokenizer, rouge: true, ter: ask.judging.ter, ..ScoreOptions::default() };
         let judged = searched.judge(&self.networks, &dataset, &options, &budget);
-        Ok(report(&judged.map_err(|unanswered| self.why(unanswered))?))
+        Ok(report(&judged.map_err(|unanswered| unanswered.of(&self.largest))?))
     }
 
     /// The translations of sources that this translator's input has made, the best first, in parts where they would take too
@@ -137,7 +137,7 @@ impl Translator {
         let lengths: Vec<usize> = examples.iter().map(|example| example.len()).collect();
         self.description.budget(searched.followed(), ask.limit).answers(&lengths, |rows| {
             let batch: Vec<&Example> = rows.iter().map(|&row| examples[row]).collect();
-            searched.translate(&self.networks, &batch).map_err(|unanswered| self.why(unanswered))
+            searched.translate(&self.networks, &batch).map_err(|unanswered| unanswered.of(&self.largest))
         })
     }
 
@@ -147,13 +147,6 @@ impl Translator {
         match ask.search.shortlist {
             Some(count) => searched.shortened(shortlists.as_ref(), count),
             None => Ok(searched),
-        }
-    }
-
-    fn why(&self, unanswered: Unanswered) -> Error {
-        match unanswered {
-            Unanswered::Overflow => self.largest.clone().into(),
-            Unanswered::Unfit(problem) => PlanError::Unfit(problem).into(),
         }
     }
 }

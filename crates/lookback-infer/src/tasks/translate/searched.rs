@@ -13,11 +13,11 @@ use super::writer::{Writer, losses};
 use crate::error::PlanError;
 use crate::input::tokenizer::{Segmentation, TokenizerChoice};
 use crate::input::vocabulary::{PAD, UNK};
-use crate::input::written::{WrittenCut, WrittenText};
+use crate::input::written::WrittenText;
 use crate::input::{Batch, Example};
 use crate::model::SearchAsk;
 use crate::network::budget::Budget;
-use crate::search::{Hypothesis, MOST_TOKENS, Request, Search, SearchError, SearchPlan};
+use crate::search::{Hypothesis, MOST_TOKENS, Request, Search, SearchPlan, Unanswered};
 
 /// Hypotheses that are followed where nothing is said.
 const BEAM: usize = 5;
@@ -53,40 +53,14 @@ pub(super) struct Searched<'a> {
     shortlist: Option<Shortened<'a>>,
 }
 
-/// Why there is no translation.
-#[derive(Debug)]
-pub(super) enum Unanswered {
-    /// Numbers overflow.
-    Overflow,
-    /// What is asked for cannot be done, in a sentence.
-    Unfit(String),
-}
-
 impl<'a> Searched<'a> {
     pub(super) fn new(ask: &SearchAsk, target: &'a WrittenText, copies: bool) -> Result<Searched<'a>, PlanError> {
         let plan = SearchPlan::new(&ask.options(BEAM, LENGTH_PENALTY, most_tokens(target)))?;
-        let tokens = |option: &'static str, text: &str| {
-            let ids = target.encode_whole(text);
-            match ids.iter().any(|&id| target.is_unknown(id)) {
-                true => {
-                    let problem = format!("{text:?} holds what no target of the training has");
-                    Err(PlanError::conflict(option, problem))
-                }
-                false => Ok(ids),
-            }
-        };
-        // A blank is a token of its own among characters alone.
-        let is_nothing = |text: &String| match target.cut {
-            WrittenCut::Characters => text.is_empty(),
-            _ => text.trim().is_empty(),
-        };
-        if ask.forbid.iter().any(is_nothing) {
-            return Err(PlanError::conflict("forbid", "is of no text, which cannot be forbidden; leave it out"));
-        }
-        let forbidden = ask.forbid.iter().flat_map(|text| target.forms(text));
+        let forbidden = ask.forbidden(target)?;
         let not_copied = if copies { not_copied(&ask.forbid, target)? } else { HashSet::new() };
-        let required = ask.require.iter().map(|text| tokens("require", text)).collect::<Result<Vec<_>, _>>()?;
-        let prefix = ask.prefix.as_deref().map(|text| tokens("prefix", text)).transpose()?.unwrap_or_default();
+        let required = ask.required((target, "target"))?;
+        let prefix = ask.prefix.as_deref().map(|text| SearchAsk::tokens("prefix", text, (target, "target")));
+        let prefix = prefix.transpose()?.unwrap_or_default();
         // What begins or pads is no token of a text. In the place of what is unknown stands a word of the source, which may be a
         // forbidden one.
         let unknown = (!ask.forbid.is_empty()).then_some(UNK);
@@ -95,14 +69,7 @@ impl<'a> Searched<'a> {
         let search = Search::new(plan, Some(target.eos())).with_forbidden(forbidden)?;
         // However long a source is: one that may have fewer tokens is answered with what must begin it, cut.
         let request = Request { prefix, required, ..Request::new(target.bos(), search.plan().longest(usize::MAX)) };
-        search
-            .check(&request, target.vocabulary.len())
-            .map_err(|problem| PlanError::Unfit(format!("a translation {problem}")))?;
-        if let Some(sequence) = request.required.iter().find(|sequence| sequence.len() > request.longest) {
-            let (longest, count) = (request.longest, sequence.len());
-            let problem = format!("has {count} tokens, but a translation may have only {longest}");
-            return Err(PlanError::conflict("require", problem));
-        }
+        SearchAsk::check_request(&search, &request, target.vocabulary.len(), "a translation")?;
         Ok(Searched { search, request, target, copies, not_copied, shortlist: None })
     }
 
@@ -144,12 +111,7 @@ impl<'a> Searched<'a> {
             Request { longest, seed: example.line as u64, ..self.request.clone() }
         };
         let requests: Vec<Request> = examples.iter().map(request).collect();
-        self.search.run(&writer, state, &requests).map_err(|error| match error {
-            SearchError::LogProbability { .. } | SearchError::Attention { .. } | SearchError::Normalizer { .. } => {
-                Unanswered::Overflow
-            }
-            other => Unanswered::Unfit(other.to_string()),
-        })
+        Ok(self.search.run(&writer, state, &requests)?)
     }
 
     /// How good the translations of pairs are whose sources are within the budget.

@@ -3,17 +3,17 @@
 mod chart;
 mod read;
 mod sentences;
+mod stream;
 mod write;
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use lookback_infer::data::tagged::Document;
 use lookback_infer::data::{Column, Keep};
 use lookback_infer::error::counted;
-use lookback_infer::input::{Example, Item, Stream};
+use lookback_infer::input::Example;
 use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, SearchAsk, Unsure};
 
 use self::chart::Charts;
@@ -27,6 +27,8 @@ use super::{Unanswered, UsageError, failure};
 
 /// Inputs that are answered together at most.
 const TOGETHER: usize = 1024;
+/// Why more inputs than one are refused.
+const ONE_STATE: &str = "--state-out keeps what one input leaves, but there are several";
 /// Inputs that were cut which are told one by one.
 const TOLD: usize = 20;
 /// Weights of one view that are held at once at most, over all inputs; one alone may have more.
@@ -190,7 +192,10 @@ impl Predict {
             if self.fields.is_some() {
                 return Err(UsageError("--stream writes plain text, and --fields are of answers".into()).into());
             }
-            return stream(&model, self.output_format, &columns, &keep, (&self.input, &ask));
+            if !keep.is_nothing() || self.output_format.is_not_of_texts() {
+                return Err(UsageError("--stream writes plain text, and nothing beside it".into()).into());
+            }
+            return stream::run(&*model, &columns, &self.input, (&ask, self.strict));
         }
         let written =
             Written { format: self.output_format, fields: self.fields.as_deref(), document: document.clone() };
@@ -209,55 +214,13 @@ impl Predict {
             for together in together(ready, ask.views) {
                 answers.answer(&*model, together, &ask)?;
             }
+            if ended && ask.generate.state_out.is_some() && answers.inputs == 0 {
+                return Err(UsageError("--state-out keeps what one input leaves, but there is none".into()).into());
+            }
             if ended || answers.are_enough() {
                 return answers.finish();
             }
         }
-    }
-}
-
-/// Writes texts token by token, one input after another.
-fn stream(
-    model: &Arc<dyn Model>,
-    format: OutputFormat,
-    columns: &lookback_infer::input::Columns,
-    keep: &Keep,
-    (file, ask): (&Path, &Ask),
-) -> anyhow::Result<()> {
-    if !matches!(format, OutputFormat::Jsonl | OutputFormat::Text) || !keep.is_nothing() {
-        return Err(UsageError("--stream writes plain text, and nothing beside it".into()).into());
-    }
-    let (mut inputs, mut refused) = (0, 0);
-    for item in Stream::open(model.input(), file, columns, keep)? {
-        let Item { line, example, .. } = item?;
-        inputs += 1;
-        let example = match example {
-            Ok(example) => example,
-            Err(error) => {
-                refused += 1;
-                tracing::warn!("line {line}: {}", failure::sentence(&error.into()));
-                super::print("\n")?;
-                continue;
-            }
-        };
-        super::print(example.text().unwrap_or_default())?;
-        let mut failed = None;
-        let answer = rayon::scope(|_| {
-            model.answer_as_it_comes(&example, ask, &mut |piece| match super::print(piece) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            })
-        });
-        answer?;
-        failed.map_or(Ok(()), Err)?;
-        super::print("\n")?;
-    }
-    match refused {
-        0 => Ok(()),
-        _ => Err(Unanswered(format!("{refused} of {} could not be answered", counted(inputs, "input"))).into()),
     }
 }
 
@@ -301,8 +264,7 @@ impl Answers {
     fn answer(&mut self, model: &dyn Model, ready: Vec<Read>, ask: &Ask) -> anyhow::Result<()> {
         let items = || ready.iter().filter_map(|read| if let Read::Item(item) = read { Some(item) } else { None });
         if ask.generate.state_out.is_some() && self.inputs + items().count() > 1 {
-            let problem = "--state-out keeps what one input leaves, but there are several";
-            return Err(UsageError(problem.into()).into());
+            return Err(UsageError(ONE_STATE.into()).into());
         }
         let examples: Vec<&Example> = items().filter_map(|item| item.example.as_ref().ok()).collect();
         let mut answers = answers(model, &examples, ask).into_iter();

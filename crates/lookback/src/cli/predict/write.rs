@@ -38,6 +38,11 @@ pub(super) enum OutputFormat {
 }
 
 impl OutputFormat {
+    /// Whether it has no place for texts alone; of the usual one nobody may have said anything.
+    pub(super) fn is_not_of_texts(self) -> bool {
+        !matches!(self, OutputFormat::Jsonl | OutputFormat::Text)
+    }
+
     /// What stands between the columns of a table.
     pub(super) fn separator(self) -> Option<u8> {
         match self {

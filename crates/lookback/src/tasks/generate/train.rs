@@ -86,12 +86,16 @@ pub fn fit_documents(
     let empty = Network::new(&plan.network, vocabulary, session.device)?;
     check_tables(&empty, &plan.train, session.checkpoint.is_some(), option_of)?;
     let rows = plan.train.batch_size().unwrap_or(1);
+    let pieces = Pieces::new(&training, rows, plan.chunk, plan.train.seed());
+    let budget = budget(&plan.network, vocabulary, Purpose::Training, plan.train.max_memory());
+    let longest = pieces.lengths().iter().copied().max().unwrap_or(0);
+    budget.check_steps(longest, (("piece of text", "token"), "--chunk"), (data, 1))?;
     let objective = Language {
         plan: &plan.network,
         vocabulary,
         penalties: plan.penalties,
-        pieces: Pieces::new(&training, rows, plan.chunk, plan.train.seed()),
-        budget: budget(&plan.network, vocabulary, Purpose::Training, plan.train.max_memory()),
+        pieces,
+        budget,
         training,
         validation,
         device: session.device.clone().autodiff(),
