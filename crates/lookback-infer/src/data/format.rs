@@ -55,6 +55,8 @@ impl Format {
         "csv, tsv, jsonl or parquet; targets in a file of their own are named by --target-file";
     /// The formats of sentences with a tag per token, for messages.
     pub(crate) const OF_TAGS: &str = "conll, conllu, slash or jsonl";
+    /// Those of sentences in words.
+    pub(crate) const OF_WORDS: &str = "lines, conll, conllu, slash or jsonl";
 
     /// The name in options.
     pub fn name(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::data::documents::DocumentOptions;
 use crate::data::pairs::PairOptions;
 use crate::data::series::SeriesLayout;
-use crate::data::tagged::{TaggedColumns, TaggedLayout};
+use crate::data::tagged::{TaggedColumns, TaggedLayout, Wanted};
 use crate::data::{Column, Format, HeaderChoice, Layout};
 use crate::error::PlanError;
 use crate::error::plan::refuse;
@@ -43,11 +43,10 @@ pub struct Columns {
 
 impl Columns {
     /// How a file of sentences is read, where `trained` is how the training data were: what is said of this file goes first.
-    /// `tagged`: whether its tags are read, or its tokens alone.
     ///
     /// # Errors
     /// If something is said that is of other files, or does not go together.
-    pub fn of_sentences(&self, trained: &TaggedColumns, tagged: bool) -> Result<TaggedColumns, PlanError> {
+    pub fn of_sentences(&self, trained: &TaggedColumns, wanted: Wanted) -> Result<TaggedColumns, PlanError> {
         let others = [
             ("header", self.header.is_some()),
             ("text", self.text.is_some()),
@@ -75,7 +74,7 @@ impl Columns {
             encoding: self.layout.encoding.or(trained.encoding),
             on_bad_row: self.layout.on_bad_row.or(trained.on_bad_row),
         };
-        columns.check(tagged)?;
+        columns.check(wanted)?;
         Ok(columns)
     }
 

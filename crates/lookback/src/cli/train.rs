@@ -45,7 +45,7 @@ struct Files {
     /// .checkpoint added; none where OUTPUT is a device or pipe, or data come from one]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// How often it is saved, in steps or seconds: 200steps, 300s [default: 300s]
+    /// How often it is saved, in steps or by time: 200steps, 300s, 5min, 1h [default: 300s]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<Every>,
     /// Model to train on from: its network, vocabulary and labels are kept

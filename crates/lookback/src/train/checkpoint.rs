@@ -43,13 +43,18 @@ impl FromStr for Every {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || "a number of steps or seconds was expected, such as 200steps or 300s".to_owned();
-        let count = |number: &str| number.parse::<u64>().ok().filter(|&count| count > 0).ok_or_else(expected);
-        match (text.strip_suffix("steps"), text.strip_suffix('s')) {
-            (Some(steps), _) => Ok(Every::Steps(usize::try_from(count(steps)?).map_err(|_| expected())?)),
-            (None, Some(seconds)) => Ok(Every::Time(Duration::from_secs(count(seconds)?))),
-            (None, None) => Err(expected()),
-        }
+        let expected = || "a number of steps or a time was expected, such as 200steps, 300s, 5min or 1h".to_owned();
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+        let count = number.parse::<u64>().ok().filter(|&count| count > 0).ok_or_else(expected)?;
+        let time = |seconds| count.checked_mul(seconds).map(|seconds| Every::Time(Duration::from_secs(seconds)));
+        let every = match unit.trim_start() {
+            "steps" => usize::try_from(count).ok().map(Every::Steps),
+            "s" => time(1),
+            "m" | "min" => time(60),
+            "h" => time(60 * 60),
+            _ => None,
+        };
+        every.ok_or_else(expected)
     }
 }
 
@@ -376,9 +381,11 @@ mod tests {
     fn times_and_steps_are_read_as_they_are_written() {
         assert_eq!("200steps".parse(), Ok(Every::Steps(200)));
         assert_eq!("300s".parse(), Ok(Every::default()));
+        assert_eq!(["5m", "5min", "5 min"].map(str::parse), [(); 3].map(|()| Ok(Every::default())));
+        assert_eq!("1h".parse(), Ok(Every::Time(Duration::from_secs(3600))));
         assert_eq!(Every::default().to_string(), "300s");
-        for wrong in ["", "0s", "0steps", "5", "5m", "-1s", "s", "99999999999999999999s"] {
-            assert!(wrong.parse::<Every>().unwrap_err().contains("such as 200steps or 300s"), "{wrong}");
+        for wrong in ["", "0s", "0steps", "5", "5d", "-1s", "s", "99999999999999999999s", "9999999999999999h"] {
+            assert!(wrong.parse::<Every>().unwrap_err().contains("such as 200steps, 300s"), "{wrong}");
         }
     }
 

@@ -75,7 +75,10 @@ fn what_is_wrong_with_them_in_a_file_is_told() {
     refused("threads = 0\n", &["--threads is 0; it must be from 1"]);
     refused("\nthreads = 'two'\n", &["options.toml, line 2: threads: found the string \"two\""]);
     refused("output = 3\n", &["options.toml, line 1: output"]);
-    refused("checkpoint-every = '5'\n", &["options.toml, line 1: checkpoint-every", "such as 200steps or 300s"]);
+    refused(
+        "checkpoint-every = '5'\n",
+        &["options.toml, line 1: checkpoint-every", "such as 200steps, 300s, 5min or 1h"],
+    );
     refused("extend = true\n", &["--extend needs --init"]);
     refused("log-steps = 3\n", &["--log-steps needs --log"]);
     refused("log = 'x'\nlog-steps = 0\n", &["--log-steps is 0"]);

@@ -254,8 +254,9 @@ fn wrong_moments_and_files_are_refused() {
     let folder = Folder::new();
     let data = folder.write("data.tsv", sentences());
     let model = folder.path("model");
-    for wrong in ["5", "0steps", "x3s", "5m"] {
-        train(&data, &model, &["--checkpoint-every", wrong]).refused(2, &["--checkpoint-every", "200steps or 300s"]);
+    for wrong in ["5", "0steps", "x3s", "5d"] {
+        train(&data, &model, &["--checkpoint-every", wrong])
+            .refused(2, &["--checkpoint-every", "such as 200steps, 300s"]);
     }
     train(&data, &model, &["--checkpoint", &data]).refused(2, &["data.tsv is read and cannot be the output"]);
     for same in [model.clone(), folder.path("./model")] {

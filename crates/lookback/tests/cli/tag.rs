@@ -483,6 +483,16 @@ fn characters_go_in_and_words_with_their_tags_come_out() {
     assert_eq!((&judged["f1"], &judged["unlabelled"]["f1"]), (&Value::from(1.0), &Value::from(1.0)));
     lookback(&["predict", &model, &data, "--format", "slash"]).refused(2, &["finds the words itself"]);
     lookback(&["predict", &model, "--pretokenized"]).refused(2, &["--pretokenized", "finds the words itself"]);
+    // Words alone, as data of segmentation have them.
+    let words: Vec<String> = lines.map(|line| line.replace(|c: char| c == '/' || c.is_ascii_lowercase(), "")).to_vec();
+    let alone = folder.write("alone.txt", format!("{}\n", words.join("\n")).repeat(30));
+    let segmenter = folder.path("segmenter.safetensors");
+    train(&alone, &segmenter, &learn).ok();
+    let answer = json(&lookback_with_input(&["predict", &segmenter], "他们喝热汤\n").ok());
+    assert_eq!(answer["tokens"], serde_json::json!(["他们", "喝", "热", "汤"]));
+    assert_eq!(answer["tags"], serde_json::json!(["word", "word", "word", "word"]));
+    let judged = json(&lookback(&["evaluate", &segmenter, &alone, "--json"]).ok());
+    assert_eq!(judged["f1"], Value::from(1.0));
     // The configuration trains the same bytes again.
     let (config, again) =
         (folder.write("c.toml", lookback(&["inspect", &model, "--config"]).ok()), folder.path("again"));

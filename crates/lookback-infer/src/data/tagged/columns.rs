@@ -5,12 +5,26 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Column, Encoding, Format, OnBadRow};
 use crate::error::PlanError;
 
+/// What of sentences is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Their tokens alone.
+    Tokens,
+    /// A tag for each token.
+    Tags,
+    /// Words that are to be found again, with their tags; lines without tags are of words as well, each tagged [`WORD`].
+    Words,
+}
+
+/// The tag of a word of which nothing else is known.
+pub const WORD: &str = "word";
+
 /// How tagged sentences stand in a file, where a person says it. What is not said is found out from the file itself, and told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct TaggedColumns {
-    /// Format of the data: conll, conllu, slash or jsonl [default: found out]
+    /// Format of the data: conll, conllu, slash or jsonl, with --segment lines of words as well [default: found out]
     #[cfg_attr(feature = "clap", arg(long, value_enum, hide_possible_values = true))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
@@ -50,15 +64,18 @@ pub struct TaggedLayout {
 }
 
 impl TaggedColumns {
-    /// Whether a file can be read so. `tagged`: whether its tags are to be read, or its tokens alone.
+    /// Whether this of a file can be read so.
     ///
     /// # Errors
     /// If two options say what does not go together.
-    pub fn check(&self, tagged: bool) -> Result<(), PlanError> {
+    pub fn check(&self, wanted: Wanted) -> Result<(), PlanError> {
         self.layout.check()?;
         match self.format {
             None | Some(Format::Conll | Format::Conllu | Format::Slash | Format::Jsonl) => {}
-            Some(Format::Lines) if !tagged => {}
+            Some(Format::Lines) if wanted != Wanted::Tags => {}
+            Some(other) if wanted == Wanted::Words => {
+                return Err(PlanError::value("format", other.name(), Format::OF_WORDS));
+            }
             Some(other) => return Err(PlanError::value("format", other.name(), Format::OF_TAGS)),
         }
         if let Some(format) = self.format

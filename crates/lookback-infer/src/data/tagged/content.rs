@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::columns::TaggedColumns;
+use super::columns::{TaggedColumns, Wanted};
 use super::sheet::{DOCUMENT, GLOBAL_COLUMNS, is_id};
 use crate::data::Format;
 
 /// Lines that are looked at.
 const SAMPLE: usize = 200;
 
-/// The format that is said, else the one that the first lines have. `tagged`: whether every token has a tag, or there may be
-/// lines of tokens alone.
-pub(super) fn format(text: &str, columns: &TaggedColumns, tagged: bool) -> Format {
+/// The format that is said, else the one that the first lines have. Where every token must have a tag, there are no lines of tokens
+/// alone.
+pub(super) fn format(text: &str, columns: &TaggedColumns, wanted: Wanted) -> Format {
     if let Some(format) = columns.format {
         return format;
     }
@@ -30,7 +30,7 @@ pub(super) fn format(text: &str, columns: &TaggedColumns, tagged: bool) -> Forma
     if separator(text).is_some() {
         return Format::Slash;
     }
-    if tagged || is_in_columns(text) { Format::Conll } else { Format::Lines }
+    if wanted == Wanted::Tags || is_in_columns(text) { Format::Conll } else { Format::Lines }
 }
 
 /// What stands between word and tag, where lines are of those.

@@ -19,6 +19,7 @@
 //!
 //! # Lines
 //! A sentence per line. The last slash of a piece parts token and tag, so that a token may hold slashes. Blank lines are skipped.
+//! Where words are to be found, lines without tags are sentences as well: white space parts the words.
 //!
 //! # JSON
 //! An object per sentence, in lines or in one array, with a list of tokens and one of tags.
@@ -34,7 +35,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use self::columns::{TaggedColumns, TaggedLayout};
+pub use self::columns::{TaggedColumns, TaggedLayout, WORD, Wanted};
 use self::sheet::Sheet;
 pub use self::write::Document;
 use super::bad_rows::BadRows;
@@ -58,13 +59,13 @@ pub struct Sentence {
     pub line: usize,
 }
 
-/// Reads all sentences of a file with their tags, and tells how.
+/// Reads all sentences of a file with their tags, and tells how. `wanted`: not [`Wanted::Tokens`], whose sentences may be empty.
 ///
 /// # Errors
 /// If the file cannot be read, is no text or is empty; if a column or key is missing; if a sentence cannot be read and is not to
 /// be left out; and if there is no sentence.
-pub fn read_tagged(file: &Path, columns: &TaggedColumns) -> Result<Vec<Sentence>, DataError> {
-    let Parsed { parts, name, .. } = parse(file, columns, true)?;
+pub fn read_tagged(file: &Path, columns: &TaggedColumns, wanted: Wanted) -> Result<Vec<Sentence>, DataError> {
+    let Parsed { parts, name, .. } = parse(file, columns, wanted)?;
     let mut bad = BadRows::of_sentences();
     let sentences: Vec<Sentence> = parts.into_iter().filter_map(|part| bad.keep(part.read)).collect();
     bad.settle(&name, columns.on_bad_row)?;
@@ -101,7 +102,7 @@ impl Holds {
             _ => false,
         };
         let Decoded { text, .. } = file_text::read(file, encoding)?;
-        Ok(match content::format(&text, &TaggedColumns::default(), false) {
+        Ok(match content::format(&text, &TaggedColumns::default(), Wanted::Tokens) {
             Format::Conllu => Holds::Tokens(Format::Conllu),
             _ if is_columns => Holds::Tokens(Format::Conll),
             Format::Jsonl if content::has_lists(&text) => Holds::Tokens(Format::Jsonl),
@@ -116,7 +117,7 @@ impl Holds {
 pub(super) fn hint(text: &str) -> &'static str {
     // Columns alone may be a table of texts.
     let is_parted = text.trim().lines().any(|line| line.trim().is_empty());
-    match content::format(text, &TaggedColumns::default(), false) {
+    match content::format(text, &TaggedColumns::default(), Wanted::Tokens) {
         Format::Conll if !is_parted => "",
         Format::Conll | Format::Conllu | Format::Slash => {
             "; it looks like sentences with a tag per token, which `train tag` reads"
@@ -165,12 +166,12 @@ enum Form {
     Tokens,
 }
 
-/// Reads a file as it is said or found to be. `tagged`: whether its tags are read, or its tokens alone.
-fn parse(file: &Path, columns: &TaggedColumns, tagged: bool) -> Result<Parsed, DataError> {
+/// Reads a file as it is said or found to be.
+fn parse(file: &Path, columns: &TaggedColumns, wanted: Wanted) -> Result<Parsed, DataError> {
     let Decoded { text, encoding, guessed } = file_text::read(file, columns.encoding)?;
     let name = file_text::name(file);
-    let layout = &columns.layout;
-    let (parts, form, told) = match content::format(&text, columns, tagged) {
+    let (layout, tagged) = (&columns.layout, wanted != Wanted::Tokens);
+    let (parts, form, told) = match content::format(&text, columns, wanted) {
         Format::Jsonl => {
             let (parts, keys) = json::read(&name, &text, layout, tagged)?;
             let tags = if tagged { format!(", tags from {:?}", keys.tags) } else { String::new() };
@@ -182,7 +183,12 @@ fn parse(file: &Path, columns: &TaggedColumns, tagged: bool) -> Result<Parsed, D
             let parts = slash::read(&name, &text, separator, tagged);
             (parts, Form::Slash(separator), format!("lines of word{separator}tag"))
         }
-        Format::Lines if !tagged => (slash::read_tokens(&text), Form::Tokens, "lines of tokens".to_owned()),
+        Format::Lines if wanted == Wanted::Tokens => {
+            (slash::read_tokens(&text), Form::Tokens, "lines of tokens".to_owned())
+        }
+        Format::Lines if wanted == Wanted::Words => {
+            (slash::read_words(&text), Form::Tokens, "lines of words without tags".to_owned())
+        }
         format @ (Format::Conll | Format::Conllu) => {
             let sheet = Sheet::find(&name, &text, format, layout, tagged)?;
             let form = Form::Sheet { conllu: format == Format::Conllu, separator: sheet.separator() };

@@ -1,9 +1,9 @@
-//! Sentences as `word/tag` lines, or as lines of tokens alone.
+//! Sentences as `word/tag` lines, or as lines of tokens or words alone.
 
 use std::path::Path;
 
 use super::content::{parts, separator};
-use super::{Part, lines};
+use super::{Line, Part, WORD, lines};
 use crate::error::DataError;
 
 /// The sentences of lines in which every piece is a token, the separator and its tag. Without `tagged` the tags are not kept.
@@ -28,14 +28,23 @@ pub(super) fn read(file: &Path, text: &str, separator: char, tagged: bool) -> Ve
 
 /// The sentences of lines with blanks between the tokens. A blank line is a sentence without tokens.
 pub(super) fn read_tokens(text: &str) -> Vec<Part> {
-    let sentence = |line| {
-        let mut part = Part::new(&line);
-        if let Ok(sentence) = &mut part.read {
-            line.content.split_ascii_whitespace().for_each(|token| sentence.push(token, None, line.number));
-        }
-        part
-    };
-    lines(text).map(sentence).collect()
+    lines(text).map(|line| of_pieces(&line, None)).collect()
+}
+
+/// The sentences of lines with white space between the words, whose tag is [`WORD`]. Blank lines are none.
+pub(super) fn read_words(text: &str) -> Vec<Part> {
+    lines(text).filter(|line| !line.content.trim().is_empty()).map(|line| of_pieces(&line, Some(WORD))).collect()
+}
+
+fn of_pieces(line: &Line<'_>, tag: Option<&str>) -> Part {
+    let mut part = Part::new(line);
+    if let Ok(sentence) = &mut part.read {
+        // Between Chinese words an ideographic space may stand.
+        let pieces =
+            line.content.split(|c: char| if tag.is_some() { c.is_whitespace() } else { c.is_ascii_whitespace() });
+        pieces.filter(|piece| !piece.is_empty()).for_each(|piece| sentence.push(piece, tag, line.number));
+    }
+    part
 }
 
 /// What stands between word and tag: as said, or found.

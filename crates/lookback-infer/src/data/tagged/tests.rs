@@ -17,7 +17,8 @@ fn file(content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
 
 fn read(content: impl AsRef<[u8]>, columns: &TaggedColumns) -> Result<Vec<Sentence>, String> {
     let (_folder, file) = file(content);
-    read_tagged(&file, columns).map_err(|error| error.to_string().replace(&file.display().to_string(), "FILE"))
+    read_tagged(&file, columns, Wanted::Tags)
+        .map_err(|error| error.to_string().replace(&file.display().to_string(), "FILE"))
 }
 
 /// Every sentence as "line: token/tag ..".
@@ -292,7 +293,7 @@ fn options_that_do_not_go_together_are_refused() {
         let mut columns = said(token, tag);
         columns.layout.tag_separator = separator;
         columns.format = format;
-        columns.check(true).unwrap_err().to_string()
+        columns.check(Wanted::Tags).unwrap_err().to_string()
     };
     let cases = [
         (with(Some(Format::Csv), None, None, None), "--format is csv; it must be conll, conllu, slash or jsonl"),
@@ -310,5 +311,27 @@ fn options_that_do_not_go_together_are_refused() {
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
-    assert_eq!(TaggedColumns { format: Some(Format::Lines), ..none() }.check(false), Ok(()));
+    let lines = TaggedColumns { format: Some(Format::Lines), ..none() };
+    assert_eq!([Wanted::Tokens, Wanted::Words].map(|wanted| lines.check(wanted)), [Ok(()), Ok(())]);
+    let table = TaggedColumns { format: Some(Format::Csv), ..none() }.check(Wanted::Words).unwrap_err();
+    assert_eq!(table.to_string(), "--format is csv; it must be lines, conll, conllu, slash or jsonl");
+}
+
+#[test]
+fn words_may_stand_without_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let sentences = read_tagged(&file, &none(), Wanted::Words).unwrap();
+        let pairs = |sentence: &Sentence| {
+            let pairs = sentence.tokens.iter().zip(&sentence.tags).map(|(token, tag)| format!("{token}/{tag}"));
+            format!("{}: {}", sentence.line, pairs.collect::<Vec<_>>().join(" "))
+        };
+        sentences.iter().map(pairs).collect::<Vec<_>>()
+    };
+    let words = read("words", "他们  喝\u{3000}汤\n\n 热 汤 \n");
+    assert_eq!(words, ["1: 他们/word 喝/word 汤/word", "3: 热/word 汤/word"]);
+    assert_eq!(read("slash", "他们/r 喝/v\n"), ["1: 他们/r 喝/v"]);
+    assert_eq!(read("columns", "他们 r\n喝 v\n\n汤 n\n"), ["1: 他们/r 喝/v", "4: 汤/n"]);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::columns::TaggedColumns;
+use super::columns::{TaggedColumns, Wanted};
 use super::content::parts;
 use super::sheet::is_id;
 use super::{Form, Line, Parsed, Part, Sentence, lines, parse};
@@ -49,7 +49,7 @@ impl Document {
     /// # Errors
     /// If the file cannot be read, is no text or is empty, or a column or key is missing.
     pub fn read(file: &Path, columns: &TaggedColumns) -> Result<Document, DataError> {
-        let Parsed { text, parts, form, .. } = parse(file, columns, false)?;
+        let Parsed { text, parts, form, .. } = parse(file, columns, Wanted::Tokens)?;
         let (sentences, places) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
         let mut document = Document { text, form, sentences, places, errors: BTreeMap::new() };
         let mut before = 0;

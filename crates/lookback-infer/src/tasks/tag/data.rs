@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::scheme::{Scheme, Schemes, Transitions};
+use super::segment::to_characters;
 use crate::data::labels::LabelSet;
-use crate::data::tagged::{Sentence, TaggedColumns, read_tagged};
+use crate::data::tagged::{Sentence, TaggedColumns, Wanted, read_tagged};
 use crate::error::{DataError, counted};
 use crate::input::{Example, Labelled, Raw};
 use crate::network::budget::Budget;
@@ -21,16 +22,23 @@ pub struct Tags {
     pub lines: Vec<usize>,
 }
 
-/// All sentences of a file with their tags, see [`tagged`](crate::data::tagged).
+/// All sentences of a file with their tags, see [`tagged`](crate::data::tagged). With `segment` they are in characters, whose tags
+/// spell the words.
 ///
 /// # Errors
 /// As [`read_tagged`].
-pub fn read(file: &Path, columns: &TaggedColumns) -> Result<Vec<Labelled<Tags>>, DataError> {
+pub fn read(file: &Path, columns: &TaggedColumns, segment: bool) -> Result<Vec<Labelled<Tags>>, DataError> {
     let labelled = |sentence: Sentence| {
         let Sentence { tokens, tags, lines, line } = sentence;
         Labelled { raw: Raw::Tokens(tokens), label: Tags { names: tags, lines }, line }
     };
-    Ok(read_tagged(file, columns)?.into_iter().map(labelled).collect())
+    let sentences = read_tagged(file, columns, wanted(segment))?.into_iter().map(labelled);
+    Ok(if segment { sentences.map(to_characters).collect() } else { sentences.collect() })
+}
+
+/// What is read of the sentences that a tagger is trained on and judged by. `segment`: whether it finds words.
+pub fn wanted(segment: bool) -> Wanted {
+    if segment { Wanted::Words } else { Wanted::Tags }
 }
 
 /// The tags as the network has them. A file of another scheme than that of the training data is read as such; tags that go on with no

@@ -15,13 +15,13 @@ pub mod scheme;
 mod segment;
 mod span_scores;
 
-pub use self::data::{Dataset, Tags, convert, read};
+pub use self::data::{Dataset, Tags, convert, read, wanted};
 pub use self::decoder::Decoder;
 pub use self::metrics::Metrics;
 pub use self::model::{Description, Prediction, Tagger, budget, decoder, judge};
 pub use self::network::{Network, TagScores, answer_together};
 pub use self::plan::NetworkPlan;
-pub use self::segment::{SCHEME as WORDS, to_characters};
+pub use self::segment::SCHEME as WORDS;
 pub use self::span_scores::{Average, SpanScores};
 use crate::model::Score;
 

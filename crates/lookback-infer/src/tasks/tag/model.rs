@@ -6,17 +6,17 @@ use lookback_kernels::crf::CrfPath;
 use serde_json::{Value, json};
 
 use super::answer;
-use super::data::{Dataset, convert, read};
+use super::data::{Dataset, convert, read, wanted};
 use super::decoder::{Decoder, Scored};
 use super::metrics::Metrics;
 use super::network::{Network, answer_together};
 use super::scheme::{Schemes, Transitions};
-use super::segment::{SCHEME as WORDS, to_characters};
+use super::segment::SCHEME as WORDS;
 use super::span_scores::SpanScores;
 use super::{ACCURACY, F1, NAME, NetworkPlan, PRECISION, RECALL, SCORES, STRICT_F1, UNKNOWN_ACCURACY};
 use crate::data::Format;
 use crate::data::labels::LabelSet;
-use crate::data::tagged::{Document, Holds, TaggedColumns};
+use crate::data::tagged::{Document, Holds, TaggedColumns, Wanted};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result};
 use crate::input::{Batch, Columns, Example, Input, InputShape};
 use crate::memory_limit::MemoryLimit;
@@ -122,9 +122,9 @@ impl Tagger {
             let problem = "it is of numeric series, but a tagger reads texts".to_owned();
             return Err(ModelFileError::Entry { file: path.into(), key: "input".into(), problem });
         }
-        let data = file.checked_json(path, "data", |data: &TaggedColumns| data.check(true))?;
-        let schemes: Schemes = file.json(path, "schemes")?;
         let segment = file.json(path, "segment")?;
+        let data = file.checked_json(path, "data", |data: &TaggedColumns| data.check(wanted(segment)))?;
+        let schemes: Schemes = file.json(path, "schemes")?;
         if segment && schemes.trained != WORDS {
             let problem = format!("characters spell words in {WORDS}, but the tags are of {}", schemes.trained);
             return Err(ModelFileError::Entry { file: path.into(), key: "segment".into(), problem });
@@ -313,7 +313,7 @@ impl Model for Tagger {
             tracing::info!("{name}: sentences that are cut into tokens; --format lines reads a text per line");
         }
         let columns = Columns { format: columns.format.or(format), ..columns.clone() };
-        Ok(Some(Document::read(file, &columns.of_sentences(&self.description.data, false)?)?))
+        Ok(Some(Document::read(file, &columns.of_sentences(&self.description.data, Wanted::Tokens)?)?))
     }
 
     fn without_tags(&self) -> Option<String> {
@@ -331,10 +331,9 @@ impl Model for Tagger {
 
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
         let description = &self.description;
-        let mut sentences = read(data, &columns.of_sentences(&description.data, true)?)?;
-        if description.segment {
-            sentences = to_characters(sentences);
-        }
+        let segment = description.segment;
+        let columns = columns.of_sentences(&description.data, wanted(segment))?;
+        let mut sentences = read(data, &columns, segment)?;
         convert(&mut sentences, description.schemes, data);
         let examples = description.input.encode_labelled(sentences, data)?;
         let dataset = Dataset::to_be_judged(examples, &description.tags, description.schemes, data)?;

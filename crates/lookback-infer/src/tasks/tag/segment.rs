@@ -9,13 +9,9 @@ use crate::input::{Labelled, Raw, Token};
 /// The scheme in which characters spell words.
 pub const SCHEME: Scheme = Scheme::Bmes;
 
-/// Sentences of words with tags as sentences of characters: `迈向/v` becomes `迈/B-v 向/E-v`. The characters are those that
+/// A sentence of words with tags as a sentence of characters: `迈向/v` becomes `迈/B-v 向/E-v`. The characters are those that
 /// [`Segmentation::Characters`](crate::input::tokenizer::Segmentation::Characters) cuts; white space within a word is none.
-pub fn to_characters(sentences: Vec<Labelled<Tags>>) -> Vec<Labelled<Tags>> {
-    sentences.into_iter().map(characters).collect()
-}
-
-fn characters(sentence: Labelled<Tags>) -> Labelled<Tags> {
+pub(super) fn to_characters(sentence: Labelled<Tags>) -> Labelled<Tags> {
     let Raw::Tokens(words) = &sentence.raw else { return sentence };
     let (mut characters, mut tags) = (Vec::new(), Tags::default());
     for ((word, name), &line) in words.iter().zip(&sentence.label.names).zip(&sentence.label.lines) {
@@ -61,8 +57,8 @@ mod tests {
         let words_of = ["迈向", "的", "一九九八年"].map(str::to_owned).to_vec();
         let names = ["v", "u", "t"].map(str::to_owned).to_vec();
         let label = Tags { names, lines: vec![3, 3, 3] };
-        let sentences = to_characters(vec![Labelled { raw: Raw::Tokens(words_of), label, line: 3 }]);
-        let Labelled { raw: Raw::Tokens(characters), label: tags, line: 3 } = &sentences[0] else { panic!() };
+        let sentence = to_characters(Labelled { raw: Raw::Tokens(words_of), label, line: 3 });
+        let Labelled { raw: Raw::Tokens(characters), label: tags, line: 3 } = &sentence else { panic!() };
         assert_eq!(characters.concat(), "迈向的一九九八年");
         assert_eq!(tags.names.join(" "), "B-v E-v S-u B-t M-t M-t M-t E-t");
         assert_eq!(tags.lines, [3; 8]);

@@ -5,7 +5,7 @@ use lookback_infer::error::PlanError;
 use lookback_infer::input::InputPlan;
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::tasks::tag::scheme::Scheme;
-use lookback_infer::tasks::tag::{NetworkPlan, SCORES};
+use lookback_infer::tasks::tag::{NetworkPlan, SCORES, wanted};
 use serde_json::{Map, Value, json};
 
 use super::options::TagOptions;
@@ -38,9 +38,9 @@ impl TagPlan {
     /// # Errors
     /// If an option has a value by which nothing can be trained, or does not go with another one.
     pub fn new(options: &TagOptions) -> Result<TagPlan, PlanError> {
-        options.data.check(true)?;
-        let (data, scheme) = (options.data.clone(), options.scheme);
-        let (train_scheme, segment) = (options.train_scheme, options.segment.unwrap_or(false));
+        let segment = options.segment.unwrap_or(false);
+        options.data.check(wanted(segment))?;
+        let (data, scheme, train_scheme) = (options.data.clone(), options.scheme, options.train_scheme);
         let mut tokens = options.tokens.clone();
         // Every token wants a tag, those of long sentences as well.
         tokens.max_length = tokens.max_length.or(Some(LONGEST));

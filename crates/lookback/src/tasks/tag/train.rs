@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use lookback_infer::data::labels::LabelSet;
-use lookback_infer::error::{DataError, Error, PlanError};
+use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Batch, Example, Input, InputShape, Labelled};
 use lookback_infer::model::{Score, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::tag::scheme::{Scheme, Schemes, Transitions};
 use lookback_infer::tasks::tag::{
     self, Dataset, Description, Metrics, NetworkPlan, SCORES, Tags, WORDS, budget, convert, decoder, judge, read,
-    to_characters,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -30,10 +29,7 @@ use crate::train::{self, Init, Loss, Objective, Pretrained, Session, begin, chec
 /// # Errors
 /// If the data are not as the plan reads them, the plan does not fit them, or there is nothing to resume.
 pub fn fit(data: &Path, plan: &TagPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {
-    let read = |file: &Path| {
-        let sentences = read(file, &plan.data)?;
-        Ok::<_, DataError>(if plan.segment { to_characters(sentences) } else { sentences })
-    };
+    let read = |file: &Path| read(file, &plan.data, plan.segment);
     let mut sentences = read(data)?;
     let init = session.init.take();
     let schemes = schemes(&sentences, plan, init.as_ref(), data)?;
