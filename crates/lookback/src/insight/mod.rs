@@ -1,4 +1,6 @@
 //! Looking inside: what a trained model attends to, how well it does, and what it forecasts.
 
+pub mod attribution;
 pub mod chart;
+pub mod page;
 pub mod terminal;

@@ -90,8 +90,16 @@ impl Encoder {
     /// # Errors
     /// If the batch was made for another encoder.
     pub(crate) fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Encoded, Error> {
+        self.forward_vectors(self.vectors(batch, noise, device)?, &batch.lengths)
+    }
+
+    /// The vectors `[B, T, E]` of a batch's tokens, or its channels, with noise of this standard deviation.
+    ///
+    /// # Errors
+    /// If the batch was made for another encoder.
+    pub(crate) fn vectors(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Tensor<3>, Error> {
         let tables = [&self.embedding, &self.ngram_embedding, &self.bigram_embedding, &self.shape_embedding];
-        self.forward_vectors(vectors(tables, batch, noise, device)?, &batch.lengths)
+        vectors(tables, batch, noise, device)
     }
 
     /// The encoding of vectors, or of channels, that were made already. x: `[B, T, I]`.

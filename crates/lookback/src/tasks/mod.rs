@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::insight::attribution::Attribution;
 use crate::network::values;
 use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
@@ -97,6 +98,19 @@ pub trait Task {
         _place: (&Path, MemoryLimit),
     ) -> Result<Vec<View>, Error> {
         Ok(Vec::new())
+    }
+
+    /// What each token or step of an input adds to the answer; nothing where the task does not say. `place`: as of
+    /// [`Task::gradients`].
+    ///
+    /// # Errors
+    /// If the model is of another task, or it takes too much memory.
+    fn attribution(
+        _model: &Init,
+        _example: &Example,
+        _place: (&Path, MemoryLimit),
+    ) -> Result<Option<Attribution>, Error> {
+        Ok(None)
     }
 
     /// Trains on the file `data`.
@@ -196,7 +210,12 @@ pub struct Entry {
     pub config: fn(&Init) -> Result<toml::Table, WrongOptions>,
     /// How an answer changes with what was read, see [`Task::gradients`].
     pub gradients: Gradients,
+    /// What each token or step adds to an answer, see [`Task::attribution`].
+    pub attribution: AttributionOf,
 }
+
+/// As [`Task::attribution`].
+pub type AttributionOf = fn(&Init, &Example, (&Path, MemoryLimit)) -> Result<Option<Attribution>, Error>;
 
 /// As [`Task::gradients`].
 pub type Gradients = fn(&Init, &Example, Option<usize>, (&Path, MemoryLimit)) -> Result<Vec<View>, Error>;
@@ -298,6 +317,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         about: T::ABOUT,
         data: T::DATA,
         gradients: T::gradients,
+        attribution: T::attribution,
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;

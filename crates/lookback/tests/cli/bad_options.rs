@@ -7,7 +7,7 @@ fn an_unknown_task_command_or_option_is_refused() {
     lookback(&["train", "summon", "x.tsv"]).refused(2, &["summon"]);
     lookback(&["dance"]).refused(2, &["dance"]);
     lookback(&["train", "classify", "x.tsv", "--hiden", "3"]).refused(2, &["--hiden", "--hidden"]);
-    lookback(&["explain", "model", "text", "--html", "x.html"]).refused(2, &["--html"]);
+    lookback(&["explain", "model", "text", "--png", "x.png"]).refused(2, &["--png"]);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod memory;
 mod messages;
 mod monotonic;
 mod numbers;
+mod page;
 mod parquet;
 mod program;
 mod resources;

@@ -68,6 +68,15 @@ impl LinearPart {
         examples.par_iter().flat_map_iter(|example| self.of_bag(&self.bag.of(example))).collect()
     }
 
+    /// What each token of a text adds to a label's logit over the mean of all labels' logits, or to the logit alone where `mean` is
+    /// false, `[all tokens]`, and what the bias adds: they sum to it.
+    pub fn shares(&self, example: &Example, label: usize, mean: bool) -> (Vec<f32>, f32) {
+        let labels = self.bias.len();
+        let own = |values: &[f32]| values[label] - if mean { values.iter().sum::<f32>() / labels as f32 } else { 0.0 };
+        let weigh = |bucket: u32| own(&self.weight[bucket as usize * labels..][..labels]);
+        (self.bag.shares(&example.all_tokens(), weigh), own(&self.bias))
+    }
+
     /// The logits `[N]` of a bag, whose buckets are buckets that there are.
     fn of_bag(&self, bag: &[(u32, f32)]) -> Vec<f32> {
         let mut logits = self.bias.clone();

@@ -6,6 +6,7 @@
 //! each, and so are both together.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,44 +54,61 @@ impl NgramBagConfig {
 
     /// The hashes of the n-grams of characters.
     fn of_characters(&self, tokens: &[Token<'_>]) -> Vec<u32> {
-        let Some(sizes) = self.characters else { return Vec::new() };
         let mut hashes = Vec::new();
-        let mut bounds = Vec::new();
-        for run in between_gaps(tokens) {
-            bounds.clear();
-            bounds.extend(run.char_indices().map(|(start, _)| start));
-            bounds.push(run.len());
-            let characters = bounds.len() - 1;
-            for start in 0..characters {
-                let mut hash = FNV_START;
-                for length in 1..=sizes.max.min(characters - start) {
-                    hash = fnv1a(hash, &run.as_bytes()[bounds[start + length - 1]..bounds[start + length]]);
-                    // A space alone stands in every text and says nothing.
-                    let space_alone = length == 1 && (start == 0 || start + 1 == characters);
-                    if length >= sizes.min && !space_alone {
-                        hashes.push(hash);
-                    }
-                }
-            }
-        }
+        between_gaps(tokens).iter().for_each(|run| self.each_of_characters(&run.text, |hash, _| hashes.push(hash)));
         hashes
     }
 
     /// The hashes of the n-grams of words.
     fn of_words(&self, tokens: &[Token<'_>]) -> Vec<u32> {
-        let Some(sizes) = self.words else { return Vec::new() };
         let mut hashes = Vec::new();
+        self.each_of_words(tokens, |hash, _| hashes.push(hash));
+        hashes
+    }
+
+    /// The bucket of every n-gram, once each time that it occurs, and the tokens that it touches.
+    fn occurrences(&self, tokens: &[Token<'_>]) -> Vec<(u32, Range<usize>)> {
+        let buckets = self.buckets.max(1);
+        let mut found = Vec::new();
+        for run in between_gaps(tokens) {
+            self.each_of_characters(&run.text, |hash, bytes| found.push((hash % buckets, run.touched(&bytes))));
+        }
+        self.each_of_words(tokens, |hash, touched| found.push((hash % buckets, touched)));
+        found
+    }
+
+    /// Calls `found` with the hash and the bytes of every n-gram of characters of a run.
+    fn each_of_characters(&self, run: &str, mut found: impl FnMut(u32, Range<usize>)) {
+        let Some(sizes) = self.characters else { return };
+        let mut bounds: Vec<usize> = run.char_indices().map(|(start, _)| start).collect();
+        bounds.push(run.len());
+        let characters = bounds.len() - 1;
+        for start in 0..characters {
+            let mut hash = FNV_START;
+            for length in 1..=sizes.max.min(characters - start) {
+                hash = fnv1a(hash, &run.as_bytes()[bounds[start + length - 1]..bounds[start + length]]);
+                // A space alone stands in every text and says nothing.
+                let space_alone = length == 1 && (start == 0 || start + 1 == characters);
+                if length >= sizes.min && !space_alone {
+                    found(hash, bounds[start]..bounds[start + length]);
+                }
+            }
+        }
+    }
+
+    /// Calls `found` with the hash and the places of every n-gram of words.
+    fn each_of_words(&self, tokens: &[Token<'_>], mut found: impl FnMut(u32, Range<usize>)) {
+        let Some(sizes) = self.words else { return };
         // The bytes 0xFE and 0xFF never stand in UTF-8: a word is no run of characters, two are not one.
         for start in 0..tokens.len() {
             let mut hash = fnv1a(FNV_START, &[0xFE]);
             for (index, token) in tokens[start..].iter().take(sizes.max).enumerate() {
                 hash = fnv1a(fnv1a(hash, token.text.as_bytes()), &[0xFF]);
                 if index + 1 >= sizes.min {
-                    hashes.push(hash);
+                    found(hash, start..start + index + 1);
                 }
             }
         }
-        hashes
     }
 
     /// How many buckets the n-grams of a text have, those of characters and those of words each for themselves.
@@ -109,18 +127,40 @@ impl NgramBagConfig {
     }
 }
 
-/// What stands between gaps of the text, with a space on either side.
-fn between_gaps(tokens: &[Token<'_>]) -> Vec<String> {
-    let mut runs: Vec<String> = Vec::new();
+/// Tokens without a gap between them.
+struct Run {
+    /// What they are together, with a space on either side.
+    text: String,
+    /// The place of the first of them.
+    first: usize,
+    /// Where each ends in the text.
+    ends: Vec<usize>,
+}
+
+impl Run {
+    /// The tokens that these bytes of the text touch; the spaces belong to the tokens beside them.
+    fn touched(&self, bytes: &Range<usize>) -> Range<usize> {
+        let last = self.ends.len() - 1;
+        let place = |byte: usize| self.first + self.ends.partition_point(|&end| end <= byte).min(last);
+        place(bytes.start)..place(bytes.end - 1) + 1
+    }
+}
+
+/// What stands between gaps of the text.
+fn between_gaps(tokens: &[Token<'_>]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     let mut end = usize::MAX;
-    for token in tokens {
-        match runs.last_mut() {
-            Some(run) if token.start <= end => run.push_str(&token.text),
-            _ => runs.push(format!(" {}", token.text)),
+    for (place, token) in tokens.iter().enumerate() {
+        if runs.is_empty() || token.start > end {
+            runs.push(Run { text: " ".to_owned(), first: place, ends: Vec::new() });
+        }
+        if let Some(run) = runs.last_mut() {
+            run.text.push_str(&token.text);
+            run.ends.push(run.text.len());
         }
         end = token.end;
     }
-    runs.iter_mut().for_each(|run| run.push(' '));
+    runs.iter_mut().for_each(|run| run.text.push(' '));
     runs
 }
 
@@ -173,6 +213,23 @@ impl NgramBag {
     /// The bag of an example; empty where that is no text.
     pub fn of(&self, example: &Example) -> Vec<(u32, f32)> {
         self.encode(&example.all_tokens())
+    }
+
+    /// What of a sum over the bag each token of a text has: the value of a bucket times what `weigh` says of it is shared by the places
+    /// where the text has it, and there by the tokens. `[tokens]`
+    pub fn shares(&self, tokens: &[Token<'_>], weigh: impl Fn(u32) -> f32) -> Vec<f32> {
+        let values: HashMap<u32, f32> = self.encode(tokens).into_iter().collect();
+        let occurrences = self.config.occurrences(tokens);
+        let mut times: HashMap<u32, usize> = HashMap::new();
+        occurrences.iter().for_each(|(bucket, _)| *times.entry(*bucket).or_default() += 1);
+        let mut shares = vec![0.0; tokens.len()];
+        for (bucket, touched) in occurrences {
+            if let Some(value) = values.get(&bucket) {
+                let share = value * weigh(bucket) / (times[&bucket] * touched.len()) as f32;
+                shares[touched].iter_mut().for_each(|sum| *sum += share);
+            }
+        }
+        shares
     }
 
     /// The buckets of a text, each once and in order, and their values, a vector of length one; empty when the training
@@ -239,7 +296,8 @@ mod tests {
         assert_eq!(counted(config(Some((1, 2)), None), "it,  is"), [3 + 4 + 2 + 3, 0]);
         assert_eq!(counted(config(None, Some((1, 2))), "it is it"), [0, 3 + 2]);
         assert_eq!(counted(config(None, Some((2, 2))), "it"), [0, 0]);
-        assert_eq!(between_gaps(&tokens("一个 词。")), [" 一个 ", " 词。 "]);
+        let runs: Vec<String> = between_gaps(&tokens("一个 词。")).into_iter().map(|run| run.text).collect();
+        assert_eq!(runs, [" 一个 ", " 词。 "]);
         let mut counts = config(None, Some((1, 1))).counts(&tokens("it is it"))[1].clone();
         counts.sort_by_key(|&(_, count)| count);
         assert_eq!(counts.iter().map(|&(_, count)| count).collect::<Vec<_>>(), [1, 2]);
@@ -262,6 +320,28 @@ mod tests {
         let value = |word| values.iter().find(|(found, _)| *found as usize == bucket(&config, word)).unwrap().1;
         let expected = (1.0 + 2.0f32.ln()) * weight("good") / weight("day");
         assert!((value("good") / value("day") - expected).abs() < 1e-5 && values.len() == 2);
+    }
+
+    #[test]
+    fn what_the_bag_sums_to_is_shared_by_the_tokens_that_its_ngrams_touch() {
+        let texts = ["good day", "good", "bad day", "bad luck"].map(tokens);
+        let of = |config: NgramBagConfig, text: &str| {
+            let bag = NgramBag::fit(config, texts.clone().into_iter()).0;
+            let weigh = |bucket: u32| (bucket % 11) as f32 - 5.0;
+            let whole: f32 = bag.encode(&tokens(text)).into_iter().map(|(bucket, value)| value * weigh(bucket)).sum();
+            (bag.shares(&tokens(text), weigh), whole)
+        };
+        let both = config(Some((1, 3)), Some((1, 2)));
+        for config in [both.clone(), NgramBagConfig { buckets: 7, ..both }, config(Some((2, 4)), None)] {
+            let (shares, whole) = of(config, "good good, bad day luck good");
+            assert_eq!(shares.len(), 7);
+            assert!((shares.iter().sum::<f32>() - whole).abs() < 1e-5, "{shares:?} do not sum to {whole}");
+        }
+        // A foreign word has nothing, words alone have what is their own.
+        let (shares, whole) = of(config(None, Some((1, 1))), "零 day");
+        assert_eq!(shares, [0.0, whole]);
+        let run = &between_gaps(&tokens("good, day"))[0];
+        assert_eq!([0..2, 4..6, 5..7, 6..7].map(|bytes| run.touched(&bytes)), [0..1, 0..2, 1..2, 1..2]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! is trained by; `train` is the data and the way from a file to a model; `told` is what a person hears of them, `choices` what a search
 //! tries.
 
+mod attribution;
 mod auto;
 mod calibrate;
 mod choices;
@@ -22,7 +23,8 @@ mod train;
 use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
-use lookback_infer::input::Input;
+use lookback_infer::input::{Example, Input};
+use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Record, Score};
 pub use network::{Logits, Network};
 pub use options::{ClassWeights, ClassifyOptions, LabelOptions, LearningOptions, NetworkOptions, Quality};
@@ -31,6 +33,7 @@ use serde_json::{Value, json};
 pub use train::{fit, fit_inputs};
 
 use super::{Fitted, Task};
+use crate::insight::attribution::Attribution;
 use crate::search::Choice;
 use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
@@ -88,6 +91,10 @@ impl Task for Classify {
 
     fn choices(plan: &ClassifyPlan) -> Vec<Choice> {
         choices::choices(plan)
+    }
+
+    fn attribution(model: &Init, example: &Example, place: (&Path, MemoryLimit)) -> Result<Option<Attribution>, Error> {
+        attribution::attribution(model, example, place)
     }
 
     fn fit(data: &Path, plan: &ClassifyPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -53,10 +53,26 @@ impl Network {
     /// # Errors
     /// If the batch was made for another network.
     pub fn forward(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Logits, Error> {
-        let encoded = self.encoder.forward(batch, noise, device)?;
+        self.forward_vectors(self.vectors(batch, noise, device)?, &batch.lengths)
+    }
+
+    /// As [`Encoder::vectors`].
+    ///
+    /// # Errors
+    /// If the batch was made for another network.
+    pub(super) fn vectors(&self, batch: &Batch, noise: f64, device: &Device) -> Result<Tensor<3>, Error> {
+        self.encoder.vectors(batch, noise, device)
+    }
+
+    /// Logits of vectors `[B, T, E]` that were made already.
+    ///
+    /// # Errors
+    /// If they were made for another network.
+    pub(super) fn forward_vectors(&self, x: Tensor<3>, lengths: &[usize]) -> Result<Logits, Error> {
+        let encoded = self.encoder.forward_vectors(x, lengths)?;
         let (pooled, penalty) = match (encoded.pooled, &self.pool) {
             (Some((pooled, penalty)), _) => (pooled, Some(penalty)),
-            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, &batch.lengths)?, None),
+            (None, Some(pool)) => (pool.forward(encoded.steps, encoded.last, lengths)?, None),
             (None, None) => (encoded.last, None),
         };
         let logits = self.output.forward(dropout_layer(&self.output_dropout, pooled))?;

@@ -1,5 +1,7 @@
 //! `lookback explain MODEL INPUT`.
 
+mod page;
+
 use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use lookback_infer::input::Example;
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, GenerateAsk, Model, View};
 
+use self::page::Pages;
 use super::UsageError;
 use super::load::load;
 use super::max_memory::MaxMemory;
@@ -45,6 +48,16 @@ pub(super) struct Explain {
     /// Shade the tokens in colours
     #[arg(long, value_enum, default_value_t)]
     color: Color,
+    /// Write a page for a browser, one file that needs no other: what was looked at, what each token adds, and the answers
+    /// without one
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write what such a page shows as JSON; - prints it, in place of the rest
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A second input, beside the first on the page
+    #[arg(long, value_name = "INPUT", conflicts_with = "data")]
+    beside: Option<String>,
     #[command(flatten)]
     memory: MaxMemory,
 }
@@ -77,6 +90,10 @@ impl Explain {
         if self.series.is_some() && self.data.is_none() {
             return Err(UsageError("--series is of --data, which names a file of series".into()).into());
         }
+        if self.beside.is_some() && self.html.is_none() && self.json.is_none() {
+            return Err(UsageError("--beside is of a page; --html or --json says where that goes".into()).into());
+        }
+        let pages = Pages::new(self.html, self.json)?;
         let input = self.input.unwrap_or_default();
         let file = self.data.clone().unwrap_or_else(|| THE_INPUT.into());
         let model = load(&self.model, self.data.as_deref().unwrap_or(Path::new(&input)))?;
@@ -96,13 +113,38 @@ impl Explain {
             let generate = GenerateAsk { condition: self.condition.clone(), ..GenerateAsk::default() };
             model.check_ask(&Ask { generate, ..Ask::default() })?;
         }
-        let mut explained = explain_example(&*model, &example, (self.color.wanted(), self.condition), (&file, limit))?;
-        if let Some(task) = TASKS.iter().find(|task| task.name == model.task()) {
-            let init = Init::read(&self.model, task.name, false)?;
-            for view in (task.gradients)(&init, &example, self.step, (&file, limit))? {
-                explained.push_str(&terminal::gradients(&view));
+        let beside = self.beside.map(|beside| model.input().encode_line(&beside, &file, 1)).transpose()?;
+        let task = TASKS.iter().find(|task| task.name == model.task());
+        let init = task.map(|task| Init::read(&self.model, task.name, false)).transpose()?;
+        let gradients = |example: &Example| match (task, &init) {
+            (Some(task), Some(init)) => (task.gradients)(init, example, self.step, (&file, limit)),
+            _ => Ok(Vec::new()),
+        };
+        let of_example = gradients(&example)?;
+        if pages.are_wanted() {
+            let page_of = |example: &Example, gradients: &[View]| {
+                let attribution = match (task, &init) {
+                    (Some(task), Some(init)) => (task.attribution)(init, example, (&file, limit))?,
+                    _ => None,
+                };
+                page::input(
+                    &*model,
+                    (example, self.condition.as_deref()),
+                    (attribution.as_ref(), gradients),
+                    (&file, limit),
+                )
+            };
+            let mut inputs = vec![page_of(&example, &of_example)?];
+            if let Some(beside) = &beside {
+                inputs.push(page_of(beside, &gradients(beside)?)?);
             }
+            pages.write(&page::page(&*model, &self.model, inputs))?;
         }
+        if pages.is_printed() {
+            return Ok(());
+        }
+        let mut explained = explain_example(&*model, &example, (self.color.wanted(), self.condition), (&file, limit))?;
+        of_example.iter().for_each(|view| explained.push_str(&terminal::gradients(view)));
         // The text has colours of its own; all that comes from elsewhere is escaped in it.
         super::print_as_it_is(&explained)?;
         Ok(())
