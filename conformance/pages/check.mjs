@@ -176,5 +176,22 @@ await judged(series.tab, "a series");
 if (pictures) await series.tab.screenshot({ path: join(pictures, "series.png"), fullPage: true });
 await series.close();
 
+// Gates and states over time.
+for (const [name, words] of [["several heads", ["the soup was cold"]], ["language model", ["the old miller"]], ["forecast", ["--data", file("numbers.csv")]]]) {
+  lookback("inspect", file(`${name}.safetensors`), ...words, "--html", file("gates.html"), "--json", file("gates.json"));
+  const { layers } = JSON.parse(readFileSync(file("gates.json"), "utf8"));
+  const { tab, close } = await open(file("gates.html"));
+  const choose = tab.locator("select").first(), rows = tab.locator("select").nth(1);
+  assert.equal(await choose.locator("option").count(), layers.reduce((sum, layer) => sum + Object.keys(layer.values).length, 0));
+  await choose.selectOption({ label: `${layers[0].name}: hidden state` });
+  await rows.selectOption("2");
+  const third = layers[0].values["hidden state"][2];
+  const found = await weights(tab);
+  found.forEach((value, at) => assert.ok(Math.abs(value - third[at]) <= 5.1e-4, `${name}, unit 3, ${at}: ${value}, not ${third[at]}`));
+  await judged(tab, `${name}, gates`);
+  if (pictures) await tab.screenshot({ path: join(pictures, `${name}-gates.png`), fullPage: true });
+  await close();
+}
+
 await browser.close();
 console.log(`${opened} pages opened: weights as predict has them, nothing asked of the network, no violation of WCAG 2.1 A and AA`);

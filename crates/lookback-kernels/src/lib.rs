@@ -65,6 +65,7 @@ mod recurrence;
 pub mod rnn;
 pub mod simd;
 mod threads;
+pub mod trace;
 mod written;
 
 /// Random cases, the same in every run unless `PROPTEST_RNG_SEED` names others.

@@ -27,7 +27,7 @@ impl Cell {
     }
 
     /// The kernels' cell: of a GRU the one whose reset follows the product, as in PyTorch.
-    pub(crate) fn kernel(self) -> lookback_kernels::Cell {
+    pub fn kernel(self) -> lookback_kernels::Cell {
         match self {
             Cell::Lstm => lookback_kernels::Cell::Lstm,
             Cell::Gru => lookback_kernels::Cell::Gru(lookback_kernels::Reset::AfterProduct),

@@ -3,4 +3,5 @@
 pub mod attribution;
 pub mod chart;
 pub mod page;
+pub mod states;
 pub mod terminal;

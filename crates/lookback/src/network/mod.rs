@@ -4,6 +4,7 @@ mod attend;
 mod encoder;
 mod options;
 mod pooling;
+mod reading;
 mod tensors;
 mod twin;
 
@@ -12,5 +13,7 @@ pub use encoder::Encoder;
 pub use options::EncoderOptions;
 pub(crate) use options::option_of;
 pub(crate) use pooling::Pool;
+pub use reading::Reading;
+pub(crate) use reading::of_encoders;
 pub(crate) use tensors::{filled, read, values};
 pub(crate) use twin::twin;

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::insight::attribution::Attribution;
-use crate::network::values;
+use crate::network::{Reading, of_encoders, values};
 use crate::options_file::{self, OptionsFile, WrongFile};
 use crate::search::Choice;
 use crate::train::{
@@ -111,6 +111,15 @@ pub trait Task {
         _place: (&Path, MemoryLimit),
     ) -> Result<Option<Attribution>, Error> {
         Ok(None)
+    }
+
+    /// What the recurrent layers read of an input, a network of an ensemble after the other; nothing where there are none.
+    /// `condition`: the label by which a text is written, of language models that have some.
+    ///
+    /// # Errors
+    /// If the model is of another task, or there is no such label.
+    fn readings(model: &Init, example: &Example, _condition: Option<&str>) -> Result<Vec<Reading>, Error> {
+        of_encoders(model, example)
     }
 
     /// Trains on the file `data`.
@@ -212,7 +221,12 @@ pub struct Entry {
     pub gradients: Gradients,
     /// What each token or step adds to an answer, see [`Task::attribution`].
     pub attribution: AttributionOf,
+    /// What the recurrent layers read of an input, see [`Task::readings`].
+    pub readings: Readings,
 }
+
+/// As [`Task::readings`].
+pub type Readings = fn(&Init, &Example, Option<&str>) -> Result<Vec<Reading>, Error>;
 
 /// As [`Task::attribution`].
 pub type AttributionOf = fn(&Init, &Example, (&Path, MemoryLimit)) -> Result<Option<Attribution>, Error>;
@@ -318,6 +332,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         data: T::DATA,
         gradients: T::gradients,
         attribution: T::attribution,
+        readings: T::readings,
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;

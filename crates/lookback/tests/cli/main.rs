@@ -28,6 +28,7 @@ mod resume;
 mod series;
 mod series_files;
 mod several_labels;
+mod states;
 mod stop;
 mod stream;
 mod tag;

@@ -98,7 +98,7 @@ impl GeneratedText {
     }
 
     /// Tokens as people see them.
-    pub(super) fn shown(&self, ids: &[u32]) -> Vec<String> {
+    pub fn shown(&self, ids: &[u32]) -> Vec<String> {
         let cut = self.written.cut;
         self.written.tokens(ids, |_| None).iter().map(|token| cut.shown(token).to_owned()).collect()
     }

@@ -11,7 +11,7 @@ use lookback_infer::input::Example;
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::{Ask, GenerateAsk, Model, View};
 
-use self::page::Pages;
+pub(super) use self::page::Pages;
 use super::UsageError;
 use super::load::load;
 use super::max_memory::MaxMemory;

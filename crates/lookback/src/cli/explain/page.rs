@@ -20,7 +20,7 @@ const MOST_REMOVALS: usize = 512;
 const SAID: [&str; 4] = ["label", "labels", "tags", "translation"];
 
 /// Where a page and its numbers go.
-pub(super) struct Pages {
+pub(in crate::cli) struct Pages {
     html: Option<PathBuf>,
     json: Option<PathBuf>,
 }
@@ -30,7 +30,7 @@ impl Pages {
     ///
     /// # Errors
     /// If one cannot.
-    pub(super) fn new(html: Option<PathBuf>, json: Option<PathBuf>) -> Result<Pages, UsageError> {
+    pub(in crate::cli) fn new(html: Option<PathBuf>, json: Option<PathBuf>) -> Result<Pages, UsageError> {
         for (option, file) in [("html", &html), ("json", &json)] {
             if let Some(file) = file.as_deref().filter(|file| *file != Path::new("-")) {
                 check_writable(file).map_err(|error| UsageError(format!("--{option}: {error}")))?;
@@ -45,12 +45,12 @@ impl Pages {
         Ok(Pages { html, json })
     }
 
-    pub(super) fn are_wanted(&self) -> bool {
+    pub(in crate::cli) fn are_wanted(&self) -> bool {
         self.html.is_some() || self.json.is_some()
     }
 
     /// Whether the numbers stand in place of what is told in the terminal.
-    pub(super) fn is_printed(&self) -> bool {
+    pub(in crate::cli) fn is_printed(&self) -> bool {
         self.json.as_deref() == Some(Path::new("-"))
     }
 
@@ -59,13 +59,21 @@ impl Pages {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn write(&self, page: &Page) -> anyhow::Result<()> {
+        self.write_both(&|| page.clone(), &|| page.json())
+    }
+
+    /// Writes a page and numbers that are more than it shows, each where it is wanted.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(in crate::cli) fn write_both(&self, page: &dyn Fn() -> Page, json: &dyn Fn() -> String) -> anyhow::Result<()> {
         if let Some(file) = &self.html {
-            write_text(file, &page.html())?;
+            write_text(file, &page().html())?;
             tracing::info!("{}: open it in a browser", file.display());
         }
         match &self.json {
-            Some(_) if self.is_printed() => crate::cli::print(&format!("{}\n", page.json()))?,
-            Some(file) => write_text(file, &format!("{}\n", page.json()))?,
+            Some(_) if self.is_printed() => crate::cli::print(&format!("{}\n", json()))?,
+            Some(file) => write_text(file, &format!("{}\n", json()))?,
             None => {}
         }
         Ok(())

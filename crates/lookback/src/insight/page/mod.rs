@@ -158,6 +158,21 @@ impl PageInput {
         self
     }
 
+    /// With gates or states over time, of which every value is shown to three digits behind the point.
+    pub fn with_states(mut self, views: &[View]) -> PageInput {
+        let rounded = |value: &f32| value.is_finite().then(|| (value * 1000.0).round() / 1000.0);
+        self.views.extend(views.iter().map(|view| PageView {
+            name: view.name.clone(),
+            rows: view.rows.clone(),
+            columns: view.columns.clone(),
+            signed: view.values.iter().any(|&value| value < 0.0),
+            values: Values::All {
+                values: (0..view.rows.len()).map(|row| view.row(row).iter().map(rounded).collect()).collect(),
+            },
+        }));
+        self
+    }
+
     /// With an attribution, and how far it goes together with the first view that has a weight per token.
     pub fn with_attribution(mut self, found: &Attribution, views: &[View]) -> PageInput {
         let tokens = self.tokens.len();

@@ -83,7 +83,7 @@ function shown(section, input, all, state) {
   const choose = make("select", {});
   all.forEach((source, at) => choose.append(make("option", { value: at }, source.name)));
   const rows = make("select", {});
-  const rowsLabel = make("label", {}, "looked at from ", rows);
+  const rowsLabel = make("label", {}, "of row ", rows);
   const controls = make("div", { class: "controls" });
   if (all.length > 0) {
     choose.value = state.source;
@@ -166,7 +166,7 @@ function shown(section, input, all, state) {
   function chooseToken(token) {
     state.token = token;
     const source = all[state.source];
-    const isOwn = source?.pairs && source.view.rows.length === source.view.columns.length;
+    const isOwn = source?.pairs && source.view.rows.every((name, at) => name === source.view.columns[at]);
     if (isOwn) { state.row = token; rows.value = token; }
     refresh();
     tell(token);

@@ -18,7 +18,7 @@ use lookback_infer::tasks::forecast::{
 };
 
 use super::network::Network;
-use crate::network::read;
+use crate::network::{Reading, read};
 use crate::train::Init;
 
 /// The gradient of what is forecast of each target at a step ahead, from 1 (where every step is told, at that step, the last unless
@@ -75,6 +75,38 @@ pub(super) fn gradients(
         views.push(view((columns, &plan), history, &window, (step - 1, target), &found));
     }
     Ok(views)
+}
+
+/// What the networks read of a series: its last window, whatever answers.
+///
+/// # Errors
+/// If the model or the series is none that forecasts.
+pub(super) fn readings(model: &Init, example: &Example) -> Result<Vec<Reading>, Error> {
+    let input = Input::of_file(&model.file, &model.path)?;
+    let plan: NetworkPlan = model.file.checked_json(&model.path, "network", NetworkPlan::check)?;
+    let (Some((columns, encoder)), Some(history)) = (input.history(), example.history()) else {
+        return Err(PlanError::Unfit("the model or the input is of no numbers over time".into()).into());
+    };
+    let cutter = Cutter::of(&plan.window, encoder, columns);
+    let every = plan.window.at_every_step();
+    let window = match every {
+        true => cutter.steps(history, history.length, history.length),
+        false => cutter.window(history, history.length),
+    };
+    let window = window.ok_or_else(|| PlanError::Unfit("the series has no value that is read".into()))?;
+    let first = if every { window.origin } else { window.origin - window.length };
+    let time = |step: usize| columns.time_text(columns.frequency.after(history.start, step as i64));
+    let one = |place: usize| {
+        let own = prefix(place, plan.ensemble);
+        let layer = |layer: usize| [format!("{own}encoder.recurrent."), format!("_l{layer}")];
+        Reading {
+            cell: plan.encoder.cell,
+            steps: (first..first + window.length).map(time).collect(),
+            x: window.channels.clone(),
+            layers: (0..plan.encoder.layers).map(layer).collect(),
+        }
+    };
+    Ok((0..plan.ensemble).map(one).collect())
 }
 
 /// The classic forecast that answers in place of the networks, where one does.

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 pub use train::{fit, fit_histories};
 
 use super::{Fitted, Task};
+use crate::network::Reading;
 use crate::search::Choice;
 use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
@@ -106,6 +107,10 @@ impl Task for Forecast {
         place: (&Path, MemoryLimit),
     ) -> Result<Vec<View>, Error> {
         gradient::gradients(model, example, step, place)
+    }
+
+    fn readings(model: &Init, example: &Example, _condition: Option<&str>) -> Result<Vec<Reading>, Error> {
+        gradient::readings(model, example)
     }
 
     fn fit(data: &Path, plan: &ForecastPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -8,6 +8,7 @@ mod network;
 mod options;
 mod pieces;
 mod plan;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use lookback_infer::data::documents::DocumentOptions;
 use lookback_infer::error::{Error, PlanError};
+use lookback_infer::input::Example;
 use lookback_infer::model::{Record, Score};
 pub use network::{Network, Penalties, RowState, Rows};
 pub use options::{GenerateOptions, GeneratedTokenOptions, LanguageOptions};
@@ -24,6 +26,7 @@ use serde_json::{Value, json};
 pub use train::{fit, fit_documents};
 
 use super::{Fitted, Task};
+use crate::network::Reading;
 use crate::search::Choice;
 use crate::train::{Init, Session, TrainPlan, ValidationPlan};
 
@@ -54,6 +57,10 @@ impl Task for Generate {
         let (data, text, network) = (file.json(path, "data")?, file.json(path, "text")?, file.json(path, "network")?);
         Ok(GenerateOptions::whole(data, &text, &network, &record.training)
             .map_err(|problem| model.wrong_entry("record", problem))?)
+    }
+
+    fn readings(model: &Init, example: &Example, condition: Option<&str>) -> Result<Vec<Reading>, Error> {
+        reading::readings(model, example, condition)
     }
 
     fn plan(_data: &Path, options: &GenerateOptions) -> Result<GeneratePlan, PlanError> {

@@ -1,4 +1,6 @@
-//! `lookback inspect MODEL`.
+//! `lookback inspect MODEL`, and with an input what its gates and states did.
+
+mod states;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +15,17 @@ use crate::insight::terminal;
 use crate::tasks::TASKS;
 use crate::train::{Files, Init};
 
-/// Show what a model file holds and how it was trained.
+/// Show what a model file holds and how it was trained, or what its gates and states do with an input
 #[derive(Args, Debug)]
 pub(super) struct Inspect {
     /// Model file
     model: PathBuf,
+    /// An input as for explain: for every recurrent layer and direction the gates and states over time, how much of them is shut or
+    /// open, how long a unit keeps what it has, the singular values of the recurrent weights, and how far back a gradient reaches
+    #[arg(conflicts_with = "config")]
+    input: Option<String>,
+    #[command(flatten)]
+    states: states::States,
     /// Print the options it was trained with, as a configuration for train --config
     #[arg(long)]
     config: bool,
@@ -25,6 +33,9 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        if let Some(wanted) = self.states.of(self.input)? {
+            return wanted.run(&self.model);
+        }
         let file = ModelFile::read(&self.model)?;
         if self.config {
             return print_config(file, &self.model);
