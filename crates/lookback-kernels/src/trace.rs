@@ -8,8 +8,8 @@
 use crate::cell::Weights;
 use crate::cell::reference::Step;
 use crate::gru::Reset;
-use crate::recurrence::{Activation, Cell};
-use crate::{KernelError, check, gru, lstm, rnn};
+use crate::recurrence::{Activation, Cell, reference};
+use crate::{KernelError, check};
 
 /// Rounds of the power method, and how little the largest singular value may change in one to be the last.
 const ROUNDS: usize = 60;
@@ -53,11 +53,7 @@ impl Trace {
         let zeros = vec![0.0; hidden];
         for x in x.chunks_exact(input.max(1)) {
             let (h, c) = steps.last().map_or((&zeros, &zeros), |step| (&step.h, &step.c));
-            let step = match cell {
-                Cell::Rnn(activation) => rnn::reference::step(activation, weights, x, h),
-                Cell::Lstm => lstm::reference::step(weights, x, h, c),
-                Cell::Gru(reset) => gru::reference::step(reset, weights, x, h),
-            };
+            let step = reference::step(cell, weights, x, h, c);
             steps.push(step);
         }
         let (weight_hh, peephole) = (weights.weight_hh.to_vec(), peephole.map(<[f64]>::to_vec));
@@ -330,11 +326,7 @@ mod tests {
 
     fn step(cell: Cell, w: &Weights<'_, f64>, x: &[f64], state: &[f64]) -> Vec<f64> {
         let (h, c) = state.split_at(HIDDEN);
-        let step = match cell {
-            Cell::Rnn(activation) => rnn::reference::step(activation, w, x, h),
-            Cell::Lstm => lstm::reference::step(w, x, h, c),
-            Cell::Gru(reset) => gru::reference::step(reset, w, x, h),
-        };
+        let step = reference::step(cell, w, x, h, c);
         [step.h, step.c].concat()
     }
 

@@ -5,6 +5,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod failure;
+mod gradcheck;
 mod inspect;
 mod load;
 mod max_memory;
@@ -58,6 +59,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show what a model file holds and how it was trained
     Inspect(inspect::Inspect),
+    // As its own documentation says.
+    Gradcheck(gradcheck::Gradcheck),
 }
 
 /// Runs the program with `arguments`, the program's own name first.
@@ -83,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> 
         Command::Predict(command) => command.run(),
         Command::Explain(command) => on_the_pool(|| command.run()),
         Command::Inspect(command) => command.run(),
+        Command::Gradcheck(command) => on_the_pool(|| command.run()),
     }
 }
 

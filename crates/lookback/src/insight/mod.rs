@@ -2,6 +2,7 @@
 
 pub mod attribution;
 pub mod chart;
+pub mod gradcheck;
 pub mod page;
 pub mod states;
 pub mod terminal;

@@ -14,6 +14,7 @@ mod files;
 mod forecast;
 mod forecast_outputs;
 mod generate;
+mod gradcheck;
 mod init;
 #[cfg(target_os = "linux")]
 mod memory;

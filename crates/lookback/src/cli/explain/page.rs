@@ -72,7 +72,7 @@ impl Pages {
             tracing::info!("{}: open it in a browser", file.display());
         }
         match &self.json {
-            Some(_) if self.is_printed() => crate::cli::print(&format!("{}\n", json()))?,
+            Some(_) if self.is_printed() => crate::cli::print_json(&format!("{}\n", json()))?,
             Some(file) => write_text(file, &format!("{}\n", json()))?,
             None => {}
         }
