@@ -330,8 +330,8 @@ fn words_may_stand_without_tags() {
         };
         sentences.iter().map(pairs).collect::<Vec<_>>()
     };
-    let words = read("words", "他们  喝\u{3000}汤\n\n 热 汤 \n");
-    assert_eq!(words, ["1: 他们/word 喝/word 汤/word", "3: 热/word 汤/word"]);
+    let words = read("words", "他们  喝\u{3000}汤\n\n 热 汤 好 \n");
+    assert_eq!(words, ["1: 他们/word 喝/word 汤/word", "3: 热/word 汤/word 好/word"]);
     assert_eq!(read("slash", "他们/r 喝/v\n"), ["1: 他们/r 喝/v"]);
     assert_eq!(read("columns", "他们 r\n喝 v\n\n汤 n\n"), ["1: 他们/r 喝/v", "4: 汤/n"]);
 }
