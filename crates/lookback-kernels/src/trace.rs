@@ -6,7 +6,7 @@
 //! value of that product is far below 1, gradients vanish over `n` steps, and if it is far above, they explode.
 
 use crate::cell::Weights;
-use crate::cell::reference::Step;
+use crate::cell::reference::{ParameterGradients, Step, StepBack, StepGradients};
 use crate::gru::Reset;
 use crate::recurrence::{Activation, Cell, reference};
 use crate::{KernelError, check};
@@ -25,6 +25,8 @@ pub struct Trace {
     weight_hh: Vec<f64>,
     /// `[3*H]`, of an LSTM with peepholes.
     peephole: Option<Vec<f64>>,
+    /// `[H]`: the state that a row begins with.
+    zeros: Vec<f64>,
     steps: Vec<Step<f64>>,
 }
 
@@ -57,7 +59,7 @@ impl Trace {
             steps.push(step);
         }
         let (weight_hh, peephole) = (weights.weight_hh.to_vec(), peephole.map(<[f64]>::to_vec));
-        Ok(Trace { cell, hidden, weight_hh, peephole, steps })
+        Ok(Trace { cell, hidden, weight_hh, peephole, zeros, steps })
     }
 
     /// `T`
@@ -153,60 +155,35 @@ impl Trace {
     /// # Panics
     /// If there is no such step, or `v` is not as long as a state.
     pub fn pull(&self, t: usize, v: &[f64]) -> Vec<f64> {
-        let (size, step) = (self.hidden, &self.steps[t]);
+        self.pull_with(t, v, &mut self.unread())
+    }
+
+    /// As [`Trace::pull`], by the reference's step back. What it makes of the parameters' gradients is not read.
+    fn pull_with(&self, t: usize, v: &[f64], unread: &mut ParameterGradients<f64>) -> Vec<f64> {
+        let (dh, dc) = v.split_at(self.hidden);
         let (h_prev, c_prev) = self.before(t);
-        let (dh, dc) = v.split_at(size);
-        let gate = |gate: usize, u: usize| step.gates[gate * size + u];
-        match self.cell {
-            Cell::Rnn(activation) => {
-                let da: Vec<f64> = dh.iter().zip(&step.h).map(|(dh, &h)| dh * slope(activation, h)).collect();
-                self.transposed(0..size, &da)
-            }
-            Cell::Lstm => {
-                let (mut da, mut dc_prev) = (vec![0.0; 4 * size], vec![0.0; size]);
-                for u in 0..size {
-                    let [i, f, g, o] = [0, 1, 2, 3].map(|own| gate(own, u));
-                    let peephole = |own: usize| self.peephole.as_ref().map_or(0.0, |p| p[own * size + u]);
-                    let tanh = step.c[u].tanh();
-                    da[3 * size + u] = dh[u] * tanh * o * (1.0 - o);
-                    let dc = dc[u] + dh[u] * o * (1.0 - tanh * tanh) + da[3 * size + u] * peephole(2);
-                    da[u] = dc * g * i * (1.0 - i);
-                    da[size + u] = dc * c_prev[u] * f * (1.0 - f);
-                    da[2 * size + u] = dc * i * (1.0 - g * g);
-                    dc_prev[u] = dc * f + da[u] * peephole(0) + da[size + u] * peephole(1);
-                }
-                [self.transposed(0..4 * size, &da), dc_prev].concat()
-            }
-            Cell::Gru(reset) => {
-                let mut da = vec![0.0; 2 * size];
-                let mut inner = vec![0.0; size];
-                for u in 0..size {
-                    let (z, n) = (gate(1, u), gate(2, u));
-                    da[size + u] = dh[u] * (h_prev[u] - n) * z * (1.0 - z);
-                    inner[u] = dh[u] * (1.0 - z) * (1.0 - n * n);
-                }
-                let mut back: Vec<f64> = (0..size).map(|u| dh[u] * gate(1, u)).collect();
-                let own = 2 * size..3 * size;
-                for (u, through) in match reset {
-                    Reset::AfterProduct => {
-                        let scaled: Vec<f64> = (0..size).map(|u| inner[u] * gate(0, u)).collect();
-                        (0..size).for_each(|u| da[u] = inner[u] * gate(3, u) * gate(0, u) * (1.0 - gate(0, u)));
-                        self.transposed(own, &scaled)
-                    }
-                    Reset::BeforeProduct => {
-                        let seen = self.transposed(own, &inner);
-                        (0..size).for_each(|u| da[u] = seen[u] * h_prev[u] * gate(0, u) * (1.0 - gate(0, u)));
-                        (0..size).map(|u| seen[u] * gate(0, u)).collect()
-                    }
-                }
-                .into_iter()
-                .enumerate()
-                {
-                    back[u] += through;
-                }
-                back.iter_mut().zip(self.transposed(0..2 * size, &da)).for_each(|(back, more)| *back += more);
-                back
-            }
+        // Without an input, of which nothing is asked here.
+        let weights = Weights {
+            weight_ih: &[],
+            weight_hh: &self.weight_hh,
+            bias_ih: None,
+            bias_hh: None,
+            peephole: self.peephole.as_deref(),
+        };
+        let back = StepBack { x: &[], h_prev, c_prev, step: &self.steps[t], dh, dc };
+        let StepGradients { h, c, .. } = reference::step_backward(self.cell, &weights, &back, unread);
+        [h, c].concat()
+    }
+
+    /// Room for gradients of the parameters.
+    fn unread(&self) -> ParameterGradients<f64> {
+        let gates = self.cell.gates() * self.hidden;
+        ParameterGradients {
+            weight_ih: Vec::new(),
+            weight_hh: vec![0.0; gates * self.hidden],
+            bias_ih: vec![0.0; gates],
+            bias_hh: vec![0.0; gates],
+            peephole: vec![0.0; 3 * self.hidden],
         }
     }
 
@@ -223,7 +200,7 @@ impl Trace {
         let first = end + 1 - steps;
         // Any start does that is not at right angles to the answer; nobody chooses this one.
         let mut v: Vec<f64> = (0..self.state_len()).map(|at| 1.0 + ((at * 7919 + 13) % 101) as f64 / 101.0).collect();
-        let mut largest = 0.0;
+        let (mut largest, mut unread) = (0.0, self.unread());
         for _ in 0..ROUNDS {
             let length = norm(&v);
             if length == 0.0 || !length.is_finite() {
@@ -232,7 +209,7 @@ impl Trace {
             v.iter_mut().for_each(|v| *v /= length);
             v = (first..=end).fold(v, |v, t| self.push(t, &v));
             let found = norm(&v);
-            v = (first..=end).rev().fold(v, |v, t| self.pull(t, &v));
+            v = (first..=end).rev().fold(v, |v, t| self.pull_with(t, &v, &mut unread));
             let is_close = (found - largest).abs() <= CLOSE * found;
             largest = found;
             if is_close {
@@ -243,10 +220,10 @@ impl Trace {
     }
 
     /// The hidden and the cell state before a step.
-    fn before(&self, t: usize) -> (Vec<f64>, Vec<f64>) {
+    fn before(&self, t: usize) -> (&[f64], &[f64]) {
         match t.checked_sub(1).map(|before| &self.steps[before]) {
-            Some(step) => (step.h.clone(), step.c.clone()),
-            None => (vec![0.0; self.hidden], vec![0.0; self.hidden]),
+            Some(step) => (&step.h, &step.c),
+            None => (&self.zeros, &self.zeros),
         }
     }
 
@@ -254,16 +231,6 @@ impl Trace {
     fn product(&self, rows: std::ops::Range<usize>, v: &[f64]) -> Vec<f64> {
         let rows = self.weight_hh[rows.start * self.hidden..rows.end * self.hidden].chunks_exact(self.hidden);
         rows.map(|row| row.iter().zip(v).map(|(w, v)| w * v).sum()).collect()
-    }
-
-    /// `v` times these rows of the recurrent weights.
-    fn transposed(&self, rows: std::ops::Range<usize>, v: &[f64]) -> Vec<f64> {
-        let mut sum = vec![0.0; self.hidden];
-        let rows = self.weight_hh[rows.start * self.hidden..rows.end * self.hidden].chunks_exact(self.hidden);
-        for (row, &v) in rows.zip(v) {
-            sum.iter_mut().zip(row).for_each(|(sum, w)| *sum += w * v);
-        }
-        sum
     }
 }
 

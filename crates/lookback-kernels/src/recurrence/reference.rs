@@ -38,6 +38,16 @@ pub fn step<R: Real>(cell: Cell, weights: &Weights<'_, R>, x: &[R], h: &[R], c: 
     with_kernel!(cell, kernel => kernel.reference_step(weights, x, h, c))
 }
 
+/// One step of one row back; the parameters' gradients are added to `gradients`.
+pub fn step_backward<R: Real>(
+    cell: Cell,
+    weights: &Weights<'_, R>,
+    back: &StepBack<'_, R>,
+    gradients: &mut ParameterGradients<R>,
+) -> StepGradients<R> {
+    with_kernel!(cell, kernel => kernel.reference_step_back(weights, back, gradients))
+}
+
 /// The whole layer. Sizes must fit; the naive code indexes without checking them first.
 pub fn forward<R: Real>(cell: Cell, dims: &Dims, weights: &[Weights<'_, R>], inputs: &Inputs<'_, R>) -> Forward<R> {
     let Dims { batch, time, input, hidden, directions } = *dims;
@@ -116,7 +126,7 @@ pub fn backward<R: Real>(
                 let x = &inputs.x[(b * time + t) * input..][..input];
                 let back = StepBack { x, h_prev, c_prev, step: &steps[s], dh: &dh, dc: &dc };
                 let (w, g) = (&weights[d], &mut out.weights[d]);
-                let step = with_kernel!(cell, kernel => kernel.reference_step_back(w, &back, g));
+                let step = step_backward(cell, w, &back, g);
                 // Both directions reach the same input.
                 let dx = &mut out.x[(b * time + t) * input..][..input];
                 dx.iter_mut().zip(&step.x).for_each(|(dx, &g)| *dx += g);

@@ -1,8 +1,9 @@
 //! `lookback gradcheck`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lookback_infer::model_file::ModelFile;
 use lookback_infer::network::Cell as Trained;
 use lookback_infer::tasks::load_file;
 use lookback_kernels::{Activation, Cell, Reset};
@@ -122,8 +123,10 @@ impl Gradcheck {
 }
 
 /// The recurrent layers of a model, each direction by itself.
-fn of_model(path: &std::path::Path) -> anyhow::Result<Vec<Subject>> {
-    let file = lookback_infer::model_file::ModelFile::read(path)?;
+fn of_model(path: &Path) -> anyhow::Result<Vec<Subject>> {
+    let file = ModelFile::read(path)?;
+    // Refuses a file that is no model, or one whose tensors do not fit: below everything is as it should be.
+    load_file(file.clone(), path)?;
     let network: serde_json::Value = file.json(path, "network")?;
     // A language model's and a decoder's own cell, else that of the encoder.
     let cell = |name: &str| {
@@ -143,15 +146,9 @@ fn of_model(path: &std::path::Path) -> anyhow::Result<Vec<Subject>> {
         let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
         let weights = [weight_ih, weight_hh, bias_ih, bias_hh].map(|tensor| wide(&tensor.data));
         let (cell, hidden) = (cell(name)?, weight_hh.shape.last().copied().unwrap_or_default());
-        // What is not of this cell's shape is told when the model is loaded.
-        if hidden == 0 || weight_hh.data.len() != cell.gates() * hidden * hidden {
-            continue;
-        }
         let name = format!("{}{}", before.trim_end_matches('.'), behind);
         subjects.push(Subject::Trained { name, cell, weights, hidden });
     }
-    // Refuses a file that is no model.
-    load_file(file, path)?;
     match subjects.is_empty() {
         true => Err(UsageError(format!("{} has no recurrent layers", path.display())).into()),
         false => Ok(subjects),

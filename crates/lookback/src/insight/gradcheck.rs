@@ -79,15 +79,17 @@ pub struct Checked {
     pub error: f64,
 }
 
-type Number = Box<dyn Fn(&[f64]) -> f64 + Sync>;
-type Gradient = Box<dyn Fn(&[f64]) -> Vec<f64> + Sync>;
+/// A number that is made of arguments, and its gradient as it is written out.
+trait Differentiable: Sync {
+    fn number(&self, all: &[f64]) -> f64;
+
+    fn gradient(&self, all: &[f64]) -> Vec<f64>;
+}
 
 /// All arguments in one list, and what is made of them.
 struct Problem {
-    arguments: Vec<(String, Range<usize>)>,
-    values: Vec<f64>,
-    number: Number,
-    gradient: Gradient,
+    arguments: Arguments,
+    of: Box<dyn Differentiable>,
 }
 
 impl Subject {
@@ -142,16 +144,17 @@ impl Subject {
 
 impl Problem {
     fn compare(&self, subject: &str) -> Vec<Checked> {
-        let gradient = (self.gradient)(&self.values);
+        let Arguments { named, values } = &self.arguments;
+        let gradient = self.of.gradient(values);
         let of_argument = |(argument, range): &(String, Range<usize>)| {
             let largest = gradient[range.clone()].iter().fold(SMALL, |most, value| most.max(value.abs()));
             let every = range.len().div_ceil(MOST).max(1);
             let places: Vec<usize> = range.clone().step_by(every).collect();
             let error = |&place: &usize| {
-                let mut moved = self.values.clone();
+                let mut moved = values.clone();
                 let mut at = |by: f64| {
-                    moved[place] = self.values[place] + by;
-                    (self.number)(&moved)
+                    moved[place] = values[place] + by;
+                    self.of.number(&moved)
                 };
                 let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
                 (slope - gradient[place]).abs() / largest
@@ -160,7 +163,7 @@ impl Problem {
             let (subject, argument) = (subject.to_owned(), argument.clone());
             Checked { subject, argument, values: range.len(), moved: places.len(), error }
         };
-        self.arguments.iter().filter(|(_, range)| !range.is_empty()).map(of_argument).collect()
+        named.iter().filter(|(_, range)| !range.is_empty()).map(of_argument).collect()
     }
 }
 
@@ -197,7 +200,7 @@ fn layer(cell: Cell, peephole: bool, rng: &mut ChaCha8Rng) -> Problem {
         [sizes.map(|size| drawn(size, 0.8, rng)).to_vec(), vec![drawn(peephole, 0.8, rng)]].concat()
     };
     let weights = [weights(rng), weights(rng)];
-    of_layer(cell, dims, &weights, &[4, 2], rng)
+    of_layer(cell, dims, &weights, &LENGTHS, rng)
 }
 
 fn trained(cell: Cell, weights: &[Vec<f64>; 4], hidden: usize, rng: &mut ChaCha8Rng) -> Problem {
@@ -228,19 +231,10 @@ fn of_layer(cell: Cell, dims: Dims, weights: &[Vec<Vec<f64>>], lengths: &[usize]
         })
         .collect();
     let up = [drawn(batch * time * directions * hidden, 1.0, rng), drawn(states, 1.0, rng), drawn(states, 1.0, rng)];
-    let lengths = lengths.to_vec();
-    let parts = Layer { cell, dims, lengths, x, h0, c0, places, up };
-    let other = parts.clone();
-    Problem {
-        arguments: arguments.named,
-        values: arguments.values,
-        number: Box::new(move |all| parts.number(all)),
-        gradient: Box::new(move |all| other.gradient(all)),
-    }
+    Problem { arguments, of: Box::new(Layer { cell, dims, lengths: lengths.to_vec(), x, h0, c0, places, up }) }
 }
 
 /// Where the arguments of a layer stand, and what its outputs are multiplied with.
-#[derive(Clone)]
 struct Layer {
     cell: Cell,
     dims: Dims,
@@ -266,7 +260,9 @@ impl Layer {
             Inputs { x: &all[self.x.clone()], lengths: Some(&self.lengths), h0: Some(&all[self.h0.clone()]), c0 };
         (weights.collect(), inputs)
     }
+}
 
+impl Differentiable for Layer {
     fn number(&self, all: &[f64]) -> f64 {
         let (weights, inputs) = self.of(all);
         let made = recurrence::forward(self.cell, &self.dims, &weights, &inputs);
@@ -314,17 +310,9 @@ fn attention_problem(form: Form, rng: &mut ChaCha8Rng) -> Problem {
         drawn(dims.batch * dims.queries * heads * dims.value, 1.0, rng),
         drawn(dims.batch * heads * dims.queries * dims.keys, 1.0, rng),
     ];
-    let parts = Attention { form, dims, query, keys, values, v, w, up };
-    let other = parts.clone();
-    Problem {
-        arguments: arguments.named,
-        values: arguments.values,
-        number: Box::new(move |all| parts.number(all)),
-        gradient: Box::new(move |all| other.gradient(all)),
-    }
+    Problem { arguments, of: Box::new(Attention { form, dims, query, keys, values, v, w, up }) }
 }
 
-#[derive(Clone)]
 struct Attention {
     form: Form,
     dims: attention::Dims,
@@ -336,8 +324,10 @@ struct Attention {
     up: [Vec<f64>; 2],
 }
 
-/// One row sees two of its keys; queries see no key behind their own place.
-const KEY_LENGTHS: [usize; 2] = [4, 2];
+/// One of two rows is shorter.
+const LENGTHS: [usize; 2] = [4, 2];
+/// Keys behind the end of a row are not seen, and none behind a query's own place.
+const MASK: Mask<'_, f64> = Mask { key_lengths: Some(&LENGTHS), causal: true, window: None, allowed: None, bias: None };
 
 impl Attention {
     fn score<'a>(&self, all: &'a [f64]) -> Score<'a, f64> {
@@ -359,25 +349,25 @@ impl Attention {
         query.chunks(wide).flat_map(|q| (0..wide).map(move |to| column(q, to))).collect()
     }
 
-    fn forward(&self, all: &[f64], query: &[f64]) -> attention::reference::Forward<f64> {
-        let mask = Mask { key_lengths: Some(&KEY_LENGTHS), causal: true, ..Mask::default() };
-        let inputs = attention::Inputs { query, keys: &all[self.keys.clone()], values: &all[self.values.clone()] };
-        attention::reference::forward(self.score(all), &self.dims, &mask, None, &inputs)
+    fn inputs<'a>(&self, all: &'a [f64], query: &'a [f64]) -> attention::Inputs<'a, f64> {
+        attention::Inputs { query, keys: &all[self.keys.clone()], values: &all[self.values.clone()] }
     }
+}
 
+impl Differentiable for Attention {
     fn number(&self, all: &[f64]) -> f64 {
-        let made = self.forward(all, &self.queries(all));
+        let query = self.queries(all);
+        let inputs = self.inputs(all, &query);
+        let made = attention::reference::forward(self.score(all), &self.dims, &MASK, None, &inputs);
         dot(&made.context, &self.up[0]) + dot(&made.weights, &self.up[1])
     }
 
     fn gradient(&self, all: &[f64]) -> Vec<f64> {
         let query = self.queries(all);
-        let made = self.forward(all, &query);
-        let mask = Mask { key_lengths: Some(&KEY_LENGTHS), causal: true, ..Mask::default() };
-        let inputs =
-            attention::Inputs { query: &query, keys: &all[self.keys.clone()], values: &all[self.values.clone()] };
+        let (score, inputs) = (self.score(all), self.inputs(all, &query));
+        let made = attention::reference::forward(score, &self.dims, &MASK, None, &inputs);
         let upstream = attention::Upstream { context: Some(&self.up[0]), weights: Some(&self.up[1]) };
-        let found = attention::reference::backward(self.score(all), &self.dims, &mask, None, &inputs, &made, &upstream);
+        let found = attention::reference::backward(score, &self.dims, &MASK, None, &inputs, &made, &upstream);
         let mut gradient = vec![0.0; all.len()];
         gradient[self.keys.clone()].copy_from_slice(&found.keys);
         gradient[self.values.clone()].copy_from_slice(&found.values);
@@ -406,33 +396,39 @@ fn random_field(rng: &mut ChaCha8Rng) -> Problem {
     let transitions = arguments.put("transitions", drawn(dims.tags * dims.tags, 1.0, rng));
     let start = arguments.put("start", drawn(dims.tags, 1.0, rng));
     let end = arguments.put("end", drawn(dims.tags, 1.0, rng));
-    let tags: Vec<u32> = (0..dims.batch * dims.time).map(|_| rng.random_range(0..dims.tags as u32)).collect();
+    let tags = (0..dims.batch * dims.time).map(|_| rng.random_range(0..dims.tags as u32)).collect();
     let up = drawn(dims.batch, 1.0, rng);
-    let places = [emissions, transitions, start, end];
-    let parts = (places.clone(), tags.clone(), up.clone());
-    let of = |[_, transitions, start, end]: &[Range<usize>; 4], all: &'_ [f64]| {
-        [transitions, start, end].map(|range| all[range.clone()].to_vec())
-    };
-    Problem {
-        arguments: arguments.named,
-        values: arguments.values,
-        number: Box::new(move |all| {
-            let [transitions, start, end] = &of(&parts.0, all);
-            let parameters = CrfParameters { transitions, start, end };
-            let (losses, _) =
-                crf::reference::forward(dims, parameters, &all[parts.0[0].clone()], &KEY_LENGTHS, &parts.1);
-            dot(&losses, &parts.2)
-        }),
-        gradient: Box::new(move |all| {
-            let [transitions, start, end] = &of(&places, all);
-            let parameters = CrfParameters { transitions, start, end };
-            let emissions = &all[places[0].clone()];
-            let found = crf::reference::backward(dims, parameters, emissions, &KEY_LENGTHS, &tags, &up);
-            let mut gradient = vec![0.0; all.len()];
-            let parts = [&found.emissions, &found.transitions, &found.start, &found.end];
-            places.iter().zip(parts).for_each(|(range, values)| gradient[range.clone()].copy_from_slice(values));
-            gradient
-        }),
+    Problem { arguments, of: Box::new(RandomField { dims, emissions, transitions, start, end, tags, up }) }
+}
+
+struct RandomField {
+    dims: CrfDims,
+    emissions: Range<usize>,
+    transitions: Range<usize>,
+    start: Range<usize>,
+    end: Range<usize>,
+    tags: Vec<u32>,
+    up: Vec<f64>,
+}
+
+impl RandomField {
+    fn of<'a>(&self, all: &'a [f64]) -> (CrfParameters<'a, f64>, &'a [f64]) {
+        let [transitions, start, end] = [&self.transitions, &self.start, &self.end].map(|own| &all[own.clone()]);
+        (CrfParameters { transitions, start, end }, &all[self.emissions.clone()])
+    }
+}
+
+impl Differentiable for RandomField {
+    fn number(&self, all: &[f64]) -> f64 {
+        let (parameters, emissions) = self.of(all);
+        dot(&crf::reference::forward(self.dims, parameters, emissions, &LENGTHS, &self.tags).0, &self.up)
+    }
+
+    fn gradient(&self, all: &[f64]) -> Vec<f64> {
+        let (parameters, emissions) = self.of(all);
+        let found = crf::reference::backward(self.dims, parameters, emissions, &LENGTHS, &self.tags, &self.up);
+        // As the arguments stand, one behind the other.
+        [found.emissions, found.transitions, found.start, found.end].concat()
     }
 }
 
@@ -454,13 +450,21 @@ mod tests {
 
     #[test]
     fn a_wrong_gradient_is_found() {
-        let problem = Problem {
-            arguments: vec![("a".into(), 0..2), ("b".into(), 2..3), ("none".into(), 3..3)],
-            values: vec![0.5, -1.0, 2.0],
-            number: Box::new(|all| all[0] * all[0] + 3.0 * all[1] + all[2].powi(3)),
-            gradient: Box::new(|all| vec![2.0 * all[0], 3.0, 3.1 * all[2] * all[2]]),
-        };
-        let found = problem.compare("it");
+        struct Wrong;
+        impl Differentiable for Wrong {
+            fn number(&self, all: &[f64]) -> f64 {
+                all[0] * all[0] + 3.0 * all[1] + all[2].powi(3)
+            }
+
+            fn gradient(&self, all: &[f64]) -> Vec<f64> {
+                vec![2.0 * all[0], 3.0, 3.1 * all[2] * all[2]]
+            }
+        }
+        let mut arguments = Arguments::default();
+        for (name, values) in [("a", vec![0.5, -1.0]), ("b", vec![2.0]), ("none", Vec::new())] {
+            arguments.put(name, values);
+        }
+        let found = Problem { arguments, of: Box::new(Wrong) }.compare("it");
         assert_eq!(
             found.iter().map(|one| (one.argument.as_str(), one.moved)).collect::<Vec<_>>(),
             [("a", 2), ("b", 1)]

@@ -4,10 +4,8 @@
 
 use lookback_infer::error::ModelFileError;
 use lookback_infer::model::View;
-use lookback_infer::model_file::ModelFile;
-use lookback_kernels::Cell;
-use lookback_kernels::Weights;
 use lookback_kernels::trace::Trace;
+use lookback_kernels::{Cell, Weights};
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -95,7 +93,7 @@ pub fn layers(model: &Init, readings: &[Reading]) -> Result<Vec<LayerReport>, Mo
             let directions: Vec<&str> = directions.collect();
             let traces = directions.iter().map(|direction| {
                 let is_reverse = !direction.is_empty();
-                let own = Layer { file: &model.file, model, before, behind: &format!("{behind}{direction}") };
+                let own = Layer { model, before, behind: &format!("{behind}{direction}") };
                 own.trace(reading.cell.kernel(), &in_order(&x, time, is_reverse), time)
             });
             let traces = traces.collect::<Result<Vec<(Trace, Vec<f64>)>, _>>()?;
@@ -143,7 +141,6 @@ fn in_order(x: &[f64], time: usize, is_reverse: bool) -> Vec<f64> {
 
 /// Where the weights of one direction of a layer stand.
 struct Layer<'a> {
-    file: &'a ModelFile,
     model: &'a Init,
     before: &'a str,
     behind: &'a str,
@@ -154,7 +151,7 @@ impl Layer<'_> {
     fn trace(&self, cell: Cell, x: &[f64], time: usize) -> Result<(Trace, Vec<f64>), ModelFileError> {
         let wide = |name: &str| -> Result<(Vec<f64>, Vec<usize>), ModelFileError> {
             let name = format!("{}{name}{}", self.before, self.behind);
-            let found = self.file.tensors.get(&name);
+            let found = self.model.file.tensors.get(&name);
             let tensor = found.ok_or_else(|| self.wrong(&name, "it is missing".into()))?;
             Ok((tensor.data.iter().map(|&value| f64::from(value)).collect(), tensor.shape.clone()))
         };

@@ -15,5 +15,5 @@ pub(crate) use options::option_of;
 pub(crate) use pooling::Pool;
 pub use reading::Reading;
 pub(crate) use reading::of_encoders;
-pub(crate) use tensors::{filled, read, values};
+pub(crate) use tensors::{filled, read, read_each, values};
 pub(crate) use twin::twin;

@@ -7,7 +7,7 @@ use lookback_infer::model_file::prefix;
 use lookback_infer::network::{Cell, EncoderPlan};
 use serde_json::Value;
 
-use super::{Encoder, read};
+use super::{Encoder, read_each};
 use crate::train::Init;
 
 /// What goes into the recurrent layers of one network.
@@ -34,12 +34,12 @@ pub(crate) fn of_encoders(model: &Init, example: &Example) -> Result<Vec<Reading
         serde_json::from_value(network["encoder"].clone()).map_err(|error| wrong(error.to_string()))?;
     let networks = network["ensemble"].as_u64().unwrap_or(1) as usize;
     let input = Input::of_file(&model.file, &model.path)?;
+    if plan.layers == 0 || example.is_empty() {
+        return Ok(Vec::new());
+    }
     let device = Device::flex();
-    let mut file = model.file.clone();
-    let one = |place: usize| -> Result<Reading, Error> {
+    let one = |(place, encoder): (usize, Encoder)| -> Result<Reading, Error> {
         let own = prefix(place, networks);
-        let encoder = Encoder::new(&plan, input.shape(), &device)?;
-        let encoder = read(encoder, &format!("{own}encoder."), &mut file, &model.path)?;
         let batch = Batch::new(&[example], encoder.parts(), &mut || false);
         let vectors = encoder.vectors(&batch, 0.0, &device);
         let vectors = vectors.map_err(|error| PlanError::Unfit(error.to_string()))?;
@@ -47,8 +47,6 @@ pub(crate) fn of_encoders(model: &Init, example: &Example) -> Result<Vec<Reading
         let layers = (0..plan.layers).map(|layer| [format!("{own}encoder.recurrent."), format!("_l{layer}")]).collect();
         Ok(Reading { cell: plan.cell, steps: example.written_names(), x, layers })
     };
-    if plan.layers == 0 || example.is_empty() {
-        return Ok(Vec::new());
-    }
-    (0..networks).map(one).collect()
+    let encoders = read_each(model, networks, "encoder.", || Encoder::new(&plan, input.shape(), &device))?;
+    encoders.into_iter().enumerate().map(one).collect()
 }

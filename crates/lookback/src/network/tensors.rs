@@ -4,9 +4,11 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::TensorData;
-use lookback_infer::error::ModelFileError;
-use lookback_infer::model_file::{ModelFile, Tensor};
+use lookback_infer::error::{Error, ModelFileError, PlanError};
+use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use lookback_nn::parameters;
+
+use crate::train::Init;
 
 /// All parameters as the tensors of a file, `prefix` before each name.
 pub(crate) fn values<N: Module>(network: &N, prefix: &str) -> Vec<(String, Tensor)> {
@@ -25,6 +27,23 @@ pub(crate) fn read<N: Module>(
     path: &Path,
 ) -> Result<N, ModelFileError> {
     filled(network, prefix, path, |name, shape| Ok(file.take_tensor(path, name, shape)?.data))
+}
+
+/// The networks of a trained model, one of an ensemble after the other: what `make` gives, with the parameters whose names begin with
+/// the network's own prefix and `part`.
+///
+/// # Errors
+/// Those of `make`, and as [`read`].
+pub(crate) fn read_each<N: Module>(
+    model: &Init,
+    networks: usize,
+    part: &str,
+    make: impl Fn() -> Result<N, PlanError>,
+) -> Result<Vec<N>, Error> {
+    // What is taken out of a file is gone.
+    let mut file = model.file.clone();
+    let one = |place: usize| Ok(read(make()?, &format!("{}{part}", prefix(place, networks)), &mut file, &model.path)?);
+    (0..networks).map(one).collect()
 }
 
 /// The network with the values that `give` has for each parameter, by its name behind `prefix` and its shape. `path`: where

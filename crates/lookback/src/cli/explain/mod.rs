@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use lookback_infer::error::counted;
 use lookback_infer::input::Example;
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Ask, GenerateAsk, Model, View};
+use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, View};
 
 pub(super) use self::page::Pages;
 use super::UsageError;
@@ -120,30 +120,28 @@ impl Explain {
             (Some(task), Some(init)) => (task.gradients)(init, example, self.step, (&file, limit)),
             _ => Ok(Vec::new()),
         };
+        let condition = self.condition.as_deref();
         let of_example = gradients(&example)?;
+        let answers = answers(&*model, (&example, condition), pages.are_wanted(), (&file, limit))?;
         if pages.are_wanted() {
-            let page_of = |example: &Example, gradients: &[View]| {
+            let page_of = |example: &Example, answers: &[Answer], gradients: &[View]| {
                 let attribution = match (task, &init) {
                     (Some(task), Some(init)) => (task.attribution)(init, example, (&file, limit))?,
                     _ => None,
                 };
-                page::input(
-                    &*model,
-                    (example, self.condition.as_deref()),
-                    (attribution.as_ref(), gradients),
-                    (&file, limit),
-                )
+                page::input(&*model, (example, answers), (attribution.as_ref(), gradients), limit)
             };
-            let mut inputs = vec![page_of(&example, &of_example)?];
+            let mut inputs = vec![page_of(&example, &answers, &of_example)?];
             if let Some(beside) = &beside {
-                inputs.push(page_of(beside, &gradients(beside)?)?);
+                let answers = self::answers(&*model, (beside, condition), true, (&file, limit))?;
+                inputs.push(page_of(beside, &answers, &gradients(beside)?)?);
             }
             pages.write(&page::page(&*model, &self.model, inputs))?;
         }
         if pages.is_printed() {
             return Ok(());
         }
-        let mut explained = explain_example(&*model, &example, (self.color.wanted(), self.condition), (&file, limit))?;
+        let mut explained = explained(&*model, &example, answers, self.color.wanted());
         of_example.iter().for_each(|view| explained.push_str(&terminal::gradients(view)));
         // The text has colours of its own; all that comes from elsewhere is escaped in it.
         super::print_as_it_is(&explained)?;
@@ -155,40 +153,62 @@ impl Explain {
 pub(super) fn explain(model: &dyn Model, content: &str, color: bool, limit: MemoryLimit) -> anyhow::Result<String> {
     let file = Path::new(THE_INPUT);
     let example = model.input().encode_line(content, file, 1)?;
-    explain_example(model, &example, (color, None), (file, limit))
+    let answers = answers(model, (&example, None), false, (file, limit))?;
+    Ok(explained(model, &example, answers, color))
 }
 
-fn explain_example(
+/// The answers to an input with what led to them, and of numbers over time with charts where these are wanted.
+fn answers(
     model: &dyn Model,
-    example: &Example,
-    (color, condition): (bool, Option<String>),
+    (example, condition): (&Example, Option<&str>),
+    charts: bool,
     (file, limit): (&Path, MemoryLimit),
-) -> anyhow::Result<String> {
-    if example.cut > 0 {
-        let (what, unit) = example.unit();
-        tracing::warn!("the {what} is cut to the model's {} {unit}s", example.len());
+) -> anyhow::Result<Vec<Answer>> {
+    if let Some(cut) = cut(example) {
+        tracing::warn!("{cut}");
     }
     // What a text costs a language model says more of it than how one that it writes goes on.
-    let generate = GenerateAsk { score: true, condition, ..GenerateAsk::default() };
-    let ask = Ask { views: true, limit, generate, ..Ask::default() };
+    let generate = GenerateAsk { score: true, condition: condition.map(str::to_owned), ..GenerateAsk::default() };
+    let forecast = ForecastAsk { chart: charts && example.history().is_some(), ..ForecastAsk::default() };
+    let ask = Ask { views: true, limit, generate, forecast, ..Ask::default() };
     model.check_memory(example, &ask, file)?;
+    Ok(model.answer(&[example], &ask)?)
+}
+
+/// What is to be said of an input that is too long, if it is.
+pub(super) fn cut(example: &Example) -> Option<String> {
+    let (what, unit) = example.unit();
+    (example.cut > 0).then(|| format!("the {what} is cut to the model's {}", counted(example.len(), unit)))
+}
+
+/// What is to be said of an input that tells the model nothing, if it does not.
+fn unknown(example: &Example) -> Option<String> {
+    let (what, unit) = example.unit();
+    example.is_unknown().then(|| match example.len() {
+        0 => format!("the {what} has no {unit}"),
+        count => format!("the model knows none of the {what}'s {}", counted(count, unit)),
+    })
+}
+
+/// As a sentence.
+fn sentence(said: &str) -> String {
+    let mut letters = said.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+fn explained(model: &dyn Model, example: &Example, answers: Vec<Answer>, color: bool) -> String {
     let mut explained = String::new();
-    for answer in model.answer(&[example], &ask)? {
+    for answer in answers {
         for line in std::iter::once(&answer.line).chain(&answer.notes) {
             explained.push_str(&terminal::printable(line));
             explained.push('\n');
         }
-        if example.is_unknown() {
-            let (what, unit) = example.unit();
-            explained.push_str(&match example.len() {
-                0 => format!("Unsure: the {what} has no {unit}.\n"),
-                count => format!("Unsure: the model knows none of the {what}'s {}.\n", counted(count, unit)),
-            });
+        if let Some(unknown) = unknown(example) {
+            explained.push_str(&format!("Unsure: {unknown}.\n"));
         }
         if let Some(why) = model.without_views() {
-            let mut letters = why.chars();
-            let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-            explained.push_str(&format!("{first}{}.\n", letters.as_str()));
+            explained.push_str(&format!("{}\n", sentence(&why)));
         }
         let (between_texts, views): (Vec<View>, Vec<View>) =
             answer.views.into_iter().partition(|view| view.rows.len() > 1 && view.rows != view.columns);
@@ -203,5 +223,5 @@ fn explain_example(
             _ => terminal::view_table(&views),
         });
     }
-    Ok(explained)
+    explained
 }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use lookback_infer::error::counted;
 use lookback_infer::input::Example;
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Answer, Ask, ForecastAsk, GenerateAsk, Model, View};
+use lookback_infer::model::{Answer, Ask, Model, View};
 use lookback_infer::model_file::{check_writable, write_text};
 use serde_json::Value;
 
+use super::{cut, sentence, unknown};
 use crate::cli::UsageError;
 use crate::insight::attribution::Attribution;
 use crate::insight::chart;
@@ -84,8 +84,8 @@ impl Pages {
 pub(super) fn page(model: &dyn Model, path: &Path, inputs: Vec<PageInput>) -> Page {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let title = match model.task() {
-        "generate" => "How likely a text is",
-        "forecast" => "What a forecast rests on",
+        lookback_infer::tasks::generate::NAME => "How likely a text is",
+        lookback_infer::tasks::forecast::NAME => "What a forecast rests on",
         _ => "What a model looked at",
     };
     Page { title: title.into(), model: format!("{name}, {}", model.task()), inputs }
@@ -97,46 +97,30 @@ pub(super) fn page(model: &dyn Model, path: &Path, inputs: Vec<PageInput>) -> Pa
 /// As [`Model::answer`].
 pub(super) fn input(
     model: &dyn Model,
-    (example, condition): (&Example, Option<&str>),
+    (example, answers): (&Example, &[Answer]),
     (attribution, gradients): (Option<&Attribution>, &[View]),
-    (file, limit): (&Path, MemoryLimit),
+    limit: MemoryLimit,
 ) -> anyhow::Result<PageInput> {
-    let (what, unit) = example.unit();
-    let generate = GenerateAsk { score: true, condition: condition.map(str::to_owned), ..GenerateAsk::default() };
-    let forecast = ForecastAsk { chart: example.history().is_some(), ..ForecastAsk::default() };
-    let ask = Ask { views: true, limit, generate, forecast, ..Ask::default() };
-    model.check_memory(example, &ask, file)?;
     let mut input = PageInput::of(example);
-    if example.cut > 0 {
-        input.warnings.push(format!("The {what} is cut to the model's {}.", counted(example.len(), unit)));
-    }
-    if example.is_unknown() {
-        input.warnings.push(match example.len() {
-            0 => format!("The {what} has no {unit}."),
-            count => format!("The model knows none of the {what}'s {}.", counted(count, unit)),
-        });
-    }
+    input.warnings.extend([cut(example), unknown(example)].into_iter().flatten().map(|said| sentence(&said)));
     if let Some(why) = model.without_views() {
         input.warnings.push(format!("Nothing was looked at: {why}."));
     }
-    let answers = model.answer(&[example], &ask)?;
-    let mut views = Vec::new();
-    for answer in answers.iter() {
+    let views: Vec<View> = answers.iter().flat_map(|answer| answer.views.iter().cloned()).collect();
+    for answer in answers {
         input.answers.push(answer.line.clone());
         input.notes.extend(answer.notes.iter().cloned());
-        views.extend(answer.views.iter().cloned());
         if !answer.charts.is_empty() {
             input.charts.push(chart::svg(&answer.charts)?);
         }
     }
     // A language model's views tell how likely tokens are.
-    input.attends = !views.is_empty() && model.task() != "generate";
-    let known: Vec<View> = views.iter().chain(gradients).cloned().collect();
-    input = input.with_views(&known);
+    input.attends = !views.is_empty() && model.task() != lookback_infer::tasks::generate::NAME;
+    input = input.with_views(&[&views, gradients].concat());
     if let Some(found) = attribution {
         input = input.with_attribution(found, &views);
     }
-    if let [answer] = answers.as_slice() {
+    if let [answer] = answers {
         input.removals = removals(model, example, answer, limit)?;
     }
     Ok(input)

@@ -9,7 +9,7 @@ use lookback_infer::model::{Ask, GenerateAsk, View};
 use serde_json::{Map, Value, json};
 
 use crate::cli::UsageError;
-use crate::cli::explain::Pages;
+use crate::cli::explain::{Pages, cut};
 use crate::cli::load::load;
 use crate::cli::series;
 use crate::insight::page::{Page, PageInput};
@@ -85,8 +85,8 @@ impl Wanted {
             None => model.input().encode_line(&self.input, Path::new("the input"), 1)?,
         };
         let (what, unit) = example.unit();
-        if example.cut > 0 {
-            tracing::warn!("the {what} is cut to the model's {}", counted(example.len(), unit));
+        if let Some(cut) = cut(&example) {
+            tracing::warn!("{cut}");
         }
         let Some(task) = TASKS.iter().find(|task| task.name == model.task()) else { return Ok(()) };
         let init = Init::read(path, task.name, false)?;

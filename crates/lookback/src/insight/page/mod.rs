@@ -160,15 +160,9 @@ impl PageInput {
 
     /// With gates or states over time, of which every value is shown to three digits behind the point.
     pub fn with_states(mut self, views: &[View]) -> PageInput {
-        let rounded = |value: &f32| value.is_finite().then(|| (value * 1000.0).round() / 1000.0);
-        self.views.extend(views.iter().map(|view| PageView {
-            name: view.name.clone(),
-            rows: view.rows.clone(),
-            columns: view.columns.clone(),
-            signed: view.values.iter().any(|&value| value < 0.0),
-            values: Values::All {
-                values: (0..view.rows.len()).map(|row| view.row(row).iter().map(rounded).collect()).collect(),
-            },
+        self.views.extend(views.iter().map(|view| {
+            let rounded = view.values.iter().map(|value| (value * 1000.0).round() / 1000.0).collect();
+            PageView::of(&View { values: rounded, ..view.clone() }, usize::MAX)
         }));
         self
     }

@@ -9,14 +9,13 @@ use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Batch, Example};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::Ask;
-use lookback_infer::model_file::prefix;
 use lookback_infer::network::Link;
 use lookback_infer::network::budget::Purpose;
 use lookback_infer::tasks::classify::{Classifier, Description, budget};
 
 use super::network::Network;
 use crate::insight::attribution::{Attribution, attribute};
-use crate::network::read;
+use crate::network::read_each;
 use crate::train::Init;
 
 /// Rows that are computed at once at most.
@@ -108,10 +107,5 @@ fn networks(model: &Init, description: &Description) -> Result<Vec<Network>, Err
     (plan.output_dropout, plan.encoder.layer_dropout, plan.encoder.embedding_dropout) = (0.0, 0.0, 0.0);
     let (shape, labels) = (description.input.shape(), description.labels.len());
     let device = Device::flex().autodiff();
-    let mut file = model.file.clone();
-    let one = |place: usize| -> Result<Network, Error> {
-        let network = Network::new(&plan, shape, labels, &device)?;
-        Ok(read(network, &prefix(place, plan.ensemble), &mut file, &model.path)?)
-    };
-    (0..plan.ensemble).map(one).collect()
+    read_each(model, plan.ensemble, "", || Network::new(&plan, shape, labels, &device))
 }

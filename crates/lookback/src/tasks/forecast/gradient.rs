@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use lookback_infer::data::history::{History, HistoryColumns};
 use lookback_infer::error::{Error, PlanError};
-use lookback_infer::input::{Example, Input};
+use lookback_infer::input::{Example, HistoryEncoder, Input};
 use lookback_infer::memory_limit::MemoryLimit;
 use lookback_infer::model::View;
 use lookback_infer::model_file::prefix;
@@ -18,7 +18,7 @@ use lookback_infer::tasks::forecast::{
 };
 
 use super::network::Network;
-use crate::network::{Reading, read};
+use crate::network::{Reading, read_each};
 use crate::train::Init;
 
 /// The gradient of what is forecast of each target at a step ahead, from 1 (where every step is told, at that step, the last unless
@@ -35,9 +35,7 @@ pub(super) fn gradients(
 ) -> Result<Vec<View>, Error> {
     let input = Input::of_file(&model.file, &model.path)?;
     let plan: NetworkPlan = model.file.checked_json(&model.path, "network", NetworkPlan::check)?;
-    let (Some((columns, encoder)), Some(history)) = (input.history(), example.history()) else {
-        return Err(PlanError::Unfit("the model or the input is of no numbers over time".into()).into());
-    };
+    let (columns, encoder, history) = of_numbers(&input, example)?;
     if let Some(floor) = floor_of(model)? {
         // Nothing of it goes through the network.
         return match step {
@@ -50,11 +48,7 @@ pub(super) fn gradients(
     }
     let cutter = Cutter::of(&plan.window, encoder, columns);
     let every = plan.window.at_every_step();
-    let window = match every {
-        true => cutter.steps(history, history.length, history.length),
-        false => cutter.window(history, history.length),
-    };
-    let window = window.ok_or_else(|| PlanError::Unfit("the series has no value that is read".into()))?;
+    let window = last_window(&cutter, history)?;
     let steps = if every { window.length } else { plan.window.horizon };
     let step = step.unwrap_or(if every { steps } else { 1 });
     if !(1..=steps).contains(&step) {
@@ -84,17 +78,9 @@ pub(super) fn gradients(
 pub(super) fn readings(model: &Init, example: &Example) -> Result<Vec<Reading>, Error> {
     let input = Input::of_file(&model.file, &model.path)?;
     let plan: NetworkPlan = model.file.checked_json(&model.path, "network", NetworkPlan::check)?;
-    let (Some((columns, encoder)), Some(history)) = (input.history(), example.history()) else {
-        return Err(PlanError::Unfit("the model or the input is of no numbers over time".into()).into());
-    };
-    let cutter = Cutter::of(&plan.window, encoder, columns);
-    let every = plan.window.at_every_step();
-    let window = match every {
-        true => cutter.steps(history, history.length, history.length),
-        false => cutter.window(history, history.length),
-    };
-    let window = window.ok_or_else(|| PlanError::Unfit("the series has no value that is read".into()))?;
-    let first = if every { window.origin } else { window.origin - window.length };
+    let (columns, encoder, history) = of_numbers(&input, example)?;
+    let window = last_window(&Cutter::of(&plan.window, encoder, columns), history)?;
+    let first = first_step(&plan, &window);
     let time = |step: usize| columns.time_text(columns.frequency.after(history.start, step as i64));
     let one = |place: usize| {
         let own = prefix(place, plan.ensemble);
@@ -107,6 +93,31 @@ pub(super) fn readings(model: &Init, example: &Example) -> Result<Vec<Reading>, 
         }
     };
     Ok((0..plan.ensemble).map(one).collect())
+}
+
+/// How numbers over time are read, and those of an example.
+fn of_numbers<'a>(
+    input: &'a Input,
+    example: &'a Example,
+) -> Result<(&'a HistoryColumns, &'a HistoryEncoder, &'a History), PlanError> {
+    match (input.history(), example.history()) {
+        (Some((columns, encoder)), Some(history)) => Ok((columns, encoder, history)),
+        _ => Err(PlanError::Unfit("the model or the input is of no numbers over time".into())),
+    }
+}
+
+/// What is read of a series where all of it is known.
+fn last_window(cutter: &Cutter<'_>, history: &History) -> Result<Window, PlanError> {
+    let window = match cutter.plan.at_every_step() {
+        true => cutter.steps(history, history.length, history.length),
+        false => cutter.window(history, history.length),
+    };
+    window.ok_or_else(|| PlanError::Unfit("the series has no value that is read".into()))
+}
+
+/// The step of the series with which a window begins.
+fn first_step(plan: &NetworkPlan, window: &Window) -> usize {
+    if plan.window.at_every_step() { window.origin } else { window.origin - window.length }
 }
 
 /// The classic forecast that answers in place of the networks, where one does.
@@ -123,12 +134,7 @@ fn networks(model: &Init, plan: &NetworkPlan, sizes: Sizes) -> Result<Vec<Networ
     let mut plan = plan.clone();
     (plan.output_dropout, plan.encoder.layer_dropout, plan.encoder.embedding_dropout) = (0.0, 0.0, 0.0);
     let device = Device::flex().autodiff();
-    let mut file = model.file.clone();
-    let one = |place: usize| -> Result<Network, Error> {
-        let network = Network::new(&plan, sizes, &device)?;
-        Ok(read(network, &prefix(place, plan.ensemble), &mut file, &model.path)?)
-    };
-    (0..plan.ensemble).map(one).collect()
+    read_each(model, plan.ensemble, "", || Network::new(&plan, sizes, &device))
 }
 
 /// The gradient of the point at a step, of all networks together.
@@ -199,7 +205,7 @@ fn view(
     let every = plan.window.at_every_step();
     let time = |step: usize| columns.time_text(columns.frequency.after(history.start, step as i64));
     let ahead = found.ahead.len() / columns.future.len().max(1);
-    let first = if every { window.origin } else { window.origin - window.length };
+    let first = first_step(plan, window);
     // A table with a column per series has no name of its target.
     let own = if columns.targets.is_empty() { vec![history.id.clone()] } else { columns.targets.clone() };
     let past = if every { &[][..] } else { &columns.past };
