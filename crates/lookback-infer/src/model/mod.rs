@@ -114,6 +114,11 @@ pub trait Model: Send + Sync + Debug {
     /// Why there are no views, where the model has none to show.
     fn without_views(&self) -> Option<String>;
 
+    /// Whether the views are weights by which was looked at something, and no other numbers.
+    fn attends(&self) -> bool {
+        true
+    }
+
     /// Why answers cannot stand in the rows of a table, where they cannot.
     fn without_table(&self) -> Option<String> {
         None

@@ -342,6 +342,11 @@ impl Model for Generator {
         answer::fields(ask)
     }
 
+    fn attends(&self) -> bool {
+        // They tell how likely tokens are.
+        false
+    }
+
     fn without_views(&self) -> Option<String> {
         None
     }

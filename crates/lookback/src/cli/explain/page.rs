@@ -83,12 +83,7 @@ impl Pages {
 /// The page of a model.
 pub(super) fn page(model: &dyn Model, path: &Path, inputs: Vec<PageInput>) -> Page {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    let title = match model.task() {
-        lookback_infer::tasks::generate::NAME => "How likely a text is",
-        lookback_infer::tasks::forecast::NAME => "What a forecast rests on",
-        _ => "What a model looked at",
-    };
-    Page { title: title.into(), model: format!("{name}, {}", model.task()), inputs }
+    Page { title: "What led to the answer".into(), model: format!("{name}, {}", model.task()), inputs }
 }
 
 /// What a page shows of one input.
@@ -114,8 +109,7 @@ pub(super) fn input(
             input.charts.push(chart::svg(&answer.charts)?);
         }
     }
-    // A language model's views tell how likely tokens are.
-    input.attends = !views.is_empty() && model.task() != lookback_infer::tasks::generate::NAME;
+    input.attends = !views.is_empty() && model.attends();
     input = input.with_views(&[&views, gradients].concat());
     if let Some(found) = attribution {
         input = input.with_attribution(found, &views);

@@ -302,6 +302,7 @@ function numbers(input, all) {
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "all numbers" }, table));
 }
 
+document.title = page.title;
 document.querySelector("h1").textContent = page.title;
 document.querySelector(".model").textContent = page.model;
 const main = document.querySelector("main");
