@@ -60,6 +60,14 @@ impl Linear {
         self.0.forward(x, threads).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// The same in the memory of a vector that is no longer needed.
+    ///
+    /// # Panics
+    /// As [`Linear::forward`].
+    pub(crate) fn forward_over(&self, x: &[f32], memory: Vec<f32>, threads: usize) -> Vec<f32> {
+        self.0.forward_over(x, memory, threads).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// steps: `[B, T, inputs]`. Gives `[B, T, outputs]`, zero past a row's length, where nothing is read.
     ///
     /// # Panics

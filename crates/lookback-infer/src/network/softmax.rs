@@ -1,6 +1,7 @@
 //! Logits as probabilities, and what they cost.
 
 use lookback_kernels::simd::math;
+use rayon::prelude::*;
 
 /// Logits `[.., N]` as probabilities, safe from overflow.
 pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
@@ -17,24 +18,31 @@ pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
 /// is by how much its logits were above. A row of nothing but minus infinity becomes NaN.
 ///
 /// # Panics
-/// If there are fewer normalisers than rows.
+/// If there are fewer normalisers than rows, or no classes.
 pub fn log_softmax(logits: &mut [f32], classes: usize, normalizers: &mut [f32]) {
+    /// The fewest logits that a thread takes.
+    const LEAST: usize = 1 << 14;
+    let rows = logits.len() / classes;
+    let rows_of_logits = logits.par_chunks_exact_mut(classes).zip(&mut normalizers[..rows]);
+    rows_of_logits.with_min_len(LEAST.div_ceil(classes)).for_each(|(row, normalizer)| *normalizer = normalize(row));
+}
+
+/// One row of [`log_softmax`]: gives its normaliser.
+fn normalize(row: &mut [f32]) -> f32 {
     /// Powers at once, on the stack: the logits themselves are still needed.
     const BLOCK: usize = 1024;
     let mut powers = [0.0f32; BLOCK];
-    for (index, row) in logits.chunks_exact_mut(classes).enumerate() {
-        let largest = fold_lanes(row, f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
-        let mut sum = 0.0f64;
-        for block in row.chunks(BLOCK) {
-            let powers = &mut powers[..block.len()];
-            powers.iter_mut().zip(block).for_each(|(power, logit)| *power = logit - largest);
-            math::exp(powers);
-            sum += f64::from(fold_lanes(powers, 0.0, |sum, power| sum + power));
-        }
-        let log_sum = sum.ln() as f32;
-        row.iter_mut().for_each(|logit| *logit = (*logit - largest) - log_sum);
-        normalizers[index] = largest + log_sum;
+    let largest = fold_lanes(row, f32::NEG_INFINITY, |most, logit| if logit > most { logit } else { most });
+    let mut sum = 0.0f64;
+    for block in row.chunks(BLOCK) {
+        let powers = &mut powers[..block.len()];
+        powers.iter_mut().zip(block).for_each(|(power, logit)| *power = logit - largest);
+        math::exp(powers);
+        sum += f64::from(fold_lanes(powers, 0.0, |sum, power| sum + power));
     }
+    let log_sum = sum.ln() as f32;
+    row.iter_mut().for_each(|logit| *logit = (*logit - largest) - log_sum);
+    largest + log_sum
 }
 
 /// A fold in 16 lanes side by side, then of these: one chain alone would wait for itself at every value.

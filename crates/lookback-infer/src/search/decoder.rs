@@ -48,6 +48,17 @@ impl Step {
         &mut self.log_probabilities
     }
 
+    /// The memory of [`Step::log_probabilities`], which a decoder may write anew and give back by
+    /// [`Step::set_log_probabilities`], in place of a copy.
+    pub fn take_log_probabilities(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.log_probabilities)
+    }
+
+    /// `[rows, V]`, as [`Step::log_probabilities`], from a vector that the decoder has made.
+    pub fn set_log_probabilities(&mut self, values: Vec<f32>) {
+        self.log_probabilities = values;
+    }
+
     /// `[rows]`, zeros at first: by how much the logits were above the log-probabilities, which
     /// [`log_softmax`](crate::network::log_softmax) tells. Only the repetition penalty of sampling reads it, which its paper
     /// defines on logits.
@@ -72,7 +83,7 @@ impl Step {
 
     /// Whether it is the step that was begun with these sizes.
     pub(super) fn is_of(&self, rows: usize, vocabulary: usize) -> bool {
-        (self.rows, self.vocabulary) == (rows, vocabulary)
+        (self.rows, self.vocabulary) == (rows, vocabulary) && self.log_probabilities.len() == rows * vocabulary
     }
 
     /// How many rows have told what they looked at.
@@ -80,41 +91,64 @@ impl Step {
         self.attention_ends.len()
     }
 
-    /// Rows from `first` on: those of one source.
-    pub(super) fn of(&mut self, first: usize) -> SourceRows<'_> {
-        SourceRows { step: self, first }
+    /// The rows of sources that have so many each, one source's after another's.
+    pub(super) fn of_sources(&mut self, counts: impl Iterator<Item = usize>) -> Vec<SourceRows<'_>> {
+        let Step { vocabulary, log_probabilities, normalizers, attention, attention_ends, .. } = self;
+        let (mut rest, mut first) = (log_probabilities.as_mut_slice(), 0);
+        let rows = |count: usize| {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(count * *vocabulary);
+            rest = others;
+            first += count;
+            let normalizers = &normalizers[first - count..first];
+            let first = first - count;
+            SourceRows {
+                vocabulary: *vocabulary,
+                log_probabilities: own,
+                normalizers,
+                attention,
+                attention_ends,
+                first,
+            }
+        };
+        counts.map(rows).collect()
     }
 }
 
 /// The rows of one source, counted from its first.
 #[derive(Debug)]
 pub(super) struct SourceRows<'a> {
-    step: &'a mut Step,
+    vocabulary: usize,
+    /// `[rows, V]`
+    log_probabilities: &'a mut [f32],
+    /// `[rows]`
+    normalizers: &'a [f32],
+    /// Of all sources.
+    attention: &'a [f32],
+    attention_ends: &'a [usize],
+    /// Which of all rows is the source's first.
     first: usize,
 }
 
 impl SourceRows<'_> {
     /// `[V]`
     pub(super) fn row(&self, row: usize) -> &[f32] {
-        let start = (self.first + row) * self.step.vocabulary;
-        &self.step.log_probabilities[start..start + self.step.vocabulary]
+        &self.log_probabilities[row * self.vocabulary..][..self.vocabulary]
     }
 
     /// `[V]`
     pub(super) fn row_mut(&mut self, row: usize) -> &mut [f32] {
-        let start = (self.first + row) * self.step.vocabulary;
-        &mut self.step.log_probabilities[start..start + self.step.vocabulary]
+        &mut self.log_probabilities[row * self.vocabulary..][..self.vocabulary]
     }
 
     pub(super) fn normalizer(&self, row: usize) -> f32 {
-        self.step.normalizers[self.first + row]
+        self.normalizers[row]
     }
 
     /// `[S]`, or nothing where the decoder has no attention.
     pub(super) fn attention(&self, row: usize) -> &[f32] {
-        let ends = &self.step.attention_ends;
+        let ends = self.attention_ends;
         let row = self.first + row;
         let start = if row == 0 { 0 } else { ends.get(row - 1).copied().unwrap_or_default() };
-        ends.get(row).map_or(&[], |&end| &self.step.attention[start..end])
+        ends.get(row).map_or(&[], |&end| &self.attention[start..end])
     }
 }

@@ -42,6 +42,10 @@ pub use self::request::Request;
 
 use std::ops::ControlFlow;
 
+use rayon::prelude::*;
+
+use self::decoder::SourceRows;
+use self::error::Fault;
 use self::forbidden::Forbidden;
 use self::scratch::Scratch;
 use self::source::Source;
@@ -177,7 +181,7 @@ impl Search {
                 tokens.push(request.start);
             }
         }
-        let (mut out, mut scratch) = (Step::default(), Scratch::default());
+        let mut out = Step::default();
         let mut before = sources.len();
         for step in 0.. {
             if tokens.is_empty() {
@@ -190,6 +194,7 @@ impl Search {
             out.begin(before, vocabulary);
             decoder.step(&mut state, &tokens, &mut out).map_err(SearchError::Decoder)?;
             self.check_step(&out, before, vocabulary, step)?;
+            advance(&mut sources, &mut out).map_err(|(source, fault)| fault.of(source, step))?;
             rows.clear();
             tokens.clear();
             let mut first = 0;
@@ -200,9 +205,7 @@ impl Search {
                         rows.push(first + row);
                         tokens.push(token);
                     };
-                    let watch = |sample, token| watch(Certain { source_row: index, sample, token });
-                    let advanced = source.advance(&mut out.of(first), &mut scratch, chosen, watch);
-                    advanced.map_err(|fault| fault.of(index, step))?;
+                    source.settle(chosen, |sample, token| watch(Certain { source_row: index, sample, token }));
                     first += count;
                 }
             }
@@ -245,4 +248,25 @@ impl Search {
             _ => Ok(()),
         }
     }
+}
+
+/// One step of every source that still has rows, several of them at once where there is enough to look through; of several
+/// faults that of the first.
+fn advance(sources: &mut [Source<'_>], out: &mut Step) -> Result<(), (usize, Fault)> {
+    /// The fewest log-probabilities that a thread looks through.
+    const LEAST: usize = 1 << 15;
+    let counts: Vec<usize> = sources.iter().map(Source::rows).collect();
+    let each = LEAST.div_ceil(out.log_probabilities().len().div_ceil(sources.len()).max(1));
+    let with_rows = sources.iter_mut().enumerate().zip(out.of_sources(counts.iter().copied()));
+    let mut going: Vec<_> = with_rows.filter(|((_, source), _)| source.rows() > 0).collect();
+    let one = |scratch: &mut Scratch, ((index, source), rows): &mut ((usize, &mut Source<'_>), SourceRows<'_>)| {
+        source.advance(rows, scratch).map_err(|fault| (*index, fault))
+    };
+    if going.len() <= each {
+        let mut scratch = Scratch::default();
+        return going.iter_mut().try_for_each(|going| one(&mut scratch, going));
+    }
+    let made: Vec<Result<(), (usize, Fault)>> =
+        going.par_iter_mut().with_min_len(each).map_init(Scratch::default, one).collect();
+    made.into_iter().collect()
 }

@@ -70,31 +70,36 @@ impl<'a> Source<'a> {
         self.rows
     }
 
-    /// One step, of which `rows` tell what could come; `chosen` gets the rows that go on, counted from the source's first,
-    /// and the token of each; `watch` gets the tokens that are certain, with the sample each is of.
-    pub(super) fn advance(
-        &mut self,
-        rows: &mut SourceRows<'_>,
-        scratch: &mut Scratch,
-        mut chosen: impl FnMut(usize, u32),
-        watch: impl FnMut(usize, u32) -> ControlFlow<()>,
-    ) -> Result<(), Fault> {
+    /// One step, of which `rows` tell what could come.
+    pub(super) fn advance(&mut self, rows: &mut SourceRows<'_>, scratch: &mut Scratch) -> Result<(), Fault> {
         self.task.look(rows, self.rows)?;
         match &mut self.followed {
             Followed::Prefix(live) => {
                 let token = self.task.request.prefix[self.task.steps];
                 *live = self.task.force(live, token, rows)?;
-                self.task.steps += 1;
-                self.leave_prefix();
-                if self.rows > 0 {
-                    chosen(0, token);
-                }
-                return Ok(());
             }
             Followed::Beam(beam) => beam.advance(&mut self.task, rows, scratch)?,
             Followed::Samples(samples) => samples.advance(&mut self.task, rows, scratch)?,
         }
         self.task.steps += 1;
+        Ok(())
+    }
+
+    /// What is left to do behind a step: `chosen` gets the rows that go on, counted from the source's first, and the token of
+    /// each; `watch` gets the tokens that are certain, with the sample each is of.
+    pub(super) fn settle(
+        &mut self,
+        mut chosen: impl FnMut(usize, u32),
+        watch: impl FnMut(usize, u32) -> ControlFlow<()>,
+    ) {
+        if let Followed::Prefix(live) = &self.followed {
+            let token = self.task.paths.last(live.node);
+            self.leave_prefix();
+            if self.rows > 0 {
+                chosen(0, token);
+            }
+            return;
+        }
         let paths = &self.task.paths;
         self.rows = 0;
         let number = |live: &mut Live| {
@@ -113,7 +118,6 @@ impl<'a> Source<'a> {
                 samples.live().for_each(number);
             }
         }
-        Ok(())
     }
 
     /// Begins the search itself, where all forced tokens are there: from the one row that there is.

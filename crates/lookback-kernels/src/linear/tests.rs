@@ -95,6 +95,24 @@ fn a_row_alone_equals_the_same_row_in_any_batch_bit_for_bit() {
 }
 
 #[test]
+fn threads_that_share_the_columns_change_no_bit() {
+    // A row alone has enough to share, and the columns are no whole number of panels, nor the inputs of blocks.
+    let (inputs, outputs) = (300, 2050);
+    let (x, weight, bias) = (values(100 * inputs, 1), values(outputs * inputs, 2), values(outputs, 3));
+    let bits = |y: &[f32]| y.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    for bias in [None, Some(&bias[..])] {
+        let map = PreparedLinear::new(inputs, outputs, &weight, bias).unwrap();
+        let alone: Vec<f32> = x.chunks(inputs).flat_map(|row| map.forward(row, 1).unwrap()).collect();
+        for rows in [1, 2, 5, 100] {
+            for threads in [2, 3, 4, 8, 16] {
+                let together = map.forward(&x[..rows * inputs], threads).unwrap();
+                assert_eq!(bits(&together), bits(&alone[..rows * outputs]), "{rows} rows, {threads} threads");
+            }
+        }
+    }
+}
+
+#[test]
 fn steps_past_a_length_are_not_read_and_come_out_as_zeros() {
     let (inputs, outputs, time) = (5, 19, 110);
     let (weight, bias) = (values(outputs * inputs, 1), values(outputs, 2));

@@ -57,6 +57,29 @@ fn a_source_among_others_is_answered_as_alone_bit_for_bit() {
 }
 
 #[test]
+fn sources_that_are_looked_through_side_by_side_are_answered_as_alone() {
+    const VOCABULARY: usize = 6000;
+    let sources: Vec<u64> = (0..24).collect();
+    for options in kinds().into_iter().filter(|options| options.beam < 40) {
+        let search = search(options.clone(), Some(END), &[&[3, 3], &[4]]);
+        let requests: Vec<Request> = sources
+            .iter()
+            .map(|&source| Request { seed: source, ..Request::new(START, 1 + source as usize % 3) })
+            .collect();
+        let in_pool = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| found(&search, &Toy::new(VOCABULARY, 9.0), &sources, &requests))
+        };
+        let one = in_pool(1);
+        for threads in [2, 3, 4, 8, 16] {
+            assert_eq!(in_pool(threads), one, "{threads} threads, {options:?}");
+        }
+        let alone = found(&search, &Toy::new(VOCABULARY, 9.0), &[17], &requests[17..18]);
+        assert_eq!(alone[0], one[17], "{options:?}");
+    }
+}
+
+#[test]
 fn stopping_early_changes_no_answer_and_saves_steps() {
     let mut saved = 0;
     for options in kinds().into_iter().filter(|options| !options.sample) {

@@ -103,11 +103,12 @@ impl Network {
         states.iter().zip(&self.widths).map(|(state, &width)| state.of_rows(rows, width)).collect()
     }
 
-    /// `[rows, V]`: the logits of what comes after each of these tokens, one a row; the states go on.
+    /// `[rows, V]`: the logits of what comes after each of these tokens, one a row, over the memory of a vector that is no longer
+    /// needed; the states go on.
     ///
     /// # Panics
     /// If a token is none of the vocabulary, or there are not as many as rows.
-    pub(super) fn step(&self, states: &mut States, tokens: &[u32]) -> Vec<f32> {
+    pub(super) fn step(&self, states: &mut States, tokens: &[u32], over: Vec<f32>) -> Vec<f32> {
         let threads = rayon::current_num_threads();
         let mut workspace = self.workspaces.take();
         let vectors = self.vectors(tokens);
@@ -116,7 +117,8 @@ impl Network {
             let x = below.last().map_or(&vectors, |below| &below.hidden);
             layer.step(x, &mut here[..1], &mut workspace.recurrent, threads);
         }
-        self.output.forward(states.last().map_or(&vectors, |last| &last.hidden), threads)
+        let hidden = states.last().map_or(&vectors, |last| &last.hidden);
+        self.output.forward_over(hidden, over, threads)
     }
 
     /// The logits of what comes after each of several tokens a row, row by row, the real ones alone, `[N, V]`, and the states of the

@@ -171,12 +171,15 @@ impl Decoder for Writer<'_> {
     }
 
     fn step(&self, state: &mut WriterStates, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
-        let mut of_each = self.networks.iter().zip(state).map(|(network, states)| network.step(states, tokens));
+        let mut over = Some(out.take_log_probabilities());
+        let of_each = self.networks.iter().zip(state);
+        let mut of_each =
+            of_each.map(|(network, states)| network.step(states, tokens, over.take().unwrap_or_default()));
         let first = of_each.next().unwrap_or_default();
         let mut normalizers = vec![0.0; tokens.len()];
         let made = self.together(first, &mut normalizers, of_each);
-        out.log_probabilities().copy_from_slice(&made);
         out.normalizers().copy_from_slice(&normalizers);
+        out.set_log_probabilities(made);
         Ok(())
     }
 

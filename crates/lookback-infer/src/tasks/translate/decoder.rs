@@ -224,10 +224,10 @@ impl Decoder {
         });
     }
 
-    /// What `x`, `[rows, W]`, makes likely: as in [`Stepped`].
-    fn logits(&self, x: &[f32], sources: &[usize], memory: &Memory, threads: usize) -> Vec<f32> {
+    /// What `x`, `[rows, W]`, makes likely: as in [`Stepped`]; over the memory of a vector that is no longer needed.
+    fn logits(&self, x: &[f32], sources: &[usize], memory: &Memory, over: Vec<f32>, threads: usize) -> Vec<f32> {
         if memory.sources.iter().all(|source| source.output.is_none()) {
-            return self.output.forward(x, threads);
+            return self.output.forward_over(x, over, threads);
         }
         let width = x.len() / sources.len().max(1);
         let mut from = 0;
@@ -286,8 +286,16 @@ impl Decoder {
         States { sources, layers, fed, covered, alignments }
     }
 
-    /// A step of every row: `tokens` are those before. A row alone gives the same as among any others, bit for bit.
-    pub(super) fn step(&self, states: &mut States, memory: &Memory, tokens: &[u32], weights: bool) -> Stepped {
+    /// A step of every row: `tokens` are those before. A row alone gives the same as among any others, bit for bit. over: the
+    /// memory of a vector that is no longer needed, for the logits.
+    pub(super) fn step(
+        &self,
+        states: &mut States,
+        memory: &Memory,
+        tokens: &[u32],
+        weights: bool,
+        over: Vec<f32>,
+    ) -> Stepped {
         let threads = rayon::current_num_threads();
         if let Some(monotonic) = &self.monotonic {
             return self.step_monotonic(monotonic, states, memory, tokens, weights, threads);
@@ -306,7 +314,7 @@ impl Decoder {
             }
             let mut attentional = self.combine.as_ref().map_or_else(Vec::new, |map| map.forward(&both, threads));
             math::tanh(&mut attentional);
-            let logits = self.logits(&attentional, &states.sources, memory, threads);
+            let logits = self.logits(&attentional, &states.sources, memory, over, threads);
             let gates = self.gates(&attentional, tokens, threads);
             states.fed = attentional;
             return Stepped { logits, weights, gates };
@@ -322,7 +330,8 @@ impl Decoder {
             both.extend_from_slice(&context[row * self.memory..][..self.memory]);
         }
         let gates = self.gates(&both, tokens, threads);
-        Stepped { logits: self.logits(&both, &states.sources, memory, threads), weights, gates }
+        let logits = self.logits(&both, &states.sources, memory, over, threads);
+        Stepped { logits, weights, gates }
     }
 
     /// The logits of `p_gen` (See 2017, eq. 8), from what the output layer reads and the vectors of the tokens before: of

@@ -102,8 +102,15 @@ impl Network {
     }
 
     /// A step of every row, as [`Decoder::step`].
-    pub(super) fn step(&self, states: &mut States, memory: &Memory, tokens: &[u32], weights: bool) -> Stepped {
-        self.decoder.step(states, memory, tokens, weights)
+    pub(super) fn step(
+        &self,
+        states: &mut States,
+        memory: &Memory,
+        tokens: &[u32],
+        weights: bool,
+        over: Vec<f32>,
+    ) -> Stepped {
+        self.decoder.step(states, memory, tokens, weights, over)
     }
 
     /// The states become those of these rows.

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 
+use rayon::prelude::*;
+
 use super::copying::{Copied, SourceTokens};
 use super::decoder::{Memory, States};
 use super::network::{Network, ReadSources};
@@ -107,14 +109,16 @@ impl<'a> Writer<'a> {
         self.networks[0].vocabulary() + self.own
     }
 
-    /// One step of every row: `tokens` are those before.
-    pub(super) fn step(&self, state: &mut WriterState, tokens: &[u32], weights: bool) -> Written {
+    /// One step of every row: `tokens` are those before; over the memory of a vector that is no longer needed.
+    pub(super) fn step(&self, state: &mut WriterState, tokens: &[u32], weights: bool, over: Vec<f32>) -> Written {
         // The network has no vector of a word that a source has of its own.
         let known = self.networks[0].vocabulary();
         let tokens: Vec<u32> = tokens.iter().map(|&id| if (id as usize) < known { id } else { UNK }).collect();
         let of_each = self.networks.iter().zip(&self.memories).zip(&mut state.0);
-        let mut of_each =
-            of_each.map(|((network, memory), states)| self.of_network(network, memory, states, &tokens, weights));
+        let mut over = Some(over);
+        let mut of_each = of_each.map(|((network, memory), states)| {
+            self.of_network(network, (memory, states), &tokens, weights, over.take().unwrap_or_default())
+        });
         let first = of_each.next().expect("a model has at least one network");
         let OfNetwork { mut log_probabilities, mut normalizers, weights: mut looked } = first;
         if self.networks.len() == 1 {
@@ -139,13 +143,13 @@ impl<'a> Writer<'a> {
     fn of_network(
         &self,
         network: &Network,
-        memory: &Memory,
-        states: &mut States,
+        (memory, states): (&Memory, &mut States),
         tokens: &[u32],
         weights: bool,
+        over: Vec<f32>,
     ) -> OfNetwork {
         let vocabulary = network.vocabulary();
-        let stepped = network.step(states, memory, tokens, weights || network.copies());
+        let stepped = network.step(states, memory, tokens, weights || network.copies(), over);
         let (mut written, mut normalizers) = (stepped.logits, vec![0.0; tokens.len()]);
         if self.lists.is_empty() {
             log_softmax(&mut written, vocabulary, &mut normalizers);
@@ -156,10 +160,10 @@ impl<'a> Writer<'a> {
             return OfNetwork { log_probabilities: written, normalizers, weights: stepped.weights };
         };
         let mut log_probabilities = vec![f32::NAN; tokens.len() * self.vocabulary()];
-        let rows = log_probabilities.chunks_exact_mut(self.vocabulary()).zip(written.chunks_exact(vocabulary));
-        for (row, (to, written)) in rows.enumerate() {
+        let rows = log_probabilities.par_chunks_exact_mut(self.vocabulary()).zip(written.par_chunks_exact(vocabulary));
+        rows.enumerate().for_each(|(row, (to, written))| {
             self.copied[states.sources[row]].mix(written, gates[row], &looked[row], to);
-        }
+        });
         // A mixture has no logits.
         normalizers.fill(0.0);
         OfNetwork { log_probabilities, normalizers, weights: stepped.weights.filter(|_| weights) }
@@ -180,9 +184,9 @@ impl Decoder for Writer<'_> {
     }
 
     fn step(&self, state: &mut WriterState, tokens: &[u32], out: &mut Step) -> Result<(), Infallible> {
-        let written = Writer::step(self, state, tokens, true);
-        out.log_probabilities().copy_from_slice(&written.log_probabilities);
+        let written = Writer::step(self, state, tokens, true, out.take_log_probabilities());
         out.normalizers().copy_from_slice(&written.normalizers);
+        out.set_log_probabilities(written.log_probabilities);
         written.weights.iter().flatten().for_each(|weights| out.attend(weights));
         Ok(())
     }
@@ -201,6 +205,7 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
     let (writer, mut state) = Writer::read(networks, batch, targets.sources(), &HashSet::new());
     let (vocabulary, mut losses) = (writer.vocabulary(), vec![0.0; targets.rows()]);
     let mut active: Vec<usize> = (0..targets.rows()).collect();
+    let mut over = Vec::new();
     for t in 0..targets.time() {
         let going: Vec<usize> = (0..active.len()).filter(|&place| t < targets.length(active[place])).collect();
         if going.len() < active.len() {
@@ -208,10 +213,11 @@ pub fn losses(networks: &[Network], batch: &Batch, targets: &Targets<'_>) -> Vec
             active = going.iter().map(|&place| active[place]).collect();
         }
         let before: Vec<u32> = active.iter().map(|&row| targets.before()[row * targets.time() + t]).collect();
-        let written = writer.step(&mut state, &before, false);
+        let written = writer.step(&mut state, &before, false, over);
         for (&row, scores) in active.iter().zip(written.log_probabilities.chunks_exact(vocabulary)) {
             losses[row] -= f64::from(scores[targets.at(row, t) as usize]);
         }
+        over = written.log_probabilities;
     }
     losses
 }
