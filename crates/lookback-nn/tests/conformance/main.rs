@@ -2,6 +2,8 @@
 //!
 //! The format stands in `conformance/README.md`.
 
+mod decoder;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -303,6 +305,9 @@ fn agrees_with_pytorch_on_every_case() {
         let (error, tensor) = match case.about["layer"].as_str() {
             Some("attention") => run_attention(&case, &device),
             Some("crf") => run_crf(&case, &device),
+            Some("decoder") => decoder::run(&case, &device),
+            Some("monotonic") => decoder::run_monotonic(&case, &device),
+            Some("pointer") => decoder::run_pointer(&case, &device),
             _ => run(&case, &device),
         };
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
