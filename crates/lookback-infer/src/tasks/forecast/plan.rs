@@ -219,6 +219,8 @@ pub enum Around {
     Last,
     /// The value a season before, where the window has it, else the last value
     Season,
+    /// The forecast of the Theta method, which the network corrects
+    Theta,
     /// Nothing
     Nothing,
 }
@@ -228,6 +230,7 @@ impl fmt::Display for Around {
         f.write_str(match self {
             Around::Last => "the last value",
             Around::Season => "the value a season before",
+            Around::Theta => "the forecast of the Theta method",
             Around::Nothing => "nothing",
         })
     }

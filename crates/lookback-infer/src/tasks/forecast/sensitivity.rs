@@ -77,7 +77,12 @@ pub fn sensitivity(
             if let Some(source) = of_base.filter(|_| place == target) {
                 slopes[source - first] += 1.0;
             }
-            let own_scaled = (place == target).then_some(scaled);
+            // A forecast of the Theta method is held as it is, wherever the frame moves: what is left is the network's own.
+            let beside = match cutter.plan.around {
+                Around::Theta => (0.0, f64::from(gradient.number)),
+                _ => (1.0, scaled),
+            };
+            let own_scaled = (place == target).then_some(beside);
             let frame = &window.frames[place];
             let found = of_frame((frame, cutter.plan.scale), first, &values, &slopes, own_scaled);
             for (at, slope) in found.into_iter().enumerate() {
@@ -112,20 +117,21 @@ fn base_of(
     let there = |at: usize| !history.targets[at * targets + target].is_nan();
     let last = || (origin.saturating_sub(plan.context)..origin).rev().find(|&at| there(at));
     match plan.around {
-        Around::Nothing => None,
+        Around::Nothing | Around::Theta => None,
         Around::Last => last(),
         Around::Season => (origin + step % plan.season).checked_sub(plan.season).filter(|&at| there(at)).or_else(last),
     }
 }
 
 /// How a scaled number changes with the values of one target, divided by the scale of the frame that it is of where that is this one.
-/// slopes: `[L]`, the gradient with respect to the scaled values. scaled: the number, where it is of this very frame.
+/// slopes: `[L]`, the gradient with respect to the scaled values. scaled: the number, where it is of this very frame, and behind how
+/// many of its offsets it stands.
 fn of_frame(
     (frame, scale): (&Frame, Scale),
     first: usize,
     values: &[f32],
     slopes: &[f64],
-    scaled: Option<f64>,
+    scaled: Option<(f64, f64)>,
 ) -> Vec<f64> {
     let known: Vec<usize> = (0..values.len()).filter(|&at| !values[at].is_nan()).collect();
     let unscaled: Vec<f64> = known.iter().map(|&at| frame.value(first + at, values[at])).collect();
@@ -137,7 +143,7 @@ fn of_frame(
     for (place, &at) in known.iter().enumerate() {
         let (offset, scale) = (offsets[place], scales[place]);
         let through = slopes[at] - offset * sum - scale * weighted;
-        let beside = scaled.map_or(0.0, |scaled| offset + scale * scaled);
+        let beside = scaled.map_or(0.0, |(offsets, scaled)| offsets * offset + scale * scaled);
         all[at] = (through + beside) / frame.scale() / frame.outward_slope(first + at, unscaled[place]);
     }
     all

@@ -1,10 +1,14 @@
 //! Windows: what a network reads of a history up to where a forecast begins, and what came behind.
 
+use super::floors::Floor;
 use super::frame::Frame;
 use super::network::Sizes;
 use super::plan::{Around, WindowPlan};
 use crate::data::history::{Frequency, History, HistoryColumns};
 use crate::input::{Batch, BatchInput, HistoryEncoder};
+
+/// Steps that the Theta method reads where windows are shorter: it takes time with each, and every window has its own.
+const THETA_STEPS: usize = 512;
 
 /// Cuts windows out of histories, each when it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -187,6 +191,15 @@ impl<'a> Cutter<'a> {
         };
         let last = |target: usize| (first..origin).rev().find_map(|step| value(step, target));
         let last: Vec<Option<f32>> = (0..self.targets).map(last).collect();
+        let theta: Vec<Option<Vec<f32>>> = match around {
+            Around::Theta => (0..self.targets).map(|target| self.theta(history, origin, target)).collect(),
+            _ => Vec::new(),
+        };
+        let by_theta = |ahead: usize, target: usize| {
+            let value = theta[target].as_ref()?[ahead];
+            // Of what has logarithms nothing is below 0.
+            (value > 0.0 || !self.plan.log).then(|| frames[target].inward(origin + ahead, value))
+        };
         let season_before = |ahead: usize, target: usize| {
             let step = (origin + ahead % season).checked_sub(season)?;
             value(step, target)
@@ -198,11 +211,21 @@ impl<'a> Cutter<'a> {
                     Around::Nothing => None,
                     Around::Last => *last,
                     Around::Season => season_before(ahead, target).or(*last),
+                    Around::Theta => by_theta(ahead, target).or(*last),
                 };
                 found.unwrap_or(0.0)
             }));
         }
         base
+    }
+
+    /// What the Theta method forecasts of a target behind an origin, `[H]`, from the last [`THETA_STEPS`] known steps.
+    fn theta(&self, history: &History, origin: usize, target: usize) -> Option<Vec<f32>> {
+        let WindowPlan { season, horizon, context, .. } = *self.plan;
+        let first = origin.saturating_sub(context.max(THETA_STEPS));
+        let before = history.targets[first * self.targets..origin * self.targets].iter();
+        let before: Vec<f32> = before.skip(target).step_by(self.targets).copied().collect();
+        Floor::Theta.forecast(&before, season, horizon)
     }
 
     /// What came behind an origin within the first `end` steps, `[H, G]`, scaled; NaN where it is missing, or behind them.
@@ -316,6 +339,28 @@ mod tests {
         assert_eq!(base(Around::Season, &values, 4), [4.0, 5.0, 4.0]);
         assert_eq!(base(Around::Season, &values, 1), [1.0, 1.0, 1.0], "no season is there yet");
         assert_eq!(base(Around::Season, &[1.0, f32::NAN, 4.0], 3), [4.0, 4.0, 4.0]);
+    }
+
+    #[test]
+    fn the_output_is_added_to_what_the_theta_method_forecasts() {
+        // Without a season, for two steps are too few to find one.
+        let values: Vec<f32> = (0..20).map(|step| 3.0 + step as f32 + [0.4, -0.7, 0.1][step % 3]).collect();
+        let want = Floor::Theta.forecast(&values, 2, 3).unwrap();
+        let around = |scale, values: &[f32]| cut(&plan(scale, Around::Theta), values, values.len()).unwrap();
+        let window = around(Scale::Standard, &values);
+        for (ahead, want) in want.iter().enumerate() {
+            let found = window.frames[0].outward(20 + ahead, window.base[ahead]);
+            assert!((found - want).abs() < 1e-4, "{found} instead of {want}");
+        }
+        assert_eq!(
+            around(Scale::None, &[5.0, 4.0]).base,
+            [4.0; 3],
+            "what is too short for it goes on from the last value"
+        );
+        // A forecast below 0 has no logarithm.
+        let falling = WindowPlan { log: true, ..plan(Scale::None, Around::Theta) };
+        let window = cut(&falling, &[9.0, 7.0, 5.0, 3.0, 1.0, 0.5, 0.1, 0.01], 8).unwrap();
+        assert!(window.base.iter().all(|base| base.is_finite()), "{:?}", window.base);
     }
 
     #[test]

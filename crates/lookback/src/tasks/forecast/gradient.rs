@@ -13,7 +13,7 @@ use lookback_infer::model_file::prefix;
 use lookback_infer::network::budget::Purpose;
 use lookback_infer::tasks::forecast::floors::Floor;
 use lookback_infer::tasks::forecast::{
-    Combine, Cutter, FALLBACK, Fallback, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget,
+    Around, Combine, Cutter, FALLBACK, Fallback, Loss, NetworkPlan, NumberGradient, Sensitivity, Sizes, Window, budget,
     sensitivity,
 };
 
@@ -223,8 +223,13 @@ fn view(
     (0..width).for_each(|place| put([of(&found.future, width, place), of(&found.ahead, width, place)].concat()));
     let told = if every { &columns.past } else { &own };
     let at = time(if every { first + step } else { window.origin + step });
-    // The season of a series is found by a test and a decomposition, which have no gradient.
-    let held = if plan.window.deseasonalize { " (the season that is taken out held as it is)" } else { "" };
+    // The season of a series is found by a test and a decomposition, and smoothing is fitted: none of them has a gradient.
+    let held = match (plan.window.deseasonalize, plan.window.around) {
+        (true, Around::Theta) => " (the season that is taken out and the Theta method held as they are)",
+        (true, _) => " (the season that is taken out held as it is)",
+        (false, Around::Theta) => " (what the Theta method forecasts held as it is)",
+        (false, _) => "",
+    };
     View {
         name: format!("{} at {at}{held}", told.get(target).map_or("the forecast", String::as_str)),
         rows: own.iter().chain(past).chain(&columns.future).cloned().collect(),
@@ -289,7 +294,7 @@ mod tests {
         let scales = [Scale::Mean, Scale::Standard, Scale::Robust, Scale::Difference, Scale::None];
         let mut compared = 0;
         for (scale, log) in scales.into_iter().flat_map(|scale| [(scale, false), (scale, true)]) {
-            for around in [Around::Last, Around::Season, Around::Nothing] {
+            for around in [Around::Last, Around::Season, Around::Theta, Around::Nothing] {
                 let mut options = ForecastOptions::default();
                 (options.encoder.hidden, options.window.horizon) = (Some(6), Some(3));
                 let plan = ForecastPlan::new(&options).unwrap().network;
@@ -306,8 +311,17 @@ mod tests {
                 let network = Network::new(&without, cutter.sizes(), &device).unwrap();
                 lookback_nn::parameters::initialise(&network);
                 let twin = answering(&network, &plan, cutter.sizes());
+                let whole = cutter.window(&history(), history().length).unwrap();
                 let forecast = |history: &History, (step, target): (usize, usize)| {
-                    let window = cutter.window(history, history.length).unwrap();
+                    let mut window = cutter.window(history, history.length).unwrap();
+                    if around == Around::Theta {
+                        // Held as it is.
+                        for (place, base) in window.base.iter_mut().enumerate() {
+                            let (at, target) = (history.length + place / 2, place % 2);
+                            *base =
+                                window.frames[target].inward(at, whole.frames[target].outward(at, whole.base[place]));
+                        }
+                    }
                     let (inputs, ahead) = batch(&[&window]);
                     let numbers = twin.forward(&inputs, &ahead, false).numbers;
                     f64::from(forecasts(&plan, None, &window, &numbers)[target].mean[step])
