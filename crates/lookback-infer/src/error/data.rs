@@ -460,7 +460,7 @@ pub enum DataError {
     },
     /// The held-out side would be empty, whatever the share.
     #[error(
-        "--validation-split {fraction} holds none of {examples} examples apart, for each is the only one of its label and must be trained on; --validation-split 0 trains on all of them, and --validation names a file to judge by"
+        "--validation-split {fraction} holds none of {examples} examples apart, for each is the only one of its label (of a translator, the only source) and must be trained on; --validation-split 0 trains on all of them, and --validation names a file to judge by"
     )]
     SplitSingles {
         /// The fraction given.

@@ -258,8 +258,15 @@ impl WrittenText {
         id == UNK
     }
 
-    /// The ids of a text wherever it may stand in a target, with a blank before it and without; none that no target has.
+    /// The ids of a text wherever it may stand in a target, with a blank before it and without, and a word with the marks around it
+    /// that are of its token; none that no target has.
     pub fn forms(&self, text: &str) -> Vec<Vec<u32>> {
+        if self.cut == WrittenCut::Blanks && !text.trim().contains(char::is_whitespace) {
+            // A mark that stands at a word is a part of the token.
+            let bare = |token: &str| token.trim_matches(|c: char| !c.is_alphanumeric()) == text.trim();
+            let tokens = self.vocabulary.tokens().iter().filter(|token| *token == text.trim() || bare(token));
+            return tokens.filter_map(|token| Some(vec![self.vocabulary.id(token)?])).collect();
+        }
         let tokens = self.cut_up(text);
         let without = tokens.iter().enumerate().map(|(place, token)| match place {
             0 => self.cut.shown(token).to_owned(),
@@ -332,6 +339,18 @@ impl WrittenText {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_word_is_forbidden_with_the_marks_of_its_token() {
+        let targets = ["the books.", "books, and eos"];
+        let written = WrittenText::fit(WrittenCut::Blanks, targets.into_iter(), (1, 100), 9);
+        let tokens = |text: &str| -> Vec<&str> {
+            written.forms(text).iter().map(|ids| written.vocabulary.token(ids[0]).unwrap()).collect()
+        };
+        let mut found = tokens("books");
+        found.sort_unstable();
+        assert_eq!((found, tokens("book"), tokens("eos")), (vec!["books,", "books."], vec![], vec!["eos"]));
+    }
 
     #[test]
     fn texts_are_cut_as_their_kind_says() {

@@ -31,7 +31,7 @@ pub struct SearchAsk {
     /// the training data; of a language model whose texts have no end 200]
     #[cfg_attr(feature = "clap", arg(long, visible_alias = "length", value_name = "N"))]
     pub max_length: Option<usize>,
-    /// The most tokens of a text per token of its source, beside --max-length
+    /// The most tokens of a text per token of its source, to which 10 are added; and never more than --max-length
     #[cfg_attr(feature = "clap", arg(long, allow_negative_numbers = true, value_name = "X"))]
     pub max_length_ratio: Option<f64>,
     /// Groups of the beam that differ from each other (Vijayakumar 2018) [default: 1]
@@ -127,7 +127,12 @@ impl SearchAsk {
     ) -> Result<Vec<u32>, PlanError> {
         let ids = written.encode_whole(text);
         match ids.iter().any(|&id| written.is_unknown(id)) {
-            true => Err(PlanError::conflict(option, format!("{text:?} holds what no {what} of the training has"))),
+            true => {
+                let cut = written.cut;
+                let problem =
+                    format!("{text:?} holds a token that no {what} of the training has; they are cut into {cut}");
+                Err(PlanError::conflict(option, problem))
+            }
             false => Ok(ids),
         }
     }

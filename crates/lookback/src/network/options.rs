@@ -48,7 +48,8 @@ pub struct EncoderOptions {
     /// structured:N, which pools by itself [default: none]
     #[arg(long, value_name = "FORM")]
     pub attention: Option<String>,
-    /// Dropout on the token vectors, between layers and before the output, where not said apart [default: 0.5]
+    /// Dropout on the token vectors, between layers and before the output, where not said apart [default: 0.5; to translate:
+    /// by the data]
     #[arg(long, value_name = "P")]
     pub dropout: Option<f64>,
     /// Dropout on the token vectors, or on the channels of a series [default: as --dropout; series 0]

@@ -48,7 +48,8 @@ pub struct TrainOptions {
     /// Averaged weights, which are then what is scored and saved [default: none; of texts, and to classify: ema]
     #[arg(long, value_enum)]
     pub average: Option<AverageChoice>,
-    /// Decay of the exponential average per step [default: 0.999; to classify: 0.99 where --average is not said]
+    /// Decay of the exponential average per step [default: 0.999; of texts, where --average is not
+    /// said, by the data]
     #[arg(long, value_name = "X")]
     pub average_decay: Option<f64>,
     /// First epoch that enters the stochastic weight average [default: half of the epochs]
@@ -61,13 +62,13 @@ pub struct TrainOptions {
     #[arg(long, value_name = "SHARE")]
     pub validation_split: Option<f64>,
     /// What the validation data are scored by, to keep the best weights: a score of the task, or loss [default: the
-    /// task's first score; to classify: loss]
+    /// task's first score; to classify: loss; to translate: exact-match, bleu or chrf, by the data]
     #[arg(long, value_name = "SCORE")]
     pub score: Option<String>,
     /// Epochs without a better validation score before training stops; 0 never stops early [default: 5; of texts, and to classify: 0]
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<usize>,
-    /// Networks trained one after the other from seeds of their own, which answer together [default: 1; --quality best: 5]
+    /// Networks trained one after the other from seeds of their own, which answer together [default: 1; to classify with --quality best: 5]
     #[arg(long, value_name = "N")]
     pub ensemble: Option<usize>,
     /// Most memory in MiB that the network's tables, or one batch, may take. A batch over it is computed in parts, which

@@ -261,7 +261,7 @@ fn what_a_language_model_cannot_do_is_refused_and_told() {
         (&["--score", "--temperature", "1"], "--temperature is about writing, but --score writes nothing"),
         (&["--top", "2"], "--top is for one label a text"),
         (&["--condition", "x"], "--condition is \"x\", but the model writes texts by no label"),
-        (&["--require", "§"], "--require \"§\" holds what no text of the training has"),
+        (&["--require", "§"], "--require \"§\" holds a token that no text of the training has"),
     ];
     for (more, expected) in cases {
         let run = lookback_with_input(&[&["predict", &model], more].concat(), "the\n");

@@ -226,8 +226,11 @@ fn one_example_of_each_label_is_told_what_helps() {
     let rows: String = (0..12).map(|row| format!("word{row} other,intent_{row}\n")).collect();
     let (data, model) = (folder.write("each.csv", format!("text,label\n{rows}")), folder.path("model"));
     for share in ["0.1", "0.9"] {
-        let parts =
-            ["each is the only one of its label", "--validation-split 0 trains on all", "--validation names a file"];
+        let parts = [
+            "each is the only one of its label (of a translator, the only source)",
+            "--validation-split 0 trains on all",
+            "--validation names a file",
+        ];
         train(&data, &model, &["--validation-split", share]).refused(2, &parts);
     }
     train(&data, &model, &["--epochs", "1", "--validation-split", "0"]).ok();

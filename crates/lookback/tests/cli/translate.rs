@@ -66,6 +66,8 @@ fn a_translator_is_trained_judged_asked_and_looked_at() {
     assert!(judged["signatures"]["bleu"].as_str().unwrap().contains("tok:13a"), "{judged}");
     let table = lookback(&["evaluate", &model, &data, "--beam", "1"]).ok();
     assert!(table.contains("word error rate") && table.contains("tok:13a"), "{table}");
+    let rouge = table.lines().find(|line| line.contains("ROUGE-L")).unwrap_or_else(|| panic!("{table}"));
+    assert!(rouge.split_whitespace().last().unwrap().parse::<f64>().unwrap() > 90.0, "{table}");
     let more = json(&lookback(&["evaluate", &model, &data, "--json", "--ter", "--bleu-tokenizer", "char"]).ok());
     assert!(more["ter"].is_number() && more["signatures"]["bleu"].as_str().unwrap().contains("tok:char"), "{more}");
     lookback(&["evaluate", &model, &data, "--bleu-tokenizer", "14a"]).refused(2, &["--bleu-tokenizer", "13a"]);

@@ -8,10 +8,39 @@ use crate::data::table::TableColumns;
 use crate::error::DataError;
 
 /// What data sets call the source, the most telling first.
-pub(super) const SOURCE_NAMES: &[&str] = &["source", "src", "input", "article", "document", "question", "word", "text"];
+pub(super) const SOURCE_NAMES: &[&str] = &[
+    "source",
+    "src",
+    "input",
+    "article",
+    "document",
+    "question",
+    "word",
+    "text",
+    "lemma",
+    "grapheme",
+    "graphemes",
+    "original",
+    "spelling",
+    "singular",
+];
 /// What data sets call the target.
-pub(super) const TARGET_NAMES: &[&str] =
-    &["target", "tgt", "output", "translation", "summary", "highlights", "reference", "pronunciation", "phonemes"];
+pub(super) const TARGET_NAMES: &[&str] = &[
+    "target",
+    "tgt",
+    "output",
+    "translation",
+    "summary",
+    "highlights",
+    "reference",
+    "pronunciation",
+    "phonemes",
+    "phoneme",
+    "normalized",
+    "normalised",
+    "corrected",
+    "inflected",
+];
 
 /// Where source and target stand, counted from 0, and whether the first row is a header.
 #[derive(Clone, Copy, Debug)]

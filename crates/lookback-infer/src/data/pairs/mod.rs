@@ -128,6 +128,13 @@ impl Pairs {
                 known.1 |= known.0 != target;
             }
         }
+        let repeated = self.pairs.len() - targets.len();
+        if repeated > 0 {
+            let (pairs, sources) = (counted(self.pairs.len(), "pair"), counted(targets.len(), "source"));
+            tracing::info!(
+                "{name}: {pairs} of {sources}; the same source is judged once, and any of its targets is right"
+            );
+        }
         let several = targets.values().filter(|(_, differ)| *differ).count();
         if several > 0 {
             let (sources, have) = (counted(several, "source"), if several == 1 { "has" } else { "have" });

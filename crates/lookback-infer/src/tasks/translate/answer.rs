@@ -22,6 +22,8 @@ const ALTERNATIVES: &str = "alternatives";
 const UNFINISHED: &str = "unfinished";
 /// How many of the texts that were required it lacks, where there are any.
 const MISSING: &str = "missing";
+/// How many tokens of the source training never had, where there are any.
+const UNKNOWN_TOKENS: &str = "unknown_tokens";
 /// How many tokens of the source past the longest were not read, where there are any.
 const CUT_TOKENS: &str = "cut_tokens";
 /// Whether the source says nothing that the model knows.
@@ -35,7 +37,7 @@ pub(super) fn fields(ask: &Ask) -> Vec<Field> {
     let others = [TOKENS, TOKEN_SCORES].map(Field::lists);
     let several = ask.search.n_best.is_some_and(|n| n > 1) || ask.search.count.is_some_and(|count| count > 1);
     let alternatives = several.then(|| Field::lists(ALTERNATIVES));
-    let told = [UNSURE, UNFINISHED, MISSING, CUT_TOKENS].map(Field::value);
+    let told = [UNSURE, UNKNOWN_TOKENS, UNFINISHED, MISSING, CUT_TOKENS].map(Field::value);
     let views = ask.views.then(|| Field::lists(VIEWS));
     of_tables.into_iter().chain(others).chain(alternatives).chain(told).chain(views).collect()
 }
@@ -70,6 +72,9 @@ pub(super) fn of(target: &WrittenText, found: Vec<Hypothesis>, example: &Example
     }
     if example.is_unknown() {
         json.insert(UNSURE.into(), json!(true));
+    }
+    if let Some((_, unknown @ 1..)) = example.count_tokens() {
+        json.insert(UNKNOWN_TOKENS.into(), json!(unknown));
     }
     if example.cut > 0 {
         json.insert(CUT_TOKENS.into(), json!(example.cut));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::data::{Dataset, Followed, Rows, TooLong, budget, read};
-use super::metrics::{BleuTokenizer, ScoreOptions};
+use super::metrics::{BleuTokenizer, FMeasure, Rouge, ScoreOptions};
 use super::network::Network;
 use super::searched::{Metrics, Searched, followed, tokenizer_of};
 use super::shortlist::Shortlists;
@@ -284,6 +284,25 @@ fn report(metrics: &Metrics) -> Report {
     }
     let row = |(name, signature): (&str, &String)| vec![name.to_owned(), signature.clone()];
     let header = ["score", "signature"].map(str::to_owned).to_vec();
-    let table = Table { header, rows: signatures.into_iter().map(row).collect(), note: String::new() };
-    Report { examples: *examples, figures, tables: vec![table], json }
+    let note = match scores.bleu.score == 0.0 && scores.exact_match > 0.0 {
+        true => {
+            "BLEU counts runs of one to four tokens, and is 0 where no text has four in a row; chrF and exact match tell more there"
+        }
+        false => "",
+    };
+    let signatures = Table { header, rows: signatures.into_iter().map(row).collect(), note: note.to_owned() };
+    // Of texts in other scripts there are no words to count.
+    let rouge = scores.rouge.as_ref().filter(|rouge| rouge.one.f1 > 0.0).map(rouge_table);
+    Report { examples: *examples, figures, tables: rouge.into_iter().chain([signatures]).collect(), json }
+}
+
+/// Precision, recall and F1 of each kind, from 0 to 100.
+fn rouge_table(rouge: &Rouge) -> Table {
+    let row = |(name, measure): (&str, FMeasure)| {
+        let FMeasure { precision, recall, f1 } = measure;
+        [name.to_owned()].into_iter().chain([precision, recall, f1].map(|value| format!("{:.2}", 100.0 * value)))
+    };
+    let kinds = [("ROUGE-1", rouge.one), ("ROUGE-2", rouge.two), ("ROUGE-L", rouge.longest)];
+    let header = ["summaries", "precision", "recall", "F1"].map(str::to_owned).to_vec();
+    Table { header, rows: kinds.map(|kind| row(kind).collect()).to_vec(), note: String::new() }
 }

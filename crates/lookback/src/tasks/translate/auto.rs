@@ -1,8 +1,11 @@
 //! What is chosen by the data where nobody says otherwise.
 
+use std::collections::{HashMap, HashSet};
+
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::written::WrittenCut;
 use lookback_infer::input::{Labelled, Raw};
+use lookback_infer::tasks::translate::DecoderForm;
 
 use super::options::TranslateOptions;
 use crate::tasks::chosen::{Chosen, Training};
@@ -22,6 +25,10 @@ pub(super) struct Facts {
     pub(super) has_han: bool,
     /// Whether sources have blanks.
     pub(super) has_blanks: bool,
+    /// Whether capitals stand on both sides.
+    pub(super) has_capitals: bool,
+    /// Of words that hardly any target has, the share that stands in its own source; 0 where there are few of them.
+    pub(super) carried: f64,
 }
 
 impl Facts {
@@ -38,6 +45,10 @@ impl Facts {
         let characters: usize = sources().map(|source| source.chars().count()).sum();
         let blanks = sources().filter(|source| source.trim().contains(char::is_whitespace)).count();
         let by_script = TokenizerChoice::from(TokenizerChoice::Auto.resolve(sources(), false));
+        let have_capitals = |count: usize| 100 * count >= pairs.len().max(1);
+        let has_capital = |text: &str| text.chars().any(char::is_uppercase);
+        let sources_with = sources().filter(|source| has_capital(source)).count();
+        let targets_with = pairs.iter().filter(|pair| pair.label.iter().any(|target| has_capital(target))).count();
         Facts {
             cut,
             tokens,
@@ -45,8 +56,42 @@ impl Facts {
             source_characters: characters as f64 / pairs.len().max(1) as f64,
             has_han: by_script != TokenizerChoice::Words,
             has_blanks: 10 * blanks >= pairs.len(),
+            has_capitals: have_capitals(sources_with) && have_capitals(targets_with),
+            carried: if cut == WrittenCut::Words { carried(pairs) } else { 0.0 },
         }
     }
+}
+
+/// Words of targets that are looked at, at least, before they tell anything.
+const ENOUGH: usize = 20;
+/// In how many targets a word stands at most that is looked at.
+const SELDOM: usize = 2;
+
+/// Of the words that stand in one or two targets alone, the share that stands in its own source: names, mostly, which are no
+/// vocabulary's. 0 where they are fewer than one of a hundred.
+fn carried(pairs: &[Labelled<Vec<String>>]) -> f64 {
+    let words = |text: &str| -> Vec<String> {
+        let tokens = WrittenCut::Words.tokens(text).into_iter();
+        tokens.map(|token| token.trim().to_owned()).filter(|word| word.chars().any(char::is_alphanumeric)).collect()
+    };
+    let written: Vec<HashSet<String>> =
+        pairs.iter().map(|pair| pair.label.iter().flat_map(|text| words(text)).collect()).collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    written.iter().flatten().for_each(|word| *counts.entry(word).or_default() += 1);
+    let (mut seldom, mut found, mut all) = (0usize, 0usize, 0usize);
+    for (pair, written) in pairs.iter().zip(&written) {
+        let Raw::Text(source) = &pair.raw else { continue };
+        all += written.len();
+        let mut own = written.iter().filter(|word| counts[word.as_str()] <= SELDOM).peekable();
+        if own.peek().is_some() {
+            let source: HashSet<String> = words(source).into_iter().collect();
+            for word in own {
+                seldom += 1;
+                found += usize::from(source.contains(word));
+            }
+        }
+    }
+    if seldom < ENOUGH || 100 * seldom < all { 0.0 } else { found as f64 / seldom as f64 }
 }
 
 /// Characters of a source below which it is spelt, not read word by word, where its target is.
@@ -55,6 +100,18 @@ const SPELT: f64 = 60.0;
 const GONE_THROUGH: usize = 6_000_000;
 /// Tokens of targets below which there are few.
 const FEW: usize = 500_000;
+
+/// The share of seldom words that stand in their sources from which on words are copied.
+const CARRIED: f64 = 0.5;
+
+/// Whether words may be copied, as far as was said.
+fn may_copy(options: &TranslateOptions) -> bool {
+    let are_words = options.targets.target_tokenizer == Some(WrittenCut::Words)
+        && matches!(options.tokens.tokenizer, None | Some(TokenizerChoice::Words));
+    let aligns = options.decoder.decoder == Some(DecoderForm::HardMonotonic);
+    let smooths = options.label_smoothing.is_some_and(|share| share > 0.0);
+    are_words && !aligns && !smooths && options.shortlist.is_none() && options.sampling.scheduled_sampling.is_none()
+}
 
 /// The names of options that are chosen by the data, whatever these are.
 pub(super) fn open(options: &TranslateOptions) -> Vec<&'static str> {
@@ -65,6 +122,8 @@ pub(super) fn open(options: &TranslateOptions) -> Vec<&'static str> {
         source_characters: 9.0,
         has_han: false,
         has_blanks: true,
+        has_capitals: true,
+        carried: 1.0,
     };
     choose(options, &facts).1.0.into_iter().map(|(name, _)| name).collect()
 }
@@ -76,6 +135,9 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
     if options.targets.target_tokenizer.is_none() {
         options.targets.target_tokenizer = Some(facts.cut);
         chosen.0.push(("target-tokenizer", facts.cut.to_string()));
+    }
+    if facts.carried >= CARRIED && may_copy(&options) {
+        chosen.fill("copy", &mut options.decoder.copy, true);
     }
     let copies = options.decoder.copy == Some(true);
     let cut = options.targets.target_tokenizer.unwrap_or(facts.cut);
@@ -89,6 +151,10 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
         };
         options.tokens.tokenizer = Some(cut);
         chosen.0.push(("tokenizer", name.into()));
+    }
+    // What is spelt is spelt with capitals where it has some.
+    if facts.has_capitals && options.tokens.tokenizer == Some(TokenizerChoice::Characters) {
+        chosen.fill("lowercase", &mut options.tokens.lowercase, false);
     }
     chosen.fill("hidden", &mut options.encoder.hidden, 128);
     if options.encoder.embeddings.is_none() {
@@ -144,6 +210,44 @@ mod tests {
         assert!(chosen(&spelt).contains("--score exact-match"));
         // Chinese is cut as in every task.
         assert!(!chosen(&[("打开文件", "open the file"), ("关闭", "close it")]).contains("--tokenizer words"));
+    }
+
+    #[test]
+    fn capitals_are_kept_where_both_sides_are_spelt_with_them() {
+        let spelt: Vec<(&str, &str)> = [("Nuph", "Nuf"), ("phil", "fil")].repeat(20);
+        assert!(chosen(&spelt).contains("--tokenizer characters --lowercase false"), "{}", chosen(&spelt));
+        let sounds: Vec<(&str, &str)> = [("cat", "K AE T"), ("act", "AE K T")].repeat(40);
+        assert!(!chosen(&sounds).contains("lowercase"), "{}", chosen(&sounds));
+    }
+
+    #[test]
+    fn seldom_words_that_stand_in_their_sources_are_copied() {
+        let name = |i: usize| {
+            ["Ba", "Ce", "Di", "Fo", "Gu"]
+                .into_iter()
+                .cycle()
+                .skip(i % 5)
+                .step_by(1 + i / 5 % 4)
+                .take(2 + i / 20)
+                .collect::<String>()
+        };
+        let texts =
+            |of: fn(&str) -> (String, String)| -> Vec<(String, String)> { (0..60).map(|i| of(&name(i))).collect() };
+        let chosen = |texts: Vec<(String, String)>| {
+            let pairs: Vec<(&str, &str)> = texts.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            let pair = |(source, target): &(&str, &str)| Labelled {
+                raw: Raw::Text((*source).into()),
+                label: vec![(*target).into()],
+                line: 1,
+            };
+            let pairs: Vec<Labelled<Vec<String>>> = pairs.iter().map(pair).collect();
+            let facts = Facts { cut: WrittenCut::Words, carried: carried(&pairs), ..Facts::of(&pairs) };
+            choose(&TranslateOptions::default(), &facts).1.in_words()
+        };
+        let carried = texts(|name| (format!("tell {name} the news"), format!("call {name} today")));
+        assert!(chosen(carried).contains("--copy true --tokenizer words"));
+        let changed = texts(|name| (format!("tell {name} the news"), format!("call {}x today", name.to_lowercase())));
+        assert!(!chosen(changed).contains("--copy"));
     }
 
     #[test]
