@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("recipes", nargs="+", help="recipes with a twin: questions, peoples-daily, help-en-zh and others")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4, help="epochs a turn")
+    parser.add_argument("--part", type=float, default=1.0, metavar="SHARE", help="train on this share of a table's rows, the first of them")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     for recipe in arguments.recipes:
@@ -45,6 +46,7 @@ def twin(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
     """The median of the twin's epochs."""
     script = HERE / recipe / "twin.py"
     options = ["--seeds", str(seed), "--epochs", str(arguments.epochs), "--threads", str(arguments.threads), "--unjudged", "--json"]
+    options += ["--part", str(arguments.part)]
     run = subprocess.run([sys.executable, script, *options], check=True, capture_output=True, text=True)
     return json.loads(run.stdout)["seconds_per_epoch_median"]
 
@@ -54,6 +56,8 @@ def lookback(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
     task, train, valid = data_of(recipe)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.jsonl"
+        if arguments.part < 1:
+            train = first_of(train, arguments.part, Path(folder))
         command = [arguments.program, "train", task, train, "--validation", valid]
         command += ["--config", HERE / recipe / "config.toml", "--seed", str(seed), "--epochs", str(arguments.epochs)]
         command += ["--threads", str(arguments.threads), "-o", Path(folder) / "model", "--log", log]
@@ -62,6 +66,16 @@ def lookback(recipe: str, seed: int, arguments: argparse.Namespace) -> float:
             raise SystemExit(run.stderr)
         lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
         return statistics.median(line["seconds"] for line in lines if "seconds" in line)
+
+
+def first_of(table: Path, share: float, folder: Path) -> Path:
+    """A table of the first rows of another one, as the twin takes them."""
+    if table.suffix != ".tsv":
+        raise SystemExit(f"{table}: --part is for tables")
+    header, *rows = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    part = folder / table.name
+    part.write_text("".join([header, *rows[: round(share * len(rows))]]), encoding="utf-8")
+    return part
 
 
 def data_of(recipe: str) -> tuple[str, Path, Path]:

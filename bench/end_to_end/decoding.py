@@ -28,7 +28,7 @@ try:
     from comparison import programs, turns
     from encoder_twin import TokenEncoder
     from safetensors import safe_open
-    from translator_twin import BETWEEN, TOKENIZERS, Options, Translator, search
+    from translator_twin import BETWEEN, TOKENIZERS, Example, Options, Translator, search
 except ModuleNotFoundError as error:
     raise SystemExit(f"{error}; install what is needed with: pip install -r bench/peers/requirements.txt") from None
 
@@ -159,7 +159,8 @@ def twin(beam: int, at_once: int, wanted: argparse.Namespace) -> Translate:
     def translate(lines: list[str]) -> list[str]:
         found = []
         for start in range(0, len(lines), at_once):
-            batch = [reader.encode(tokenize(line.lower() if options.lowercase else line)) for line in lines[start : start + at_once]]
+            some = [line.lower() if options.lowercase else line for line in lines[start : start + at_once]]
+            batch = [Example(reader.encode(tokenize(line)), [], "", [], []) for line in some]
             found += [between.join(target_words[id] for id in ids) for ids in search(twin, batch, beam, longest + 1, wanted.shortest)]
         return found
 
