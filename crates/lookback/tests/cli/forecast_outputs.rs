@@ -224,3 +224,31 @@ fn networks_answer_together_by_their_median() {
     assert_eq!(lookback(&["predict", &again, &data]).ok(), answers[1]);
     train(&data, &again, &["--epochs", "1", "--combine", "median"]).refused(2, &["--combine", "--ensemble is 1"]);
 }
+
+#[test]
+fn networks_and_classic_forecasts_answer_by_their_mean() {
+    let folder = Folder::new();
+    let (table, [own, mean, again]) = (sales(4, 40), ["own", "mean", "again"].map(|name| folder.path(name)));
+    let data = folder.write("data.csv", &table);
+    train(&data, &own, &["--epochs", "1"]).ok();
+    train(&data, &mean, &["--epochs", "1", "--blend", "naive"]).ok();
+    let answers = |model: &str| -> Vec<Value> { lookback(&["predict", model, &data]).ok().lines().map(json).collect() };
+    for (own, mean) in answers(&own).iter().zip(answers(&mean)) {
+        let rows = table.lines().filter_map(|row| row.strip_prefix(&format!("{},", own["id"].as_str().unwrap())));
+        let last: f64 = rows.last().and_then(|row| row.split(',').nth(1)).unwrap().parse().unwrap();
+        for (own, mean) in numbers(&own["mean"]).into_iter().zip(numbers(&mean["mean"])) {
+            assert!((mean - 0.5 * (own + last)).abs() < 1e-3 * (1.0 + last), "{mean} of {own} and {last}");
+        }
+        assert_eq!(numbers(&mean["quantiles"]["0.5"]), numbers(&mean["mean"]));
+    }
+    assert!(lookback(&["inspect", &mean]).ok().contains("the mean of the network's forecast and of naive"));
+    let config = folder.write("config.toml", lookback(&["inspect", &mean, "--config"]).ok());
+    lookback(&["train", "forecast", &data, "--config", &config, "-o", &again]).ok();
+    assert_eq!(answers(&again), answers(&mean));
+    let explained = lookback(&["explain", &mean, "--data", &data, "--series", "s1"]).ok();
+    assert!(explained.contains("classic forecasts held as they are"), "{explained}");
+    let refused = |options: &[&str], parts: &[&str]| train(&data, &again, options).refused(2, parts);
+    refused(&["--blend", "drift,drift"], &["--blend", "twice"]);
+    refused(&["--blend", "ets"], &["--blend", "ets"]);
+    refused(&["--blend", "drift", "--loss", "negative-binomial"], &["--blend", "negative-binomial"]);
+}

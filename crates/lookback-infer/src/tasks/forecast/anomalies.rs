@@ -115,7 +115,8 @@ pub(super) fn of(
         let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
         for ((origin, window), numbers) in cut.iter().zip(numbers.chunks_exact(numbers.len() / cut.len())) {
             let first = &numbers[..cutter.targets * plan.output.numbers()];
-            for (target, forecast) in forecasts(plan, conformal, window, first).iter().enumerate() {
+            let base = cutter.blended(history, window, first, &plan.output);
+            for (target, forecast) in forecasts(plan, conformal, (window, &base), first).iter().enumerate() {
                 let value = history.targets[origin * cutter.targets + target];
                 if value.is_nan() {
                     continue;

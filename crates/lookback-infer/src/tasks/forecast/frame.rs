@@ -213,6 +213,7 @@ mod tests {
             log: false,
             deseasonalize: true,
             around: Around::Last,
+            blend: Vec::new(),
             calendar: Vec::new(),
         };
         for (factors, terms) in [(true, [0.5, 1.0, 1.5, 1.0]), (false, [-30.0, 0.0, 30.0, 0.0])] {

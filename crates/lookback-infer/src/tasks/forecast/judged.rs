@@ -45,14 +45,20 @@ impl Forecast {
     }
 }
 
-/// The forecasts of every target, from a window's numbers, `[H, G, N]`.
-pub fn forecasts(plan: &NetworkPlan, conformal: Option<&Conformal>, window: &Window, numbers: &[f32]) -> Vec<Forecast> {
+/// The forecasts of every target, from a window's numbers, `[H, G, N]`, and what they are added to, `[H, G]`, which is the window's own
+/// or [`Cutter::blended`].
+pub fn forecasts(
+    plan: &NetworkPlan,
+    conformal: Option<&Conformal>,
+    (window, base): (&Window, &[f32]),
+    numbers: &[f32],
+) -> Vec<Forecast> {
     let (targets, count) = (window.frames.len(), plan.output.numbers());
     let of_target = |target: usize| {
         let frame = &window.frames[target];
         let mut forecast = Forecast { mean: Vec::new(), quantiles: Vec::new() };
         for (step, numbers) in numbers.chunks_exact(targets * count).enumerate() {
-            let (own, base) = (&numbers[target * count..][..count], window.base[step * targets + target]);
+            let (own, base) = (&numbers[target * count..][..count], base[step * targets + target]);
             let place = window.origin + step;
             let calibrated = conformal.map(|conformal| (conformal, step * targets + target));
             forecast.mean.push(frame.outward(place, base + point(&plan.output, own)));
@@ -71,7 +77,7 @@ fn of_windows(
     cutter: &Cutter<'_>,
     dataset: &Dataset,
     budget: &Budget,
-    mut take: impl FnMut(usize, &Window, &[f32], &[f32]),
+    mut take: impl FnMut(usize, (&Window, &[f32]), &[f32], &[f32]),
 ) {
     for rows in budget.batches(&dataset.lengths) {
         let cut: Vec<(usize, (Window, Vec<f32>))> =
@@ -87,7 +93,9 @@ fn of_windows(
         for ((row, window), (numbers, truth)) in
             rows.iter().zip(&windows).zip(numbers.chunks_exact(per_row).zip(&truths))
         {
-            take(*row, window, truth, numbers);
+            let history = &dataset.histories[dataset.windows[*row].0];
+            let base = cutter.blended(history, window, numbers, &plan.output);
+            take(*row, (window, &base), truth, numbers);
         }
     }
 }
@@ -107,8 +115,8 @@ pub fn calibrate(
     budget: &Budget,
 ) -> Result<Conformal, PlanError> {
     let mut residuals = Residuals::new(&plan.output, plan.window.horizon * cutter.targets);
-    of_windows(networks, plan, cutter, dataset, budget, |_, window, truth, numbers| {
-        let each = numbers.chunks_exact(plan.output.numbers()).zip(&window.base);
+    of_windows(networks, plan, cutter, dataset, budget, |_, (_, base), truth, numbers| {
+        let each = numbers.chunks_exact(plan.output.numbers()).zip(base);
         let found: Vec<Vec<f32>> = each.map(|(own, &base)| scaled_quantiles(&plan.output, own, base)).collect();
         residuals.add(&found, truth);
     });
@@ -129,14 +137,14 @@ pub fn judge(
     let targets = cutter.targets;
     let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
     let (mut loss, mut steps) = (0.0, 0usize);
-    of_windows(networks, plan, cutter, dataset, budget, |row, window, truth, numbers| {
+    of_windows(networks, plan, cutter, dataset, budget, |row, (window, base), truth, numbers| {
         let places = window.base.iter().zip(window.scales());
         let each = numbers.chunks_exact(plan.output.numbers()).zip(places).zip(truth);
         for ((numbers, (&base, scale)), &truth) in each.filter(|(_, truth)| !truth.is_nan()) {
             loss += cost(&plan.output, numbers, (base, scale), truth);
             steps += 1;
         }
-        found[row] = Some(forecasts(plan, conformal, window, numbers));
+        found[row] = Some(forecasts(plan, conformal, (window, base), numbers));
     });
     scored(plan, targets, dataset, &found, loss / steps.max(1) as f64)
 }
@@ -199,7 +207,7 @@ pub fn judge_steps(
                 steps += 1;
             }
             let own = &numbers[..window.length * cutter.targets * count];
-            for (target, forecast) in forecasts(plan, None, window, own).into_iter().enumerate() {
+            for (target, forecast) in forecasts(plan, None, (window, &window.base), own).into_iter().enumerate() {
                 let value = |step: &usize| history.past[step * cutter.targets + target];
                 let levels = plan.output.quantiles.len();
                 scorer.add(&Judged {

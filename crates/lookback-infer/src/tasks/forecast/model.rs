@@ -203,11 +203,12 @@ impl Forecaster {
                     true => &numbers[..window.base.len() * plan.output.numbers()],
                     false => numbers,
                 };
-                let found = forecasts(plan, self.description.conformal.as_ref(), window, own);
+                let history = example.history().expect("a forecaster's examples are histories");
+                let base = self.cutter().blended(history, window, own, &plan.output);
+                let found = forecasts(plan, self.description.conformal.as_ref(), (window, &base), own);
                 if found.iter().any(|forecast| !forecast.is_finite()) {
                     return None;
                 }
-                let history = example.history().expect("a forecaster's examples are histories");
                 let mut shown = Vec::new();
                 if views {
                     let names = self.names(example, window.length);
@@ -344,6 +345,11 @@ impl Model for Forecaster {
     fn describe(&self) -> Vec<(String, String)> {
         let mut lines = self.input().describe();
         lines.push(("network".into(), self.description.plan.summary()));
+        let blend = &self.description.plan.window.blend;
+        if !blend.is_empty() {
+            let classic: Vec<&str> = blend.iter().map(|floor| floor.title()).collect();
+            lines.push(("answers".into(), format!("the mean of the network's forecast and of {}", classic.join(", "))));
+        }
         lines.extend(self.description.fallback.as_ref().map(|both| ("answers by".into(), both.in_words())));
         lines.extend(self.description.conformal.as_ref().map(|own| ("intervals".into(), own.in_words())));
         lines

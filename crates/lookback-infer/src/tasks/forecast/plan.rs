@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::CalendarField;
+use super::floors::Floor;
 use crate::error::{PlanError, counted, plan};
 use crate::network::{EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
 
@@ -187,6 +188,9 @@ pub struct WindowPlan {
     pub deseasonalize: bool,
     /// What the network's output is added to.
     pub around: Around,
+    /// The classic forecasts of which, together with the network's, the mean is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blend: Vec<Floor>,
     /// What is read of the times.
     pub calendar: Vec<CalendarField>,
 }
@@ -254,6 +258,7 @@ impl WindowPlan {
         } else {
             plan::size("horizon", self.horizon, MOST_AHEAD)?;
         }
+        self.check_blend()?;
         plan::size("context", self.context, MOST_BACK)?;
         plan::size("season", self.season, MOST_BACK)?;
         if self.around == Around::Season && self.season > self.context {
@@ -261,6 +266,21 @@ impl WindowPlan {
             return Err(PlanError::conflict("around", problem));
         }
         Ok(())
+    }
+
+    fn check_blend(&self) -> Result<(), PlanError> {
+        let refuse = |problem: &str| Err(PlanError::conflict("blend", problem));
+        if self.blend.is_empty() {
+            return Ok(());
+        }
+        if self.at_every_step() {
+            return refuse("is of steps ahead, but --every-step tells those that are read");
+        }
+        if self.blend.contains(&Floor::Ets) {
+            return refuse("is not for ETS, which takes milliseconds for every window anew");
+        }
+        let twice = (1..self.blend.len()).any(|place| self.blend[..place].contains(&self.blend[place]));
+        if twice { refuse("names a forecast twice") } else { Ok(()) }
     }
 
     /// Counts are scaled by their mean (Salinas 2020, section 3.3), and by nothing else: what was moved or taken apart is none.
@@ -271,6 +291,7 @@ impl WindowPlan {
             ("logarithms", self.log),
             ("deseasonalize", self.deseasonalize),
             ("around", self.around != Around::Nothing),
+            ("blend", !self.blend.is_empty()),
         ];
         match refused.into_iter().find(|(_, set)| *set) {
             Some((option, _)) => Err(PlanError::conflict(

@@ -54,7 +54,11 @@ pub fn sensitivity(
     let channel = |at: usize, place: usize| f64::from(gradient.channels[at * wide + place]);
     let base = window.base[step * window.frames.len() + target];
     let scaled = f64::from(base) + f64::from(gradient.number);
-    let out = own.outward_slope(if every { first + step } else { window.origin + step }, own.unscaled(scaled));
+    // Classic forecasts are held as they are: the network's part of the mean is left.
+    let classic = classic_of(cutter, history, window, (step, target));
+    let part = 1.0 / (1.0 + classic.len() as f64);
+    let told = (scaled + classic.iter().sum::<f64>()) * part;
+    let out = part * own.outward_slope(if every { first + step } else { window.origin + step }, own.unscaled(told));
     let by_spread = |value: f32, spread: &Spread, gradient: f64| {
         // What is farther than is read changes nothing.
         let moves = spread.standardise(value) == (value - spread.mean) / spread.std;
@@ -105,6 +109,17 @@ pub fn sensitivity(
             .map(|(at, place)| known(at, place))
             .collect(),
     }
+}
+
+/// The classic forecasts of a step that the network's is put together with, scaled.
+fn classic_of(cutter: &Cutter<'_>, history: &History, window: &Window, (step, target): (usize, usize)) -> Vec<f64> {
+    let each = cutter
+        .plan
+        .blend
+        .iter()
+        .filter_map(|&floor| Some(cutter.classic(floor, history, window.origin, target)?[step]));
+    let fits = each.filter(|value| *value > 0.0 || !cutter.plan.log);
+    fits.map(|value| f64::from(window.frames[target].inward(window.origin + step, value))).collect()
 }
 
 /// The step whose value the output of a step ahead is added to, where it is added to one.

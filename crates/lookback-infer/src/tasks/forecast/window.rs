@@ -1,14 +1,17 @@
 //! Windows: what a network reads of a history up to where a forecast begins, and what came behind.
 
+use std::borrow::Cow;
+
 use super::floors::Floor;
 use super::frame::Frame;
 use super::network::Sizes;
-use super::plan::{Around, WindowPlan};
+use super::output::point;
+use super::plan::{Around, OutputPlan, WindowPlan};
 use crate::data::history::{Frequency, History, HistoryColumns};
 use crate::input::{Batch, BatchInput, HistoryEncoder};
 
-/// Steps that the Theta method reads where windows are shorter: it takes time with each, and every window has its own.
-const THETA_STEPS: usize = 512;
+/// Steps that a classic method reads where windows are shorter: Theta takes time with each, and every window has its own.
+const CLASSIC_STEPS: usize = 512;
 
 /// Cuts windows out of histories, each when it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +185,7 @@ impl<'a> Cutter<'a> {
 
     /// What the output is added to, `[H, G]`.
     fn base(&self, history: &History, origin: usize, frames: &[Frame]) -> Vec<f32> {
-        let WindowPlan { horizon, season, around, context, .. } = *self.plan;
+        let &WindowPlan { horizon, season, around, context, .. } = self.plan;
         let first = origin.saturating_sub(context);
         // Scaled at the step where it stands.
         let value = |step: usize, target: usize| {
@@ -192,7 +195,9 @@ impl<'a> Cutter<'a> {
         let last = |target: usize| (first..origin).rev().find_map(|step| value(step, target));
         let last: Vec<Option<f32>> = (0..self.targets).map(last).collect();
         let theta: Vec<Option<Vec<f32>>> = match around {
-            Around::Theta => (0..self.targets).map(|target| self.theta(history, origin, target)).collect(),
+            Around::Theta => {
+                (0..self.targets).map(|target| self.classic(Floor::Theta, history, origin, target)).collect()
+            }
             _ => Vec::new(),
         };
         let by_theta = |ahead: usize, target: usize| {
@@ -219,13 +224,46 @@ impl<'a> Cutter<'a> {
         base
     }
 
-    /// What the Theta method forecasts of a target behind an origin, `[H]`, from the last [`THETA_STEPS`] known steps.
-    fn theta(&self, history: &History, origin: usize, target: usize) -> Option<Vec<f32>> {
-        let WindowPlan { season, horizon, context, .. } = *self.plan;
-        let first = origin.saturating_sub(context.max(THETA_STEPS));
+    /// What a classic method forecasts of a target behind an origin, `[H]`, from the last [`CLASSIC_STEPS`] known steps.
+    pub(super) fn classic(&self, floor: Floor, history: &History, origin: usize, target: usize) -> Option<Vec<f32>> {
+        let &WindowPlan { season, horizon, context, .. } = self.plan;
+        let first = origin.saturating_sub(context.max(CLASSIC_STEPS));
         let before = history.targets[first * self.targets..origin * self.targets].iter();
         let before: Vec<f32> = before.skip(target).step_by(self.targets).copied().collect();
-        Floor::Theta.forecast(&before, season, horizon)
+        floor.forecast(&before, season, horizon)
+    }
+
+    /// What numbers, `[.., G, N]` of the first steps, are to be added to so that points become the mean of the network's and of the
+    /// classic forecasts of the plan: `[H, G]`, scaled. What the window has itself, where the plan has no such forecast, or a series is
+    /// too short for one.
+    pub fn blended<'w>(
+        &self,
+        history: &History,
+        window: &'w Window,
+        numbers: &[f32],
+        output: &OutputPlan,
+    ) -> Cow<'w, [f32]> {
+        let (floors, count) = (&self.plan.blend, output.numbers());
+        if floors.is_empty() {
+            return Cow::Borrowed(&window.base);
+        }
+        let mut base = window.base.clone();
+        for target in 0..self.targets {
+            let frame = &window.frames[target];
+            let forecast = |&floor: &Floor| self.classic(floor, history, window.origin, target);
+            let own: Vec<Vec<f32>> = floors.iter().filter_map(forecast).collect();
+            for step in 0..self.plan.horizon {
+                let place = step * self.targets + target;
+                let Some(numbers) = numbers.get(place * count..(place + 1) * count) else { break };
+                // Of what has logarithms nothing is below 0.
+                let fits = |value: &f32| *value > 0.0 || !self.plan.log;
+                let each: Vec<f32> = own.iter().map(|all| all[step]).filter(fits).collect();
+                let network = base[place] + point(output, numbers);
+                let sum: f32 = each.iter().map(|&value| frame.inward(window.origin + step, value) - network).sum();
+                base[place] += sum / (1 + each.len()) as f32;
+            }
+        }
+        Cow::Owned(base)
     }
 
     /// What came behind an origin within the first `end` steps, `[H, G]`, scaled; NaN where it is missing, or behind them.
@@ -267,7 +305,7 @@ mod tests {
     use super::*;
     use crate::data::history::Moment;
     use crate::input::Spread;
-    use crate::tasks::forecast::Scale;
+    use crate::tasks::forecast::{Loss, Scale};
 
     fn plan(scale: Scale, around: Around) -> WindowPlan {
         WindowPlan {
@@ -278,6 +316,7 @@ mod tests {
             log: false,
             deseasonalize: false,
             around,
+            blend: Vec::new(),
             calendar: Vec::new(),
         }
     }
@@ -361,6 +400,41 @@ mod tests {
         let falling = WindowPlan { log: true, ..plan(Scale::None, Around::Theta) };
         let window = cut(&falling, &[9.0, 7.0, 5.0, 3.0, 1.0, 0.5, 0.1, 0.01], 8).unwrap();
         assert!(window.base.iter().all(|base| base.is_finite()), "{:?}", window.base);
+    }
+
+    #[test]
+    fn what_is_answered_is_the_mean_of_the_network_and_of_classic_forecasts() {
+        let output = OutputPlan { loss: Loss::Mae, quantiles: Vec::new(), conformal: false };
+        let encoder = encoder();
+        let blended = |scale, log, floors: &[Floor], values: &[f32]| -> Vec<f32> {
+            let plan = WindowPlan { blend: floors.to_vec(), log, ..plan(scale, Around::Last) };
+            let cutter = Cutter { plan: &plan, encoder: &encoder, frequency: Frequency::Number(1.0), targets: 1 };
+            let (history, origin) = (history(values), values.len());
+            let window = cutter.window(&history, origin).unwrap();
+            let numbers = [0.5, -0.5, 0.0];
+            let base = cutter.blended(&history, &window, &numbers, &output);
+            (0..3).map(|step| window.frames[0].outward(origin + step, base[step] + numbers[step])).collect()
+        };
+        let close = |found: Vec<f32>, want: [f32; 3]| {
+            assert!(
+                found.iter().zip(want).all(|(found, want)| (found - want).abs() < 1e-4),
+                "{found:?} instead of {want:?}"
+            );
+        };
+        // The network says 4.5, 3.5 and 4, drift 5, 6 and 7, the naive forecast 4.
+        let values = [1.0, 2.0, 3.0, 4.0];
+        close(blended(Scale::None, false, &[], &values), [4.5, 3.5, 4.0]);
+        close(blended(Scale::None, false, &[Floor::Drift], &values), [4.75, 4.75, 5.5]);
+        close(blended(Scale::None, false, &[Floor::Drift, Floor::Naive], &values), [4.5, 4.5, 5.0]);
+        // One step is too short for drift, and what has no logarithm is left out.
+        close(blended(Scale::None, false, &[Floor::Drift], &[4.0]), [4.5, 3.5, 4.0]);
+        let logarithms = blended(Scale::None, true, &[Floor::Drift], &[9.0, 5.0, 1.0]);
+        close(logarithms, [0.5f32.exp(), (-0.5f32).exp(), 1.0]);
+        // Steps of which there is no number are as they were.
+        let plan = WindowPlan { blend: vec![Floor::Drift], ..plan(Scale::None, Around::Last) };
+        let cutter = Cutter { plan: &plan, encoder: &encoder, frequency: Frequency::Number(1.0), targets: 1 };
+        let window = cutter.window(&history(&values), 4).unwrap();
+        assert_eq!(*cutter.blended(&history(&values), &window, &[0.0], &output), [4.5, 4.0, 4.0]);
     }
 
     #[test]

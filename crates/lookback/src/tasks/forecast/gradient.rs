@@ -224,11 +224,12 @@ fn view(
     let told = if every { &columns.past } else { &own };
     let at = time(if every { first + step } else { window.origin + step });
     // The season of a series is found by a test and a decomposition, and smoothing is fitted: none of them has a gradient.
-    let held = match (plan.window.deseasonalize, plan.window.around) {
-        (true, Around::Theta) => " (the season that is taken out and the Theta method held as they are)",
-        (true, _) => " (the season that is taken out held as it is)",
-        (false, Around::Theta) => " (what the Theta method forecasts held as it is)",
-        (false, _) => "",
+    let classic = plan.window.around == Around::Theta || !plan.window.blend.is_empty();
+    let held = match (plan.window.deseasonalize, classic) {
+        (true, true) => " (the season that is taken out and classic forecasts held as they are)",
+        (true, false) => " (the season that is taken out held as it is)",
+        (false, true) => " (classic forecasts held as they are)",
+        (false, false) => "",
     };
     View {
         name: format!("{} at {at}{held}", told.get(target).map_or("the forecast", String::as_str)),
@@ -294,12 +295,15 @@ mod tests {
         let scales = [Scale::Mean, Scale::Standard, Scale::Robust, Scale::Difference, Scale::None];
         let mut compared = 0;
         for (scale, log) in scales.into_iter().flat_map(|scale| [(scale, false), (scale, true)]) {
-            for around in [Around::Last, Around::Season, Around::Theta, Around::Nothing] {
+            let classic = (Around::Season, vec![Floor::Drift, Floor::Naive]);
+            let arounds =
+                [Around::Last, Around::Season, Around::Theta, Around::Nothing].map(|around| (around, Vec::new()));
+            for (around, blend) in arounds.into_iter().chain([classic]) {
                 let mut options = ForecastOptions::default();
                 (options.encoder.hidden, options.window.horizon) = (Some(6), Some(3));
                 let plan = ForecastPlan::new(&options).unwrap().network;
                 let (horizon, context, season) = (3, 8, 4);
-                let window = WindowPlan { horizon, context, season, scale, log, around, ..plan.window.clone() };
+                let window = WindowPlan { horizon, context, season, scale, log, around, blend, ..plan.window.clone() };
                 let plan =
                     NetworkPlan { window: WindowPlan { deseasonalize: false, calendar: Vec::new(), ..window }, ..plan };
                 let cutter =
@@ -311,7 +315,7 @@ mod tests {
                 let network = Network::new(&without, cutter.sizes(), &device).unwrap();
                 lookback_nn::parameters::initialise(&network);
                 let twin = answering(&network, &plan, cutter.sizes());
-                let whole = cutter.window(&history(), history().length).unwrap();
+                let whole = cutter.window(&self::history(), self::history().length).unwrap();
                 let forecast = |history: &History, (step, target): (usize, usize)| {
                     let mut window = cutter.window(history, history.length).unwrap();
                     if around == Around::Theta {
@@ -324,7 +328,9 @@ mod tests {
                     }
                     let (inputs, ahead) = batch(&[&window]);
                     let numbers = twin.forward(&inputs, &ahead, false).numbers;
-                    f64::from(forecasts(&plan, None, &window, &numbers)[target].mean[step])
+                    // Held as they are, too.
+                    let base = cutter.blended(&self::history(), &window, &numbers, &plan.output);
+                    f64::from(forecasts(&plan, None, (&window, &base), &numbers)[target].mean[step])
                 };
                 let (history, place) = (history(), (compared % 3, compared % 2));
                 let window = cutter.window(&history, history.length).unwrap();

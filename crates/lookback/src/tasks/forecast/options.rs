@@ -5,6 +5,7 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::data::series::SeriesLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::input::HistoryPlan;
+use lookback_infer::tasks::forecast::floors::Floor;
 use lookback_infer::tasks::forecast::{Around, CalendarField, Combine, Loss, NetworkPlan, Scale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -151,6 +152,11 @@ pub struct WindowOptions {
     #[arg(long, value_enum, value_name = "WHAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub around: Option<Around>,
+    /// Classic forecasts, with commas between, of which, together with the network's, the mean is answered: naive, seasonal-naive, drift,
+    /// moving-average, theta [default: none]
+    #[arg(long, value_enum, value_name = "FORECASTS", value_delimiter = ',', hide_possible_values = true)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blend: Vec<Floor>,
     /// What is read of the times, with commas between: hour, weekday, day, month, year-day, or none [default: what the frequency
     /// tells of]
     #[arg(long, value_name = "FIELDS")]
@@ -264,6 +270,7 @@ impl ForecastOptions {
                 logarithms: (!every).then_some(window.log),
                 deseasonalize: (!every).then_some(window.deseasonalize),
                 around: (!every).then_some(window.around),
+                blend: window.blend.clone(),
                 calendar: Some(if names.is_empty() { NONE.to_owned() } else { names.join(",") }),
                 loss: Some(output.loss),
                 quantiles: output.quantiles.clone(),

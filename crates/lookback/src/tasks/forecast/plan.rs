@@ -59,6 +59,7 @@ impl ForecastPlan {
                 ("logarithms", window.logarithms.is_some()),
                 ("deseasonalize", window.deseasonalize.is_some()),
                 ("around", window.around.is_some()),
+                ("blend", !window.blend.is_empty()),
                 ("pooling", options.pooling.is_some()),
                 ("ahead", options.ahead.is_some()),
             ];
@@ -128,6 +129,7 @@ impl ForecastPlan {
                 log: window.logarithms.unwrap_or(false),
                 deseasonalize: window.deseasonalize.unwrap_or(false),
                 around,
+                blend: window.blend.clone(),
                 calendar,
             },
             ensemble: train.ensemble(),

@@ -26,20 +26,24 @@ use self::observed::Observed;
 /// A classic forecast that needs no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Floor {
     /// The last value, for ever (FPP3, 5.2).
     Naive,
     /// The values of the last season again and again (FPP3, 5.2).
+    #[serde(alias = "seasonal-naive")]
     SeasonalNaive,
     /// The straight line through the first and the last value (FPP3, 5.2).
     Drift,
     /// The mean of the last season's values, for ever: statsforecast's `WindowAverage` with the season as its window, so that with
     /// a season of 1 it is [`Floor::Naive`].
+    #[serde(alias = "moving-average")]
     MovingAverage,
     /// The Theta method (Assimakopoulos and Nikolopoulos 2000; Hyndman and Billah 2003): simple exponential smoothing with half the
     /// slope of the trend as its drift, of a series whose season is taken out first if it has one.
     Theta,
     /// Exponential smoothing (Hyndman et al. 2008), with the errors, trend and season that have the lowest AICc.
+    #[cfg_attr(feature = "clap", value(skip))]
     Ets,
 }
 
