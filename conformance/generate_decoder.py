@@ -100,16 +100,38 @@ def random_cases(count: int, seed: int) -> dict[str, Case]:
     return cases
 
 
+class Kind:
+    """In what PyTorch computes."""
+
+    of_numbers = torch.float64
+
+
 def run_case(name: str, case: Case) -> dict[str, Tensor]:
-    """Every tensor of one case: parameters, inputs, answers, gradients in, gradients out."""
+    """Every tensor of one case: parameters, inputs, answers, gradients in, gradients out. A draw that PyTorch itself misses by more
+    than 2e-6 in single precision is replaced by the next one."""
+    run = {"decoder": run_decoder, "monotonic": run_monotonic, "pointer": run_pointer}[case.layer]
     # The name is the seed, so that a case added later leaves the bytes of all others alone.
-    torch.manual_seed(zlib.crc32(name.encode()))
-    return {"decoder": run_decoder, "monotonic": run_monotonic, "pointer": run_pointer}[case.layer](case)
+    seed = zlib.crc32(name.encode())
+    while True:
+        found = []
+        for Kind.of_numbers in (torch.float64, torch.float32):
+            torch.manual_seed(seed)
+            found.append(run(case))
+        exact, single = found
+        if all(error(single[key], value) < 2e-6 for key, value in exact.items() if key.startswith(("expect.", "grad."))):
+            return exact
+        seed += 1
 
 
-def drawn(*shape: int) -> Tensor:
+def error(found: Tensor, want: Tensor) -> float:
+    """The largest difference, relative to the largest value."""
+    largest = want.abs().max().clamp_min(1e-300)
+    return float((found.double() - want).abs().max() / largest)
+
+
+def drawn(*shape: int, scale: float = 1.0) -> Tensor:
     """Drawn in single precision, computed with in double."""
-    return torch.randn(shape).double().requires_grad_()
+    return (torch.randn(shape) * scale).to(Kind.of_numbers).requires_grad_()
 
 
 def real(lengths: tuple[int, ...], time: int) -> Tensor:
@@ -124,13 +146,13 @@ class Layers:
         self.module = CELLS[case.cell](case.input + beside, case.hidden, case.layers, batch_first=True)
         with torch.no_grad():
             for parameter in self.module.parameters():
-                parameter.copy_(torch.randn(parameter.shape) * 0.5)
-        self.module = self.module.double()
+                parameter.copy_(torch.randn(parameter.shape) * parameter.shape[-1] ** -0.5)
+        self.module = self.module.to(Kind.of_numbers)
         self.parameters = {f"recurrent.{name}": value for name, value in self.module.named_parameters()}
 
     def add(self, name: str, *shape: int) -> Tensor:
-        """A parameter more."""
-        self.parameters[name] = drawn(*shape)
+        """A parameter more; of wide ones that are not scaled down single precision loses digits, in PyTorch as well."""
+        self.parameters[name] = drawn(*shape, scale=shape[-1] ** -0.5)
         return self.parameters[name]
 
 
@@ -165,7 +187,7 @@ def run_decoder(case: Case) -> dict[str, Tensor]:
         combine_bias = layers.add("combine.projection.bias", case.hidden)
         inputs["previous"] = drawn(batch, case.hidden)
     w_covered = layers.add("coverage", width) if case.coverage else None
-    allowed, covered = real(case.key_lengths, keys_time), torch.zeros(batch, keys_time).double()
+    allowed, covered = real(case.key_lengths, keys_time), torch.zeros(batch, keys_time, dtype=Kind.of_numbers)
 
     def attend(h: Tensor) -> tuple[Tensor, Tensor]:
         if case.score == "additive":
@@ -221,13 +243,13 @@ def run_monotonic(case: Case) -> dict[str, Tensor]:
         emissions = (read @ output.T + output_bias).log_softmax(2)
         fits = h @ (c @ w.T).T
         # log p(a_(t-1) = i, y before); before the first step all stand at the first position.
-        alpha = torch.full((sources,), -torch.inf).double()
+        alpha = torch.full((sources,), -torch.inf, dtype=Kind.of_numbers)
         alpha[0] = 0.0
         for t in range(length):
             far = torch.arange(sources)[None] - torch.arange(sources)[:, None]
             jumps = (fits[t] + distances[far.clamp(0, DISTANCES - 1)]).masked_fill(far < 0, -torch.inf).log_softmax(1)
             alpha = (alpha[:, None] + jumps).logsumexp(0) + emissions[t, :, tokens[row, t]]
-        likelihoods.append(alpha.logsumexp(0) if length > 0 else torch.zeros(()).double())
+        likelihoods.append(alpha.logsumexp(0) if length > 0 else torch.zeros((), dtype=Kind.of_numbers))
     inputs = {"x": x, "memory": memory, **states, "output": output, "output_bias": output_bias}
     return judged(layers.parameters, inputs, {"likelihoods": torch.stack(likelihoods)}) | {"input.tokens": tokens}
 
@@ -239,7 +261,7 @@ def run_pointer(case: Case) -> dict[str, Tensor]:
     logits, gates = drawn(len(steps), vocabulary), drawn(len(steps))
     allowed = real(case.key_lengths, keys_time).unsqueeze(1).expand(-1, time, -1)
     weights = torch.randn(batch, time, keys_time).masked_fill(~allowed, -torch.inf).softmax(2)
-    weights = weights.double().requires_grad_()
+    weights = weights.to(Kind.of_numbers).requires_grad_()
     # Tokens of the sources, of which those from V on can be copied alone.
     source = torch.randint(vocabulary + 3, (batch, keys_time))
     p, g = logits.softmax(1), gates.sigmoid()
@@ -248,8 +270,8 @@ def run_pointer(case: Case) -> dict[str, Tensor]:
         length = case.key_lengths[row]
         token = int(source[row, torch.randint(length, ())]) if n % 3 else int(torch.randint(vocabulary, ()))
         at = [k for k in range(length) if int(source[row, k]) == token]
-        copied = sum((weights[row, t, k] for k in at), torch.zeros(()).double())
-        written = p[n, token] if token < vocabulary else torch.zeros(()).double()
+        copied = sum((weights[row, t, k] for k in at), torch.zeros((), dtype=Kind.of_numbers))
+        written = p[n, token] if token < vocabulary else torch.zeros((), dtype=Kind.of_numbers)
         losses.append(-(g[n] * written + (1 - g[n]) * copied).log())
         tokens.append(token if token < vocabulary else -1)
         places += [(row * time + t) * keys_time + k for k in at]
@@ -262,7 +284,7 @@ def run_pointer(case: Case) -> dict[str, Tensor]:
 def judged(parameters: dict[str, Tensor], inputs: dict[str, Tensor], results: dict[str, Tensor]) -> dict[str, Tensor]:
     """The results, gradients that flow into them, and those that come out."""
     upstream = {name: torch.randn(value.shape) for name, value in results.items()}
-    sum((results[name] * value.double()).sum() for name, value in upstream.items()).backward()
+    sum((results[name] * value.to(Kind.of_numbers)).sum() for name, value in upstream.items()).backward()
     tensors = {f"param.{name}": value.detach() for name, value in parameters.items()}
     tensors |= {f"input.{name}": value.detach() for name, value in inputs.items()}
     tensors |= {f"upstream.{name}": value for name, value in upstream.items()}
