@@ -22,9 +22,15 @@ pub(crate) fn softmax(logits: &mut [f32], classes: usize) {
 pub fn log_softmax(logits: &mut [f32], classes: usize, normalizers: &mut [f32]) {
     /// The fewest logits that a thread takes.
     const LEAST: usize = 1 << 14;
-    let rows = logits.len() / classes;
-    let rows_of_logits = logits.par_chunks_exact_mut(classes).zip(&mut normalizers[..rows]);
-    rows_of_logits.with_min_len(LEAST.div_ceil(classes)).for_each(|(row, normalizer)| *normalizer = normalize(row));
+    let (rows, least) = (logits.len() / classes, LEAST.div_ceil(classes));
+    let normalizers = &mut normalizers[..rows];
+    if rows <= least {
+        // Nothing to hand to another thread, in what may be a step of many.
+        let rows = logits.chunks_exact_mut(classes).zip(normalizers);
+        return rows.for_each(|(row, normalizer)| *normalizer = normalize(row));
+    }
+    let rows = logits.par_chunks_exact_mut(classes).zip(normalizers);
+    rows.with_min_len(least).for_each(|(row, normalizer)| *normalizer = normalize(row));
 }
 
 /// One row of [`log_softmax`]: gives its normaliser.

@@ -181,7 +181,7 @@ impl Search {
                 tokens.push(request.start);
             }
         }
-        let mut out = Step::default();
+        let (mut out, mut scratch) = (Step::default(), Scratch::default());
         let mut before = sources.len();
         for step in 0.. {
             if tokens.is_empty() {
@@ -194,7 +194,7 @@ impl Search {
             out.begin(before, vocabulary);
             decoder.step(&mut state, &tokens, &mut out).map_err(SearchError::Decoder)?;
             self.check_step(&out, before, vocabulary, step)?;
-            advance(&mut sources, &mut out).map_err(|(source, fault)| fault.of(source, step))?;
+            advance(&mut sources, &mut out, &mut scratch).map_err(|(source, fault)| fault.of(source, step))?;
             rows.clear();
             tokens.clear();
             let mut first = 0;
@@ -251,8 +251,8 @@ impl Search {
 }
 
 /// One step of every source that still has rows, several of them at once where there is enough to look through; of several
-/// faults that of the first.
-fn advance(sources: &mut [Source<'_>], out: &mut Step) -> Result<(), (usize, Fault)> {
+/// faults that of the first. scratch: of those that are looked through one after another.
+fn advance(sources: &mut [Source<'_>], out: &mut Step, scratch: &mut Scratch) -> Result<(), (usize, Fault)> {
     /// The fewest log-probabilities that a thread looks through.
     const LEAST: usize = 1 << 15;
     let counts: Vec<usize> = sources.iter().map(Source::rows).collect();
@@ -263,8 +263,7 @@ fn advance(sources: &mut [Source<'_>], out: &mut Step) -> Result<(), (usize, Fau
         source.advance(rows, scratch).map_err(|fault| (*index, fault))
     };
     if going.len() <= each {
-        let mut scratch = Scratch::default();
-        return going.iter_mut().try_for_each(|going| one(&mut scratch, going));
+        return going.iter_mut().try_for_each(|going| one(scratch, going));
     }
     let made: Vec<Result<(), (usize, Fault)>> =
         going.par_iter_mut().with_min_len(each).map_init(Scratch::default, one).collect();

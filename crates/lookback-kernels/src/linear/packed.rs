@@ -180,7 +180,8 @@ fn share(rows: usize, threads: usize) -> usize {
 /// only one of them has any: tokens a second of `lookback predict`, see `bench/README.md`, `decoding.py`.
 fn columns_at_once([rows, from, to]: [usize; 3], threads: usize) -> usize {
     let panels = to.div_ceil(Packed::width());
-    let are_enough = panels >= threads * PANELS || rows <= threads.saturating_sub(1) * SHARE;
+    let are_enough =
+        panels >= threads.saturating_mul(PANELS) || rows <= threads.saturating_sub(1).saturating_mul(SHARE);
     let count = threads.min(panels).min(rows * from * to / LEAST);
     if threads <= 1 || !are_enough || count <= 1 { to } else { panels.div_ceil(count) * Packed::width() }
 }

@@ -5,6 +5,7 @@
 //! `dv'/dv_j = o_j + s_j u + s du/dv_j` with `s du/dv_j = g_j - o_j sum(g) - s_j sum(g z)`, where `g` is the gradient of `u`, and `o_j`
 //! and `s_j` are those of `o` and `s`. The indices of a season that is taken out are held.
 
+use super::floors::Floor;
 use super::frame::{Frame, largest, usable};
 use super::plan::{Around, Scale, WindowPlan};
 use super::window::{Cutter, Window};
@@ -113,13 +114,9 @@ pub fn sensitivity(
 
 /// The classic forecasts of a step that the network's is put together with, scaled.
 fn classic_of(cutter: &Cutter<'_>, history: &History, window: &Window, (step, target): (usize, usize)) -> Vec<f64> {
-    let each = cutter
-        .plan
-        .blend
-        .iter()
-        .filter_map(|&floor| Some(cutter.classic(floor, history, window.origin, target)?[step]));
-    let fits = each.filter(|value| *value > 0.0 || !cutter.plan.log);
-    fits.map(|value| f64::from(window.frames[target].inward(window.origin + step, value))).collect()
+    let place = (target, &window.frames[target]);
+    let of_step = |&floor: &Floor| cutter.classic(floor, history, window.origin, place)?[step].map(f64::from);
+    cutter.plan.blend.iter().filter_map(of_step).collect()
 }
 
 /// The step whose value the output of a step ahead is added to, where it is added to one.

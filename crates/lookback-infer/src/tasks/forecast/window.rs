@@ -194,16 +194,10 @@ impl<'a> Cutter<'a> {
         };
         let last = |target: usize| (first..origin).rev().find_map(|step| value(step, target));
         let last: Vec<Option<f32>> = (0..self.targets).map(last).collect();
-        let theta: Vec<Option<Vec<f32>>> = match around {
-            Around::Theta => {
-                (0..self.targets).map(|target| self.classic(Floor::Theta, history, origin, target)).collect()
-            }
+        let by_theta = |target: usize| self.classic(Floor::Theta, history, origin, (target, &frames[target]));
+        let theta: Vec<Option<Vec<Option<f32>>>> = match around {
+            Around::Theta => (0..self.targets).map(by_theta).collect(),
             _ => Vec::new(),
-        };
-        let by_theta = |ahead: usize, target: usize| {
-            let value = theta[target].as_ref()?[ahead];
-            // Of what has logarithms nothing is below 0.
-            (value > 0.0 || !self.plan.log).then(|| frames[target].inward(origin + ahead, value))
         };
         let season_before = |ahead: usize, target: usize| {
             let step = (origin + ahead % season).checked_sub(season)?;
@@ -216,7 +210,7 @@ impl<'a> Cutter<'a> {
                     Around::Nothing => None,
                     Around::Last => *last,
                     Around::Season => season_before(ahead, target).or(*last),
-                    Around::Theta => by_theta(ahead, target).or(*last),
+                    Around::Theta => theta[target].as_ref().and_then(|all| all[ahead]).or(*last),
                 };
                 found.unwrap_or(0.0)
             }));
@@ -224,13 +218,23 @@ impl<'a> Cutter<'a> {
         base
     }
 
-    /// What a classic method forecasts of a target behind an origin, `[H]`, from the last [`CLASSIC_STEPS`] known steps.
-    pub(super) fn classic(&self, floor: Floor, history: &History, origin: usize, target: usize) -> Option<Vec<f32>> {
+    /// What a classic method forecasts of a target behind an origin from the last [`CLASSIC_STEPS`] known steps, `[H]`, scaled as its
+    /// frame says; nothing of a step that has no logarithm where those are forecast, or of a history that is too short.
+    pub(super) fn classic(
+        &self,
+        floor: Floor,
+        history: &History,
+        origin: usize,
+        (target, frame): (usize, &Frame),
+    ) -> Option<Vec<Option<f32>>> {
         let &WindowPlan { season, horizon, context, .. } = self.plan;
         let first = origin.saturating_sub(context.max(CLASSIC_STEPS));
         let before = history.targets[first * self.targets..origin * self.targets].iter();
         let before: Vec<f32> = before.skip(target).step_by(self.targets).copied().collect();
-        floor.forecast(&before, season, horizon)
+        let found = floor.forecast(&before, season, horizon)?;
+        let scaled =
+            |(ahead, value): (usize, f32)| (value > 0.0 || !self.plan.log).then(|| frame.inward(origin + ahead, value));
+        Some(found.into_iter().enumerate().map(scaled).collect())
     }
 
     /// What numbers, `[.., G, N]` of the first steps, are to be added to so that points become the mean of the network's and of the
@@ -249,18 +253,16 @@ impl<'a> Cutter<'a> {
         }
         let mut base = window.base.clone();
         for target in 0..self.targets {
-            let frame = &window.frames[target];
-            let forecast = |&floor: &Floor| self.classic(floor, history, window.origin, target);
-            let own: Vec<Vec<f32>> = floors.iter().filter_map(forecast).collect();
+            let place = (target, &window.frames[target]);
+            let forecast = |&floor: &Floor| self.classic(floor, history, window.origin, place);
+            let own: Vec<Vec<Option<f32>>> = floors.iter().filter_map(forecast).collect();
             for step in 0..self.plan.horizon {
                 let place = step * self.targets + target;
                 let Some(numbers) = numbers.get(place * count..(place + 1) * count) else { break };
-                // Of what has logarithms nothing is below 0.
-                let fits = |value: &f32| *value > 0.0 || !self.plan.log;
-                let each: Vec<f32> = own.iter().map(|all| all[step]).filter(fits).collect();
                 let network = base[place] + point(output, numbers);
-                let sum: f32 = each.iter().map(|&value| frame.inward(window.origin + step, value) - network).sum();
-                base[place] += sum / (1 + each.len()) as f32;
+                let each = own.iter().filter_map(|all| all[step]);
+                let (sum, count) = each.fold((0.0, 1), |(sum, count), value| (sum + (value - network), count + 1));
+                base[place] += sum / count as f32;
             }
         }
         Cow::Owned(base)

@@ -180,14 +180,17 @@ pub(super) fn choose(options: &TranslateOptions, facts: &Facts) -> (TranslateOpt
 mod tests {
     use super::*;
 
-    fn chosen(pairs: &[(&str, &str)]) -> String {
+    fn labelled(pairs: &[(&str, &str)]) -> Vec<Labelled<Vec<String>>> {
         let pair = |(source, target): &(&str, &str)| Labelled {
             raw: Raw::Text((*source).into()),
             label: vec![(*target).into()],
             line: 1,
         };
-        let pairs: Vec<Labelled<Vec<String>>> = pairs.iter().map(pair).collect();
-        choose(&TranslateOptions::default(), &Facts::of(&pairs)).1.in_words()
+        pairs.iter().map(pair).collect()
+    }
+
+    fn chosen(pairs: &[(&str, &str)]) -> String {
+        choose(&TranslateOptions::default(), &Facts::of(&labelled(pairs))).1.in_words()
     }
 
     #[test]
@@ -222,25 +225,12 @@ mod tests {
 
     #[test]
     fn seldom_words_that_stand_in_their_sources_are_copied() {
-        let name = |i: usize| {
-            ["Ba", "Ce", "Di", "Fo", "Gu"]
-                .into_iter()
-                .cycle()
-                .skip(i % 5)
-                .step_by(1 + i / 5 % 4)
-                .take(2 + i / 20)
-                .collect::<String>()
+        let texts = |of: fn(&str) -> (String, String)| -> Vec<(String, String)> {
+            (0..60).map(|i| of(&format!("Nora{i}"))).collect()
         };
-        let texts =
-            |of: fn(&str) -> (String, String)| -> Vec<(String, String)> { (0..60).map(|i| of(&name(i))).collect() };
         let chosen = |texts: Vec<(String, String)>| {
             let pairs: Vec<(&str, &str)> = texts.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-            let pair = |(source, target): &(&str, &str)| Labelled {
-                raw: Raw::Text((*source).into()),
-                label: vec![(*target).into()],
-                line: 1,
-            };
-            let pairs: Vec<Labelled<Vec<String>>> = pairs.iter().map(pair).collect();
+            let pairs = labelled(&pairs);
             let facts = Facts { cut: WrittenCut::Words, carried: carried(&pairs), ..Facts::of(&pairs) };
             choose(&TranslateOptions::default(), &facts).1.in_words()
         };
@@ -255,8 +245,7 @@ mod tests {
         let mut options = TranslateOptions::default();
         options.encoder.hidden = Some(9);
         options.train.validation_split = Some(0.0);
-        let pairs = [Labelled { raw: Raw::Text("a b".into()), label: vec!["c d".into()], line: 1 }];
-        let (filled, chosen) = choose(&options, &Facts::of(&pairs));
+        let (filled, chosen) = choose(&options, &Facts::of(&labelled(&[("a b", "c d")])));
         assert_eq!(filled.encoder.hidden, Some(9));
         assert!(
             ["--hidden", "validation-split", "patience", "score"].iter().all(|name| !chosen.in_words().contains(name))
