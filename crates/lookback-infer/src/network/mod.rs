@@ -7,6 +7,7 @@ mod attend;
 mod attention_form;
 pub mod budget;
 mod cell;
+mod compare;
 mod encoder;
 mod ensemble;
 mod linear;
@@ -21,6 +22,8 @@ mod workspace;
 
 pub use self::attention_form::AttentionForm;
 pub use self::cell::Cell;
+pub use self::compare::DecoderScore;
+pub(crate) use self::compare::{Compare, look};
 pub use self::encoder::{Encoded, Encoder, Pooled, Weights};
 pub(crate) use self::ensemble::together;
 pub use self::ensemble::{MOST_NETWORKS, Output};

@@ -5,11 +5,12 @@ use burn::nn::{Dropout, DropoutConfig, Embedding};
 use burn::tensor::{Device, Tensor};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, InputShape, Parts};
-use lookback_infer::network::{Cell, EncoderPlan};
+use lookback_infer::network::EncoderPlan;
 use lookback_nn::ops::dropout_layer;
 use lookback_nn::{Error, Recurrent, RecurrentConfig, State};
 
 use super::attend::{Attend, Attended};
+use super::cell_of;
 use crate::input::{tables, vectors};
 
 /// What every network begins with. Its twin without Burn is `lookback_infer::network`.
@@ -62,12 +63,7 @@ impl Encoder {
             Some(_) => plan.embedding,
             None => shape.width(),
         };
-        let cell = match plan.cell {
-            Cell::Lstm => lookback_nn::Cell::Lstm,
-            Cell::Gru => lookback_nn::Cell::Gru,
-            Cell::Rnn => lookback_nn::Cell::Rnn,
-        };
-        let config = RecurrentConfig::new(cell, width, plan.hidden)
+        let config = RecurrentConfig::new(cell_of(plan.cell), width, plan.hidden)
             .with_layers(plan.layers)
             .with_bidirectional(plan.bidirectional)
             .with_recompute(plan.recompute)

@@ -2,6 +2,7 @@
 
 mod attend;
 mod encoder;
+mod forms;
 mod options;
 mod pooling;
 mod reading;
@@ -10,6 +11,7 @@ mod twin;
 
 pub(crate) use encoder::Encoded;
 pub use encoder::Encoder;
+pub(crate) use forms::{cell_of, score_of};
 pub use options::EncoderOptions;
 pub(crate) use options::option_of;
 pub(crate) use pooling::Pool;

@@ -2,15 +2,15 @@
 
 mod monotonic;
 
-use lookback_kernels::attention::{self, Dims, Inputs, Mask, Score};
+use lookback_kernels::attention::Score;
 use lookback_kernels::simd::math;
 use rayon::prelude::*;
 
 use self::monotonic::{Alignments, Monotonic};
-use super::plan::{DecoderForm, DecoderPlan, DecoderScore};
+use super::plan::{DecoderForm, DecoderPlan};
 use crate::error::ModelFileError;
 use crate::model_file::Tensors;
-use crate::network::{LayerState, Linear, Ragged, Recurrent, RecurrentShape, Workspaces};
+use crate::network::{Compare, LayerState, Linear, Ragged, Recurrent, RecurrentShape, Workspaces, look};
 
 /// The decoder of one network, its weights packed once.
 ///
@@ -67,17 +67,6 @@ struct Unpacked {
     weight: Option<Vec<f32>>,
     /// `[V]`
     bias: Vec<f32>,
-}
-
-/// How a state and a step of the source are compared.
-#[derive(Debug)]
-enum Compare {
-    /// `scale q · k`
-    Product(f32),
-    /// `qᵀ (W k)`: the source is mapped once.
-    General { keys: Linear },
-    /// `v · tanh(W q + b + U k)`
-    Additive { query: Linear, keys: Linear, v: Vec<f32> },
 }
 
 /// What the decoder looks at: the sources of a batch, mapped once.
@@ -262,10 +251,7 @@ impl Decoder {
 
     /// steps: `[B, T, M]` of the source, of which the first of every row are real.
     pub(super) fn memory(&self, steps: &[f32], rows: Ragged<'_>) -> Memory {
-        let keys = match &self.compare {
-            Compare::Product(_) => None,
-            Compare::General { keys } | Compare::Additive { keys, .. } => Some(keys.forward_steps(steps, rows)),
-        };
+        let keys = self.compare.keys(steps, rows);
         let mapped = self.monotonic.as_ref().map(|monotonic| monotonic.source.forward_steps(steps, rows));
         let (hidden, width) = (self.plan.hidden, self.compare.width(self.plan.hidden, self.memory));
         let row = |(row, &length): (usize, &usize)| Source {
@@ -370,15 +356,7 @@ impl Decoder {
     ) -> (Vec<f32>, Option<Vec<Vec<f32>>>) {
         let asked = weights || self.coverage.is_some();
         let hidden = self.plan.hidden;
-        let mapped;
-        let (query, score) = match &self.compare {
-            Compare::Product(scale) => (query, Score::Product { scale: *scale }),
-            Compare::General { .. } => (query, Score::Product { scale: 1.0 }),
-            Compare::Additive { query: map, v, .. } => {
-                mapped = map.forward(query, threads);
-                (&mapped[..], Score::Additive { v })
-            }
-        };
+        let (query, score) = self.compare.queries(query, threads);
         let mut context = vec![0.0; sources.len() * self.memory];
         let groups = groups(sources, &mut context, self.memory);
         let least = if threads <= 1 { usize::MAX } else { 4 };
@@ -392,17 +370,13 @@ impl Decoder {
                     return self.look_covering((w, &covered[from..from + count]), (score, query), source, context);
                 }
                 let keys = source.keys.as_deref().unwrap_or(&source.values);
-                let inputs = Inputs { query, keys, values: &source.values };
-                let keys = source.length;
-                let dims = Dims { batch: 1, queries: count, keys, heads: 1, width: hidden, value: self.memory };
-                let mut workspace = self.workspaces.take();
-                let mask = Mask::default();
-                let scratch = &mut workspace.attention;
-                let output = attention::forward_owned(score, &dims, &mask, None, &inputs, asked, scratch, 1)
-                    .unwrap_or_else(|error| panic!("{error}"));
-                context.copy_from_slice(&output.context);
-                let seen = output.weights.unwrap_or_default();
-                if keys == 0 { vec![Vec::new(); count] } else { seen.chunks_exact(keys).map(<[f32]>::to_vec).collect() }
+                let (of, scratch) = ([source.length, hidden], &mut self.workspaces.take().attention);
+                let seen =
+                    look((score, query), (keys, &source.values), of, context, asked, scratch).unwrap_or_default();
+                match source.length {
+                    0 => vec![Vec::new(); count],
+                    length => seen.chunks_exact(length).map(<[f32]>::to_vec).collect(),
+                }
             })
             .collect();
         let looked: Vec<Vec<f32>> = looked.into_iter().flatten().collect();
@@ -424,7 +398,6 @@ impl Decoder {
         context: &mut [f32],
     ) -> Vec<Vec<f32>> {
         let hidden = self.plan.hidden;
-        let dims = Dims { batch: 1, queries: 1, keys: source.length, heads: 1, width: hidden, value: self.memory };
         let mut workspace = self.workspaces.take();
         let of_rows = query.chunks_exact(hidden).zip(context.chunks_exact_mut(self.memory)).zip(covered);
         let mut keys = Vec::new();
@@ -434,12 +407,8 @@ impl Decoder {
             for (key, &covered) in keys.chunks_exact_mut(hidden).zip(covered) {
                 key.iter_mut().zip(w).for_each(|(key, &w)| *key += w * covered);
             }
-            let inputs = Inputs { query, keys: &keys, values: &source.values };
-            let (mask, scratch) = (Mask::default(), &mut workspace.attention);
-            let output = attention::forward_owned(score, &dims, &mask, None, &inputs, true, scratch, 1)
-                .unwrap_or_else(|error| panic!("{error}"));
-            context.copy_from_slice(&output.context);
-            output.weights.unwrap_or_default()
+            let (of, scratch) = ([source.length, hidden], &mut workspace.attention);
+            look((score, query), (&keys, &source.values), of, context, true, scratch).unwrap_or_default()
         };
         of_rows.map(of_row).collect()
     }
@@ -456,40 +425,4 @@ fn groups<'a>(sources: &[usize], mut context: &'a mut [f32], width: usize) -> Ve
         context = others;
     }
     groups
-}
-
-impl Compare {
-    fn read(
-        score: DecoderScore,
-        hidden: usize,
-        memory: usize,
-        tensors: &mut Tensors<'_>,
-    ) -> Result<Compare, ModelFileError> {
-        Ok(match score {
-            DecoderScore::Dot => Compare::Product(1.0),
-            DecoderScore::ScaledDot => Compare::Product(1.0 / (hidden as f32).sqrt()),
-            DecoderScore::General => {
-                let w = tensors.take("w", &[hidden, memory])?;
-                Compare::General { keys: Linear::new([hidden, memory], &w, None, "w", tensors)? }
-            }
-            DecoderScore::Additive => {
-                let query = tensors.take("w_query", &[hidden, hidden])?;
-                let keys = tensors.take("w_key", &[hidden, memory])?;
-                let bias = tensors.take("bias", &[hidden])?;
-                Compare::Additive {
-                    query: Linear::new([hidden; 2], &query, Some(&bias), "w_query", tensors)?,
-                    keys: Linear::new([hidden, memory], &keys, None, "w_key", tensors)?,
-                    v: tensors.take("v", &[hidden])?,
-                }
-            }
-        })
-    }
-
-    /// The width of a key.
-    fn width(&self, hidden: usize, memory: usize) -> usize {
-        match self {
-            Compare::Product(_) => memory,
-            Compare::General { .. } | Compare::Additive { .. } => hidden,
-        }
-    }
 }

@@ -23,7 +23,7 @@ pub use self::copying::{SourceTokens, WantedPlaces};
 pub use self::data::{Dataset, Followed, ReadPairs, Rows, TooLong, budget, read};
 pub use self::model::{Description, Translator};
 pub use self::network::Network;
-pub use self::plan::{Bridge, DISTANCES, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan};
+pub use self::plan::{Bridge, DISTANCES, DecoderForm, DecoderPlan, NetworkPlan};
 pub use self::searched::{Metrics, judge_greedily, most_tokens};
 pub use self::shortlist::{MOST_LISTED, Shortlists};
 pub use self::target::Targets;

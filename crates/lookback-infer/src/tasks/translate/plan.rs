@@ -1,11 +1,9 @@
 //! The translator's plan: encoder, bridge, decoder.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{PlanError, plan};
-use crate::network::{Cell, EncoderPlan, MOST_NETWORKS};
+use crate::network::{Cell, DecoderScore, EncoderPlan, MOST_NETWORKS};
 
 /// The network's shape, apart from what the data decide, and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,33 +84,6 @@ pub enum Bridge {
     Zero,
 }
 
-/// How the attention compares a state `h` of the decoder and a step `s` of the source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum DecoderScore {
-    /// hᵀ W s (Luong 2015)
-    #[default]
-    General,
-    /// v · tanh(W h + U s + b) (Bahdanau 2015)
-    Additive,
-    /// h · s (Luong 2015)
-    Dot,
-    /// h · s / √H (Vaswani 2017)
-    ScaledDot,
-}
-
-impl fmt::Display for DecoderScore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DecoderScore::General => "general",
-            DecoderScore::Additive => "additive",
-            DecoderScore::Dot => "dot",
-            DecoderScore::ScaledDot => "scaled-dot",
-        })
-    }
-}
-
 impl NetworkPlan {
     /// Whether a network can be made; a plan from a file may say anything.
     ///
@@ -132,14 +103,8 @@ impl NetworkPlan {
             return Err(PlanError::conflict("attention", problem));
         }
         let (memory, hidden) = (self.encoder.width(), self.decoder.hidden);
-        if matches!(self.decoder.score, DecoderScore::Dot | DecoderScore::ScaledDot) && memory != hidden {
-            let score = self.decoder.score;
-            let problem = format!(
-                "{score} compares states of {hidden} numbers with steps of {memory}; make --decoder-hidden {memory}, or \
-                 use general or additive"
-            );
-            return Err(PlanError::conflict("decoder-attention", problem));
-        }
+        let remedy = format!("make --decoder-hidden {memory}, or use general or additive");
+        self.decoder.score.check(hidden, memory, &remedy)?;
         if self.decoder.form == DecoderForm::HardMonotonic && self.decoder.score != DecoderScore::General {
             let problem = format!("is {}, but --decoder hard-monotonic has the general one alone", self.decoder.score);
             return Err(PlanError::conflict("decoder-attention", problem));

@@ -8,17 +8,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::vocabulary::PAD;
 use lookback_infer::input::{Batch, InputShape, Parts};
-use lookback_infer::network::Cell;
-use lookback_infer::tasks::translate::{
-    Bridge, DISTANCES, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, Targets,
-};
-use lookback_nn::attention::{AttentionConfig, Mask, Score};
+use lookback_infer::tasks::translate::{Bridge, DISTANCES, DecoderForm, DecoderPlan, NetworkPlan, Targets};
+use lookback_nn::attention::{AttentionConfig, Mask};
 use lookback_nn::decoder::{BahdanauDecoder, HardMonotonicDecoder, LuongDecoder, MonotonicTargets};
 use lookback_nn::ops::{AlignedTargets, Bags, Lookup, NO_TOKEN, cross_entropy, dropout_layer, linear, lookup, tanh};
 use lookback_nn::{Error, Linear, LinearConfig, RecurrentConfig, State};
 
 use super::copying;
-use crate::network::{Encoded, Encoder};
+use crate::network::{Encoded, Encoder, cell_of, score_of};
 
 /// The network. Its parameters have the names of the file; its twin without Burn is
 /// `lookback_infer::tasks::translate::Network`.
@@ -293,39 +290,21 @@ impl Network {
             };
             return Ok(State { hidden: part(0), cell: self.has_cell_state.then(|| part(self.layers)) });
         }
-        let Some(state) = encoded.state.filter(|_| self.copies_states) else {
+        let copied = if self.copies_states { encoded.first_of_decoder(self.layers) } else { None };
+        Ok(copied.unwrap_or_else(|| {
             let zeros = || Tensor::zeros([self.layers, rows, hidden], device);
-            return Ok(State { hidden: zeros(), cell: self.has_cell_state.then(zeros) });
-        };
-        // [L*D, B, H] as [L, B, D*H]
-        let beside = |states: Tensor<3>| {
-            let [all, rows, each] = states.dims();
-            let directions = all / self.layers;
-            let states = states.reshape([self.layers, directions, rows, each]).swap_dims(1, 2);
-            states.reshape([self.layers, rows, directions * each])
-        };
-        Ok(State { hidden: beside(state.hidden), cell: state.cell.map(beside) })
+            State { hidden: zeros(), cell: self.has_cell_state.then(zeros) }
+        }))
     }
 }
 
 impl Decoder {
     fn new(plan: &DecoderPlan, memory: usize, device: &Device) -> Result<Decoder, Error> {
-        let cell = match plan.cell {
-            Cell::Lstm => lookback_nn::Cell::Lstm,
-            Cell::Gru => lookback_nn::Cell::Gru,
-            Cell::Rnn => lookback_nn::Cell::Rnn,
-        };
-        let score = match plan.score {
-            DecoderScore::General => Score::General,
-            DecoderScore::Additive => Score::Additive { hidden: plan.hidden },
-            DecoderScore::Dot => Score::Dot,
-            DecoderScore::ScaledDot => Score::ScaledDot,
-        };
-        let recurrent = RecurrentConfig::new(cell, plan.embedding + plan.fed(memory), plan.hidden)
+        let recurrent = RecurrentConfig::new(cell_of(plan.cell), plan.embedding + plan.fed(memory), plan.hidden)
             .with_layers(plan.layers)
             .with_dropout(plan.layer_dropout)
             .init(device)?;
-        let attention = AttentionConfig::new(score, plan.hidden, memory).init(device)?;
+        let attention = AttentionConfig::new(score_of(plan.score, plan.hidden), plan.hidden, memory).init(device)?;
         Ok(match plan.form {
             DecoderForm::Luong => {
                 let decoder = LuongDecoder::new(plan.embedding, memory, recurrent, attention, device)?;

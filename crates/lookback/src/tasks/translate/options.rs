@@ -9,7 +9,8 @@ use lookback_infer::input::subwords::SubwordMethod;
 use lookback_infer::input::tokenizer::TokenizerChoice;
 use lookback_infer::input::written::{WrittenCut, WrittenText};
 use lookback_infer::input::{DEFAULT_SUBWORDS, TextPlan};
-use lookback_infer::tasks::translate::{Bridge, DecoderForm, DecoderScore, NetworkPlan, TooLong};
+use lookback_infer::network::DecoderScore;
+use lookback_infer::tasks::translate::{Bridge, DecoderForm, NetworkPlan, TooLong};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

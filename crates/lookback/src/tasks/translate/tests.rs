@@ -6,9 +6,9 @@ use burn::tensor::Device;
 use lookback_infer::input::vocabulary::UNK;
 use lookback_infer::input::written::{WrittenCut, WrittenText};
 use lookback_infer::input::{Batch, Example, Input, InputPlan, Raw};
-use lookback_infer::network::{AttentionForm, Cell, EncoderPlan};
+use lookback_infer::network::{AttentionForm, Cell, DecoderScore, EncoderPlan};
 use lookback_infer::tasks::translate::{
-    self, Bridge, DecoderForm, DecoderPlan, DecoderScore, NetworkPlan, SourceTokens, Targets, losses,
+    self, Bridge, DecoderForm, DecoderPlan, NetworkPlan, SourceTokens, Targets, losses,
 };
 
 use super::Network;
