@@ -13,6 +13,8 @@ pub struct ForecastAsk {
     pub chart: bool,
     /// How many known steps are in them at most; enough of them to see how it goes on where nothing is said.
     pub chart_steps: Option<usize>,
+    /// How many paths of what may come are drawn.
+    pub samples: Option<usize>,
 }
 
 impl ForecastAsk {
@@ -23,6 +25,7 @@ impl ForecastAsk {
             ("level", self.level.is_some()),
             ("chart", self.chart),
             ("chart-steps", self.chart_steps.is_some()),
+            ("samples", self.samples.is_some()),
         ];
         options.into_iter().find_map(|(option, said)| said.then_some(option))
     }

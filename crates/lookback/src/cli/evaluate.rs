@@ -1,17 +1,20 @@
 //! `lookback evaluate MODEL DATA`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lookback_infer::data::Column;
-use lookback_infer::error::PlanError;
+use lookback_infer::input::Columns;
 use lookback_infer::model::{Ask, BacktestAsk, JudgeAsk, Report, SearchAsk};
 
-use super::columns::Columns;
+use super::columns;
 use super::load::load;
 use super::max_memory::MaxMemory;
 use super::sureness::Sureness;
+use super::{Interrupted, UsageError, signals};
 use crate::insight::terminal;
+use crate::tasks::TASKS;
+use crate::train::{Init, Session, Silent};
 
 /// Judge a model on labelled data.
 #[derive(Args, Debug)]
@@ -28,7 +31,7 @@ pub(super) struct Evaluate {
     #[command(flatten)]
     memory: MaxMemory,
     #[command(flatten)]
-    columns: Columns,
+    columns: columns::Columns,
     /// Column or key of the label [default: as in training]
     #[arg(long, value_name = "COLUMN")]
     label: Option<Column>,
@@ -66,7 +69,9 @@ pub(super) struct Evaluate {
     /// Steps between the beginnings of those [default: as many as are forecast]
     #[arg(long, value_name = "STEPS")]
     stride: Option<usize>,
-    #[arg(long, hide = true)]
+    /// Train before every window of --backtest, by the model's own options on what DATA had up to then, and judge what comes of that;
+    /// the model stays as it is
+    #[arg(long)]
     refit: bool,
     /// What stands between the labels of a text in a table, where it may have several [default: as in training]
     #[arg(long, value_name = "CHARACTER")]
@@ -75,11 +80,6 @@ pub(super) struct Evaluate {
 
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if self.refit {
-            let problem = "would train before every window, but evaluate trains nothing: a model file has what answers, not the data and \
-                           the optimiser that it was made with; train --refit learns from the last horizon as well";
-            return Err(PlanError::conflict("refit", problem).into());
-        }
         let model = load(&self.model, &self.data)?;
         let judging = JudgeAsk {
             known: true,
@@ -94,13 +94,16 @@ impl Evaluate {
         let backtest = BacktestAsk { windows: self.backtest, stride: self.stride };
         let ask = Ask { limit, unsure, search: self.search, judging, backtest, ..Ask::default() };
         model.check_ask(&ask)?;
-        let columns = lookback_infer::input::Columns {
+        let columns = Columns {
             label_separator: self.label_separator,
             target: self.target,
             target_file: self.target_file,
             ..self.columns.with_label(self.label)
         };
-        let report = model.evaluate(&self.data, &columns, &ask)?;
+        let report = match self.refit {
+            true => refitted(&self.model, model.task(), (&self.data, &columns), &ask)?,
+            false => model.evaluate(&self.data, &columns, &ask)?,
+        };
         if self.json {
             super::print_json(&format!("{}\n", serde_json::to_string_pretty(&report.json)?))?;
         } else {
@@ -108,6 +111,18 @@ impl Evaluate {
         }
         Ok(())
     }
+}
+
+/// What the options of a model give when they are trained anew before every window.
+fn refitted(model: &Path, task: &str, data: (&Path, &Columns), ask: &Ask) -> anyhow::Result<Report> {
+    let init = Init::read(model, task, false)?;
+    let entry = TASKS.iter().find(|entry| entry.name == task);
+    let entry = entry.ok_or_else(|| UsageError(format!("--refit: models for {task} are not trained here")))?;
+    let (stop, device) = (signals::listen()?, super::device());
+    let progress = &mut Silent;
+    let mut session = Session { device: &device, stop: &stop, progress, checkpoint: None, resume: false, init: None };
+    let report = (entry.refitted)(&init, data, ask, &mut session)?;
+    report.ok_or_else(|| Interrupted("interrupted before every window was forecast".into()).into())
 }
 
 /// The figures and tables for people.

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use lookback_infer::error::{Error, ModelFileError, PlanError};
-use lookback_infer::input::Example;
+use lookback_infer::input::{Columns, Example};
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Record, Score, Table, View};
+use lookback_infer::model::{Ask, Record, Report, Score, Table, View};
 use lookback_infer::model_file::{ModelFile, Tensor, prefix};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -122,6 +122,20 @@ pub trait Task {
         of_encoders(model, example)
     }
 
+    /// Judges what the options of a model give on data, as its columns say, when they are trained anew before every window of a
+    /// backtest; `None` where that was interrupted.
+    ///
+    /// # Errors
+    /// If the task has no backtests, or the data are not as the model reads them.
+    fn refitted(
+        _model: &Init,
+        _data: (&Path, &Columns),
+        _ask: &Ask,
+        _session: &mut Session<'_>,
+    ) -> Result<Option<Report>, Error> {
+        Err(PlanError::conflict("refit", "is of models that forecast numbers over time").into())
+    }
+
     /// Trains on the file `data`.
     ///
     /// # Errors
@@ -223,7 +237,12 @@ pub struct Entry {
     pub attribution: AttributionOf,
     /// What the recurrent layers read of an input, see [`Task::readings`].
     pub readings: Readings,
+    /// A backtest with trainings, see [`Task::refitted`].
+    pub refitted: Refitted,
 }
+
+/// As [`Task::refitted`].
+pub type Refitted = fn(&Init, (&Path, &Columns), &Ask, &mut Session<'_>) -> Result<Option<Report>, Error>;
 
 /// As [`Task::readings`].
 pub type Readings = fn(&Init, &Example, Option<&str>) -> Result<Vec<Reading>, Error>;
@@ -333,6 +352,7 @@ const fn entry<T: Task + 'static>() -> Entry {
         gradients: T::gradients,
         attribution: T::attribution,
         readings: T::readings,
+        refitted: T::refitted,
         arguments: <T::Options as Args>::augment_args,
         options: |typed, file| {
             let options = T::Options::from_arg_matches(typed)?;

@@ -53,7 +53,7 @@ pub enum End {
 
 impl End {
     /// In words, as a model file keeps it.
-    pub(super) fn in_words(self) -> String {
+    pub(crate) fn in_words(self) -> String {
         match self {
             End::Completed => "all epochs were run".into(),
             End::EarlyStopped => "stopped early, the validation score got no better".into(),

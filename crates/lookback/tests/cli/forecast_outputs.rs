@@ -165,7 +165,6 @@ fn a_forecaster_is_trained_again_on_everything_for_the_epochs_that_were_found() 
     for option in [["--validation-split", "0"], ["--validation", more.as_str()]] {
         train(&data, &third, &[&["--refit"], &option[..]].concat()).refused(2, &["--refit", "--validation-split"]);
     }
-    lookback(&["evaluate", &again, &more, "--backtest", "2", "--refit"]).refused(2, &["--refit"]);
 }
 
 /// Killed now and then, in the first training and in the second.

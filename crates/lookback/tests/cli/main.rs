@@ -12,6 +12,7 @@ mod embeddings;
 mod fallback;
 mod files;
 mod forecast;
+mod forecast_decoders;
 mod forecast_outputs;
 mod generate;
 mod gradcheck;

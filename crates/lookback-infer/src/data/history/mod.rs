@@ -129,6 +129,22 @@ pub struct History {
     pub statics: Vec<StaticValue>,
 }
 
+impl History {
+    /// The same as it was known at its step `end`: what is known of the time ahead stays. `targets`, `past`: how many columns there are.
+    pub(crate) fn until(&self, end: usize, [targets, past]: [usize; 2]) -> History {
+        History {
+            id: self.id.clone(),
+            line: self.line,
+            start: self.start,
+            length: end,
+            targets: self.targets[..end * targets].to_vec(),
+            past: self.past[..end * past].to_vec(),
+            future: self.future.clone(),
+            statics: self.statics.clone(),
+        }
+    }
+}
+
 /// A value that a whole series has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StaticValue {

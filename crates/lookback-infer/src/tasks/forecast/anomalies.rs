@@ -113,10 +113,16 @@ pub(super) fn of(
         }
         let (inputs, ahead) = batch(&cut.iter().map(|(_, window)| window).collect::<Vec<_>>());
         let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
-        for ((origin, window), numbers) in cut.iter().zip(numbers.chunks_exact(numbers.len() / cut.len())) {
-            let first = &numbers[..cutter.targets * plan.output.numbers()];
-            let base = cutter.blended(history, window, first, &plan.output);
-            for (target, forecast) in forecasts(plan, conformal, (window, &base), first).iter().enumerate() {
+        let first = cutter.targets * plan.output.numbers();
+        let each = cut.par_iter().zip(numbers.par_chunks_exact(numbers.len() / cut.len()));
+        let forecasts: Vec<Vec<Forecast>> = each
+            .map(|((_, window), numbers)| {
+                let base = cutter.blended(history, window, &numbers[..first], &plan.output);
+                forecasts(plan, conformal, (window, &base), &numbers[..first])
+            })
+            .collect();
+        for ((origin, _), forecasts) in cut.iter().zip(&forecasts) {
+            for (target, forecast) in forecasts.iter().enumerate() {
                 let value = history.targets[origin * cutter.targets + target];
                 if value.is_nan() {
                     continue;

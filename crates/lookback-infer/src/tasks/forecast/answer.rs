@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::judged::Forecast;
+use super::paths::Paths;
 use super::plan::OutputPlan;
 use crate::data::history::{History, HistoryColumns, Moment};
 use crate::model::{Answer, Chart, View};
@@ -21,6 +22,8 @@ pub(super) const QUANTILES: &str = "quantiles";
 pub(super) const TARGET: &str = "target";
 /// What was looked at.
 pub(super) const VIEWS: &str = "views";
+/// Paths of what may come.
+pub(super) const SAMPLES: &str = "samples";
 
 /// What is said beside forecasts.
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub(super) struct Beside {
     pub(super) method: Option<&'static str>,
     pub(super) views: Vec<View>,
     pub(super) charts: Vec<Chart>,
+    /// Where they are asked for.
+    pub(super) paths: Option<Paths>,
     /// Whether there are rows of a table.
     pub(super) table: bool,
 }
@@ -39,7 +44,7 @@ pub(super) fn of(
     output: &OutputPlan,
     history: &History,
     (forecasts, first): (&[Forecast], usize),
-    Beside { method, views, charts, table }: Beside,
+    Beside { method, views, charts, paths, table }: Beside,
 ) -> Answer {
     let every = first < history.length;
     // Where every step is told, what is told stands where else covariates do.
@@ -67,6 +72,14 @@ pub(super) fn of(
     json.insert(MEAN.into(), by_target(&|forecast| numbers(&forecast.mean)));
     if !output.quantiles.is_empty() {
         json.insert(QUANTILES.into(), by_target(&levels));
+    }
+    if let Some(paths) = paths {
+        let of_target = |paths: &Vec<Vec<f32>>| -> Value { paths.iter().map(numbers).collect() };
+        let each = match paths.as_slice() {
+            [alone] => of_target(alone),
+            several => Value::Object(targets.iter().cloned().zip(several.iter().map(of_target)).collect()),
+        };
+        json.insert(SAMPLES.into(), each);
     }
     if !views.is_empty() {
         json.insert(VIEWS.into(), Value::Object(View::by_name(&views)));

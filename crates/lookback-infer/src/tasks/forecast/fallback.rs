@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::conformal::{Conformal, Residuals};
 use super::data::Dataset;
 use super::floors::Floor;
-use super::judged::{Forecast, Metrics, scored};
+use super::judged::{Forecast, Told};
 use super::plan::{NetworkPlan, OutputPlan};
 use super::scores::{ForecastScores, MAE, MASE, OverallScores};
 use super::window::{Cutter, Window};
@@ -188,18 +188,18 @@ pub fn calibrate_floor(
     residuals.margins()
 }
 
-/// Judges a classic forecast on windows; it has no loss, for no network was trained by one.
-pub(super) fn judge_floor(
+/// What a classic forecast says of windows; it has no loss, for no network was trained by one.
+pub(super) fn told_by_floor(
     floor: Floor,
     conformal: Option<&Conformal>,
     plan: &NetworkPlan,
     cutter: &Cutter<'_>,
     dataset: &Dataset,
-) -> Metrics {
+) -> Told {
     let of_row = |row: usize| {
         let (window, _) = dataset.window(row, cutter)?;
         forecasts(floor, plan, conformal, (&dataset.histories[dataset.windows[row].0], &window))
     };
-    let found: Vec<Option<Vec<Forecast>>> = (0..dataset.windows.len()).into_par_iter().map(of_row).collect();
-    scored(plan, cutter.targets, dataset, &found, f64::NAN)
+    let forecasts = (0..dataset.windows.len()).into_par_iter().map(of_row).collect();
+    Told { forecasts, cost: f64::NAN, steps: 0 }
 }

@@ -1,5 +1,7 @@
 //! How good a forecaster is on windows of which the end is known, and how good the classic forecasts are there.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::conformal::{Conformal, Residuals};
@@ -90,12 +92,16 @@ fn of_windows(
         let (inputs, ahead) = batch(&windows.iter().collect::<Vec<_>>());
         let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
         let per_row = numbers.len() / windows.len();
-        for ((row, window), (numbers, truth)) in
-            rows.iter().zip(&windows).zip(numbers.chunks_exact(per_row).zip(&truths))
-        {
-            let history = &dataset.histories[dataset.windows[*row].0];
-            let base = cutter.blended(history, window, numbers, &plan.output);
-            take(*row, (window, &base), truth, numbers);
+        // Classic forecasts take time.
+        let each = rows.par_iter().zip(&windows).zip(numbers.par_chunks_exact(per_row));
+        let bases: Vec<Cow<'_, [f32]>> = each
+            .map(|((row, window), numbers)| {
+                cutter.blended(&dataset.histories[dataset.windows[*row].0], window, numbers, &plan.output)
+            })
+            .collect();
+        let each = rows.iter().zip(windows.iter().zip(&bases)).zip(numbers.chunks_exact(per_row).zip(&truths));
+        for ((row, (window, base)), (numbers, truth)) in each {
+            take(*row, (window, base), truth, numbers);
         }
     }
 }
@@ -134,7 +140,35 @@ pub fn judge(
     dataset: &Dataset,
     budget: &Budget,
 ) -> Metrics {
-    let targets = cutter.targets;
+    told((networks, conformal), plan, cutter, dataset, budget).metrics(plan, cutter.targets, dataset)
+}
+
+/// What was said of windows, and what it cost.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Of every window a forecast of every target; nothing of one that has none.
+    pub(super) forecasts: Vec<Option<Vec<Forecast>>>,
+    /// What the network was trained by, over all steps that are known; NaN of a classic forecast.
+    pub(super) cost: f64,
+    /// How many these are.
+    pub(super) steps: usize,
+}
+
+impl Told {
+    /// What it is worth.
+    pub(super) fn metrics(&self, plan: &NetworkPlan, targets: usize, dataset: &Dataset) -> Metrics {
+        scored(plan, targets, dataset, &self.forecasts, self.cost / self.steps.max(1) as f64)
+    }
+}
+
+/// What networks that answer together say of windows.
+pub(super) fn told(
+    (networks, conformal): (&[Network], Option<&Conformal>),
+    plan: &NetworkPlan,
+    cutter: &Cutter<'_>,
+    dataset: &Dataset,
+    budget: &Budget,
+) -> Told {
     let mut found: Vec<Option<Vec<Forecast>>> = vec![None; dataset.windows.len()];
     let (mut loss, mut steps) = (0.0, 0usize);
     of_windows(networks, plan, cutter, dataset, budget, |row, (window, base), truth, numbers| {
@@ -146,7 +180,7 @@ pub fn judge(
         }
         found[row] = Some(forecasts(plan, conformal, (window, base), numbers));
     });
-    scored(plan, targets, dataset, &found, loss / steps.max(1) as f64)
+    Told { forecasts: found, cost: loss, steps }
 }
 
 /// What forecasts of windows are worth, one of every target of each; nothing of a window that has none. `loss`: what they cost.
@@ -194,8 +228,8 @@ pub fn judge_steps(
         if rows.is_empty() {
             continue;
         }
-        let (inputs, _) = batch(&windows.iter().collect::<Vec<_>>());
-        let numbers = answer_together((networks, plan.combine), &inputs, &[], false).numbers;
+        let (inputs, ahead) = batch(&windows.iter().collect::<Vec<_>>());
+        let numbers = answer_together((networks, plan.combine), &inputs, &ahead, false).numbers;
         for ((&row, window), numbers) in rows.iter().zip(&windows).zip(numbers.chunks_exact(numbers.len() / rows.len()))
         {
             let (history, first) = (&histories[row], from[row]);

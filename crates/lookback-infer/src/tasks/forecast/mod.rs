@@ -12,6 +12,7 @@ mod calendar;
 mod chart;
 mod conformal;
 mod data;
+mod decoder;
 pub mod distribution;
 mod fallback;
 pub mod floors;
@@ -20,6 +21,7 @@ mod judged;
 mod model;
 mod network;
 mod output;
+mod paths;
 mod plan;
 mod report;
 pub mod scores;
@@ -36,10 +38,12 @@ pub use self::judged::{Forecast, Metrics, calibrate, forecasts, judge, judge_flo
 pub use self::model::{Description, FALLBACK, Forecaster, budget};
 pub use self::network::{Network, Output, Sizes, answer_together};
 pub use self::output::{LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, cost, cost_with_gradient, shape};
-pub use self::plan::{Around, Combine, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan};
+pub use self::plan::{
+    Around, Combine, DecoderForm, DecoderPlan, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, Scale, WindowPlan,
+};
 use self::scores::{MAE, MASE, RMSE, SMAPE};
 pub use self::sensitivity::{NumberGradient, Sensitivity, sensitivity};
-pub use self::window::{Cutter, Window, batch};
+pub use self::window::{Ahead, Cutter, Window, batch};
 use crate::model::Score;
 
 /// The task's name, and the kind of its model files.

@@ -1,7 +1,9 @@
 //! A trained forecaster: networks and input, from one file.
 
+mod judging;
+
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -10,21 +12,21 @@ use super::anomalies;
 use super::answer::{self, Beside};
 use super::chart::charts;
 use super::conformal::Conformal;
-use super::data::{Dataset, WINDOW, backtest};
-use super::fallback::{self, Fallback, judge_floor};
+use super::data::WINDOW;
+use super::fallback::{self, Fallback};
 use super::floors::Floor;
-use super::judged::{Forecast, forecasts, judge, judge_floors, judge_steps};
+use super::judged::{Forecast, forecasts};
 use super::network::{Network, Sizes, answer_together};
+use super::paths::{self, Paths};
 use super::plan::{NetworkPlan, WindowPlan};
-use super::report::{calibrated, report};
 use super::window::{Cutter, Window, batch};
 use super::{NAME, SCORES};
 use crate::data::Format;
-use crate::data::history::{History, HistoryColumns, read_histories};
+use crate::data::history::{History, HistoryColumns};
 use crate::error::{DataError, ModelFileError, Overflow, PlanError, Result, counted, quoted};
 use crate::input::{Columns, Example, HistoryEncoder, HistoryPlan, Input, InputPlan, InputShape};
 use crate::memory_limit::MemoryLimit;
-use crate::model::{Answer, Ask, Field, Model, Record, Report, Score, Shape, View};
+use crate::model::{Answer, Ask, Field, Model, Record, Report, Score, SearchAsk, Shape, View};
 use crate::model_file::{ModelFile, Tensor, Tensors};
 use crate::network::Weights;
 use crate::network::budget::{Budget, NUMBER, Purpose, pooling_numbers};
@@ -90,6 +92,12 @@ pub fn budget(plan: &NetworkPlan, sizes: Sizes, purpose: Purpose, limit: MemoryL
     let shape = InputShape::Channels(sizes.channels);
     let steps = 2 * plan.encoder.width() as u64 + pooling_numbers(&plan.pooling, plan.encoder.width());
     let per_step = (2 * sizes.targets * plan.output.numbers() + 3 * plan.ahead + sizes.ahead) as u64;
+    // A decoder keeps gates, states and what it read of every step ahead, and maps every step that it looks at.
+    let (hidden, looks) = (plan.encoder.outputs() as u64, plan.decoder.form.looks_back());
+    let decoded = if plan.decoder.is_direct() { 0 } else { 8 * hidden * plan.encoder.layers as u64 };
+    let looked = if looks { plan.window.context as u64 + 2 * (hidden + plan.encoder.width() as u64) } else { 0 };
+    let steps = steps + if looks { 2 * hidden } else { 0 };
+    let per_step = per_step + decoded + looked;
     let row = NUMBER * 2 * (plan.pooled() as u64 + per_step.saturating_mul(plan.window.horizon as u64));
     Budget::new(&plan.encoder, shape, steps, row, purpose, limit)
 }
@@ -159,17 +167,23 @@ impl Forecaster {
         if found.iter().any(|forecast| !forecast.is_finite()) {
             return Err(PlanError::Unfit(format!("the numbers of {} overflow", floor.title())).into());
         }
-        Ok(self.said(history, (&found, window.origin), Vec::new(), ask))
+        Ok(self.said(history, (&found, window.origin), (Vec::new(), None), ask))
     }
 
     /// The answer with these forecasts, the first of which is of the step `first`.
-    fn said(&self, history: &History, found: (&[Forecast], usize), views: Vec<View>, ask: &Ask) -> Answer {
+    fn said(
+        &self,
+        history: &History,
+        found: (&[Forecast], usize),
+        (views, paths): (Vec<View>, Option<Paths>),
+        ask: &Ask,
+    ) -> Answer {
         let plan = &self.description.plan;
         let charts = match ask.forecast.chart {
             true => charts((plan, &self.columns), history, found, ask.forecast.chart_steps),
             false => Vec::new(),
         };
-        let beside = Beside { method: self.method(), views, charts, table: ask.table };
+        let beside = Beside { method: self.method(), views, charts, paths, table: ask.table };
         answer::of(&self.columns, &plan.output, history, found, beside)
     }
 
@@ -195,7 +209,8 @@ impl Forecaster {
         let plan = &self.description.plan;
         let output = answer_together((&self.networks, plan.combine), &inputs, &ahead, views);
         let per_row = output.numbers.len() / rows.len();
-        let answers = rows.iter().zip(output.numbers.chunks_exact(per_row)).enumerate();
+        let drawn = paths::asked(plan, ask).ok().flatten();
+        let answers = rows.par_iter().zip(output.numbers.par_chunks_exact(per_row)).enumerate();
         answers
             .map(|(row, (&(example, window), numbers))| {
                 // Where every step is told, what stands past a row's end means nothing.
@@ -220,8 +235,16 @@ impl Forecaster {
                         View::of_batch("pooling", vec![String::new()], names.clone(), weights, 1, place)
                     }));
                     shown.extend(output.views.iter().map(view));
+                    shown.extend(output.looked.iter().map(|looked| {
+                        let ahead = self.times(history, window.origin..window.origin + looked.queries);
+                        View::of_batch(&looked.name, ahead, names.clone(), &looked.values, looked.queries, place)
+                    }));
                 }
-                Some(self.said(history, (&found, window.origin), shown, ask))
+                let paths = drawn.map(|drawn| paths::of(&self.networks, (window, &base), drawn));
+                if paths.iter().flatten().flatten().flatten().any(|value| !value.is_finite()) {
+                    return None;
+                }
+                Some(self.said(history, (&found, window.origin), (shown, paths), ask))
             })
             .collect()
     }
@@ -255,73 +278,16 @@ impl Forecaster {
         })
     }
 
-    /// Judges the forecaster on histories that were read already, and came from `data`.
-    ///
-    /// # Errors
-    /// If they are too short, have values that the model cannot read, or numbers overflow.
-    pub fn judge(&self, histories: Vec<History>, data: &Path, ask: &Ask) -> Result<Report> {
-        let plan = &self.description.plan;
-        plan.check_values(&histories, data)?;
-        for history in &histories {
-            self.check_steps(history.length, Purpose::Answers, ask.limit, (data, history.line))?;
-        }
-        if plan.window.at_every_step() {
-            if let Some(option) = ask.backtest.said() {
-                return Err(
-                    PlanError::conflict(option, "is of steps ahead, but the model tells those that it reads").into()
-                );
-            }
-            // The first steps, of which too little is known yet, are left out of longer series.
-            let context = plan.window.context;
-            let from = |history: &History| if history.length > context { context } else { 0 };
-            let from: Vec<usize> = histories.iter().map(from).collect();
-            let budget = self.budget(Purpose::Answers, ask.limit);
-            let metrics = judge_steps(&self.networks, plan, &self.cutter(), (&histories, &from), &budget);
-            return if metrics.loss.is_finite() { Ok(report(&metrics, &[])) } else { Err(self.largest.clone().into()) };
-        }
-        let horizon = plan.window.horizon;
-        let (windows, stride) = (ask.backtest.windows.unwrap_or(1), ask.backtest.stride.unwrap_or(horizon));
-        let origins = backtest(&histories, horizon, (windows, stride), data)?;
-        let ends = histories.iter().map(|history| history.length).collect();
-        let cutter = self.cutter();
-        let dataset = Dataset::of(Arc::new(histories), ends, origins, &cutter, data);
-        if let (Some(floor), Some(both)) = (self.floor(), &self.description.fallback) {
-            let metrics = judge_floor(floor, self.description.conformal.as_ref(), plan, &cutter, &dataset);
-            let mut report = report(&metrics, &judge_floors(plan, cutter.targets, &dataset));
-            if let Some(table) = report.tables.first_mut() {
-                table.note = format!("answered by {}", both.in_words());
-            }
-            return Ok(self.told(report));
-        }
-        let metrics = judge(
-            (&self.networks, self.description.conformal.as_ref()),
-            plan,
-            &cutter,
-            &dataset,
-            &self.budget(Purpose::Answers, ask.limit),
-        );
-        if !metrics.loss.is_finite() {
-            return Err(self.largest.clone().into());
-        }
-        Ok(self.told(report(&metrics, &judge_floors(plan, cutter.targets, &dataset))))
-    }
-
-    /// A report that says what has answered and how its intervals came to be.
-    fn told(&self, mut report: Report) -> Report {
-        if let (Value::Object(json), Some(method)) = (&mut report.json, self.method()) {
-            json.insert(answer::METHOD.into(), json!(method));
-        }
-        match &self.description.conformal {
-            Some(conformal) => calibrated(report, conformal),
-            None => report,
-        }
-    }
-
     /// The times of the steps that a window holds. `[L]`
     fn names(&self, example: &Example, length: usize) -> Vec<String> {
         let Some(history) = example.history() else { return Vec::new() };
+        self.times(history, history.length - length..history.length)
+    }
+
+    /// The times of steps of a history.
+    fn times(&self, history: &History, steps: Range<usize>) -> Vec<String> {
         let moment = |step: usize| self.columns.frequency.after(history.start, step as i64);
-        (history.length - length..history.length).map(|step| self.columns.time_text(moment(step))).collect()
+        steps.map(|step| self.columns.time_text(moment(step))).collect()
     }
 }
 
@@ -418,7 +384,13 @@ impl Model for Forecaster {
             let problem = format!("is of the network's forecasts, but the model answers by {}", floor.title());
             return Err(PlanError::conflict("anomalies", problem));
         }
-        if let Some(option) = ask.search.said().or(ask.judging.said()) {
+        let drawn = paths::asked(&self.description.plan, ask)?;
+        if let Some(floor) = self.floor().filter(|_| drawn.is_some()) {
+            let problem = format!("is drawn by the network, but the model answers by {}", floor.title());
+            return Err(PlanError::conflict("samples", problem));
+        }
+        let search = SearchAsk { seed: None, ..ask.search.clone() };
+        if let Some(option) = search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));
         }
         match ask.top.map(|_| "top").or(ask.unsure.said()) {
@@ -442,7 +414,8 @@ impl Model for Forecaster {
         let method = self.method().map(|_| Field::value(answer::METHOD).of_objects());
         let fields = [Field::value(answer::ID)].into_iter().chain(method).chain(target);
         let fields = fields.chain([answer::TIME, answer::MEAN].map(Field::value)).chain(quantiles);
-        fields.chain(views.map(Field::lists)).collect()
+        let paths = ask.forecast.samples.map(|_| answer::SAMPLES);
+        fields.chain(views.into_iter().chain(paths).map(Field::lists)).collect()
     }
 
     fn without_views(&self) -> Option<String> {
@@ -454,13 +427,15 @@ impl Model for Forecaster {
             ));
         }
         let pools = !plan.encoder.attention.pools() && plan.pooling.weighted().is_some();
-        let looks = pools || plan.encoder.attention.pools() || plan.encoder.attention.pair_heads() > 0;
-        let why = "the model has no attention; train with --pooling query or --attention to see what it looks at";
+        let pools = pools && plan.decoder.is_direct();
+        let attends = plan.encoder.attention.pools() || plan.encoder.attention.pair_heads() > 0;
+        let looks = pools || attends || plan.decoder.form.looks_back();
+        let why = "the model has no attention; train with --pooling query, --attention or --decoder luong to see what it looks at";
         (!looks).then(|| why.into())
     }
 
     fn evaluate(&self, data: &Path, columns: &Columns, ask: &Ask) -> Result<Report> {
-        let histories = read_histories(data, &self.plan_of(data, columns)?.options(true))?.all;
+        let histories = self.histories_of(data, columns)?.all;
         self.judge(histories, data, ask)
     }
 }

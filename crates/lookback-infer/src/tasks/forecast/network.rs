@@ -3,8 +3,10 @@
 use lookback_kernels::simd::math;
 use rayon::prelude::*;
 
+use super::decoder::{Decoder, Said};
 use super::output::shape;
 use super::plan::{Combine, NetworkPlan, OutputPlan};
+use super::window::Ahead;
 use crate::error::ModelFileError;
 use crate::input::{Batch, InputShape};
 use crate::model_file::Tensors;
@@ -30,6 +32,7 @@ pub struct Sizes {
 /// | tensor | shape | where there is |
 /// |---|---|---|
 /// | `encoder.` and what stands with [`Encoder`] | | |
+/// | `decoder.` and what stands in `MODEL_FILE.md` | | a decoder; then there is nothing below |
 /// | `pool.weight` | `[W]`, a step's width | `H > 0`, `attention` among the poolings, no `structured` attention |
 /// | `output.weight`, `output.bias` | `[H*G*N, P]`, `[H*G*N]` | `H > 0` |
 /// | `output.weight`, `output.bias` | `[G*N, W]`, `[G*N]` | `H` is 0 |
@@ -39,6 +42,20 @@ pub struct Sizes {
 #[derive(Debug)]
 pub struct Network {
     encoder: Encoder,
+    head: Head,
+}
+
+/// What says steps of what was read.
+#[derive(Debug)]
+enum Head {
+    /// All of those ahead at once, or each of those that were read.
+    Dense(Dense),
+    /// Those ahead one after another.
+    Steps(Decoder),
+}
+
+#[derive(Debug)]
+struct Dense {
     /// Absent where the attention pools by itself, and where every step is told.
     pool: Option<Pool>,
     output: Linear,
@@ -68,7 +85,12 @@ pub struct Output {
     pub weights: Option<Vec<f32>>,
     /// What the attention looked at, a view per head or hop, where that was asked for.
     pub views: Vec<Weights>,
+    /// The same of a decoder that looks back: `[B, H, T]`.
+    pub looked: Option<Weights>,
 }
+
+/// What people call what a decoder looked at.
+const LOOKED: &str = "attention";
 
 impl Network {
     /// Takes the network's tensors.
@@ -79,6 +101,10 @@ impl Network {
         plan.check().map_err(|problem| tensors.refused("network", &problem))?;
         let shape = InputShape::Channels(sizes.channels);
         let encoder = Encoder::read(&plan.encoder, shape, &mut tensors.within("encoder"))?;
+        if !plan.decoder.is_direct() {
+            let head = Head::Steps(Decoder::read(plan, sizes, tensors)?);
+            return Ok(Network { encoder, head });
+        }
         let every = plan.window.at_every_step();
         let pool = match plan.encoder.attention.pools() || every {
             true => None,
@@ -97,24 +123,63 @@ impl Network {
                 width: plan.ahead,
             }),
         };
-        Ok(Network { encoder, pool, output, local, plan: plan.output.clone(), horizon })
+        let head = Head::Dense(Dense { pool, output, local, plan: plan.output.clone(), horizon });
+        Ok(Network { encoder, head })
     }
 
-    /// What it says of a batch. ahead: `[B, H, F]`. `views`: whether somebody will look at the attention, which changes no bit of
+    /// What it says of a batch. `views`: whether somebody will look at the attention, which changes no bit of
     /// the rest.
     ///
     /// A row alone gives the same as among any others, bit for bit, on any number of threads.
     ///
     /// # Panics
     /// If the batch was made for another network.
-    pub fn forward(&self, batch: &Batch, ahead: &[f32], views: bool) -> Output {
+    pub fn forward(&self, batch: &Batch, ahead: &Ahead, views: bool) -> Output {
         let threads = rayon::current_num_threads();
-        let Encoded { steps, last, pooled, views, .. } = self.encoder.forward(batch, views);
+        let encoded = self.encoder.forward(batch, views);
         let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads };
+        match &self.head {
+            Head::Dense(dense) => dense.forward(encoded, rows, &ahead.known),
+            Head::Steps(decoder) => {
+                let Said { numbers, weights } = decoder.forward(&encoded, rows, ahead, views);
+                let looked = |values: Vec<f32>| {
+                    let queries = values.len() / (rows.batch() * rows.time).max(1);
+                    Weights { name: LOOKED.into(), queries, values }
+                };
+                Output { numbers, weights: None, views: encoded.views, looked: weights.map(looked) }
+            }
+        }
+    }
+}
+
+impl Network {
+    /// Paths of what may come behind the one window of a batch, `[count, H, G]`, scaled: each step is drawn from what the decoder says
+    /// after the steps drawn before it (Salinas 2020, section 3). `level` gives uniform numbers between 0 and 1; scales: `[G]`, what a
+    /// scaled unit is worth. `None` where steps do not read those before, or only points are said.
+    ///
+    /// # Panics
+    /// If the batch was made for another network.
+    pub fn paths(
+        &self,
+        (batch, ahead): (&Batch, &Ahead),
+        count: usize,
+        scales: &[f64],
+        level: &mut dyn FnMut() -> f64,
+    ) -> Option<Vec<f32>> {
+        let Head::Steps(decoder) = &self.head else { return None };
+        let rows = Ragged { lengths: &batch.lengths, time: batch.time, threads: rayon::current_num_threads() };
+        decoder.paths(&self.encoder.forward(batch, false), rows, ahead, (count, scales), level)
+    }
+}
+
+impl Dense {
+    /// ahead: `[B, H, F]`.
+    fn forward(&self, encoded: Encoded, rows: Ragged<'_>, ahead: &[f32]) -> Output {
+        let (threads, Encoded { steps, last, pooled, views, .. }) = (rows.threads, encoded);
         if self.horizon == 0 {
             let mut numbers = self.output.forward_steps(&steps, rows);
             shape(&self.plan, &mut numbers);
-            return Output { numbers, weights: None, views };
+            return Output { numbers, weights: None, views, looked: None };
         }
         let Pooled { vectors, weights } = match (pooled, &self.pool) {
             (Some(pooled), _) => pooled,
@@ -127,7 +192,7 @@ impl Network {
             numbers.iter_mut().zip(of_steps).for_each(|(number, own)| *number += own);
         }
         shape(&self.plan, &mut numbers);
-        Output { numbers, weights, views }
+        Output { numbers, weights, views, looked: None }
     }
 }
 
@@ -156,7 +221,7 @@ impl Local {
 pub fn answer_together(
     (networks, combine): (&[Network], Combine),
     batch: &Batch,
-    ahead: &[f32],
+    ahead: &Ahead,
     views: bool,
 ) -> Output {
     let (first, others) = networks.split_first().expect("a model has at least one network");
@@ -176,10 +241,12 @@ pub fn answer_together(
         if let (Some(sum), Some(weights)) = (&mut together.weights, &output.weights) {
             add(sum, weights);
         }
-        together.views.iter_mut().zip(&output.views).for_each(|(sum, view)| add(&mut sum.values, &view.values));
+        let own = together.views.iter_mut().chain(&mut together.looked);
+        own.zip(output.views.iter().chain(&output.looked)).for_each(|(sum, view)| add(&mut sum.values, &view.values));
     }
     let share = 1.0 / networks.len() as f32;
-    let means = together.views.iter_mut().map(|view| &mut view.values).chain(&mut together.weights);
+    let views = together.views.iter_mut().chain(&mut together.looked);
+    let means = views.map(|view| &mut view.values).chain(&mut together.weights);
     let numbers = (combine == Combine::Mean).then_some(&mut together.numbers);
     for values in means.chain(numbers) {
         values.iter_mut().for_each(|value| *value *= share);

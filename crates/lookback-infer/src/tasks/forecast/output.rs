@@ -161,6 +161,28 @@ pub(super) fn quantiles(
     scaled.into_iter().map(|value| frame.outward(step, value)).collect()
 }
 
+/// The scaled value of a step's numbers at a level between 0 and 1, wherever that lies: from levels that are uniform, values of its
+/// distribution. Between the plan's quantiles it goes in straight lines over those of the normal distribution, which it is then of
+/// itself if they are, and so on behind the outermost. `None` where nothing but a point is said.
+pub(super) fn drawn(plan: &OutputPlan, numbers: &[f32], (base, scale): (f32, f64), level: f64) -> Option<f32> {
+    match plan.loss {
+        Loss::Mae | Loss::Mse | Loss::Huber => None,
+        Loss::Gaussian => {
+            let [mean, deviation] = [numbers[0], numbers[1]].map(f64::from);
+            Some((f64::from(base) + mean + deviation * normal::quantile(level)) as f32)
+        }
+        Loss::StudentT => Some(student_t(numbers, base).quantile(level) as f32),
+        Loss::NegativeBinomial => Some((counts(numbers, scale).quantile(level) / scale) as f32),
+        Loss::Quantile => {
+            let above = plan.quantiles.iter().position(|own| *own >= level).unwrap_or(plan.quantiles.len());
+            let right = above.clamp(1, plan.quantiles.len().checked_sub(1).filter(|last| *last > 0)?);
+            let [low, high] = [right - 1, right].map(|place| (normal::quantile(plan.quantiles[place]), numbers[place]));
+            let share = (normal::quantile(level) - low.0) / (high.0 - low.0);
+            Some((f64::from(base) + f64::from(low.1) + share * f64::from(high.1 - low.1)) as f32)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +190,26 @@ mod tests {
     fn plan(loss: Loss) -> OutputPlan {
         let quantiles = if loss.has_quantiles() { vec![0.1, 0.5, 0.9] } else { Vec::new() };
         OutputPlan { loss, quantiles, conformal: false }
+    }
+
+    #[test]
+    fn a_value_is_drawn_from_what_the_numbers_say() {
+        let drawn = |loss, numbers: &[f32], level| drawn(&plan(loss), numbers, (10.0, 4.0), level);
+        let normal = normal::quantile(0.9) as f32;
+        // Quantiles of a normal distribution of deviation 2 are drawn from as it is, also behind the outermost.
+        let quantiles = [1.0 - 2.0 * normal, 1.0, 1.0 + 2.0 * normal];
+        for level in [0.001, 0.1, 0.25, 0.5, 0.8, 0.9, 0.999] {
+            let (own, exact) = (drawn(Loss::Quantile, &quantiles, level), drawn(Loss::Gaussian, &[1.0, 2.0], level));
+            assert!((own.unwrap() - exact.unwrap()).abs() < 1e-5, "{level}: {own:?}, not {exact:?}");
+        }
+        assert_eq!(drawn(Loss::Gaussian, &[1.0, 2.0], 0.5), Some(11.0));
+        assert_eq!(drawn(Loss::StudentT, &[1.0, 2.0, 5.0], 0.5), Some(11.0));
+        // A count of 4 units to a scaled one.
+        let count = drawn(Loss::NegativeBinomial, &[2.0, 0.1], 0.7).unwrap() * 4.0;
+        assert!(count >= 8.0 && count.fract() == 0.0, "{count}");
+        assert_eq!(drawn(Loss::Mae, &[1.0], 0.5), None);
+        let alone = OutputPlan { quantiles: vec![0.5], ..plan(Loss::Quantile) };
+        assert_eq!(super::drawn(&alone, &[1.0], (0.0, 1.0), 0.3), None);
     }
 
     #[test]

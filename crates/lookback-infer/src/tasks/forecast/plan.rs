@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::CalendarField;
 use super::floors::Floor;
+use super::network::Sizes;
 use crate::error::{PlanError, counted, plan};
-use crate::network::{EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
+use crate::network::{DecoderScore, EncoderPlan, MOST_NETWORKS, PoolKind, Pooling};
 
 /// The most steps that are forecast.
 pub const MOST_AHEAD: usize = 10_000;
@@ -22,7 +23,10 @@ const MOST_LEVELS: usize = 99;
 pub struct NetworkPlan {
     /// Recurrent layers over what is known, attention.
     pub encoder: EncoderPlan,
-    /// How the steps become one vector; not used where the attention pools by itself.
+    /// What says the steps ahead.
+    #[serde(default, skip_serializing_if = "DecoderPlan::is_direct")]
+    pub decoder: DecoderPlan,
+    /// How the steps become one vector; not used where the attention pools by itself, or a decoder goes on from the final states.
     pub pooling: Pooling,
     /// Width of the layer that joins that vector with what is known of a step ahead, `K`.
     pub ahead: usize,
@@ -37,6 +41,107 @@ pub struct NetworkPlan {
     /// How their numbers become one.
     #[serde(default, skip_serializing_if = "Combine::is_default")]
     pub combine: Combine,
+}
+
+/// What says the steps ahead.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DecoderPlan {
+    /// Whether they are said at once or one after another.
+    pub form: DecoderForm,
+    /// How the attention of a decoder compares its state and a step that was read.
+    pub score: DecoderScore,
+    /// Whether each step reads the value of the one before it: in training the one that came, in answers the point that was forecast.
+    pub feedback: bool,
+}
+
+/// Whether steps ahead are said at once or one after another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum DecoderForm {
+    /// All at once, by a dense layer
+    #[default]
+    Direct,
+    /// One after another, by recurrent layers that begin with the final states (Cho 2014; Salinas 2020)
+    Recurrent,
+    /// The same, and after each step attention over all that was read, whose result is fed to the next (Luong 2015)
+    Luong,
+    /// The same, and before each step attention over all that was read (Bahdanau 2015)
+    Bahdanau,
+}
+
+impl DecoderForm {
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            DecoderForm::Direct => "direct",
+            DecoderForm::Recurrent => "recurrent",
+            DecoderForm::Luong => "luong",
+            DecoderForm::Bahdanau => "bahdanau",
+        }
+    }
+
+    /// Whether it has attention over what was read.
+    pub fn looks_back(self) -> bool {
+        matches!(self, DecoderForm::Luong | DecoderForm::Bahdanau)
+    }
+}
+
+impl DecoderPlan {
+    /// Whether there is no decoder: a dense layer says all steps.
+    pub fn is_direct(&self) -> bool {
+        self.form == DecoderForm::Direct
+    }
+
+    /// What is read at a step ahead: the values of the step before, where there is feedback, what the step's numbers are added to, and
+    /// what is known of it.
+    pub fn inputs(&self, sizes: Sizes) -> usize {
+        sizes.targets * if self.feedback { 2 } else { 1 } + sizes.ahead
+    }
+
+    /// What attention feeds beside that.
+    pub fn fed(&self, hidden: usize, memory: usize) -> usize {
+        match self.form {
+            DecoderForm::Direct | DecoderForm::Recurrent => 0,
+            DecoderForm::Luong => hidden,
+            DecoderForm::Bahdanau => memory,
+        }
+    }
+
+    /// What the output layer reads.
+    pub fn output_width(&self, hidden: usize, memory: usize) -> usize {
+        hidden + if self.form == DecoderForm::Bahdanau { memory } else { 0 }
+    }
+
+    fn summary(&self) -> String {
+        let kind = match self.form {
+            DecoderForm::Direct => "dense layer".to_owned(),
+            DecoderForm::Recurrent => "recurrent decoder".to_owned(),
+            DecoderForm::Luong => format!("Luong's decoder with {} attention", self.score),
+            DecoderForm::Bahdanau => format!("Bahdanau's decoder with {} attention", self.score),
+        };
+        if self.feedback { format!("{kind} that reads its own forecasts") } else { kind }
+    }
+
+    fn check(&self, encoder: &EncoderPlan) -> Result<(), PlanError> {
+        if self.is_direct() {
+            return match self.feedback {
+                true => Err(PlanError::conflict("feedback", "is of a --decoder that says one step after another")),
+                false => Ok(()),
+            };
+        }
+        if encoder.attention.pools() {
+            let form = encoder.attention;
+            let problem = format!("{form} makes one vector of all steps, but --decoder goes on from them");
+            return Err(PlanError::conflict("attention", problem));
+        }
+        if !self.form.looks_back() {
+            return Ok(());
+        }
+        let remedy = "use general or additive";
+        self.score.check(encoder.outputs(), encoder.width(), remedy)
+    }
 }
 
 /// How the numbers of several networks become one, each of them by itself.
@@ -318,6 +423,11 @@ impl NetworkPlan {
         plan::below_one("output-dropout", self.output_dropout)?;
         self.output.check()?;
         self.window.check()?;
+        if self.window.at_every_step() && !self.decoder.is_direct() {
+            let problem = "says steps ahead, but --every-step tells those that are read";
+            return Err(PlanError::conflict("decoder", problem));
+        }
+        self.decoder.check(&self.encoder)?;
         if self.output.conformal && self.window.at_every_step() {
             return Err(PlanError::conflict(
                 "conformal",
@@ -360,9 +470,10 @@ impl NetworkPlan {
             (several, Combine::Mean) => format!("{several} networks, each "),
             (several, Combine::Median) => format!("the median of {several} networks, each "),
         };
-        let pooling = match self.encoder.attention.pools() {
-            true => String::new(),
-            false => format!(", pooling {}", self.pooling),
+        let pooling = match (self.decoder.form, self.encoder.attention.pools()) {
+            (DecoderForm::Direct, false) => format!(", pooling {}", self.pooling),
+            (DecoderForm::Direct, true) => String::new(),
+            _ => format!(", {}", self.decoder.summary()),
         };
         let WindowPlan { horizon, context, around, .. } = &self.window;
         if self.window.at_every_step() {

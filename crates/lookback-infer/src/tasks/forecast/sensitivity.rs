@@ -13,7 +13,7 @@ use crate::data::history::History;
 use crate::input::Spread;
 
 /// The gradient of one of a network's numbers, and that number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NumberGradient {
     /// The number, scaled, without what it is added to.
     pub number: f32,
@@ -21,6 +21,10 @@ pub struct NumberGradient {
     pub channels: Vec<f32>,
     /// `[H, F]`, with respect to what is known ahead.
     pub ahead: Vec<f32>,
+    /// `[H, G]`, with respect to what numbers are added to, where a decoder reads that; else nothing.
+    pub base: Vec<f32>,
+    /// `[G]`, with respect to the last values, where a decoder reads them; else nothing.
+    pub last: Vec<f32>,
 }
 
 /// How a forecast changes with each value in the data, in units of the target by units of the value; NaN where the value is missing.
@@ -82,6 +86,22 @@ pub fn sensitivity(
             if let Some(source) = of_base.filter(|_| place == target) {
                 slopes[source - first] += 1.0;
             }
+            // What a decoder reads of the values: those that its numbers are added to, and the last ones.
+            let of_step = |all: &[f32], at: usize| all.get(at * read + place).copied().map_or(0.0, f64::from);
+            let mut held = [0.0; 2];
+            for at in 0..cutter.plan.horizon {
+                let slope = of_step(&gradient.base, at);
+                match base_of(cutter.plan, history, (window.origin, at), (place, read)) {
+                    Some(source) => slopes[source - first] += slope,
+                    None if cutter.plan.around == Around::Theta => {
+                        held = [held[0] + slope, held[1] + slope * of_step(&window.base, at)];
+                    }
+                    None => {}
+                }
+            }
+            if let Some(source) = last_of(cutter.plan, history, window.origin, (place, read)) {
+                slopes[source - first] += of_step(&gradient.last, 0);
+            }
             // A forecast of the Theta method is held as it is, wherever the frame moves: what is left is the network's own.
             let beside = match cutter.plan.around {
                 Around::Theta => (0.0, f64::from(gradient.number)),
@@ -89,7 +109,7 @@ pub fn sensitivity(
             };
             let own_scaled = (place == target).then_some(beside);
             let frame = &window.frames[place];
-            let found = of_frame((frame, cutter.plan.scale), first, &values, &slopes, own_scaled);
+            let found = of_frame((frame, cutter.plan.scale), first, &values, (&slopes, held), own_scaled);
             for (at, slope) in found.into_iter().enumerate() {
                 all[at * read + place] = (slope * own.scale() * out) as f32;
             }
@@ -127,7 +147,7 @@ fn base_of(
     (target, targets): (usize, usize),
 ) -> Option<usize> {
     let there = |at: usize| !history.targets[at * targets + target].is_nan();
-    let last = || (origin.saturating_sub(plan.context)..origin).rev().find(|&at| there(at));
+    let last = || last_of(plan, history, origin, (target, targets));
     match plan.around {
         Around::Nothing | Around::Theta => None,
         Around::Last => last(),
@@ -135,22 +155,29 @@ fn base_of(
     }
 }
 
+/// The step of the last value of a target that a window holds.
+fn last_of(plan: &WindowPlan, history: &History, origin: usize, (target, targets): (usize, usize)) -> Option<usize> {
+    let there = |at: &usize| !history.targets[at * targets + target].is_nan();
+    (origin.saturating_sub(plan.context)..origin).rev().find(there)
+}
+
 /// How a scaled number changes with the values of one target, divided by the scale of the frame that it is of where that is this one.
-/// slopes: `[L]`, the gradient with respect to the scaled values. scaled: the number, where it is of this very frame, and behind how
+/// slopes: `[L]`, the gradient with respect to the scaled values, and with respect to what is read scaled but held as it stands in the
+/// data: its sum, and the sum of its products with that. scaled: the number, where it is of this very frame, and behind how
 /// many of its offsets it stands.
 fn of_frame(
     (frame, scale): (&Frame, Scale),
     first: usize,
     values: &[f32],
-    slopes: &[f64],
+    (slopes, held): (&[f64], [f64; 2]),
     scaled: Option<(f64, f64)>,
 ) -> Vec<f64> {
     let known: Vec<usize> = (0..values.len()).filter(|&at| !values[at].is_nan()).collect();
     let unscaled: Vec<f64> = known.iter().map(|&at| frame.value(first + at, values[at])).collect();
     let (offsets, scales) = slopes_of_frame(&unscaled, scale, frame);
     let z = |value: f64| (value - frame.unscaled(0.0)) / frame.scale();
-    let sum: f64 = known.iter().map(|&at| slopes[at]).sum();
-    let weighted: f64 = known.iter().zip(&unscaled).map(|(&at, &value)| slopes[at] * z(value)).sum();
+    let sum: f64 = held[0] + known.iter().map(|&at| slopes[at]).sum::<f64>();
+    let weighted: f64 = held[1] + known.iter().zip(&unscaled).map(|(&at, &value)| slopes[at] * z(value)).sum::<f64>();
     let mut all = vec![f64::NAN; values.len()];
     for (place, &at) in known.iter().enumerate() {
         let (offset, scale) = (offsets[place], scales[place]);

@@ -37,6 +37,8 @@ pub struct Window {
     pub ahead: Vec<f32>,
     /// `[H, G]`: what the network's output is added to, scaled.
     pub base: Vec<f32>,
+    /// The last value that is known of each target, scaled; 0 where there is none. `[G]`
+    pub last: Vec<f32>,
     /// How each target is scaled. `[G]`
     pub frames: Vec<Frame>,
     /// How many steps of the history are known.
@@ -92,7 +94,8 @@ impl<'a> Cutter<'a> {
         }
         let frames: Vec<Frame> = self.encoder.past.iter().map(|spread| Frame::fixed(*spread)).collect();
         let base = vec![0.0; length * frames.len()];
-        (length > 0).then_some(Window { channels, length, ahead: Vec::new(), base, frames, origin: first })
+        let (ahead, last) = (Vec::new(), Vec::new());
+        (length > 0).then_some(Window { channels, length, ahead, base, last, frames, origin: first })
     }
 
     /// The values that are told of a window of [`Cutter::steps`], `[L, G]`, scaled; NaN where they are missing, and before the step
@@ -135,7 +138,10 @@ impl<'a> Cutter<'a> {
         for step in origin..origin + self.plan.horizon {
             self.put_ahead(history, step, &mut ahead);
         }
-        Some(Window { channels, length, ahead, base: self.base(history, origin, &frames), frames, origin })
+        let last = self.last(history, origin, &frames);
+        let base = self.base(history, origin, (&frames, &last));
+        let last = last.into_iter().map(|last| last.unwrap_or(0.0)).collect();
+        Some(Window { channels, length, ahead, base, last, frames, origin })
     }
 
     fn put_step(&self, history: &History, step: usize, frames: &[Frame], channels: &mut Vec<f32>) {
@@ -183,17 +189,23 @@ impl<'a> Cutter<'a> {
         self.plan.calendar.iter().for_each(|field| field.put(moment, channels));
     }
 
+    /// A value of a history, scaled at the step where it stands; nothing where it is missing.
+    fn scaled(&self, history: &History, frames: &[Frame], (step, target): (usize, usize)) -> Option<f32> {
+        let value = history.targets[step * self.targets + target];
+        (!value.is_nan()).then(|| frames[target].inward(step, value))
+    }
+
+    /// The last value of each target that a window holds. `[G]`
+    fn last(&self, history: &History, origin: usize, frames: &[Frame]) -> Vec<Option<f32>> {
+        let first = origin.saturating_sub(self.plan.context);
+        let last = |target: usize| (first..origin).rev().find_map(|step| self.scaled(history, frames, (step, target)));
+        (0..self.targets).map(last).collect()
+    }
+
     /// What the output is added to, `[H, G]`.
-    fn base(&self, history: &History, origin: usize, frames: &[Frame]) -> Vec<f32> {
-        let &WindowPlan { horizon, season, around, context, .. } = self.plan;
-        let first = origin.saturating_sub(context);
-        // Scaled at the step where it stands.
-        let value = |step: usize, target: usize| {
-            let value = history.targets[step * self.targets + target];
-            (!value.is_nan()).then(|| frames[target].inward(step, value))
-        };
-        let last = |target: usize| (first..origin).rev().find_map(|step| value(step, target));
-        let last: Vec<Option<f32>> = (0..self.targets).map(last).collect();
+    fn base(&self, history: &History, origin: usize, (frames, last): (&[Frame], &[Option<f32>])) -> Vec<f32> {
+        let &WindowPlan { horizon, season, around, .. } = self.plan;
+        let value = |step: usize, target: usize| self.scaled(history, frames, (step, target));
         let by_theta = |target: usize| self.classic(Floor::Theta, history, origin, (target, &frames[target]));
         let theta: Vec<Option<Vec<Option<f32>>>> = match around {
             Around::Theta => (0..self.targets).map(by_theta).collect(),
@@ -286,11 +298,22 @@ fn of_step<'h, T>(all: &'h [f32], of: &[T], step: usize) -> &'h [f32] {
     &all[step * of.len()..][..of.len()]
 }
 
-/// Windows side by side: what the encoder reads, and what is known ahead, `[B, H, F]`.
+/// What is known of the steps ahead of windows, side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ahead {
+    /// `[B, H, F]`: the calendar, and columns that are known ahead.
+    pub known: Vec<f32>,
+    /// `[B, H, G]`: what numbers are added to, scaled.
+    pub base: Vec<f32>,
+    /// `[B, G]`: the last values that are known, scaled.
+    pub last: Vec<f32>,
+}
+
+/// Windows side by side: what the encoder reads, and what is known ahead.
 ///
 /// # Panics
 /// If there is no window.
-pub fn batch(windows: &[&Window]) -> (Batch, Vec<f32>) {
+pub fn batch(windows: &[&Window]) -> (Batch, Ahead) {
     let lengths: Vec<usize> = windows.iter().map(|window| window.length).collect();
     let time = lengths.iter().copied().max().expect("a batch has a window");
     let channels = windows[0].channels.len() / windows[0].length;
@@ -298,7 +321,12 @@ pub fn batch(windows: &[&Window]) -> (Batch, Vec<f32>) {
     for (row, window) in values.chunks_exact_mut(time * channels).zip(windows) {
         row[..window.channels.len()].copy_from_slice(&window.channels);
     }
-    let ahead = windows.iter().flat_map(|window| &window.ahead).copied().collect();
+    let joined = |of: fn(&Window) -> &Vec<f32>| windows.iter().flat_map(|window| of(window)).copied().collect();
+    let ahead = Ahead {
+        known: joined(|window| &window.ahead),
+        base: joined(|window| &window.base),
+        last: joined(|window| &window.last),
+    };
     (Batch { input: BatchInput::Series { values, channels }, lengths, time }, ahead)
 }
 
@@ -468,7 +496,7 @@ mod tests {
         let plan = plan(Scale::None, Around::Last);
         let windows = [cut(&plan, &[1.0, 2.0, 3.0], 1).unwrap(), cut(&plan, &[1.0, 2.0, 3.0], 3).unwrap()];
         let (batch, ahead) = batch(&windows.each_ref());
-        assert_eq!((batch.lengths, batch.time, ahead.len()), (vec![1, 3], 3, 0));
+        assert_eq!((batch.lengths, batch.time, ahead.known.len()), (vec![1, 3], 3, 0));
         let BatchInput::Series { values, channels } = batch.input else { panic!("histories are series") };
         assert_eq!((values, channels), (vec![1.0, 0.0, 0.0, 1.0, 2.0, 3.0], 1));
     }

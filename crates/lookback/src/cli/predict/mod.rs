@@ -130,6 +130,10 @@ pub(super) struct Predict {
     /// Known steps in a chart at most [default: three times what is forecast, or as many as the model reads, whichever is more]
     #[arg(long, value_name = "STEPS")]
     chart_steps: Option<usize>,
+    /// Add so many paths of what may come, each step drawn after those drawn before it, of forecasters with --feedback; --seed draws
+    /// others
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     /// Answer this series of a forecaster alone, by its id; may be said several times
     #[arg(long, value_name = "ID")]
     series: Vec<String>,
@@ -156,6 +160,7 @@ impl Predict {
                 level: self.level,
                 chart: self.chart.is_some(),
                 chart_steps: self.chart_steps,
+                samples: self.samples,
             },
             generate: self.generate,
             ..Ask::default()

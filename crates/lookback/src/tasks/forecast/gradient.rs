@@ -17,7 +17,7 @@ use lookback_infer::tasks::forecast::{
     sensitivity,
 };
 
-use super::network::Network;
+use super::network::{AheadTensors, Before, Network};
 use crate::network::{Reading, read_each};
 use crate::train::Init;
 
@@ -156,13 +156,27 @@ pub(super) fn of_number(
             let data = TensorData::new(window.ahead.clone(), [horizon, window.ahead.len() / horizon]);
             Tensor::<2>::from_data(data, &device).require_grad()
         });
-        let (numbers, _) = network.forward_tensors(x.clone(), known.clone(), &[window.length]).map_err(unfit)?;
+        let targets = window.frames.len();
+        let values = (!plan.decoder.is_direct()).then(|| {
+            let base = TensorData::new(window.base.clone(), [1, horizon, targets]);
+            let last = TensorData::new(window.last.clone(), [1, targets]);
+            let base = Tensor::<3>::from_data(base, &device).require_grad();
+            (base, Tensor::<2>::from_data(last, &device).require_grad())
+        });
+        let read = values.clone().map(|(base, last)| (base, Before::Last(last)));
+        let ahead = AheadTensors { known: known.clone(), values: read };
+        let (numbers, _) = network.forward_tensors(x.clone(), ahead, &[window.length]).map_err(unfit)?;
         let number = numbers.narrow(1, step, 1).narrow(2, target, 1).narrow(3, point, 1);
         let gradients = number.clone().sum().backward();
         let channels = x.grad(&gradients).map_or_else(|| vec![0.0; window.channels.len()], numbers_of);
         let ahead = known.and_then(|known| known.grad(&gradients));
         let ahead = ahead.map_or_else(|| vec![0.0; window.ahead.len()], numbers_of);
-        Ok(NumberGradient { number: numbers_of(number).iter().sum(), channels, ahead })
+        let (base, last) = match values {
+            Some((base, last)) => (base.grad(&gradients).map(numbers_of), last.grad(&gradients).map(numbers_of)),
+            None => (None, None),
+        };
+        let (base, last) = (base.unwrap_or_default(), last.unwrap_or_default());
+        Ok(NumberGradient { number: numbers_of(number).iter().sum(), channels, ahead, base, last })
     };
     let all = networks.iter().map(one).collect::<Result<Vec<NumberGradient>, Error>>()?;
     Ok(together(plan.combine, all))
@@ -178,8 +192,8 @@ fn together(combine: Combine, mut all: Vec<NumberGradient>) -> NumberGradient {
         all.truncate(if count.is_multiple_of(2) { 2 } else { 1 });
     }
     let share = 1.0 / all.len() as f32;
-    let mut sum = NumberGradient { number: 0.0, channels: Vec::new(), ahead: Vec::new() };
-    for NumberGradient { number, channels, ahead } in all {
+    let mut sum = NumberGradient::default();
+    for NumberGradient { number, channels, ahead, base, last } in all {
         let add = |sum: &mut Vec<f32>, values: Vec<f32>| {
             sum.resize(values.len(), 0.0);
             sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * share);
@@ -187,6 +201,8 @@ fn together(combine: Combine, mut all: Vec<NumberGradient>) -> NumberGradient {
         sum.number += number * share;
         add(&mut sum.channels, channels);
         add(&mut sum.ahead, ahead);
+        add(&mut sum.base, base);
+        add(&mut sum.last, last);
     }
     sum
 }
@@ -244,7 +260,7 @@ mod tests {
     use burn::tensor::Device;
     use lookback_infer::data::history::{Frequency, Moment};
     use lookback_infer::input::{HistoryEncoder, Spread};
-    use lookback_infer::tasks::forecast::{Around, Scale, WindowPlan, batch, forecasts};
+    use lookback_infer::tasks::forecast::{Around, DecoderForm, Scale, WindowPlan, batch, forecasts};
 
     use super::super::train::answering;
     use super::super::{ForecastOptions, ForecastPlan};
@@ -271,7 +287,8 @@ mod tests {
     #[test]
     fn the_median_moves_with_the_networks_in_the_middle() {
         let of = |numbers: &[f32]| {
-            let one = |&number: &f32| NumberGradient { number, channels: vec![10.0 * number], ahead: Vec::new() };
+            let one =
+                |&number: &f32| NumberGradient { number, channels: vec![10.0 * number], ..NumberGradient::default() };
             let found = together(Combine::Median, numbers.iter().map(one).collect());
             (found.number, found.channels[0])
         };
@@ -298,9 +315,14 @@ mod tests {
             let classic = (Around::Season, vec![Floor::Drift, Floor::Naive]);
             let arounds =
                 [Around::Last, Around::Season, Around::Theta, Around::Nothing].map(|around| (around, Vec::new()));
-            for (around, blend) in arounds.into_iter().chain([classic]) {
+            let decoders = [DecoderForm::Direct, DecoderForm::Recurrent, DecoderForm::Luong, DecoderForm::Bahdanau];
+            for (place, (around, blend)) in arounds.into_iter().chain([classic]).enumerate() {
                 let mut options = ForecastOptions::default();
                 (options.encoder.hidden, options.window.horizon) = (Some(6), Some(3));
+                // Every form of decoder meets every kind of frame.
+                let form = decoders[(place + usize::from(log)) % 4];
+                options.decoder = Some(form);
+                options.feedback = Some(form != DecoderForm::Direct && place % 2 == 1);
                 let plan = ForecastPlan::new(&options).unwrap().network;
                 let (horizon, context, season) = (3, 8, 4);
                 let window = WindowPlan { horizon, context, season, scale, log, around, blend, ..plan.window.clone() };

@@ -4,6 +4,8 @@
 //! data, the loss and the way from a file to a model.
 
 mod auto;
+mod backtest;
+mod decoder;
 mod gradient;
 mod network;
 mod options;
@@ -16,9 +18,9 @@ mod train;
 use std::path::Path;
 
 use lookback_infer::error::{Error, PlanError};
-use lookback_infer::input::{Example, HistoryPlan, Input, InputPlan};
+use lookback_infer::input::{Columns, Example, HistoryPlan, Input, InputPlan};
 use lookback_infer::memory_limit::MemoryLimit;
-use lookback_infer::model::{Record, Score, View};
+use lookback_infer::model::{Ask, Record, Report, Score, View};
 pub use network::{Network, Truth};
 pub use options::{ForecastOptions, HistoryArgs, WindowOptions};
 pub use plan::ForecastPlan;
@@ -111,6 +113,15 @@ impl Task for Forecast {
 
     fn readings(model: &Init, example: &Example, _condition: Option<&str>) -> Result<Vec<Reading>, Error> {
         gradient::readings(model, example)
+    }
+
+    fn refitted(
+        model: &Init,
+        data: (&Path, &Columns),
+        ask: &Ask,
+        session: &mut Session<'_>,
+    ) -> Result<Option<Report>, Error> {
+        backtest::refitted(model, data, ask, session)
     }
 
     fn fit(data: &Path, plan: &ForecastPlan, session: &mut Session<'_>) -> Result<Fitted, Error> {

@@ -7,19 +7,22 @@ use burn::tensor::{Device, Tensor, TensorData};
 use lookback_infer::error::PlanError;
 use lookback_infer::input::{Batch, BatchInput, InputShape};
 use lookback_infer::tasks::forecast::{
-    LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, Loss, NetworkPlan, OutputPlan, Sizes, cost_with_gradient,
+    Ahead, LEAST_DEVIATION, LEAST_FREEDOM, LEAST_MEAN, Loss, NetworkPlan, OutputPlan, Sizes, cost_with_gradient,
 };
 use lookback_nn::ops::{dropout_layer, tanh};
 use lookback_nn::{Error, Linear, LinearConfig};
 
-use crate::network::{Encoder, Pool};
+use super::decoder::Decoder;
+use crate::network::{Encoded, Encoder, Pool};
 
 /// The network. Its parameters have the names of the file; its twin without Burn is `lookback_infer::tasks::forecast::Network`.
 #[derive(Module, Debug)]
 pub struct Network {
     encoder: Encoder,
-    /// Absent where the attention pools by itself.
+    /// Absent where the attention pools by itself, and where a decoder goes on.
     pool: Option<Pool>,
+    /// What says one step after another, where the plan has it.
+    decoder: Option<Decoder>,
     output_dropout: Dropout,
     output: Linear,
     /// These three are absent where nothing is known of the steps ahead.
@@ -34,6 +37,24 @@ pub struct Network {
     /// `G`
     #[module(skip)]
     targets: usize,
+    #[module(skip)]
+    feedback: bool,
+}
+
+/// What is read of the steps ahead.
+pub(super) struct AheadTensors {
+    /// `[B*H, F]`, where something is known of them.
+    pub(super) known: Option<Tensor<2>>,
+    /// `[B, H, G]`: what numbers are added to, and the values before; where there is a decoder.
+    pub(super) values: Option<(Tensor<3>, Before)>,
+}
+
+/// The values before each step ahead, scaled.
+pub(super) enum Before {
+    /// `[B, H, G]`
+    Told(Tensor<3>),
+    /// `[B, G]`: the last that is known; behind the first step, the point that is said of the one before.
+    Last(Tensor<2>),
 }
 
 /// What came behind the origins of a batch, scaled.
@@ -48,6 +69,20 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// `[B, H, G]`: the values before each step, the first of them the last that is known, `[B, G]`; of those that are missing, what
+    /// numbers are added to.
+    fn before(&self, last: &[f32], targets: usize) -> Vec<f32> {
+        let per_row = self.values.len() * targets / last.len().max(1);
+        let known = |(value, base): (&f32, &f32)| if value.is_nan() { *base } else { *value };
+        let mut before = Vec::with_capacity(self.values.len());
+        for (place, last) in last.chunks_exact(targets).enumerate() {
+            let row = place * per_row..(place + 1) * per_row - targets;
+            before.extend_from_slice(last);
+            before.extend(self.values[row.clone()].iter().zip(&self.base[row]).map(known));
+        }
+        before
+    }
+
     /// How many values are known.
     pub fn known(&self) -> usize {
         self.values.iter().filter(|value| !value.is_nan()).count()
@@ -66,12 +101,20 @@ impl Network {
             LinearConfig::new(inputs, outputs).with_bias(bias).init(device).map_err(unfit)
         };
         let per_step = sizes.targets * plan.output.numbers();
-        let (known, every) = (sizes.ahead > 0, plan.window.at_every_step());
-        let (inputs, steps) = if every { (plan.encoder.width(), 1) } else { (plan.pooled(), plan.window.horizon) };
+        let every = plan.window.at_every_step();
+        let decoder = Decoder::new(plan, sizes, device).map_err(unfit)?;
+        let known = sizes.ahead > 0 && decoder.is_none();
+        let width = plan.encoder.width();
+        let (inputs, steps) = match decoder {
+            Some(_) => (plan.decoder.output_width(plan.encoder.outputs(), width), 1),
+            None if every => (width, 1),
+            None => (plan.pooled(), plan.window.horizon),
+        };
         Ok(Network {
             encoder: Encoder::new(&plan.encoder, InputShape::Channels(sizes.channels), device)?,
-            pool: (!plan.encoder.attention.pools() && !every)
+            pool: (!plan.encoder.attention.pools() && !every && decoder.is_none())
                 .then(|| Pool::new(&plan.pooling, plan.encoder.width(), device)),
+            decoder,
             output_dropout: DropoutConfig::new(plan.output_dropout).init(),
             output: linear(inputs, steps * per_step, true)?,
             context: known.then(|| linear(plan.pooled(), plan.ahead, false)).transpose()?,
@@ -80,18 +123,31 @@ impl Network {
             plan: plan.output.clone(),
             horizon: plan.window.horizon,
             targets: sizes.targets,
+            feedback: plan.decoder.feedback,
         })
     }
 
-    /// What it says of a batch, `[B, H, G, N]`, or `[B, T, G, N]` where every step is told, as `lookback_infer::tasks::forecast::shape` has it, and the penalty `[1]` that
-    /// the loss adds where the attention pools. ahead: `[B, H, F]`.
+    /// What it says of a batch, `[B, H, G, N]`, or `[B, T, G, N]` where every step is told, as `lookback_infer::tasks::forecast::shape`
+    /// has it, and the penalty `[1]` that the loss adds where the attention pools. Steps that read those before read what was said of
+    /// them.
     ///
     /// # Errors
     /// If the batch was made for another network.
     pub fn forward(
         &self,
         batch: &Batch,
-        ahead: &[f32],
+        ahead: &Ahead,
+        device: &Device,
+    ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
+        self.forward_over(batch, ahead, None, device)
+    }
+
+    /// The same where the values before each step are told, `[B, H, G]`, if they are.
+    fn forward_over(
+        &self,
+        batch: &Batch,
+        ahead: &Ahead,
+        before: Option<Vec<f32>>,
         device: &Device,
     ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
         let (rows, steps) = (batch.lengths.len(), batch.time);
@@ -103,24 +159,38 @@ impl Network {
             });
         };
         let x = Tensor::from_data(TensorData::new(values.clone(), [rows, steps, *channels]), device);
-        let known = self.ahead.is_some().then(|| {
+        let known = (!ahead.known.is_empty()).then(|| {
             let steps = rows * self.horizon;
-            Tensor::from_data(TensorData::new(ahead.to_vec(), [steps, ahead.len() / steps]), device)
+            Tensor::from_data(TensorData::new(ahead.known.clone(), [steps, ahead.known.len() / steps]), device)
         });
-        self.forward_tensors(x, known, &batch.lengths)
+        let shape = [rows, self.horizon, self.targets];
+        let of_steps = |values: Vec<f32>| Tensor::<3>::from_data(TensorData::new(values, shape), device);
+        let values = self.decoder.is_some().then(|| {
+            let before = match before {
+                Some(before) => Before::Told(of_steps(before)),
+                None => {
+                    Before::Last(Tensor::from_data(TensorData::new(ahead.last.clone(), [rows, self.targets]), device))
+                }
+            };
+            (of_steps(ahead.base.clone()), before)
+        });
+        self.forward_tensors(x, AheadTensors { known, values }, &batch.lengths)
     }
 
-    /// The same of tensors, of which one may ask for a gradient. x: `[B, T, C]`, known: `[B*H, F]` where something is known ahead.
+    /// The same of tensors, of which one may ask for a gradient. x: `[B, T, C]`.
     ///
     /// # Errors
     /// If they were made for another network.
     pub(super) fn forward_tensors(
         &self,
         x: Tensor<3>,
-        known: Option<Tensor<2>>,
+        AheadTensors { known, values }: AheadTensors,
         lengths: &[usize],
     ) -> Result<(Tensor<4>, Option<Tensor<1>>), Error> {
         let encoded = self.encoder.forward_vectors(x, lengths)?;
+        if let (Some(decoder), Some(values)) = (&self.decoder, values) {
+            return Ok((self.decoded(decoder, &encoded, (known, values), lengths)?, None));
+        }
         if self.horizon == 0 {
             let [rows, time, width] = encoded.steps.dims();
             let steps = dropout_layer(&self.output_dropout, encoded.steps).reshape([rows * time, width]);
@@ -145,6 +215,48 @@ impl Network {
             output = output + own.reshape([rows, self.horizon * self.targets * numbers]);
         }
         Ok((self.shape(output.reshape([rows, self.horizon, self.targets, numbers])), penalty))
+    }
+
+    /// `[B, H, G, N]`: what a decoder says, one step after another.
+    fn decoded(
+        &self,
+        decoder: &Decoder,
+        encoded: &Encoded,
+        (known, (base, before)): (Option<Tensor<2>>, (Tensor<3>, Before)),
+        lengths: &[usize],
+    ) -> Result<Tensor<4>, Error> {
+        let [rows, horizon, targets] = base.dims();
+        let known = known.map(|known| {
+            let [_, width] = known.dims();
+            known.reshape([rows, horizon, width])
+        });
+        let (memory, mut carried) = decoder.start(encoded, lengths)?;
+        let said = |read: Tensor<3>| -> Result<Tensor<4>, Error> {
+            let [rows, time, width] = read.dims();
+            let read = dropout_layer(&self.output_dropout, read.reshape([rows * time, width]));
+            Ok(self.shape(self.output.forward(read)?.reshape([rows, time, targets, self.plan.numbers()])))
+        };
+        let mut last = match before {
+            Before::Last(last) if self.feedback => last.reshape([rows, 1, targets]),
+            before => {
+                let told = if let Before::Told(told) = before { Some(told).filter(|_| self.feedback) } else { None };
+                let x: Vec<Tensor<3>> = told.into_iter().chain([base]).chain(known).collect();
+                return said(decoder.steps(Tensor::cat(x, 2), carried, &memory)?.0);
+            }
+        };
+        let point = if self.plan.loss == Loss::Quantile { self.plan.median() } else { 0 };
+        let mut all = Vec::with_capacity(horizon);
+        for step in 0..horizon {
+            let base = base.clone().narrow(1, step, 1);
+            let known = known.as_ref().map(|known| known.clone().narrow(1, step, 1));
+            let x: Vec<Tensor<3>> = [last, base.clone()].into_iter().chain(known).collect();
+            let (read, after) = decoder.steps(Tensor::cat(x, 2), carried, &memory)?;
+            carried = after;
+            let numbers = said(read)?;
+            last = base + numbers.clone().narrow(3, point, 1).reshape([rows, 1, targets]);
+            all.push(numbers);
+        }
+        Ok(Tensor::cat(all, 1))
     }
 
     /// Quantiles that rise, or parameters of a distribution in their bounds.
@@ -184,8 +296,9 @@ impl Network {
     ///
     /// # Panics
     /// If there are not as many values as the network says.
-    pub fn loss(&self, batch: &Batch, ahead: &[f32], truth: &Truth, device: &Device) -> Result<Tensor<1>, Error> {
-        let (numbers, penalty) = self.forward(batch, ahead, device)?;
+    pub fn loss(&self, batch: &Batch, ahead: &Ahead, truth: &Truth, device: &Device) -> Result<Tensor<1>, Error> {
+        let before = (self.decoder.is_some() && self.feedback).then(|| truth.before(&ahead.last, self.targets));
+        let (numbers, penalty) = self.forward_over(batch, ahead, before, device)?;
         let ([rows, horizon, targets, count], known) = (numbers.dims(), truth.known().max(1));
         let tensor =
             |values: Vec<f32>| Tensor::<4>::from_data(TensorData::new(values, [rows, horizon, targets, 1]), device);

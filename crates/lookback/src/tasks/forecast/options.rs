@@ -5,8 +5,9 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::data::series::SeriesLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::input::HistoryPlan;
+use lookback_infer::network::DecoderScore;
 use lookback_infer::tasks::forecast::floors::Floor;
-use lookback_infer::tasks::forecast::{Around, CalendarField, Combine, Loss, NetworkPlan, Scale};
+use lookback_infer::tasks::forecast::{Around, CalendarField, Combine, DecoderForm, Loss, NetworkPlan, Scale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -29,6 +30,19 @@ pub struct ForecastOptions {
     #[command(flatten)]
     #[serde(flatten)]
     pub encoder: EncoderOptions,
+    /// What says the steps ahead: all at once, or one after another, with attention over what was read or without [default: direct]
+    #[arg(long, value_enum, value_name = "KIND", help_heading = "Network")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderForm>,
+    /// How the attention of --decoder luong or bahdanau compares its state with a step that was read [default: general]
+    #[arg(long, value_enum, value_name = "SCORE", help_heading = "Network")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_attention: Option<DecoderScore>,
+    /// Whether each step of a --decoder reads the value of the one before: in training that which came, later its own forecast, or one
+    /// that is drawn (predict --samples) [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Network")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<bool>,
     /// How the steps become one vector: attention, query, last, mean, max, or several joined by + [default: last]
     #[arg(long, value_name = "KIND", help_heading = "Network")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -277,8 +291,12 @@ impl ForecastOptions {
                 conformal: output.conformal.then_some(true),
             },
             encoder: EncoderOptions::of(&network.encoder, false),
-            pooling: (!network.encoder.attention.pools() && !every).then(|| network.pooling.to_string()),
-            ahead: (!every).then_some(network.ahead),
+            decoder: (!every).then_some(network.decoder.form),
+            decoder_attention: network.decoder.form.looks_back().then_some(network.decoder.score),
+            feedback: (!network.decoder.is_direct()).then_some(network.decoder.feedback),
+            pooling: (!network.encoder.attention.pools() && !every && network.decoder.is_direct())
+                .then(|| network.pooling.to_string()),
+            ahead: (!every && network.decoder.is_direct()).then_some(network.ahead),
             combine: (network.combine != Combine::default()).then_some(network.combine),
             refit: None,
             fallback: None,

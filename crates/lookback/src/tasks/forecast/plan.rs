@@ -4,8 +4,8 @@ use lookback_infer::data::history::Frequency;
 use lookback_infer::error::{PlanError, plan};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::tasks::forecast::{
-    Around, CalendarField, Combine, Fallback, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan, OutputPlan, SCORES, Scale,
-    WindowPlan,
+    Around, CalendarField, Combine, DecoderForm, DecoderPlan, Fallback, Loss, MOST_AHEAD, MOST_BACK, NetworkPlan,
+    OutputPlan, SCORES, Scale, WindowPlan,
 };
 use serde_json::{Map, Value, json};
 
@@ -61,6 +61,7 @@ impl ForecastPlan {
                 ("around", window.around.is_some()),
                 ("blend", !window.blend.is_empty()),
                 ("pooling", options.pooling.is_some()),
+                ("decoder", options.decoder.is_some()),
                 ("ahead", options.ahead.is_some()),
             ];
             refuse(&ahead, "is of steps ahead, but --every-step tells those that are read")?;
@@ -109,8 +110,10 @@ impl ForecastPlan {
             let form = plan_of_encoder.attention;
             return Err(PlanError::conflict("pooling", format!("is not needed: --attention {form} pools by itself")));
         }
+        let decoder = options.decoder()?;
         let network = NetworkPlan {
             encoder: plan_of_encoder,
+            decoder,
             pooling: pooling.unwrap_or("last").parse()?,
             ahead: options.ahead.unwrap_or(32),
             output_dropout: encoder.output_dropout()?,
@@ -176,6 +179,29 @@ impl ForecastPlan {
             options.insert("fallback".into(), json!(true));
         }
         options
+    }
+}
+
+impl ForecastOptions {
+    /// What says the steps ahead.
+    ///
+    /// # Errors
+    /// If an option is of another kind of it.
+    fn decoder(&self) -> Result<DecoderPlan, PlanError> {
+        let form = self.decoder.unwrap_or_default();
+        if form == DecoderForm::Direct {
+            let own =
+                [("decoder-attention", self.decoder_attention.is_some()), ("feedback", self.feedback == Some(true))];
+            refuse(&own, "is of a --decoder that says one step after another; it is direct")?;
+        } else {
+            let own = [("pooling", self.pooling.is_some()), ("ahead", self.ahead.is_some())];
+            refuse(&own, "is of --decoder direct; another goes on from the final states")?;
+        }
+        if form == DecoderForm::Recurrent {
+            refuse(&[("decoder-attention", self.decoder_attention.is_some())], "is of --decoder luong or bahdanau")?;
+        }
+        let (score, feedback) = (self.decoder_attention.unwrap_or_default(), self.feedback.unwrap_or(false));
+        Ok(DecoderPlan { form, score, feedback })
     }
 }
 

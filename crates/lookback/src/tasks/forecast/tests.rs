@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use lookback_infer::input::{Batch, BatchInput};
-use lookback_infer::tasks::forecast::{Sizes, cost};
+use lookback_infer::tasks::forecast::{Ahead, DecoderForm, Sizes, cost};
 
 use super::train::answering;
 use super::*;
@@ -35,14 +35,23 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
         time: 5,
     };
     let forms = [
-        ("none", Some("last")),
-        ("none", Some("query+last")),
-        ("scaled-dot", Some("attention")),
-        ("structured:2", None),
+        ("none", Some("last"), None),
+        ("none", Some("query+last"), None),
+        ("scaled-dot", Some("attention"), None),
+        ("structured:2", None, None),
+        ("none", None, Some((DecoderForm::Recurrent, "general", true))),
+        ("scaled-dot", None, Some((DecoderForm::Recurrent, "general", false))),
+        ("none", None, Some((DecoderForm::Luong, "dot", true))),
+        ("multi-head:2", None, Some((DecoderForm::Luong, "additive", false))),
+        ("none", None, Some((DecoderForm::Bahdanau, "additive", true))),
+        ("none", None, Some((DecoderForm::Bahdanau, "scaled-dot", false))),
+        ("scaled-dot", None, Some((DecoderForm::Bahdanau, "general", true))),
     ];
     let mut compared = 0;
     for cell in ["lstm", "gru", "rnn"] {
-        for (layers, (attention, pooling)) in [1, 2].into_iter().flat_map(|layers| forms.map(|form| (layers, form))) {
+        for (layers, (attention, pooling, decoder)) in
+            [1, 2].into_iter().flat_map(|layers| forms.map(|form| (layers, form)))
+        {
             for (loss, ahead) in [
                 ("quantile", 2),
                 ("mae", 0),
@@ -52,29 +61,42 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
                 ("student-t", 0),
                 ("negative-binomial", 2),
             ] {
-                let plan = ForecastPlan::new(&options(cell, layers, attention, pooling, loss)).unwrap().network;
+                let mut options = options(cell, layers, attention, pooling, loss);
+                if let Some((form, score, feedback)) = decoder {
+                    (options.decoder, options.feedback) = (Some(form), Some(feedback));
+                    let score = clap::ValueEnum::from_str(score, false).unwrap();
+                    options.decoder_attention = form.looks_back().then_some(score);
+                }
+                let plan = ForecastPlan::new(&options).unwrap().network;
                 let sizes = Sizes { channels, ahead, targets };
                 device.seed(compared);
                 let network = Network::new(&plan, sizes, &device).unwrap();
                 lookback_nn::parameters::initialise(&network);
                 let twin = answering(&network, &plan, sizes);
-                let known = values(3 * 4 * ahead, 2);
+                let counts = plan.output.loss.is_of_counts();
+                let base = if counts { vec![0.0; 3 * 4 * targets] } else { values(3 * 4 * targets, 4) };
+                let known = Ahead { known: values(3 * 4 * ahead, 2), base: base.clone(), last: values(3 * targets, 5) };
                 let (numbers, _) = network.forward(&batch, &known, &device).unwrap();
                 let expected = numbers.into_data().try_to_vec::<f32>().unwrap();
-                let found = twin.forward(&batch, &known, true).numbers;
-                let name = format!("{cell}, {layers} layers, {attention}, {pooling:?}, {loss}");
+                let output = twin.forward(&batch, &known, true);
+                let found = output.numbers;
+                let name = format!("{cell}, {layers} layers, {attention}, {pooling:?}, {decoder:?}, {loss}");
+                let looks = decoder.is_some_and(|(form, ..)| form.looks_back());
+                assert_eq!(output.looked.is_some(), looks, "{name}");
+                for (place, weights) in output.looked.iter().flat_map(|looked| looked.values.chunks(5)).enumerate() {
+                    let (own, past) = weights.split_at(lengths[place / 4]);
+                    assert!(
+                        (own.iter().sum::<f32>() - 1.0).abs() < 1e-5 && past.iter().all(|own| *own == 0.0),
+                        "{name}"
+                    );
+                }
                 assert_eq!(found.len(), expected.len(), "{name}");
                 for (found, expected) in found.iter().zip(&expected) {
                     assert!((found - expected).abs() < 2e-6, "{name}: {found} instead of {expected}");
                 }
-                let mut truth = Truth {
-                    values: values(3 * 4 * targets, 3),
-                    base: values(3 * 4 * targets, 4),
-                    scales: vec![0.5; 3 * 4 * targets],
-                };
-                if plan.output.loss.is_of_counts() {
+                let mut truth = Truth { values: values(3 * 4 * targets, 3), base, scales: vec![0.5; 3 * 4 * targets] };
+                if counts {
                     truth.values.iter_mut().for_each(|value| *value = (value.abs() * 7.0).round() * 2.0);
-                    truth.base.fill(0.0);
                 }
                 truth.values[5] = f32::NAN;
                 let loss = network.loss(&batch, &known, &truth, &device).unwrap();
@@ -83,8 +105,8 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
                 let costs = each.filter(|(_, value)| !value.is_nan());
                 let costs: Vec<f64> =
                     costs.map(|((numbers, &base), &value)| cost(&plan.output, numbers, (base, 0.5), value)).collect();
-                // Where the attention pools, the loss has a penalty beside.
-                if attention != "structured:2" {
+                // Where the attention pools, the loss has a penalty beside; where steps read those before, it is of those that came.
+                if attention != "structured:2" && decoder.is_none_or(|(_, _, feedback)| !feedback) {
                     let mean = costs.iter().sum::<f64>() / costs.len() as f64;
                     assert!(
                         (f64::from(loss) - mean).abs() < 1e-5 * mean.abs().max(1.0),
@@ -95,7 +117,41 @@ fn every_network_answers_without_burn_as_with_it_and_costs_the_same() {
             }
         }
     }
-    assert_eq!(compared, 168);
+    assert_eq!(compared, 462);
+}
+
+/// In training, steps read the values that came: those that a network would forecast itself cost the same as its own.
+#[test]
+fn a_decoder_that_is_told_its_own_points_says_what_it_says_alone() {
+    let device = Device::flex();
+    let batch = Batch {
+        input: BatchInput::Series { values: values(3 * 5 * 3, 1), channels: 3 },
+        lengths: vec![5, 1, 3],
+        time: 5,
+    };
+    for form in [DecoderForm::Recurrent, DecoderForm::Luong, DecoderForm::Bahdanau] {
+        let mut options = options("lstm", 1, "none", None, "gaussian");
+        (options.decoder, options.feedback) = (Some(form), Some(true));
+        let plan = ForecastPlan::new(&options).unwrap().network;
+        let network = Network::new(&plan, Sizes { channels: 3, ahead: 0, targets: 2 }, &device).unwrap();
+        lookback_nn::parameters::initialise(&network);
+        let ahead = Ahead { known: Vec::new(), base: values(3 * 4 * 2, 4), last: values(3 * 2, 5) };
+        let numbers = network.forward(&batch, &ahead, &device).unwrap().0.into_data().try_to_vec::<f32>().unwrap();
+        let own = numbers.chunks_exact(2).zip(&ahead.base).map(|(numbers, base)| numbers[0] + base).collect();
+        let truth = Truth { values: own, base: ahead.base.clone(), scales: vec![1.0; 3 * 4 * 2] };
+        let loss = network.loss(&batch, &ahead, &truth, &device).unwrap().into_data().try_to_vec::<f32>().unwrap()[0];
+        let each = numbers.chunks_exact(2).zip(&truth.base).zip(&truth.values);
+        let costs: Vec<f64> =
+            each.map(|((numbers, &base), &value)| cost(&plan.output, numbers, (base, 1.0), value)).collect();
+        let mean = costs.iter().sum::<f64>() / costs.len() as f64;
+        assert!((f64::from(loss) - mean).abs() < 1e-5, "{form:?}: {loss} instead of {mean}");
+        // What is told changes what is said.
+        let other = Truth { values: values(3 * 4 * 2, 9), ..truth };
+        let told = network.loss(&batch, &ahead, &other, &device).unwrap().into_data().try_to_vec::<f32>().unwrap()[0];
+        let each = numbers.chunks_exact(2).zip(&other.base).zip(&other.values);
+        let alone: f64 = each.map(|((numbers, &base), &value)| cost(&plan.output, numbers, (base, 1.0), value)).sum();
+        assert!((f64::from(told) - alone / 24.0).abs() > 1e-4, "{form:?}");
+    }
 }
 
 #[test]
@@ -114,9 +170,9 @@ fn networks_that_tell_every_step_are_twins_too() {
         let sizes = Sizes { channels: 2, ahead: 0, targets: 2 };
         let network = Network::new(&plan, sizes, &device).unwrap();
         lookback_nn::parameters::initialise(&network);
-        let (numbers, _) = network.forward(&batch, &[], &device).unwrap();
+        let (numbers, _) = network.forward(&batch, &Ahead::default(), &device).unwrap();
         let expected = numbers.into_data().try_to_vec::<f32>().unwrap();
-        let found = answering(&network, &plan, sizes).forward(&batch, &[], true).numbers;
+        let found = answering(&network, &plan, sizes).forward(&batch, &Ahead::default(), true).numbers;
         assert_eq!(found.len(), expected.len());
         let per_row = found.len() / 3;
         for (row, length) in [5, 1, 3].into_iter().enumerate() {
@@ -157,6 +213,29 @@ fn what_cannot_be_forecast_is_refused_by_name() {
                 o.pooling = Some("last".into());
             },
             "--pooling is not needed",
+        ),
+        (&|o: &mut ForecastOptions| o.feedback = Some(true), "--feedback is of a --decoder that"),
+        (&|o: &mut ForecastOptions| o.decoder_attention = Some(Default::default()), "--decoder-attention is of"),
+        (
+            &|o: &mut ForecastOptions| {
+                o.decoder = Some(DecoderForm::Recurrent);
+                o.decoder_attention = Some(Default::default());
+            },
+            "--decoder-attention is of --decoder luong or bahdanau",
+        ),
+        (
+            &|o: &mut ForecastOptions| {
+                o.decoder = Some(DecoderForm::Luong);
+                o.pooling = Some("mean".into());
+            },
+            "--pooling is of --decoder direct",
+        ),
+        (
+            &|o: &mut ForecastOptions| {
+                o.decoder = Some(DecoderForm::Luong);
+                o.encoder.attention = Some("structured:2".into());
+            },
+            "--attention structured:2 makes one vector of all steps",
         ),
     ] {
         let found = refused(change);
