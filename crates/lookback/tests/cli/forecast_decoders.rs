@@ -125,6 +125,28 @@ fn decoders_forecast_step_by_step_and_show_what_they_looked_at() {
     );
 }
 
+/// Behind a forecast that is taken for what came, the next one is too sure of itself.
+#[test]
+fn intervals_of_steps_that_read_forecasts_are_as_wide_as_what_is_held_out_asks_for() {
+    let folder = Folder::new();
+    let [data, few, more] = [(24, 40), (4, 40), (24, 48)]
+        .map(|(series, steps)| folder.write(&format!("{series}-{steps}.csv"), table(series, steps)));
+    let model = folder.path("model");
+    let options = ["--decoder", "recurrent", "--feedback", "--epochs", "4", "--quantiles", "0.1,0.5,0.9"];
+    let said = train(&data, &model, &options);
+    assert!(said.err.contains("--conformal true"), "{}", said.err);
+    said.ok();
+    assert!(lookback(&["inspect", &model]).ok().contains("conformal prediction"));
+    let judged = json(&lookback(&["evaluate", &model, &more, "--json", "--backtest", "2"]).ok());
+    let inside = judged["coverage"]["80"].as_f64().unwrap();
+    assert!((0.65..=0.95).contains(&inside), "{inside}");
+    let said = train(&few, &model, &options[..5]);
+    assert!(said.err.contains("too little is held out to widen"), "{}", said.err);
+    said.ok();
+    let said = train(&data, &model, &[&options[..], &["--conformal=false"]].concat());
+    assert!(!said.err.contains("--conformal true"), "{}", said.err);
+}
+
 #[test]
 fn paths_are_drawn_from_what_is_said_of_every_step() {
     let folder = Folder::new();

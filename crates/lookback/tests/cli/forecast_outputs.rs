@@ -225,6 +225,34 @@ fn networks_answer_together_by_their_median() {
 }
 
 #[test]
+fn classic_forecasts_are_in_the_answers_where_that_is_better_on_what_is_held_out() {
+    let folder = Folder::new();
+    let data = folder.write("data.csv", sales(24, 48));
+    let [own, found, again] = ["own", "found", "again"].map(|name| folder.path(name));
+    // After an epoch, a network knows less than Theta.
+    let said = train(&data, &found, &["--epochs", "1"]);
+    assert!(said.err.contains("chosen by what is held out: --blend theta"), "{}", said.err);
+    said.ok();
+    train(&data, &own, &["--epochs", "1", "--blend", "none"]).ok();
+    let mase = |model: &str| json(&lookback(&["evaluate", model, &data, "--json"]).ok())["mase"].as_f64().unwrap();
+    assert!(mase(&found) < 0.99 * mase(&own), "{} and {}", mase(&found), mase(&own));
+    assert!(lookback(&["inspect", &found]).ok().contains("the mean of the network's forecast and of Theta"));
+    assert!(!lookback(&["inspect", &own]).ok().contains("the mean of the network's forecast"));
+    let answered = [&own, &found].map(|model| {
+        let config = folder.write("config.toml", lookback(&["inspect", model, "--config"]).ok());
+        lookback(&["train", "forecast", &data, "--config", &config, "-o", &again]).ok();
+        let answered = lookback(&["predict", model, &data]).ok();
+        assert_eq!(lookback(&["predict", &again, &data]).ok(), answered);
+        answered
+    });
+    assert_ne!(answered[0], answered[1]);
+    // Of few windows nothing is known.
+    let few = folder.write("few.csv", sales(4, 48));
+    assert!(!train(&few, &again, &["--epochs", "1"]).err.contains("--blend"));
+    train(&data, &again, &["--blend", "moon"]).refused(2, &["--blend", "'moon' is unknown", "or none"]);
+}
+
+#[test]
 fn networks_and_classic_forecasts_answer_by_their_mean() {
     let folder = Folder::new();
     let (table, [own, mean, again]) = (sales(4, 40), ["own", "mean", "again"].map(|name| folder.path(name)));

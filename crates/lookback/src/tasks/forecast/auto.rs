@@ -32,7 +32,9 @@ const LONGEST_SEASON: usize = 168;
 /// The names of options that are chosen by the data, whatever these are.
 pub(super) fn open(options: &ForecastOptions) -> Vec<&'static str> {
     let facts = Facts { frequency: Frequency::Number(1.0), steps: 0, longest: 0 };
-    choose(options, &facts).1.0.into_iter().map(|(name, _)| name).collect()
+    let blend = options.tries_blend().then_some("blend");
+    let conformal = options.needs_conformal().then_some("conformal");
+    choose(options, &facts).1.0.into_iter().map(|(name, _)| name).chain(blend).chain(conformal).collect()
 }
 
 /// `options` with what is chosen by these facts, and what that is.

@@ -5,6 +5,7 @@
 
 mod auto;
 mod backtest;
+mod blend;
 mod decoder;
 mod gradient;
 mod network;
@@ -17,6 +18,7 @@ mod train;
 
 use std::path::Path;
 
+pub use blend::Blend;
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::input::{Columns, Example, HistoryPlan, Input, InputPlan};
 use lookback_infer::memory_limit::MemoryLimit;

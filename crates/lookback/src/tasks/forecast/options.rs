@@ -6,11 +6,12 @@ use lookback_infer::data::series::SeriesLayout;
 use lookback_infer::data::{Column, Format, HeaderChoice, Layout};
 use lookback_infer::input::HistoryPlan;
 use lookback_infer::network::DecoderScore;
-use lookback_infer::tasks::forecast::floors::Floor;
 use lookback_infer::tasks::forecast::{Around, CalendarField, Combine, DecoderForm, Loss, NetworkPlan, Scale};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::blend::Blend;
+use super::plan::BLEND;
 use crate::network::EncoderOptions;
 use crate::train::TrainOptions;
 
@@ -167,10 +168,10 @@ pub struct WindowOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub around: Option<Around>,
     /// Classic forecasts, with commas between, of which, together with the network's, the mean is answered: naive, seasonal-naive, drift,
-    /// moving-average, theta [default: none]
-    #[arg(long, value_enum, value_name = "FORECASTS", value_delimiter = ',', hide_possible_values = true)]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub blend: Vec<Floor>,
+    /// moving-average, theta; or none [default: theta where that is better on what is held out, else none]
+    #[arg(long, value_name = "FORECASTS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Blend>,
     /// What is read of the times, with commas between: hour, weekday, day, month, year-day, or none [default: what the frequency
     /// tells of]
     #[arg(long, value_name = "FIELDS")]
@@ -261,9 +262,14 @@ impl ForecastOptions {
         let stride = training.remove("stride").as_ref().and_then(Value::as_u64);
         let mut said = |option: &str| training.remove(option).as_ref().and_then(Value::as_bool).filter(|said| *said);
         let (refit, fallback) = (said("refit"), said("fallback"));
+        let blend_was_found = training.remove(BLEND).is_some();
         let train = TrainOptions::of(&training)?;
         let mut options = ForecastOptions { refit, fallback, train, ..ForecastOptions::of(input, network) };
         options.window.stride = stride.and_then(|stride| usize::try_from(stride).ok());
+        if blend_was_found {
+            // It is found again.
+            options.window.blend = None;
+        }
         Ok(options)
     }
 
@@ -284,7 +290,7 @@ impl ForecastOptions {
                 logarithms: (!every).then_some(window.log),
                 deseasonalize: (!every).then_some(window.deseasonalize),
                 around: (!every).then_some(window.around),
-                blend: window.blend.clone(),
+                blend: (!every && !output.loss.is_of_counts()).then(|| Blend(window.blend.clone())),
                 calendar: Some(if names.is_empty() { NONE.to_owned() } else { names.join(",") }),
                 loss: Some(output.loss),
                 quantiles: output.quantiles.clone(),

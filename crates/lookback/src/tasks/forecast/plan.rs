@@ -9,7 +9,7 @@ use lookback_infer::tasks::forecast::{
 };
 use serde_json::{Map, Value, json};
 
-use super::options::{ForecastOptions, calendar};
+use super::options::{ForecastOptions, WindowOptions, calendar};
 use crate::input::refuse;
 use crate::train::{TrainPlan, ValidationPlan, by_name};
 
@@ -17,6 +17,10 @@ use crate::train::{TrainPlan, ValidationPlan, by_name};
 const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 /// Steps ahead where nothing is said and there is no season.
 const AHEAD: usize = 12;
+
+/// The option of classic forecasts in the answers among those of a training, and what it is where what was held out has decided.
+pub(super) const BLEND: &str = "blend";
+const HELD_OUT: &str = "held-out";
 
 /// A checked description of a forecaster and its training.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct ForecastPlan {
     pub(super) refit: bool,
     /// Whether the best classic forecast answers where it is better.
     pub(super) fallback: bool,
+    /// Whether what is held out decides about classic forecasts in the answers.
+    pub(super) tries_blend: bool,
     pub(super) train: TrainPlan,
     pub(super) validation: ValidationPlan,
     /// What was said, for what is chosen by the data where nothing was.
@@ -59,7 +65,7 @@ impl ForecastPlan {
                 ("logarithms", window.logarithms.is_some()),
                 ("deseasonalize", window.deseasonalize.is_some()),
                 ("around", window.around.is_some()),
-                ("blend", !window.blend.is_empty()),
+                ("blend", window.blend.as_ref().is_some_and(|blend| !blend.0.is_empty())),
                 ("pooling", options.pooling.is_some()),
                 ("decoder", options.decoder.is_some()),
                 ("ahead", options.ahead.is_some()),
@@ -132,7 +138,7 @@ impl ForecastPlan {
                 log: window.logarithms.unwrap_or(false),
                 deseasonalize: window.deseasonalize.unwrap_or(false),
                 around,
-                blend: window.blend.clone(),
+                blend: window.blend.clone().unwrap_or_default().0,
                 calendar,
             },
             ensemble: train.ensemble(),
@@ -163,8 +169,9 @@ impl ForecastPlan {
                 return Err(PlanError::conflict("fallback", problem));
             }
         }
+        let tries_blend = options.tries_blend() && !matches!(validation, ValidationPlan::None);
         let (input, options) = (options.data.plan(every), options.clone());
-        Ok(ForecastPlan { input, network, stride, refit, fallback, train, validation, options })
+        Ok(ForecastPlan { input, network, stride, refit, fallback, tries_blend, train, validation, options })
     }
 
     /// The training options by name, as a model keeps them.
@@ -178,11 +185,27 @@ impl ForecastPlan {
         if self.fallback {
             options.insert("fallback".into(), json!(true));
         }
+        if self.tries_blend {
+            options.insert(BLEND.into(), json!(HELD_OUT));
+        }
         options
     }
 }
 
 impl ForecastOptions {
+    /// Whether nothing is said of classic forecasts in the answers, where there may be some.
+    pub(super) fn tries_blend(&self) -> bool {
+        let WindowOptions { blend, every_step, loss, .. } = &self.window;
+        blend.is_none() && *every_step != Some(true) && !loss.is_some_and(Loss::is_of_counts)
+    }
+
+    /// Whether nothing is said of conformal intervals, but steps read those before them: their quantiles are of what follows a
+    /// forecast as if it had come, and so too narrow.
+    pub(super) fn needs_conformal(&self) -> bool {
+        let counts = self.window.loss.is_some_and(Loss::is_of_counts);
+        self.feedback == Some(true) && self.window.conformal.is_none() && !counts
+    }
+
     /// What says the steps ahead.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use lookback_infer::error::{Error, PlanError};
 use lookback_infer::model::{NetworkRecord, Validation};
 use lookback_infer::model_file::Tensor;
+use lookback_infer::tasks::forecast::floors::Floor;
 use lookback_infer::tasks::forecast::{Conformal, Fallback};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub(super) struct Found {
     /// What else may answer, by what was held out.
     #[serde(default)]
     pub(super) fallback: Option<Fallback>,
+    /// The classic forecasts in the answers, named or found better on what was held out.
+    #[serde(default)]
+    pub(super) blend: Vec<Floor>,
 }
 
 /// The tensor of a checkpoint that holds it.
@@ -59,7 +63,6 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use lookback_infer::tasks::forecast::ComparedBy;
-    use lookback_infer::tasks::forecast::floors::Floor;
 
     use super::*;
 
@@ -77,7 +80,8 @@ mod tests {
         let fallback =
             Fallback { floor: Floor::Theta, score: ComparedBy::Mase, network: 1.0 / 3.0, classic: 0.1 + 0.2 };
         let (validation, fallback) = (Some(validation), Some(fallback));
-        let found = Found { networks: vec![network], validation, conformal: Some(conformal), fallback };
+        let blend = vec![Floor::Theta];
+        let found = Found { networks: vec![network], validation, conformal: Some(conformal), fallback, blend };
         assert_eq!(Found::of_part(&found.part()).unwrap(), found);
         assert!(Found::of_part(&Part::new()).unwrap_err().to_string().contains("--resume"));
     }

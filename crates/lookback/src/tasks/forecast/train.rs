@@ -10,16 +10,18 @@ use lookback_infer::input::{FileColumns, Input, InputPlan};
 use lookback_infer::model::{Score, Table, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::forecast::floors::Floor;
-use lookback_infer::tasks::forecast::scores::OverallScores;
+use lookback_infer::tasks::forecast::scores::{MASE, OverallScores};
 use lookback_infer::tasks::forecast::{
-    self, Conformal, Cutter, Dataset, Description, Fallback, Metrics, NetworkPlan, SCORES, Sizes, Window, backtest,
-    batch, budget, calibrate, calibrate_floor, enough_windows, hold_out, hold_out_steps, judge, judge_floors,
+    self, Conformal, Cutter, Dataset, Description, Fallback, Metrics, NetworkPlan, SCORES, Sizes, Window, WindowPlan,
+    backtest, batch, budget, calibrate, calibrate_floor, enough_windows, hold_out, hold_out_steps, judge, judge_floors,
     judge_steps, verdict,
 };
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::ForecastOptions;
 use super::auto::{self, Facts};
+use super::blend::{self, Blend};
 use super::network::{Network, Truth};
 use super::plan::ForecastPlan;
 use super::refit::Found;
@@ -101,9 +103,9 @@ pub fn fit_histories(
         Some(HeldOut::Steps(histories, _)) => histories.len(),
         None => 0,
     };
-    let fitted = |trained: Ensemble<Network>, (conformal, fallback), windows: usize| {
+    let fitted = |trained: Ensemble<Network>, (conformal, fallback, blend), windows: usize| {
         Fitted::new(trained, &plan.train, &SCORES, [windows, judged], plan.training(), |record, tensors| {
-            let network = NetworkPlan { ensemble: record.networks.len(), ..plan.network.clone() };
+            let network = NetworkPlan { ensemble: record.networks.len(), ..blended(&plan.network, blend) };
             Description { input, plan: network, record: record.clone(), conformal, fallback }.file(tensors)
         })
     };
@@ -112,11 +114,16 @@ pub fn fit_histories(
     let (found, told) = match done.first() {
         Some(part) => (Found::of_part(part)?, None),
         None => {
-            let trained = train::train(&objective, make, &plan.train, session)?;
+            let mut trained = train::train(&objective, make, &plan.train, session)?;
+            let blend = match plan.tries_blend && !trained.end.is_cut_short() {
+                true => objective.best_blend(&mut trained, data),
+                false => plan.network.window.blend.clone(),
+            };
+            let answering = &blended(&plan.network, blend.clone());
             // What was stopped is to be written at once, unless what answers depends on it.
             let floors = match trained.end.is_cut_short() && !plan.fallback {
                 true => None,
-                false => objective.beside_floors(&trained.networks.iter().collect::<Vec<_>>()),
+                false => objective.beside_floors(answering, &trained.networks.iter().collect::<Vec<_>>()),
             };
             let fallback = floors.as_ref().filter(|_| plan.fallback);
             let fallback = fallback.and_then(|(metrics, floors)| Fallback::of(&metrics.overall.scores, floors));
@@ -125,16 +132,16 @@ pub fn fit_histories(
             let conformal = match (plan.network.output.conformal, trained.networks.is_empty()) {
                 (true, false) => {
                     let floor = fallback.as_ref().and_then(Fallback::answers);
-                    Some(objective.calibrated(&trained.networks, floor)?)
+                    Some(objective.calibrated(answering, &trained.networks, floor)?)
                 }
                 _ => None,
             };
             if !plan.refit || trained.end.is_cut_short() {
                 let windows = objective.training.windows.len();
-                return Ok(Fitted { told, ..fitted(trained, (conformal, fallback), windows)? });
+                return Ok(Fitted { told, ..fitted(trained, (conformal, fallback, blend), windows)? });
             }
             let Ensemble { records, validation, .. } = trained;
-            let found = Found { networks: records, validation, conformal, fallback };
+            let found = Found { networks: records, validation, conformal, fallback, blend };
             session.part_done(found.part());
             // Nothing was saved to go on from.
             session.resume = false;
@@ -149,8 +156,14 @@ pub fn fit_histories(
     tracing::info!("{name}: training again on everything, {} for {shown} epochs", counted(windows, "window"));
     let again = Forecasting { training, held_out: None, epochs, ..objective };
     let trained = train::train(&again, make, &plan.train, session)?;
-    let beside = (found.conformal.clone(), found.fallback.clone());
+    let blend = if plan.tries_blend { found.blend.clone() } else { plan.network.window.blend.clone() };
+    let beside = (found.conformal.clone(), found.fallback.clone(), blend);
     Ok(Fitted { told, ..fitted(found.told(trained), beside, windows)? })
+}
+
+/// A plan with these classic forecasts in its answers.
+fn blended(plan: &NetworkPlan, blend: Vec<Floor>) -> NetworkPlan {
+    NetworkPlan { window: WindowPlan { blend, ..plan.window.clone() }, ..plan.clone() }
 }
 
 /// What a person is told after training, with what answers from now on.
@@ -257,13 +270,33 @@ impl ForecastPlan {
     fn by_data(&self, histories: &[History], frequency: Frequency, data: &Path) -> Result<ForecastPlan, Error> {
         let lengths = || histories.iter().map(|history| history.length);
         let facts = Facts { frequency, steps: lengths().sum(), longest: lengths().max().unwrap_or(0) };
-        let (options, chosen) = auto::choose(&self.options, &facts);
+        let (mut options, mut chosen) = auto::choose(&self.options, &facts);
+        if options.needs_conformal() {
+            match self.holds_out_enough(&options, histories)? {
+                true => chosen.fill("conformal", &mut options.window.conformal, true),
+                false => tracing::warn!(
+                    "{}: with --feedback, intervals are too narrow behind the first step, and too little is held out to widen \
+                     them (--conformal); predict --samples draws what may come",
+                    data.display()
+                ),
+            }
+        }
         if !chosen.0.is_empty() {
             tracing::info!("{}: chosen by the data: {}", data.display(), chosen.in_words());
         }
         // What was found of the file is kept apart from what was said of it.
         let (options, input, plan) = (self.options.clone(), self.input.clone(), ForecastPlan::new(&options)?);
         Ok(ForecastPlan { options, input, ..plan })
+    }
+
+    /// Whether enough is held out of histories for conformal intervals.
+    fn holds_out_enough(&self, options: &ForecastOptions, histories: &[History]) -> Result<bool, PlanError> {
+        let ValidationPlan::Split(share) = self.validation else { return Ok(false) };
+        let mut options = options.clone();
+        options.window.conformal = Some(true);
+        let plan = ForecastPlan::new(&options)?.network;
+        let windows = hold_out(histories, plan.window.horizon, share).judged.len();
+        Ok(enough_windows(&plan.output, windows).is_ok())
     }
 }
 
@@ -302,35 +335,75 @@ impl Forecasting<'_> {
 
     /// How networks do on what was held out, judged as they will answer: without Burn.
     fn judged(&self, networks: &[&Network]) -> Option<Metrics> {
+        self.judged_by(self.plan, networks)
+    }
+
+    /// The same by a plan with other classic forecasts in its answers.
+    fn judged_by(&self, plan: &NetworkPlan, networks: &[&Network]) -> Option<Metrics> {
         let held_out = self.held_out.as_ref().filter(|_| !networks.is_empty())?;
         let networks: Vec<forecast::Network> =
             networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
+        let cutter = Cutter { plan: &plan.window, ..self.cutter };
         Some(match held_out {
-            HeldOut::Windows(dataset) => judge((&networks, None), self.plan, &self.cutter, dataset, &self.judging),
+            HeldOut::Windows(dataset) => judge((&networks, None), plan, &cutter, dataset, &self.judging),
             HeldOut::Steps(histories, from) => {
                 judge_steps(&networks, self.plan, &self.cutter, (histories, from), &self.judging)
             }
         })
     }
 
+    /// The classic forecasts with which trained networks answer better than alone, where that is known, and told; what was held out
+    /// is then judged so.
+    fn best_blend(&self, trained: &mut Ensemble<Network>, data: &Path) -> Vec<Floor> {
+        let networks: Vec<&Network> = trained.networks.iter().collect();
+        let windows = match &self.held_out {
+            Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
+            _ => 0,
+        };
+        if windows * self.cutter.targets < blend::FEWEST {
+            return Vec::new();
+        }
+        let Some(alone) = self.judged(&networks) else { return Vec::new() };
+        let plan = blended(self.plan, blend::TRIED.to_vec());
+        let Some(together) = self.judged_by(&plan, &networks) else { return Vec::new() };
+        if !blend::is_better(&together.overall.scores, &alone.overall.scores) {
+            return Vec::new();
+        }
+        let shown = |metrics: &Metrics| metrics.overall.scores.mase.map_or_else(String::new, |mase| MASE.show(mase));
+        let chosen = Blend(plan.window.blend);
+        tracing::info!(
+            "{}: chosen by what is held out: --blend {chosen}, MASE {} in place of {}",
+            data.display(),
+            shown(&together),
+            shown(&alone)
+        );
+        trained.validation = Some(validation(&together));
+        chosen.0
+    }
+
     /// How far intervals are moved by what was held out, of the networks, or of the classic forecast that answers in their place.
-    fn calibrated(&self, networks: &[Network], floor: Option<Floor>) -> Result<Conformal, Error> {
+    fn calibrated(&self, plan: &NetworkPlan, networks: &[Network], floor: Option<Floor>) -> Result<Conformal, Error> {
+        let cutter = &Cutter { plan: &plan.window, ..self.cutter };
         let Some(HeldOut::Windows(dataset)) = &self.held_out else {
             let problem = "needs what is held out, but every series is too short for that";
             return Err(PlanError::conflict("conformal", problem).into());
         };
         if let Some(floor) = floor {
-            return Ok(calibrate_floor(floor, self.plan, &self.cutter, dataset)?);
+            return Ok(calibrate_floor(floor, plan, cutter, dataset)?);
         }
         let networks: Vec<forecast::Network> =
             networks.iter().map(|network| answering(network, self.plan, self.sizes)).collect();
-        Ok(calibrate(&networks, self.plan, &self.cutter, dataset, &self.judging)?)
+        Ok(calibrate(&networks, plan, cutter, dataset, &self.judging)?)
     }
 
     /// How good the networks are on what was held out, and how good the classic forecasts are beside.
-    fn beside_floors(&self, networks: &[&Network]) -> Option<(Metrics, Vec<(Floor, OverallScores)>)> {
+    fn beside_floors(
+        &self,
+        plan: &NetworkPlan,
+        networks: &[&Network],
+    ) -> Option<(Metrics, Vec<(Floor, OverallScores)>)> {
         let Some(HeldOut::Windows(dataset)) = &self.held_out else { return None };
-        let metrics = self.judged(networks)?;
+        let metrics = self.judged_by(plan, networks)?;
         Some((metrics, judge_floors(self.plan, self.cutter.targets, dataset)))
     }
 }
@@ -372,10 +445,13 @@ impl Objective for Forecasting<'_> {
     }
 
     fn validate(&self, networks: &[&Network]) -> Option<Validation> {
-        let metrics = self.judged(networks)?;
-        let scores = &metrics.overall.scores;
-        Some(Validation { loss: metrics.loss, scores: vec![scores.mase, scores.smape, scores.mae, scores.rmse] })
+        self.judged(networks).map(|metrics| validation(&metrics))
     }
+}
+
+fn validation(metrics: &Metrics) -> Validation {
+    let scores = &metrics.overall.scores;
+    Validation { loss: metrics.loss, scores: vec![scores.mase, scores.smape, scores.mae, scores.rmse] }
 }
 
 /// The twin, without Burn, of a network that was made by this plan.

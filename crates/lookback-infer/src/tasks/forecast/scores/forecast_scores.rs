@@ -24,7 +24,7 @@ pub struct OverallScores {
 }
 
 /// The scores of a forecaster: over all, at one step of the horizon, or of one series. `None` is what there is nothing to count of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ForecastScores {
     /// Steps that were judged: those whose actual value is known.
     pub steps: usize,
