@@ -15,7 +15,7 @@ use super::is_constant;
 /// With fewer values nothing is chosen.
 const FEWEST: usize = 7;
 /// Of a longer series so many of the last values are fitted: what is before them hardly weighs, and takes time.
-const MOST: usize = 1_000;
+const MOST: usize = 5_000;
 /// Forms with a season of more steps are not tried: each step has a parameter.
 const LONGEST_SEASON: usize = 96;
 
