@@ -8,7 +8,6 @@ horizon, a context of two seasons or horizons and, so that a CPU comes to an end
 """
 
 import argparse
-import csv
 import json
 import logging
 import os
@@ -29,8 +28,7 @@ from measure import HERE, HORIZONS
 from neuralforecast import NeuralForecast
 from neuralforecast.losses.pytorch import MAE
 from neuralforecast.models import LSTM
-
-SEASONS = {"yearly": 1, "quarterly": 4, "monthly": 12, "other": 1}
+from series import SEASONS, read
 
 
 def main() -> None:
@@ -47,15 +45,6 @@ def main() -> None:
     print(f"{arguments.frequency}: NeuralForecast's LSTM, sMAPE {theirs:.2f}, {seconds:.0f} s")
     ours, seconds = lookback(data, arguments)
     print(f"{arguments.frequency}: Lookback, sMAPE {ours:.2f}, {seconds:.0f} s")
-
-
-def read(file: Path) -> dict[str, list[float]]:
-    """The values of every series."""
-    series: dict[str, list[float]] = {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            series.setdefault(row["id"], []).append(float(row["value"]))
-    return series
 
 
 def neural(data: Path, arguments: argparse.Namespace) -> tuple[float, float]:

@@ -181,6 +181,7 @@ fn paths_are_drawn_from_what_is_said_of_every_step() {
         lookback(&[&["predict", &model, &ahead], options].concat()).refused(2, parts);
     };
     refused(&["--samples", "0"], &["--samples is 0"]);
+    refused(&["--samples", "10001"], &["--samples is 10001"]);
     refused(&["--samples", "5", "--anomalies"], &["--samples", "--anomalies"]);
     refused(&["--seed", "5"], &["--seed", "--samples"]);
     for (options, parts) in [

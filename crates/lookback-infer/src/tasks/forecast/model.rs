@@ -201,15 +201,29 @@ impl Forecaster {
         }
     }
 
-    /// The answers to inputs whose windows have been cut; `None` where numbers overflow.
-    fn together(&self, rows: &[&(&Example, Window)], ask: &Ask) -> Option<Vec<Answer>> {
+    /// How many paths are asked for, and their seed.
+    ///
+    /// # Errors
+    /// If the model draws none.
+    fn paths_asked(&self, ask: &Ask) -> Result<Option<(usize, u64)>, PlanError> {
+        let drawn = paths::asked(&self.description.plan, ask)?;
+        match self.floor().filter(|_| drawn.is_some()) {
+            Some(floor) => {
+                let problem = format!("is drawn by the network, but the model answers by {}", floor.title());
+                Err(PlanError::conflict("samples", problem))
+            }
+            None => Ok(drawn),
+        }
+    }
+
+    /// The answers to inputs whose windows have been cut; `None` where numbers overflow. drawn: as of [`Forecaster::paths_asked`].
+    fn together(&self, rows: &[&(&Example, Window)], ask: &Ask, drawn: Option<(usize, u64)>) -> Option<Vec<Answer>> {
         let views = ask.views;
         let windows: Vec<&Window> = rows.iter().map(|(_, window)| window).collect();
         let (inputs, ahead) = batch(&windows);
         let plan = &self.description.plan;
         let output = answer_together((&self.networks, plan.combine), &inputs, &ahead, views);
         let per_row = output.numbers.len() / rows.len();
-        let drawn = paths::asked(plan, ask).ok().flatten();
         let answers = rows.par_iter().zip(output.numbers.par_chunks_exact(per_row)).enumerate();
         answers
             .map(|(row, (&(example, window), numbers))| {
@@ -358,6 +372,7 @@ impl Model for Forecaster {
                 .ok_or_else(|| PlanError::Unfit(format!("the series has no value among its last {context} steps")))?;
             rows.push((*example, window));
         }
+        let drawn = self.paths_asked(ask)?;
         if let Some(floor) = self.floor() {
             return rows.par_iter().map(|row| self.by_floor(floor, row, ask)).collect();
         }
@@ -365,7 +380,7 @@ impl Model for Forecaster {
         let purpose = if ask.views { Purpose::Views } else { Purpose::Answers };
         let answers = self.budget(purpose, ask.limit).answers(&lengths, |places| {
             let some: Vec<&(&Example, Window)> = places.iter().map(|&place| &rows[place]).collect();
-            self.together(&some, ask).ok_or_else(|| self.largest.clone())
+            self.together(&some, ask, drawn).ok_or_else(|| self.largest.clone())
         })?;
         Ok(answers)
     }
@@ -384,11 +399,7 @@ impl Model for Forecaster {
             let problem = format!("is of the network's forecasts, but the model answers by {}", floor.title());
             return Err(PlanError::conflict("anomalies", problem));
         }
-        let drawn = paths::asked(&self.description.plan, ask)?;
-        if let Some(floor) = self.floor().filter(|_| drawn.is_some()) {
-            let problem = format!("is drawn by the network, but the model answers by {}", floor.title());
-            return Err(PlanError::conflict("samples", problem));
-        }
+        self.paths_asked(ask)?;
         let search = SearchAsk { seed: None, ..ask.search.clone() };
         if let Some(option) = search.said().or(ask.judging.said()) {
             return Err(PlanError::conflict(option, "is of models that write texts, but this one forecasts numbers"));

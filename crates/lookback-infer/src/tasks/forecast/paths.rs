@@ -15,6 +15,9 @@ pub(super) type Paths = Vec<Vec<Vec<f32>>>;
 /// The most paths of an answer.
 const MOST_PATHS: usize = 10_000;
 
+/// The most steps of all of them together.
+const MOST_STEPS: usize = 4_000_000;
+
 /// How many paths are asked for, and from which seed they are drawn.
 ///
 /// # Errors
@@ -29,6 +32,11 @@ pub(super) fn asked(plan: &NetworkPlan, ask: &Ask) -> Result<Option<(usize, u64)
     };
     if !(1..=MOST_PATHS).contains(&count) {
         return Err(PlanError::value("samples", count, format!("from 1 to {MOST_PATHS}")));
+    }
+    let most = MOST_STEPS / plan.window.horizon.max(1);
+    if count > most {
+        let ahead = counted(plan.window.horizon, "step");
+        return Err(PlanError::value("samples", count, format!("at most {most} of {ahead} ahead")));
     }
     if ask.forecast.anomalies {
         return Err(PlanError::conflict("samples", "is of what may come, but --anomalies tells values that are known"));

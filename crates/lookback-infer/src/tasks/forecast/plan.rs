@@ -307,8 +307,11 @@ pub struct WindowPlan {
 pub enum Scale {
     /// By the mean of the absolute values
     Mean,
-    /// To mean 0 and standard deviation 1
+    /// To mean 0 and standard deviation 1, and back again; also called revin (Kim 2022, reversible instance normalisation), whose learnt
+    /// factor and term the dense layers before and behind have already
     #[default]
+    #[serde(alias = "revin")]
+    #[cfg_attr(feature = "clap", value(alias = "revin"))]
     Standard,
     /// To median 0 and a distance of 1 between the quartiles
     Robust,

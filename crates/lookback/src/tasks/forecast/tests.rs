@@ -185,6 +185,14 @@ fn networks_that_tell_every_step_are_twins_too() {
 }
 
 #[test]
+fn reversible_instance_normalisation_is_the_standard_scale_by_another_name() {
+    use lookback_infer::tasks::forecast::Scale;
+    assert_eq!(<Scale as clap::ValueEnum>::from_str("revin", false), Ok(Scale::Standard));
+    assert_eq!(serde_json::from_str::<Scale>("\"revin\"").unwrap(), Scale::Standard);
+    assert_eq!(serde_json::to_string(&Scale::Standard).unwrap(), "\"standard\"");
+}
+
+#[test]
 fn what_cannot_be_forecast_is_refused_by_name() {
     let refused = |change: &dyn Fn(&mut ForecastOptions)| {
         let mut options = ForecastOptions::default();
