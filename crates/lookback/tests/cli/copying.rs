@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, lookback, lookback_with_input, without_lines};
+use crate::program::{Folder, Run, json, lookback, lookback_with_input, without_lines};
 
 /// A network small enough to train in a moment. A source's word that is now and then unknown is one that only copying gives.
 const SMALL: [&str; 14] = [
@@ -54,10 +54,6 @@ fn sentences(of: u32, count: usize) -> String {
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&[&["train", "translate", data, "-o", output], SMALL.as_slice(), more].concat())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn exact_match(model: &str, data: &str) -> f64 {

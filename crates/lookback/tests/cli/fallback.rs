@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
-use crate::program::{Folder, Run, lookback};
+use crate::program::{Folder, Run, json, lookback, numbers};
 
 /// Straight lines of their own slope and size, which drift forecasts to the last digit and a network of a few steps does not.
 fn lines(series: usize, steps: usize) -> String {
@@ -32,14 +30,6 @@ fn swings(series: usize, steps: usize) -> String {
 fn train(data: &str, model: &str, more: &[&str]) -> Run {
     let tiny = ["--hidden", "16", "--horizon", "4", "--season", "4", "--context", "12", "--dropout", "0"];
     lookback(&[&["train", "forecast", data, "-o", model, "--fallback"], &tiny[..], more].concat())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 #[test]

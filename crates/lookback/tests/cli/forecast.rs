@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, lookback, lookback_with_input, text_model_path};
+use crate::program::{Folder, Run, json, lookback, lookback_with_input, numbers, text_model_path};
 
 /// A network small enough to train in a moment.
 const TINY: [&str; 10] =
@@ -44,16 +44,8 @@ fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&arguments(data, output, more))
 }
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
 fn answers(model: &str, data: &str, more: &[&str]) -> Vec<Value> {
     lookback(&[&["predict", model, data], more].concat()).ok().lines().map(json).collect()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 #[test]

@@ -3,9 +3,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
-use crate::program::{Folder, lookback};
+use crate::program::{Folder, json, lookback, numbers};
 
 /// Networks that train in a moment.
 const TINY: [&str; 13] = [
@@ -53,14 +51,6 @@ fn with_rows_ahead(series: usize, steps: usize, ahead: usize) -> String {
 
 fn train(data: &str, output: &str, more: &[&str]) -> crate::program::Run {
     lookback(&[&["train", "forecast", data, "--future", "sale", "-o", output], &TINY[..], more].concat())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 #[test]
@@ -182,6 +172,12 @@ fn paths_are_drawn_from_what_is_said_of_every_step() {
     };
     refused(&["--samples", "0"], &["--samples is 0"]);
     refused(&["--samples", "10001"], &["--samples is 10001"]);
+    refused(&["--samples", "5", "--output-format", "csv"], &["--samples", "jsonl"]);
+    refused(&["--samples", "5", "--fields", "mean"], &["--samples", "--fields"]);
+    refused(&["--samples", "5", "--chart", "-"], &["--samples", "--chart"]);
+    // Fewer than there are networks.
+    let one = json(lookback(&["predict", &model, &ahead, "--samples", "1"]).ok().lines().next().unwrap());
+    assert_eq!(one["samples"].as_array().unwrap().len(), 1);
     refused(&["--samples", "5", "--anomalies"], &["--samples", "--anomalies"]);
     refused(&["--seed", "5"], &["--seed", "--samples"]);
     for (options, parts) in [

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, lookback};
+use crate::program::{Folder, json, lookback, numbers};
 
 /// Networks that train in a moment.
 const TINY: [&str; 12] = [
@@ -38,14 +38,6 @@ fn sales(series: usize, steps: usize) -> String {
 
 fn train(data: &str, output: &str, more: &[&str]) -> crate::program::Run {
     lookback(&[&["train", "forecast", data, "-o", output], &TINY[..], more].concat())
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 #[test]

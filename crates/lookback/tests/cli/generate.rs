@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, lookback, lookback_with_input};
+use crate::program::{Folder, Run, json, lookback, lookback_with_input};
 
 /// Sentences by a rule: whoever is hungry eats, whoever is tired sleeps.
 fn lines() -> String {
@@ -44,10 +44,6 @@ fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a st
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&arguments(data, output, more))
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn answers(text: &str) -> Vec<Value> {

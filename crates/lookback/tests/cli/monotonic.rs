@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::program::{Folder, lookback, lookback_with_input, without_lines};
+use crate::program::{Folder, json, lookback, lookback_with_input, without_lines};
 
 /// A network small enough to train in a moment.
 const TINY: [&str; 14] = [
@@ -51,10 +51,6 @@ fn capitals(words: usize, seed: u32) -> String {
 
 fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["train", "translate", data, "-o", output], TINY.as_slice(), more].concat()
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn answers(model: &str, input: &str, more: &[&str]) -> Vec<Value> {

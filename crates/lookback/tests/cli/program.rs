@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use assert_cmd::Command;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What a run left: exit code, standard output, standard error.
@@ -172,6 +173,16 @@ pub(crate) fn without_lines(answers: &str) -> String {
         None => format!("{answer}\n"),
     };
     answers.lines().map(rest).collect()
+}
+
+/// What a program has written.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The numbers of a list.
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 /// A model trained once for all tests that only read one: attention over texts.

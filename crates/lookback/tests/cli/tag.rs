@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, TINY_TAGGER, lookback, lookback_with_input, without_lines};
+use crate::program::{Folder, Run, TINY_TAGGER, json, lookback, lookback_with_input, without_lines};
 
 /// 120 sentences in three columns. A word is HOT before "soup" and PAST behind "yesterday", so that a network has to read
 /// both ways.
@@ -44,10 +44,6 @@ fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a st
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&arguments(data, output, more))
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::program::{Folder, Run, lookback, lookback_with_input, text_model_path, without_lines};
+use crate::program::{Folder, Run, json, lookback, lookback_with_input, text_model_path, without_lines};
 
 /// A network small enough to train in a moment.
 const TINY: [&str; 10] =
@@ -40,10 +40,6 @@ fn arguments<'a>(data: &'a str, output: &'a str, more: &[&'a str]) -> Vec<&'a st
 
 fn train(data: &str, output: &str, more: &[&str]) -> Run {
     lookback(&arguments(data, output, more))
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 pub(crate) fn answers(model: &str, input: &str, more: &[&str]) -> Vec<Value> {

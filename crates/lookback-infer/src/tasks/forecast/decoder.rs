@@ -171,10 +171,11 @@ impl Decoder {
         let mut workspace = self.workspaces.take();
         for step in 0..self.horizon {
             let x = self.inputs(step, (sources, ahead), &before);
+            let both;
             let (read, looked) = match self.plan.form {
                 DecoderForm::Direct | DecoderForm::Recurrent => {
                     self.recurrent.step(&x, &mut states, &mut workspace.recurrent, threads);
-                    (states.last().map_or_else(Vec::new, |layer| layer.hidden.clone()), None)
+                    (states.last().map_or(&[][..], |layer| &layer.hidden), None)
                 }
                 DecoderForm::Luong => {
                     let x = beside(&x, &attentional, sources.len());
@@ -184,7 +185,7 @@ impl Decoder {
                     let both = beside(&context, query, sources.len());
                     attentional = self.combine.as_ref().map_or_else(Vec::new, |map| map.forward(&both, threads));
                     math::tanh(&mut attentional);
-                    (attentional.clone(), looked)
+                    (&attentional[..], looked)
                 }
                 DecoderForm::Bahdanau => {
                     let query = states.last().map_or(&[][..], |layer| &layer.hidden);
@@ -192,10 +193,11 @@ impl Decoder {
                     let x = beside(&x, &context, sources.len());
                     self.recurrent.step(&x, &mut states, &mut workspace.recurrent, threads);
                     let made = states.last().map_or(&[][..], |layer| &layer.hidden);
-                    (beside(made, &context, sources.len()), looked)
+                    both = beside(made, &context, sources.len());
+                    (&both[..], looked)
                 }
             };
-            let mut own = self.output.forward(&read, threads);
+            let mut own = self.output.forward(read, threads);
             shape(&self.says, &mut own);
             for (row, &source) in sources.iter().enumerate() {
                 let of_row = &own[row * groups * count..][..groups * count];

@@ -150,9 +150,7 @@ impl Network {
             }
         }
     }
-}
 
-impl Network {
     /// Paths of what may come behind the one window of a batch, `[count, H, G]`, scaled: each step is drawn from what the decoder says
     /// after the steps drawn before it (Salinas 2020, section 3). `level` gives uniform numbers between 0 and 1; scales: `[G]`, what a
     /// scaled unit is worth. `None` where steps do not read those before, or only points are said.

@@ -123,17 +123,11 @@ pub(super) fn point(plan: &OutputPlan, numbers: &[f32]) -> f32 {
 
 /// The scaled quantiles of a step's numbers at the plan's levels, or the scaled point alone where the loss is of one. Not of counts.
 pub(super) fn scaled_quantiles(plan: &OutputPlan, numbers: &[f32], base: f32) -> Vec<f32> {
-    let of_levels =
-        |quantile: &dyn Fn(f64) -> f64| plan.quantiles.iter().map(|level| quantile(*level) as f32).collect();
     match plan.loss {
         Loss::Quantile => numbers.iter().map(|number| base + number).collect(),
-        Loss::Gaussian => {
-            let [mean, deviation] = [numbers[0], numbers[1]].map(f64::from);
-            of_levels(&|level| f64::from(base) + mean + deviation * normal::quantile(level))
-        }
-        Loss::StudentT => {
-            let own = student_t(numbers, base);
-            of_levels(&|level| own.quantile(level))
+        // What a scaled unit is worth is of counts alone.
+        Loss::Gaussian | Loss::StudentT => {
+            plan.quantiles.iter().filter_map(|level| drawn(plan, numbers, (base, 1.0), *level)).collect()
         }
         Loss::Mae | Loss::Mse | Loss::Huber => vec![base + numbers[0]],
         Loss::NegativeBinomial => Vec::new(),

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::network::Network;
-use super::plan::{DecoderForm, Loss, NetworkPlan};
+use super::plan::{Loss, NetworkPlan};
 use super::window::{Window, batch};
 use crate::error::{PlanError, counted};
 use crate::model::Ask;
@@ -41,7 +41,7 @@ pub(super) fn asked(plan: &NetworkPlan, ask: &Ask) -> Result<Option<(usize, u64)
     if ask.forecast.anomalies {
         return Err(PlanError::conflict("samples", "is of what may come, but --anomalies tells values that are known"));
     }
-    if plan.decoder.form == DecoderForm::Direct || !plan.decoder.feedback {
+    if !plan.decoder.feedback {
         let problem =
             "needs steps that read the one before them; train with --decoder recurrent or luong, and --feedback";
         return Err(PlanError::conflict("samples", problem));
@@ -69,6 +69,9 @@ pub(super) fn of(networks: &[Network], (window, base): (&Window, &[f32]), (count
     let mut all = vec![Vec::with_capacity(count); targets];
     for (place, network) in networks.iter().enumerate() {
         let own = count / networks.len() + usize::from(place < count % networks.len());
+        if own == 0 {
+            break;
+        }
         let paths = network.paths((&inputs, &ahead), own, &scales, &mut level);
         let paths = paths.unwrap_or_else(|| panic!("{} were asked of a network that draws none", counted(own, "path")));
         for path in paths.chunks_exact(window.base.len()) {

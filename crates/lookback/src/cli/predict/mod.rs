@@ -172,7 +172,13 @@ impl Predict {
         let charts = self.chart.as_deref().map(Charts::new).transpose()?;
         if charts.as_ref().is_some_and(Charts::are_for_the_terminal) {
             let format = self.output_format != OutputFormat::default();
-            let said = [("output-format", format), ("fields", self.fields.is_some()), ("keep", self.keep.is_some())];
+            let said = [
+                ("output-format", format),
+                ("fields", self.fields.is_some()),
+                ("keep", self.keep.is_some()),
+                ("attention", self.attention),
+                ("samples", self.samples.is_some()),
+            ];
             if let Some((option, _)) = said.into_iter().find(|(_, said)| *said) {
                 let problem = "is of answers, in whose place --chart - stands; --chart FILE draws beside them";
                 return Err(UsageError(format!("--{option} {problem}")).into());

@@ -21,6 +21,9 @@ const INPUT: &str = "input";
 /// The field that says why there is no answer.
 const ERROR: &str = "error";
 
+/// The field with the paths that a forecaster draws.
+const SAMPLES: &str = "samples";
+
 /// How answers are written.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum OutputFormat {
@@ -101,9 +104,10 @@ impl Writer {
         if let (Some(_), Some(why)) = (separator, model.without_table()) {
             return Err(UsageError(format!("--output-format: {why}; jsonl has a place for them")));
         }
-        if separator.is_some() && ask.views {
-            let problem = "--attention gives lists, for which a table has no place; --output-format jsonl has one";
-            return Err(UsageError(problem.to_owned()));
+        let lists = [("attention", ask.views), ("samples", ask.forecast.samples.is_some())];
+        if let (Some(_), Some((option, _))) = (separator, lists.into_iter().find(|(_, said)| *said)) {
+            let problem = "gives lists, for which a table has no place; --output-format jsonl has one";
+            return Err(UsageError(format!("--{option} {problem}")));
         }
         let search = &ask.search;
         let several = [("count", search.count), ("n-best", search.n_best)];
@@ -127,6 +131,11 @@ impl Writer {
         if ask.views && !fields.iter().any(|field| field.shape == Shape::Lists) {
             let problem = "gives nothing that is written; --fields names no list of it";
             return Err(UsageError(format!("--attention {problem}")));
+        }
+        if ask.forecast.samples.is_some() && !fields.iter().any(|field| field.name == SAMPLES) {
+            return Err(UsageError(format!(
+                "--samples gives nothing that is written; --fields does not name {SAMPLES}"
+            )));
         }
         let rows = separator.map(rows);
         Ok(Writer {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum as _;
 use lookback_infer::tasks::forecast::floors::Floor;
-use lookback_infer::tasks::forecast::scores::ForecastScores;
+use lookback_infer::tasks::forecast::scores::{ForecastScores, MAE, MASE};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What is tried where nobody says otherwise: of the classic forecasts that take no time the one that is best most often.
@@ -76,13 +76,15 @@ impl<'de> Deserialize<'de> for Blend {
     }
 }
 
-/// Whether forecasts that are put together are better than the network's alone: by MASE, or by the mean absolute error where there is
-/// none.
-pub(super) fn is_better(together: &ForecastScores, alone: &ForecastScores) -> bool {
-    match (together.mase, alone.mase) {
-        (Some(together), Some(alone)) => together < SMALLER * alone,
-        _ => together.mae.zip(alone.mae).is_some_and(|(together, alone)| together < SMALLER * alone),
-    }
+/// By how much forecasts that are put together are better than the network's alone, in words, where they are: by MASE, or by the mean
+/// absolute error where there is none.
+pub(super) fn better(together: &ForecastScores, alone: &ForecastScores) -> Option<String> {
+    let (score, both) = match together.mase.zip(alone.mase) {
+        Some(both) => (MASE, Some(both)),
+        None => (MAE, together.mae.zip(alone.mae)),
+    };
+    let (together, alone) = both.filter(|(together, alone)| *together < SMALLER * alone)?;
+    Some(format!("{} {} in place of {}", score.title, score.show(together), score.show(alone)))
 }
 
 #[cfg(test)]
@@ -109,8 +111,11 @@ mod tests {
     #[test]
     fn what_is_hardly_better_is_not_chosen() {
         let of = |mase, mae| ForecastScores { mase, mae, ..ForecastScores::default() };
-        assert!(is_better(&of(Some(0.9), Some(5.0)), &of(Some(1.0), Some(1.0))));
-        assert!(!is_better(&of(Some(0.995), Some(0.1)), &of(Some(1.0), Some(1.0))));
-        assert!(is_better(&of(None, Some(0.9)), &of(None, Some(1.0))) && !is_better(&of(None, None), &of(None, None)));
+        let words = better(&of(Some(0.9), Some(5.0)), &of(Some(1.0), Some(1.0)));
+        assert_eq!(words.as_deref(), Some("MASE 0.9000 in place of 1.0000"));
+        assert_eq!(better(&of(Some(0.995), Some(0.1)), &of(Some(1.0), Some(1.0))), None);
+        let words = better(&of(None, Some(0.9)), &of(None, Some(1.0)));
+        assert_eq!(words.as_deref(), Some("MAE 0.9000 in place of 1.0000"));
+        assert_eq!(better(&of(None, None), &of(None, None)), None);
     }
 }

@@ -92,16 +92,20 @@ impl Task for Forecast {
 
     fn choices(plan: &ForecastPlan) -> Vec<Choice> {
         let context = i64::try_from(plan.network.window.context).unwrap_or(i64::MAX / 2);
-        vec![
+        let network = &plan.network;
+        // Nothing is pooled where the attention does it, or a decoder goes on.
+        let pools = network.decoder.is_direct() && !network.encoder.attention.pools();
+        let pooling = pools.then(|| Choice::new("pooling", ["query+last"]));
+        let choices = [
             Choice::new("learning-rate", [0.001, 0.006]),
             Choice::new("hidden", [32, 128]),
             Choice::new("layers", [2]),
             Choice::new("cell", ["gru"]),
             Choice::new("context", [(context / 2).max(1), 2 * context]),
             Choice::new("scale", ["mean", "difference"]),
-            Choice::new("pooling", ["query+last"]),
             Choice::new("dropout", [0.0, 0.3]),
-        ]
+        ];
+        choices.into_iter().chain(pooling).collect()
     }
 
     fn gradients(

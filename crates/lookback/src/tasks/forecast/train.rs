@@ -10,7 +10,7 @@ use lookback_infer::input::{FileColumns, Input, InputPlan};
 use lookback_infer::model::{Score, Table, Validation};
 use lookback_infer::network::budget::{Budget, Purpose};
 use lookback_infer::tasks::forecast::floors::Floor;
-use lookback_infer::tasks::forecast::scores::{MASE, OverallScores};
+use lookback_infer::tasks::forecast::scores::OverallScores;
 use lookback_infer::tasks::forecast::{
     self, Conformal, Cutter, Dataset, Description, Fallback, Metrics, NetworkPlan, SCORES, Sizes, Window, WindowPlan,
     backtest, batch, budget, calibrate, calibrate_floor, enough_windows, hold_out, hold_out_steps, judge, judge_floors,
@@ -115,15 +115,18 @@ pub fn fit_histories(
         Some(part) => (Found::of_part(part)?, None),
         None => {
             let mut trained = train::train(&objective, make, &plan.train, session)?;
-            let blend = match plan.tries_blend && !trained.end.is_cut_short() {
+            let (blend, metrics) = match plan.tries_blend && !trained.end.is_cut_short() {
                 true => objective.best_blend(&mut trained, data),
-                false => plan.network.window.blend.clone(),
+                false => (plan.network.window.blend.clone(), None),
             };
             let answering = &blended(&plan.network, blend.clone());
             // What was stopped is to be written at once, unless what answers depends on it.
             let floors = match trained.end.is_cut_short() && !plan.fallback {
                 true => None,
-                false => objective.beside_floors(answering, &trained.networks.iter().collect::<Vec<_>>()),
+                false => {
+                    let judged = || objective.judged_by(answering, &trained.networks.iter().collect::<Vec<_>>());
+                    metrics.or_else(judged).and_then(|metrics| objective.beside_floors(metrics))
+                }
             };
             let fallback = floors.as_ref().filter(|_| plan.fallback);
             let fallback = fallback.and_then(|(metrics, floors)| Fallback::of(&metrics.overall.scores, floors));
@@ -354,31 +357,26 @@ impl Forecasting<'_> {
 
     /// The classic forecasts with which trained networks answer better than alone, where that is known, and told; what was held out
     /// is then judged so.
-    fn best_blend(&self, trained: &mut Ensemble<Network>, data: &Path) -> Vec<Floor> {
+    fn best_blend(&self, trained: &mut Ensemble<Network>, data: &Path) -> (Vec<Floor>, Option<Metrics>) {
         let networks: Vec<&Network> = trained.networks.iter().collect();
         let windows = match &self.held_out {
             Some(HeldOut::Windows(dataset)) => dataset.windows.len(),
             _ => 0,
         };
         if windows * self.cutter.targets < blend::FEWEST {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        let Some(alone) = self.judged(&networks) else { return Vec::new() };
         let plan = blended(self.plan, blend::TRIED.to_vec());
-        let Some(together) = self.judged_by(&plan, &networks) else { return Vec::new() };
-        if !blend::is_better(&together.overall.scores, &alone.overall.scores) {
-            return Vec::new();
-        }
-        let shown = |metrics: &Metrics| metrics.overall.scores.mase.map_or_else(String::new, |mase| MASE.show(mase));
+        let (Some(alone), Some(together)) = (self.judged(&networks), self.judged_by(&plan, &networks)) else {
+            return (Vec::new(), None);
+        };
+        let Some(words) = blend::better(&together.overall.scores, &alone.overall.scores) else {
+            return (Vec::new(), Some(alone));
+        };
         let chosen = Blend(plan.window.blend);
-        tracing::info!(
-            "{}: chosen by what is held out: --blend {chosen}, MASE {} in place of {}",
-            data.display(),
-            shown(&together),
-            shown(&alone)
-        );
+        tracing::info!("{}: chosen by what is held out: --blend {chosen}, {words}", data.display());
         trained.validation = Some(validation(&together));
-        chosen.0
+        (chosen.0, Some(together))
     }
 
     /// How far intervals are moved by what was held out, of the networks, or of the classic forecast that answers in their place.
@@ -397,13 +395,8 @@ impl Forecasting<'_> {
     }
 
     /// How good the networks are on what was held out, and how good the classic forecasts are beside.
-    fn beside_floors(
-        &self,
-        plan: &NetworkPlan,
-        networks: &[&Network],
-    ) -> Option<(Metrics, Vec<(Floor, OverallScores)>)> {
+    fn beside_floors(&self, metrics: Metrics) -> Option<(Metrics, Vec<(Floor, OverallScores)>)> {
         let Some(HeldOut::Windows(dataset)) = &self.held_out else { return None };
-        let metrics = self.judged_by(plan, networks)?;
         Some((metrics, judge_floors(self.plan, self.cutter.targets, dataset)))
     }
 }

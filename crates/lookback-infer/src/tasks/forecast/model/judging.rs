@@ -25,10 +25,7 @@ impl Forecaster {
     /// If they are too short, have values that the model cannot read, or numbers overflow.
     pub fn judge(&self, histories: Vec<History>, data: &Path, ask: &Ask) -> Result<Report> {
         let plan = &self.description.plan;
-        plan.check_values(&histories, data)?;
-        for history in &histories {
-            self.check_steps(history.length, Purpose::Answers, ask.limit, (data, history.line))?;
-        }
+        self.check(&histories, data, ask.limit)?;
         if plan.window.at_every_step() {
             if let Some(option) = ask.backtest.said() {
                 return Err(
@@ -64,6 +61,15 @@ impl Forecaster {
     /// If it is not as the model reads it.
     pub fn histories_of(&self, data: &Path, columns: &Columns) -> Result<Histories> {
         Ok(read_histories(data, &self.plan_of(data, columns)?.options(true))?)
+    }
+
+    /// Refuses histories that the model cannot read, or of which a window takes more memory than allowed.
+    fn check(&self, histories: &[History], data: &Path, limit: MemoryLimit) -> Result<()> {
+        self.description.plan.check_values(histories, data)?;
+        for history in histories {
+            self.check_steps(history.length, Purpose::Answers, limit, (data, history.line))?;
+        }
+        Ok(())
     }
 
     /// The windows of a backtest.
@@ -106,7 +112,7 @@ impl Forecaster {
             );
         }
         let Histories { all, columns } = histories;
-        plan.check_values(&all, data)?;
+        self.check(&all, data, ask.limit)?;
         let dataset = self.backtest_of(all, data, ask)?;
         let widths = [columns.target_count(), columns.past.len()];
         // How many windows of the same series are behind each.
@@ -128,6 +134,9 @@ impl Forecaster {
             let (histories, ends) = (Arc::clone(&dataset.histories), dataset.ends.to_vec());
             let part = Dataset::of(histories, ends, windows, &other.cutter(), data);
             let told = other.told_of(&part, ask.limit);
+            if other.floor().is_none() && !told.cost.is_finite() {
+                return Err(other.largest.clone().into());
+            }
             all.cost += told.cost;
             all.steps += told.steps;
             for (row, forecasts) in own.into_iter().zip(told.forecasts) {
@@ -139,8 +148,8 @@ impl Forecaster {
         let mut report = report(&metrics, &judge_floors(plan, targets, &dataset));
         if let Some(table) = report.tables.last_mut() {
             table.note = format!(
-                "each of {} was forecast by a model trained on what was known then",
-                counted(trainings, "window")
+                "every window was forecast by a model trained on what was known then, in {}",
+                counted(trainings, "training")
             );
         }
         if let Value::Object(json) = &mut report.json {
