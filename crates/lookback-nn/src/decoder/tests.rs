@@ -400,14 +400,15 @@ fn hard_monotonic_attention_learns_and_reads_no_padding() {
         let (weight, bias) = (random([5, 7], &device), random([5], &device));
         let (lengths, source_lengths) = (vec![2, 4, 1], vec![5, 1, 3]);
         let dropout = burn::nn::DropoutConfig::new(0.0).init();
+        // Drawn once: the tests beside this one draw from the same generator.
+        let first = start(cell, count, &device);
         let run = |outputs: Tensor<3>, words: Tensor<3>| {
             let (lengths, source_lengths) = (lengths.clone(), source_lengths.clone());
             let aligned = AlignedTargets { tokens: (0..12).map(|at| at % 5).collect(), lengths, source_lengths };
             let output = (weight.clone(), bias.clone());
             let targets = MonotonicTargets { aligned: aligned.into(), output, dropout: &dropout };
-            decoder.log_likelihood(words, Some(start(cell, count, &device)), outputs, targets).unwrap()
+            decoder.log_likelihood(words, Some(first.clone()), outputs, targets).unwrap()
         };
-        device.seed(4);
         let found = run(outputs.clone(), words.clone());
         let gradients = all_gradients(&decoder, found.clone().sum(), &[&outputs, &words]);
         for (name, gradient) in &gradients {
@@ -420,7 +421,6 @@ fn hard_monotonic_attention_learns_and_reads_no_padding() {
         };
         let other = outputs.clone().mask_fill(past(&source_lengths, [B, K, 6]), f32::NAN);
         let others = words.clone().mask_fill(past(&lengths, [B, 4, 2]), f32::NAN);
-        device.seed(4);
         let again = run(other, others);
         close("likelihoods", again.clone(), found);
         same_gradients(&all_gradients(&decoder, again.sum(), &[&outputs, &words]), &gradients);
